@@ -1,0 +1,117 @@
+"""Where sealed packages, data sets and the archive lie: a folder by default, any fsspec store by URL.
+
+Blobs are named by what they hold and never change. `put` writes under a temporary name and renames, so a reader
+never sees half a blob; putting the same name twice is refused unless the bytes are equal.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+import fsspec
+
+from lockgate.errors import InvalidInput, NotFound, Unavailable
+
+
+class Blobs:
+    """One store. Names are relative paths with forward slashes: `packages/<digest>/package.json`."""
+
+    def __init__(self, url: str) -> None:
+        self._fs, self.root = fsspec.core.url_to_fs(url)
+        self.url = url
+        self.local = "file" in (self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,))
+
+    def put(self, name: str, body: bytes) -> None:
+        """Store bytes under a name, whole or not at all."""
+        target = self._path(name)
+        try:
+            if self.local:
+                temporary = f"{target}.{uuid.uuid4().hex}.part"
+                self._fs.makedirs(os.path.dirname(target), exist_ok=True)
+                with open(temporary, "wb") as file:  # noqa: PTH123
+                    file.write(body)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, target)  # noqa: PTH105
+            else:
+                self._fs.pipe_file(target, body)
+        except OSError as error:
+            raise _refused(self.url, error) from error
+
+    def get(self, name: str) -> bytes:
+        """The bytes under a name. Raises NotFound."""
+        try:
+            return bytes(self._fs.cat_file(self._path(name)))
+        except FileNotFoundError as error:
+            raise NotFound(f"the store {self.url} holds no '{name}'") from error
+
+    def exists(self, name: str) -> bool:
+        """Whether a blob or a folder of that name is there."""
+        return bool(self._fs.exists(self._path(name)))
+
+    def put_tree(self, name: str, folder: Path) -> None:
+        """Store a folder's files below a name, whole or not at all. A name that is there already is left alone."""
+        target = self._path(name)
+        if self._fs.exists(target):
+            return
+        try:
+            if self.local:
+                temporary = Path(f"{target}.{uuid.uuid4().hex}.part")
+                temporary.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copytree(folder, temporary)
+                _sync_tree(temporary)
+                _rename_new(temporary, Path(target))
+            else:
+                self._fs.put(f"{folder}/", f"{target}/", recursive=True)
+        except OSError as error:
+            raise _refused(self.url, error) from error
+
+    def fetch_tree(self, name: str, cache: Path) -> Path:
+        """A local folder with the files below a name: the store's own when it is a folder, else a copy in `cache`."""
+        source = self._path(name)
+        if not self._fs.exists(source):
+            raise NotFound(f"the store {self.url} holds no '{name}'")
+        if self.local:
+            return Path(source)
+        target = cache / name
+        if not target.exists():
+            temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            self._fs.get(f"{source}/", f"{temporary}/", recursive=True)
+            _rename_new(temporary, target)
+        return target
+
+    def list(self, name: str) -> list[str]:
+        """Names of the blobs directly below a folder, sorted; empty when there is none."""
+        path = self._path(name)
+        if not self._fs.exists(path):
+            return []
+        return sorted(f"{name}/{found.rsplit('/', 1)[-1]}" for found in self._fs.ls(path, detail=False))
+
+    def _path(self, name: str) -> str:
+        if name.startswith("/") or ".." in name.split("/"):
+            raise InvalidInput("a blob's name is a relative path without '..'", got=name)
+        return f"{self.root}/{name}"
+
+
+def _rename_new(temporary: Path, target: Path) -> None:
+    try:
+        temporary.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+        shutil.rmtree(temporary)  # someone else stored the same name first
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _refused(url: str, error: OSError) -> Unavailable:
+    return Unavailable(f"the store {url} cannot be written", got=error, fix="see its rights and its free space")

@@ -1,0 +1,295 @@
+"""What can be set: the home folder's layout, the server's `config.yaml`, the project's `lockgate.yaml`.
+
+Unknown keys and wrong values are refused with the line, what was found and what is allowed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from lockgate.errors import InvalidInput, Unavailable
+
+DEFAULT_HOME = ".lockgate"
+CONFIG_NAME = "config.yaml"
+PROJECT_NAME = "lockgate.yaml"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where everything of one box lies. Folders are made by `prepare`."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """The embedded metadata database."""
+        return self.root / "lockgate.db"
+
+    @property
+    def blobs(self) -> Path:
+        """Sealed packages, data sets, archive, when no other store is named."""
+        return self.root / "blobs"
+
+    @property
+    def log(self) -> Path:
+        """Hot segments of the prediction log, one folder per writer."""
+        return self.root / "log"
+
+    @property
+    def plan(self) -> Path:
+        """The published traffic plan."""
+        return self.root / "plan"
+
+    @property
+    def access(self) -> Path:
+        """The published keys and grants."""
+        return self.root / "access"
+
+    @property
+    def members(self) -> Path:
+        """What each gateway worker says of itself: epoch, loaded packages, breaker, heartbeat."""
+        return self.root / "members"
+
+    @property
+    def cache(self) -> Path:
+        """Local copies of packages when the store is far, and model environments."""
+        return self.root / "cache"
+
+    @property
+    def secrets(self) -> Path:
+        """Signing keys, readable by the owner alone."""
+        return self.root / "secrets"
+
+    @property
+    def run(self) -> Path:
+        """Process ids, sockets and logs of what runs now."""
+        return self.root / "run"
+
+    def prepare(self) -> Home:
+        """Make every folder. Raises Unavailable when the home cannot be written."""
+        try:
+            for folder in (self.root, self.blobs, self.log, self.plan, self.access, self.members, self.cache, self.run):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.secrets.mkdir(mode=0o700, exist_ok=True)
+            probe = self.root / ".writable"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise Unavailable(f"the home folder {self.root} cannot be written", got=error.strerror,
+                              fix="choose another with --home or LOCKGATE_HOME, or change its rights") from error
+        return self
+
+
+def home_from(path: str | Path | None = None) -> Home:
+    """The home named by argument, else LOCKGATE_HOME, else `./.lockgate`."""
+    return Home(Path(path or os.environ.get("LOCKGATE_HOME") or DEFAULT_HOME).expanduser().resolve())
+
+
+class Durability(StrEnum):
+    """When a record counts as written."""
+
+    PROCESS = "process"  # in the kernel: survives kill -9 of any process
+    POWER = "power"  # on the disk: survives loss of power
+
+
+class FullDisk(StrEnum):
+    """What the gateway does when the log cannot be written."""
+
+    SERVE = "serve"  # answer, count the gap, say so in a header
+    REFUSE = "refuse"  # answer 503
+
+
+class GatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The gateway's settings."""
+
+    host: str = "127.0.0.1"
+    port: int = 8401
+    workers: int = 1
+    open: bool = False  # true: no key is asked for
+    max_body_mb: float = 16.0
+    body_timeout_s: float = 10.0
+    queue: int = 1024  # requests waiting per model and worker; more get 429
+    max_batch_rows: int = 4096
+    durability: Durability = Durability.PROCESS
+    full_disk: FullDisk = FullDisk.SERVE
+    segment_mb: float = 64.0
+    segment_s: float = 300.0
+
+
+class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The control plane's settings."""
+
+    host: str = "127.0.0.1"
+    port: int = 8400
+    max_upload_mb: float = 2048.0
+
+
+class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where model code runs. `python`: an interpreter that exists; else one is built by uv from the package's pins."""
+
+    python: str | None = None
+    memory_mb: int = 4096
+
+
+class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`config.yaml` in the home folder. Everything has a default."""
+
+    database: str | None = None  # SQLAlchemy URL; default: SQLite in the home
+    blobs: str | None = None  # fsspec URL; default: folder in the home
+    gateway: GatewayConfig = GatewayConfig()
+    console: ConsoleConfig = ConsoleConfig()
+    environment: EnvironmentConfig = EnvironmentConfig()
+
+
+class Tier(StrEnum):
+    """How much a model's mistakes cost: decides checks and approvals."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class TaskName(StrEnum):
+    """What the model's answers are."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+
+
+class Observed(StrEnum):
+    """Whether a label appears whatever the decision was."""
+
+    ALWAYS = "always"
+    WHEN_ACCEPTED = "when_accepted"
+
+
+class Goal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the model is for, in numbers, stated before training."""
+
+    metric: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    requests_per_day: float | None = None
+    p99_ms: float | None = None
+    label_delay_days: float | None = None
+    text: str | None = None
+
+
+class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How labels come."""
+
+    observed: Observed = Observed.ALWAYS
+
+
+class ReleaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Public fields of the release plan; None: decided from measured traffic. Shares like 5 % are written `5%` or 0.05."""
+
+    shadow_requests: int | None = None
+    shadow_min_s: float | None = None
+    canary: tuple[str | float, ...] | None = None
+    stage_min_s: float | None = None
+    stage_requests: int | None = None
+    watch_s: float | None = None
+    max_days: float = 7.0
+    guards: tuple[str, ...] | None = None
+    alpha: float = 0.05
+    error_limit: float = 0.05  # a first version's absolute guard: share of failed or invalid answers
+    p99_limit_ms: float | None = None
+    deadline_ms: float = 5_000.0
+
+
+class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One model of `lockgate.yaml`."""
+
+    task: TaskName | None = None
+    owner: str | None = None
+    tier: Tier = Tier.LOW
+    goal: Goal = Goal()
+    description: str | None = None
+    target: str | None = None
+    positive: str | int | float | bool | None = None
+    time: str | None = None  # event time column
+    key: str | None = None  # business key column
+    protected: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    known_at: dict[str, str] = {}  # column -> time column that says when it is known
+    data: dict[str, str] = {}  # train | validation | test -> path
+    labels: Labels = Labels()
+    pure: bool = True
+    checks: dict[str, dict[str, Any]] = {}  # check name -> its settings, validated by the check
+    release: ReleaseConfig = ReleaseConfig()
+    requirements: str | None = None
+    python: str | None = None
+
+
+class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`lockgate.yaml`: a table of models."""
+
+    models: dict[str, ModelConfig] = {}
+
+
+def load_server_config(home: Home) -> ServerConfig:
+    """The home's `config.yaml`; defaults when there is none."""
+    path = home.root / CONFIG_NAME
+    return parse_yaml(path.read_text(), ServerConfig, str(path)) if path.exists() else ServerConfig()
+
+
+def load_project(path: Path) -> Project:
+    """A project's `lockgate.yaml`. Raises InvalidInput with line, found and allowed."""
+    return parse_yaml(path.read_text(), Project, str(path))
+
+
+def parse_yaml(text: str, kind: type[T], source: str) -> T:
+    """YAML text as a value of `kind`. Raises InvalidInput that names the line."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{source}, line {mark.line + 1}" if mark else source
+        raise InvalidInput(f"{where}: not valid YAML", got=getattr(error, "problem", error)) from error
+    try:
+        return msgspec.convert({} if value is None else value, kind)
+    except msgspec.ValidationError as error:
+        raise _explain(str(error), node, source) from error
+
+
+def person_of_this_account() -> str:
+    """The name under which a person without a key acts on a home folder that belongs to them."""
+    return getpass.getuser()
+
+
+def _explain(message: str, node: yaml.Node | None, source: str) -> InvalidInput:
+    """msgspec says `... - at `$.models.churn.tier``: find that place's line in the file."""
+    text, _, path = message.partition(" - at `$")
+    keys = re.findall(r"\.([A-Za-z_][\w-]*)|\[(\d+|\.\.\.)\]", path.rstrip("`"))
+    unknown = re.search(r"unknown field `([^`]+)`", text)
+    steps = [name or index for name, index in keys] + ([unknown.group(1)] if unknown else [])
+    line = _line_of(node, steps)
+    place = ".".join(step for step in steps if step != "...")
+    return InvalidInput(f"{source}, line {line}: {text}" + (f" at '{place}'" if place else ""),
+                        fix="docs/configuration.md lists every key with its default")
+
+
+def _line_of(node: yaml.Node | None, steps: list[str]) -> int:
+    line = node.start_mark.line + 1 if node is not None else 1
+    for step in steps:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == step), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
+            node = node.value[int(step)]
+            line = node.start_mark.line + 1
+    return line

@@ -1,0 +1,118 @@
+"""The metadata database: SQLite (WAL) by default, PostgreSQL when outgrown; SQLAlchemy Core on both.
+
+Rules that keep both alike: times are integers of microseconds (`BigInteger`), no NaN is stored, JSON is text made by
+msgspec, and every write transaction on SQLite starts with BEGIN IMMEDIATE so that compare-and-set claims do not
+race. Each room declares its tables on `metadata` in its `tables.py`; `lockgate/migrations` creates them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from lockgate.errors import MissingExtra, Unavailable
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+BUSY_TIMEOUT_MS = 15_000
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """One metadata database. `write()` is one transaction; `read()` sees one consistent snapshot."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One write transaction: committed at the end of the block, rolled back when it raises."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except sa.exc.OperationalError as error:
+            raise _unavailable(error) from error
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One read transaction; it takes no write lock."""
+        try:
+            with self.engine.connect().execution_options(lockgate_reads=True) as connection:
+                yield connection
+        except sa.exc.OperationalError as error:
+            raise _unavailable(error) from error
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """Open (not migrate) a database by SQLAlchemy URL: `sqlite:////path/file.db` or `postgresql+psycopg://...`."""
+    try:
+        engine = sa.create_engine(url, **_options(url))
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"the database {sa.make_url(url).drivername} needs the library {error.name}",
+            fix="pip install 'lockgate[postgres]'",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    return Database(engine)
+
+
+def migrate(database: Database) -> None:
+    """Bring the schema to the newest revision; does nothing when it is there already."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    try:
+        with database.engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except sa.exc.OperationalError as error:
+        raise _unavailable(error) from error
+
+
+def _options(url: str) -> dict[str, object]:
+    if sa.make_url(url).get_backend_name() == "sqlite":
+        return {"connect_args": {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}}
+    return {"pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
+
+
+def _prepare_sqlite(connection, _record) -> None:  # type: ignore[no-untyped-def]
+    connection.isolation_level = None  # transactions are ours: BEGIN IMMEDIATE in write()
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    reads = connection.get_execution_options().get("lockgate_reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _unavailable(error: sa.exc.OperationalError) -> Unavailable:
+    return Unavailable(
+        "the metadata database cannot be used now",
+        got=str(error.orig).splitlines()[0] if error.orig else str(error),
+        fix="see that the database runs, that its disk has room and that the home folder is writable; then try again",
+    )
