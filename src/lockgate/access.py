@@ -43,10 +43,14 @@ def may_call(access: Access, key: str | None, model: str) -> str:
     caller = access.callers.get(key_hash(key)) if key else None
     if caller is None:
         what = "this key is not known or was revoked" if key else "no key was sent"
-        raise Unauthorized(what, fix="send 'Authorization: Bearer KEY'; an admin makes one: lockgate key create")
+        raise Unauthorized(
+            what, fix="send 'Authorization: Bearer KEY'; an admin makes one: lockgate key create"
+        )
     if EVERY_MODEL not in caller.models and model not in caller.models:
-        raise Forbidden(f"the key of {caller.person} may not call model '{model}'",
-                        fix=f"an admin grants it: lockgate grant {caller.person} caller --model {model}")
+        raise Forbidden(
+            f"the key of {caller.person} may not call model '{model}'",
+            fix=f"an admin grants it: lockgate grant {caller.person} caller --model {model}",
+        )
     return caller.person
 
 

