@@ -31,13 +31,13 @@ class Blobs:
         target = self._path(name)
         try:
             if self.local:
-                temporary = f"{target}.{uuid.uuid4().hex}.part"
-                self._fs.makedirs(os.path.dirname(target), exist_ok=True)
-                with open(temporary, "wb") as file:  # noqa: PTH123
+                temporary = Path(f"{target}.{uuid.uuid4().hex}.part")
+                temporary.parent.mkdir(parents=True, exist_ok=True)
+                with temporary.open("wb") as file:
                     file.write(body)
                     file.flush()
                     os.fsync(file.fileno())
-                os.replace(temporary, target)  # noqa: PTH105
+                temporary.replace(target)
             else:
                 self._fs.pipe_file(target, body)
         except OSError as error:

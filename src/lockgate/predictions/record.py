@@ -6,6 +6,7 @@ microseconds. `blocks_of` and `columns_of` turn columns (name -> array) into blo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -129,6 +130,8 @@ def _block(names: list[str], columns: Mapping[str, np.ndarray]) -> Block:
     shape = list(first.shape)
     if first.dtype.kind in "OUS":
         text = [value for name in names for value in columns[name].ravel().tolist()]
-        return Block(names, DataType.BYTES, shape, b"", [None if v is None or v != v else str(v) for v in text])
+        missing = [value is None or (isinstance(value, float) and math.isnan(value)) for value in text]
+        values = [None if gone else str(value) for value, gone in zip(text, missing, strict=True)]
+        return Block(names, DataType.BYTES, shape, b"", values)
     data = b"".join(np.ascontiguousarray(columns[name]).tobytes() for name in names)
     return Block(names, _TYPES[first.dtype], shape, data)
