@@ -1,0 +1,1 @@
+"""lockgate: the production half of machine learning."""
