@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import getpass
 import os
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
-import yaml
+from msgspec import Meta
 
-from lockgate.errors import InvalidInput, Unavailable
+from lockgate.errors import Unavailable
+from lockgate.yamlfile import read_yaml
 
 DEFAULT_HOME = ".lockgate"
 CONFIG_NAME = "config.yaml"
 PROJECT_NAME = "lockgate.yaml"
-T = TypeVar("T")
+
+Port = Annotated[int, Meta(ge=0, le=65535, description="0: any free port")]
+Count = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Percent = Annotated[str, Meta(pattern=r"^(100|\d{1,2}(\.\d+)?) ?%$")]
 
 
 @dataclass(frozen=True)
@@ -78,15 +84,27 @@ class Home:
     def prepare(self) -> Home:
         """Make every folder. Raises Unavailable when the home cannot be written."""
         try:
-            for folder in (self.root, self.blobs, self.log, self.plan, self.access, self.members, self.cache, self.run):
+            for folder in (
+                self.root,
+                self.blobs,
+                self.log,
+                self.plan,
+                self.access,
+                self.members,
+                self.cache,
+                self.run,
+            ):
                 folder.mkdir(parents=True, exist_ok=True)
             self.secrets.mkdir(mode=0o700, exist_ok=True)
             probe = self.root / ".writable"
             probe.write_bytes(b"")
             probe.unlink()
         except OSError as error:
-            raise Unavailable(f"the home folder {self.root} cannot be written", got=error.strerror,
-                              fix="choose another with --home or LOCKGATE_HOME, or change its rights") from error
+            raise Unavailable(
+                f"the home folder {self.root} cannot be written",
+                got=error.strerror,
+                fix="choose another with --home or LOCKGATE_HOME, or change its rights",
+            ) from error
         return self
 
 
@@ -113,32 +131,32 @@ class GatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The gateway's settings."""
 
     host: str = "127.0.0.1"
-    port: int = 8401
-    workers: int = 1
+    port: Port = 8401
+    workers: Count = 1
     open: bool = False  # true: no key is asked for
-    max_body_mb: float = 16.0
-    body_timeout_s: float = 10.0
-    queue: int = 1024  # requests waiting per model and worker; more get 429
-    max_batch_rows: int = 4096
+    max_body_mb: Positive = 16.0
+    body_timeout_s: Positive = 10.0
+    queue: Count = 1024  # requests waiting per model and worker; more get 429
+    max_batch_rows: Count = 4096
     durability: Durability = Durability.PROCESS
     full_disk: FullDisk = FullDisk.SERVE
-    segment_mb: float = 64.0
-    segment_s: float = 300.0
+    segment_mb: Positive = 64.0
+    segment_s: Positive = 300.0
 
 
 class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The control plane's settings."""
 
     host: str = "127.0.0.1"
-    port: int = 8400
-    max_upload_mb: float = 2048.0
+    port: Port = 8400
+    max_upload_mb: Positive = 2048.0
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where model code runs. `python`: an interpreter that exists; else one is built by uv from the package's pins."""
 
     python: str | None = None
-    memory_mb: int = 4096
+    memory_mb: Count = 4096
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -194,18 +212,18 @@ class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReleaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Public fields of the release plan; None: decided from measured traffic. Shares like 5 % are written `5%` or 0.05."""
 
-    shadow_requests: int | None = None
-    shadow_min_s: float | None = None
-    canary: tuple[str | float, ...] | None = None
-    stage_min_s: float | None = None
-    stage_requests: int | None = None
-    watch_s: float | None = None
-    max_days: float = 7.0
+    shadow_requests: Annotated[int, Meta(ge=0)] | None = None
+    shadow_min_s: Seconds | None = None
+    canary: tuple[Percent | Share, ...] | None = None
+    stage_min_s: Seconds | None = None
+    stage_requests: Count | None = None
+    watch_s: Seconds | None = None
+    max_days: Positive = 7.0
     guards: tuple[str, ...] | None = None
-    alpha: float = 0.05
-    error_limit: float = 0.05  # a first version's absolute guard: share of failed or invalid answers
-    p99_limit_ms: float | None = None
-    deadline_ms: float = 5_000.0
+    alpha: Annotated[float, Meta(gt=0, lt=1)] = 0.05
+    error_limit: Share = 0.05  # a first version's absolute guard: share of failed or invalid answers
+    p99_limit_ms: Positive | None = None
+    deadline_ms: Positive = 5_000.0
 
 
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -235,61 +253,24 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`lockgate.yaml`: a table of models."""
 
-    models: dict[str, ModelConfig] = {}
+    models: dict[str, ModelConfig | None] = {}  # a model needs only its name
+
+    def model(self, name: str) -> ModelConfig:
+        """The settings of one model; defaults where the file says nothing of it."""
+        return self.models.get(name) or ModelConfig()
 
 
 def load_server_config(home: Home) -> ServerConfig:
     """The home's `config.yaml`; defaults when there is none."""
     path = home.root / CONFIG_NAME
-    return parse_yaml(path.read_text(), ServerConfig, str(path)) if path.exists() else ServerConfig()
+    return read_yaml(path, ServerConfig) if path.exists() else ServerConfig()
 
 
 def load_project(path: Path) -> Project:
     """A project's `lockgate.yaml`. Raises InvalidInput with line, found and allowed."""
-    return parse_yaml(path.read_text(), Project, str(path))
-
-
-def parse_yaml(text: str, kind: type[T], source: str) -> T:
-    """YAML text as a value of `kind`. Raises InvalidInput that names the line."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{source}, line {mark.line + 1}" if mark else source
-        raise InvalidInput(f"{where}: not valid YAML", got=getattr(error, "problem", error)) from error
-    try:
-        return msgspec.convert({} if value is None else value, kind)
-    except msgspec.ValidationError as error:
-        raise _explain(str(error), node, source) from error
+    return read_yaml(path, Project)
 
 
 def person_of_this_account() -> str:
     """The name under which a person without a key acts on a home folder that belongs to them."""
     return getpass.getuser()
-
-
-def _explain(message: str, node: yaml.Node | None, source: str) -> InvalidInput:
-    """msgspec says `... - at `$.models.churn.tier``: find that place's line in the file."""
-    text, _, path = message.partition(" - at `$")
-    keys = re.findall(r"\.([A-Za-z_][\w-]*)|\[(\d+|\.\.\.)\]", path.rstrip("`"))
-    unknown = re.search(r"unknown field `([^`]+)`", text)
-    steps = [name or index for name, index in keys] + ([unknown.group(1)] if unknown else [])
-    line = _line_of(node, steps)
-    place = ".".join(step for step in steps if step != "...")
-    return InvalidInput(f"{source}, line {line}: {text}" + (f" at '{place}'" if place else ""),
-                        fix="docs/configuration.md lists every key with its default")
-
-
-def _line_of(node: yaml.Node | None, steps: list[str]) -> int:
-    line = node.start_mark.line + 1 if node is not None else 1
-    for step in steps:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((k, v) for k, v in node.value if k.value == step), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
-            node = node.value[int(step)]
-            line = node.start_mark.line + 1
-    return line

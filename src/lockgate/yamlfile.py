@@ -1,0 +1,199 @@
+"""YAML text as typed values, with errors that name the line, what was found and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import msgspec
+import yaml
+
+from lockgate.errors import InvalidInput
+
+T = TypeVar("T")
+ANY_ENTRY = "..."  # how msgspec writes "one of the entries of this mapping"
+HELP = "docs/configuration.md lists every key with its default"
+
+
+def read_yaml(path: Path, kind: type[T]) -> T:
+    """A YAML file as a value of `kind`. Raises InvalidInput that names the line, or says that it cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} cannot be read as text", got=error) from error
+    return parse_yaml(text, kind, str(path))
+
+
+def parse_yaml(text: str, kind: type[T], source: str) -> T:
+    """YAML text as a value of `kind`. Raises InvalidInput that names the line."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_twins(node, source)
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{source}, line {mark.line + 1}" if mark else source
+        raise InvalidInput(f"{where}: not valid YAML", got=getattr(error, "problem", error)) from error
+    value = {} if value is None else value
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _explain(str(error), value, kind, node, source) from error
+
+
+def schema_of(kind: Any, title: str) -> dict[str, Any]:
+    """The JSON Schema of a file, for editors: they complete keys and mark mistakes while one types."""
+    schema = msgspec.json.schema(kind)
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schema))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **plain}
+
+
+def _refuse_twins(node: yaml.Node | None, source: str) -> None:
+    """YAML parsers keep the last of two equal keys without a word; a setting would be lost."""
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise InvalidInput(
+                    f"{source}, line {line}: a key is a word", got="a list or a mapping", fix=HELP
+                )
+            if key.value in seen:
+                raise InvalidInput(
+                    f"{source}, line {line}: '{key.value}' was set before, in line {seen[key.value]}",
+                    fix="keep one of the two",
+                )
+            seen[key.value] = line
+            _refuse_twins(value, source)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_twins(item, source)
+
+
+def _explain(message: str, value: object, kind: Any, node: yaml.Node | None, source: str) -> InvalidInput:
+    """msgspec says ``Expected `int` - at `$.models[...].x` ``: find that place's line, and what is allowed there."""
+    text, _, path = message.partition(" - at `")
+    path = path.removeprefix("key` in `").rstrip("`").removeprefix("$")
+    steps = [name or index for name, index in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", path)]
+    steps = _resolve(steps, message, value, kind)
+    here = _type_at(kind, steps)
+    got: object
+    allowed: str | None
+    unknown = re.search(r"unknown field `([^`]+)`", text)
+    fix = HELP
+    if unknown:
+        name, known = unknown.group(1), _keys(here)
+        near = difflib.get_close_matches(name, known, n=1)
+        text, fix = f"unknown key '{name}'", f"did you mean '{near[0]}'? {HELP}" if near else HELP
+        got, allowed = None, ", ".join(sorted(known))
+        steps = [*steps, name]
+    else:
+        got, allowed = _value_at(value, steps), ", ".join(_choices(here)) or None
+    place = ".".join(steps[:-1] if unknown else steps)
+    where = f"{source}, line {_line_of(node, steps)}: "
+    return InvalidInput(where + text + (f" at '{place}'" if place else ""), got=got, allowed=allowed, fix=fix)
+
+
+def _resolve(steps: list[str], message: str, value: object, kind: Any) -> list[str]:
+    """The steps with every `...` replaced by the entry that is wrong: the one that fails with the same message alone."""
+    found: list[str] = []
+    for place, step in enumerate(steps):
+        here = _value_at(value, found)
+        if step == ANY_ENTRY and isinstance(here, dict):
+            wrong = (str(key) for key in here if _fails_alone(found, key, message, value, kind))
+            found.append(next(wrong, ANY_ENTRY))
+        else:
+            found.append(step)
+        if found[-1] == ANY_ENTRY:
+            return found + steps[place + 1 :]
+    return found
+
+
+def _fails_alone(steps: list[str], key: object, message: str, value: object, kind: Any) -> bool:
+    try:
+        msgspec.convert(_only(value, steps, key), kind)
+    except msgspec.ValidationError as error:
+        return str(error) == message
+    return False
+
+
+def _only(value: Any, steps: list[str], key: object) -> Any:
+    if not steps:
+        return {key: value[key]}
+    if isinstance(value, list):
+        return [_only(item, steps[1:], key) if str(i) == steps[0] else item for i, item in enumerate(value)]
+    return {k: _only(v, steps[1:], key) if str(k) == steps[0] else v for k, v in value.items()}
+
+
+def _value_at(value: Any, steps: list[str]) -> Any:
+    for step in steps:
+        if isinstance(value, dict):
+            value = next((v for k, v in value.items() if str(k) == step), None)
+        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
+
+
+def _type_at(kind: Any, steps: list[str]) -> Any:
+    for step in steps:
+        kind = next(_inner(kind, step), None)
+    return kind
+
+
+def _inner(kind: Any, step: str) -> Iterator[Any]:
+    """What may stand one step below a type: a field of a struct, the values of a mapping, the items of a tuple."""
+    for option in _options(kind):
+        if isinstance(option, type) and issubclass(option, msgspec.Struct):
+            yield from (field.type for field in msgspec.structs.fields(option) if field.encode_name == step)
+        elif get_origin(option) is dict:
+            yield get_args(option)[1]
+        elif get_origin(option) in (list, tuple):
+            yield get_args(option)[0]
+
+
+def _options(kind: Any) -> list[Any]:
+    """The members of a union, without the notes that `Annotated` adds."""
+    if get_origin(kind) is Annotated:
+        return _options(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return [inner for option in get_args(kind) for inner in _options(option)]
+    return [kind]
+
+
+def _choices(kind: Any) -> list[str]:
+    return [
+        str(m.value)
+        for option in _options(kind)
+        if isinstance(option, type) and issubclass(option, Enum)
+        for m in option
+    ]
+
+
+def _keys(kind: Any) -> list[str]:
+    return [
+        field.encode_name
+        for option in _options(kind)
+        if isinstance(option, type) and issubclass(option, msgspec.Struct)
+        for field in msgspec.structs.fields(option)
+    ]
+
+
+def _line_of(node: yaml.Node | None, steps: list[str]) -> int:
+    line = node.start_mark.line + 1 if node is not None else 1
+    for step in steps:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == step), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
+            node = node.value[int(step)]
+            line = node.start_mark.line + 1
+    return line
