@@ -1,0 +1,293 @@
+"""The prediction log: segments that one writer appends to and any number of readers tail.
+
+`append` returns when the frame is in the kernel (durability `process`: it survives kill -9 of any process) or on the
+disk (`power`). Readers keep their own offsets, never block the writer, and never see half a frame.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+
+import msgspec
+
+from lockgate.clock import SECOND_US, Clock, SystemClock
+from lockgate.config import Durability
+from lockgate.errors import Conflict
+from lockgate.predictions.record import Frame, Offset, Record
+from lockgate.predictions.segment import (
+    HEADER,
+    SUFFIX,
+    Damage,
+    Ended,
+    checksum,
+    end_mark,
+    frames,
+    seed_of,
+    whole_end,
+)
+from lockgate.predictions.writers import claim, end_segments
+
+SEGMENT_BYTES = 64 * 1024 * 1024
+SEGMENT_S = 300.0
+_KEPT_BUFFER_BYTES = 4 * 1024 * 1024  # a larger frame's buffer is given back
+_log = logging.getLogger(__name__)
+
+
+class SegmentWriter:
+    """Appends frames to the segments of one writer (`<folder>/<writer>/<name>.seg`). Safe to call from many threads.
+
+    On start it ends the segments that a killed writer of the same name left. Raises Conflict when another process
+    writes under this name now.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        writer: str,
+        *,
+        durability: Durability = Durability.PROCESS,
+        segment_bytes: int = SEGMENT_BYTES,
+        segment_s: float = SEGMENT_S,
+        clock: Clock | None = None,
+    ) -> None:
+        self._folder, self._writer = folder / writer, writer
+        self._durable = durability is Durability.POWER
+        self._segment_bytes, self._segment_us = segment_bytes, round(segment_s * SECOND_US)
+        self._clock = clock or SystemClock()
+        self._encoder, self._buffer = msgspec.msgpack.Encoder(), bytearray()
+        self._write_lock, self._sync_lock = Lock(), Lock()
+        self._handle = -1
+        self._segment, self._position, self._synced, self._seed, self._opened_us = "", 0, 0, 0, 0
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = claim(self._folder)
+        if self._lock is None:
+            raise Conflict(
+                f"another process writes the log as '{writer}'", fix="stop it, or write under another name"
+            )
+        end_segments(self._folder)
+        self._named_us = max(
+            (int(p.stem.partition("-")[0]) for p in self._folder.glob(f"*{SUFFIX}")), default=0
+        )
+
+    def append(self, records: Sequence[Record], read: Sequence[Offset] = ()) -> Offset:
+        """Commit records, and the offsets of the reader that made them, in one frame; returns the place after it.
+
+        Raises OSError (no room, file too large, ...): then nothing of the frame is in the log, and later calls
+        write valid frames again.
+        """
+        with self._write_lock:
+            self._roll_if_due()
+            if self._handle < 0:
+                self._start()
+            self._write(self._encode(records, read))
+            written = Offset(self._segment, self._position)
+        if self._durable:
+            self._sync(written)
+        return written
+
+    def roll_if_due(self) -> None:
+        """End the segment if it is old enough: for writers with nothing to write. Raises OSError."""
+        with self._write_lock:
+            self._roll_if_due()
+
+    def roll(self) -> None:
+        """End the segment now; the next append starts another. Raises OSError."""
+        with self._write_lock:
+            self._end()
+
+    def close(self) -> None:
+        """End the segment and let another process write under this name."""
+        with self._write_lock:
+            try:
+                self._end()
+            finally:
+                if self._lock is not None:
+                    os.close(self._lock)
+                    self._lock = None
+
+    def __enter__(self) -> SegmentWriter:
+        """The writer itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _encode(self, records: Sequence[Record], read: Sequence[Offset]) -> memoryview:
+        if len(self._buffer) > _KEPT_BUFFER_BYTES:
+            self._buffer = bytearray()
+        self._encoder.encode_into(Frame(list(records), list(read)), self._buffer, HEADER.size)
+        return memoryview(self._buffer)
+
+    def _write(self, frame: memoryview) -> None:
+        with frame, frame[HEADER.size :] as payload:
+            HEADER.pack_into(frame, 0, len(payload), checksum(self._seed, payload))
+            _write_whole(self._handle, frame, self._position)
+            self._position += len(frame)
+
+    def _start(self) -> None:
+        self._opened_us = self._clock.now_us()
+        self._named_us = max(
+            self._opened_us, self._named_us + 1
+        )  # names sort as begun, even if the clock steps back
+        name = f"{self._named_us:017d}-{secrets.token_hex(4)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        self._handle = os.open(self._folder / f"{name}{SUFFIX}", flags, 0o640)
+        self._segment = f"{self._writer}/{name}"
+        self._position, self._synced, self._seed = 0, 0, seed_of(self._segment)
+        if self._durable:
+            _sync_folder(self._folder)
+
+    def _roll_if_due(self) -> None:
+        if self._handle < 0:
+            return
+        age_us = self._clock.now_us() - self._opened_us
+        if self._position >= self._segment_bytes or age_us >= self._segment_us:
+            self._end()
+
+    def _end(self) -> None:
+        if self._handle < 0:
+            return
+        _write_whole(self._handle, memoryview(end_mark(self._seed)), self._position)
+        with self._sync_lock:
+            if self._durable:
+                os.fdatasync(self._handle)
+            os.close(self._handle)
+            self._handle = -1
+
+    def _sync(self, written: Offset) -> None:
+        """Group commit: whoever holds the lock syncs for everybody who waits for it."""
+        with self._sync_lock:
+            if self._handle < 0 or self._segment != written.segment or self._synced >= written.position:
+                return  # a neighbour's sync, or the end of the segment, covered it
+            reached = self._position
+            os.fdatasync(self._handle)
+            self._synced = reached
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one read found: records with the place after their frame, and the offsets to go on from."""
+
+    records: list[tuple[Record, Offset]] = field(default_factory=list)
+    offsets: dict[str, int] = field(default_factory=dict)
+    damage: list[Damage] = field(default_factory=list)
+
+
+class LogReader:
+    """Reads the segments of all writers below a folder. Several readers and processes may read at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._decoder = msgspec.msgpack.Decoder(Frame)
+        self._ended: dict[str, int] = {}  # segments known to be ended, and where
+
+    def segments(self) -> list[str]:
+        """All segments that are there, in the order in which they were begun."""
+        return sorted(_segments(self._folder), key=lambda segment: segment.partition("/")[::-1])
+
+    def read(self, offsets: Mapping[str, int], limit: int = 10_000) -> Batch:
+        """Whole frames after `offsets` (segment -> byte position; a segment not named is read from its start).
+
+        Stops after the frame that reaches `limit` records. Segments that were removed are dropped from the offsets.
+        Order holds within a writer, not between writers.
+        """
+        there = self.segments()
+        self._ended = {segment: self._ended[segment] for segment in there if segment in self._ended}
+        batch = Batch(offsets={segment: offsets[segment] for segment in there if segment in offsets})
+        for segment in there:
+            if len(batch.records) >= limit:
+                break
+            if offsets.get(segment, 0) < self._ended.get(segment, sys.maxsize):
+                self._read_segment(segment, batch, limit)
+        return batch
+
+    def frames_of(self, segment: str) -> Iterator[Frame]:
+        """The whole frames of one segment, in order. Raises FileNotFoundError when it is gone."""
+        for found in frames(self._path(segment), segment):
+            if not isinstance(found, Damage | Ended):
+                yield self._decoder.decode(found.payload)
+
+    def ends(self) -> dict[str, int]:
+        """Offsets after everything that is there now: where a reader starts that wants only what comes."""
+        found = {}
+        for segment in self.segments():
+            try:
+                found[segment] = whole_end(self._path(segment), segment)[0]
+            except FileNotFoundError:
+                continue  # archived between the listing and the look
+        return found
+
+    def backlog_bytes(self, offsets: Mapping[str, int]) -> int:
+        """How many bytes of the log a reader with these offsets has still to read."""
+        behind = 0
+        for segment in self.segments():
+            try:
+                behind += max(self._path(segment).stat().st_size - offsets.get(segment, 0) - HEADER.size, 0)
+            except FileNotFoundError:
+                continue  # archived between the listing and the look
+        return behind
+
+    def _path(self, segment: str) -> Path:
+        return self._folder / f"{segment}{SUFFIX}"
+
+    def _read_segment(self, segment: str, batch: Batch, limit: int) -> None:
+        start = batch.offsets.get(segment, 0)
+        path = self._path(segment)
+        try:
+            if path.stat().st_size <= start:
+                return
+            for found in frames(path, segment, start):
+                if isinstance(found, Ended):
+                    self._ended[segment] = found.end
+                    break
+                batch.offsets[segment] = found.end
+                if isinstance(found, Damage):
+                    _log.error(
+                        "the log segment %s is damaged from byte %d to %d", segment, found.start, found.end
+                    )
+                    batch.damage.append(found)
+                    continue
+                place = Offset(segment, found.end)
+                batch.records.extend(
+                    (record, place) for record in self._decoder.decode(found.payload).records
+                )
+                if len(batch.records) >= limit:
+                    break
+        except FileNotFoundError:
+            batch.offsets.pop(segment, None)  # archived and removed: every reader was past it
+
+
+def _segments(folder: Path) -> Iterator[str]:
+    for writer in folder.glob("*"):
+        if writer.is_dir():
+            yield from (f"{writer.name}/{path.stem}" for path in writer.glob(f"*{SUFFIX}"))
+
+
+def _write_whole(handle: int, data: memoryview, position: int) -> None:
+    """One write of all bytes; when they do not all fit, the file is cut back to `position`."""
+    try:
+        written = os.write(handle, data)
+        while written < len(data):
+            written += os.write(handle, data[written:])
+    except OSError:
+        os.ftruncate(handle, position)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
