@@ -27,11 +27,13 @@ from lockgate.predictions.segment import (
     SUFFIX,
     Damage,
     Ended,
+    Whole,
     checksum,
     end_mark,
     frames,
     seed_of,
     whole_end,
+    write_whole,
 )
 from lockgate.predictions.writers import claim, end_segments
 
@@ -132,7 +134,7 @@ class SegmentWriter:
     def _write(self, frame: memoryview) -> None:
         with frame, frame[HEADER.size :] as payload:
             HEADER.pack_into(frame, 0, len(payload), checksum(self._seed, payload))
-            _write_whole(self._handle, frame, self._position)
+            write_whole(self._handle, frame, self._position)
             self._position += len(frame)
 
     def _start(self) -> None:
@@ -158,7 +160,7 @@ class SegmentWriter:
     def _end(self) -> None:
         if self._handle < 0:
             return
-        _write_whole(self._handle, memoryview(end_mark(self._seed)), self._position)
+        write_whole(self._handle, memoryview(end_mark(self._seed)), self._position)
         with self._sync_lock:
             if self._durable:
                 os.fdatasync(self._handle)
@@ -212,10 +214,18 @@ class LogReader:
                 self._read_segment(segment, batch, limit)
         return batch
 
+    def placed(self, segments: Sequence[str]) -> Iterator[tuple[Record, Offset]]:
+        """Every record of whole segments with the place after its frame. Raises FileNotFoundError when one is gone."""
+        for segment in segments:
+            for found in frames(self._path(segment), segment):
+                if isinstance(found, Whole):
+                    place = Offset(segment, found.end)
+                    yield from ((record, place) for record in self._decoder.decode(found.payload).records)
+
     def frames_of(self, segment: str) -> Iterator[Frame]:
         """The whole frames of one segment, in order. Raises FileNotFoundError when it is gone."""
         for found in frames(self._path(segment), segment):
-            if not isinstance(found, Damage | Ended):
+            if isinstance(found, Whole):
                 yield self._decoder.decode(found.payload)
 
     def ends(self) -> dict[str, int]:
@@ -272,17 +282,6 @@ def _segments(folder: Path) -> Iterator[str]:
     for writer in folder.glob("*"):
         if writer.is_dir():
             yield from (f"{writer.name}/{path.stem}" for path in writer.glob(f"*{SUFFIX}"))
-
-
-def _write_whole(handle: int, data: memoryview, position: int) -> None:
-    """One write of all bytes; when they do not all fit, the file is cut back to `position`."""
-    try:
-        written = os.write(handle, data)
-        while written < len(data):
-            written += os.write(handle, data[written:])
-    except OSError:
-        os.ftruncate(handle, position)
-        raise
 
 
 def _sync_folder(folder: Path) -> None:

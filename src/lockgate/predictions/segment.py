@@ -100,6 +100,17 @@ def is_ended(path: Path, segment: str) -> bool:
         os.close(handle)
 
 
+def write_whole(handle: int, data: memoryview, position: int) -> None:
+    """One write of all bytes; when they do not all fit, the file is cut back to `position`."""
+    try:
+        written = os.write(handle, data)
+        while written < len(data):
+            written += os.write(handle, data[written:])
+    except OSError:
+        os.ftruncate(handle, position)
+        raise
+
+
 def end_torn(path: Path, segment: str) -> None:
     """End a dead writer's segment: cut off what is half-written after the last whole frame, put the end mark."""
     if is_ended(path, segment):

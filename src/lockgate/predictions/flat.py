@@ -1,0 +1,76 @@
+"""Records as rows of a table, and back without loss."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+import msgspec
+import polars as pl
+
+from lockgate.clock import SECOND_US
+from lockgate.predictions.record import Attempt, Block, Kind, Offset, Record
+from lockgate.traffic import Role
+
+SCHEMA: dict[str, type[pl.DataType]] = {
+    "model": pl.String, "day": pl.String, "kind": pl.String, "id": pl.String, "at_us": pl.Int64,
+    "latency_us": pl.Int64, "version": pl.Int64, "digest": pl.String, "role": pl.String, "assigned": pl.String,
+    "weight": pl.Float64, "epoch": pl.Int64, "release": pl.Int64, "stage": pl.Int64, "forced": pl.Boolean,
+    "key": pl.String, "inference_id": pl.String, "caller": pl.String, "status": pl.Int64, "rows": pl.Int64,
+    "error": pl.String, "failed_version": pl.Int64, "failed_digest": pl.String, "failed_reason": pl.String,
+    "failed_error": pl.String, "failed_latency_us": pl.Int64, "of": pl.String, "inputs": pl.Binary,
+    "outputs": pl.Binary, "segment": pl.String, "position": pl.Int64, "place": pl.Int64,
+}  # fmt: skip
+_SAME = tuple(
+    name for name in Record.__struct_fields__ if name in SCHEMA and name not in {"inputs", "outputs"}
+)
+_ENUMS = {"kind": Kind, "role": Role, "assigned": Role}
+_ATTEMPT = Attempt.__struct_fields__
+_encoder = msgspec.msgpack.Encoder()
+_blocks = msgspec.msgpack.Decoder(list[Block])
+
+
+def flat(placed: Iterable[tuple[Record, Offset]]) -> pl.DataFrame:
+    """One row per record. `place` is the record's place within the frame that ends at the offset."""
+    rows: dict[str, list[object]] = {name: [] for name in SCHEMA}
+    last, place = None, 0
+    for record, offset in placed:
+        place = place + 1 if offset == last else 0
+        last = offset
+        for name in _SAME:
+            rows[name].append(getattr(record, name))
+        for name in _ATTEMPT:
+            rows[f"failed_{name}"].append(getattr(record.failed, name) if record.failed else None)
+        rows["day"].append(day_of(record.at_us))
+        rows["inputs"].append(_encoder.encode(record.inputs))
+        rows["outputs"].append(_encoder.encode(record.outputs))
+        rows["segment"].append(offset.segment)
+        rows["position"].append(offset.position)
+        rows["place"].append(place)
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def record_of(row: dict[str, object]) -> Record:
+    """A row of the table as the record that it was."""
+    attempt = [row[f"failed_{name}"] for name in _ATTEMPT]
+    return Record(
+        **{name: row[name] for name in _SAME if name not in _ENUMS},  # type: ignore[arg-type]
+        **{name: kind(row[name]) for name, kind in _ENUMS.items()},  # type: ignore[arg-type]
+        inputs=blocks_in(row["inputs"]),
+        outputs=blocks_in(row["outputs"]),
+        failed=msgspec.convert(attempt, Attempt) if row["failed_reason"] is not None else None,
+    )
+
+
+def blocks_in(value: object) -> list[Block]:
+    """The blocks in a cell of `inputs` or `outputs`."""
+    return _blocks.decode(value) if isinstance(value, bytes) else []
+
+
+def day_of(at_us: int) -> str:
+    """The UTC day of a time, as the table's partitions are named.
+
+    >>> day_of(1_700_000_000_000_000)
+    '2023-11-14'
+    """
+    return dt.datetime.fromtimestamp(at_us // SECOND_US, tz=dt.UTC).date().isoformat()
