@@ -1,0 +1,241 @@
+"""Batches without timers: whatever waits while the previous batch runs is the next batch.
+
+An idle arm answers a lone request at once, a busy one fills its batches by itself. A compiled model that is quick runs
+on the event loop, a slow one in a thread, an isolated one in its own process; then the loop goes on taking requests.
+A request whose deadline passed is not computed. The queue is bounded: past it, callers are told to come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from lockgate.errors import Busy, LockgateError, PredictionFailed, TimedOut
+from lockgate.gateway.cost import Cost
+from lockgate.gateway.job import Job
+from lockgate.gateway.rows import Layout
+from lockgate.inference.executor import Executor, ExecutorKind
+from lockgate.inference.validate import check_outputs
+from lockgate.predictions.record import Columns
+
+INLINE_S = 0.001  # a batch that is expected to take longer must not hold up the loop
+
+
+class Batcher:
+    """The queue of one loaded version. `settle` gets jobs with `outputs` or `error` set, many at once."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        layout: Layout,
+        cost: Cost,
+        settle: Callable[[list[Job]], None],
+        *,
+        limit: int,
+        max_rows: int,
+    ) -> None:
+        self._executor, self._layout, self._cost, self._settle = executor, layout, cost, settle
+        self._limit, self._max_rows = limit, max_rows
+        self._queue: deque[Job] = deque()
+        self._running: list[Job] = []
+        self._scheduled = False
+        self._threads: ThreadPoolExecutor | None = None
+        self._loop = asyncio.get_running_loop()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._sweep_s = 0.0  # when it is due
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are in the queue."""
+        return len(self._queue)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return not self._queue and not self._running
+
+    def offer(self, job: Job, *, force: bool = False) -> None:
+        """Take a request. Raises Busy when the queue is full, unless a caller must not be turned away (`force`)."""
+        if len(self._queue) >= self._limit and not force:
+            raise Busy(
+                f"{len(self._queue)} requests wait for {job.route.model} already", fix="try again in a second"
+            )
+        self._queue.append(job)
+        if self._sweeper is not None and job.deadline_s < self._sweep_s:
+            self._sweeper.cancel()
+            self._watch()
+        if not self._scheduled and not self._running:
+            self._scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def close(self) -> None:
+        """Let go of the thread, once nothing runs any more."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
+
+    def _turn(self) -> None:
+        """Run the next batch, here or apart."""
+        self._scheduled = False
+        batch = self._next()
+        if not batch:
+            return
+        if (
+            self._executor.kind is ExecutorKind.COMPILED
+            and self._cost.expected_s(sum(j.rows.n for j in batch)) < INLINE_S
+        ):
+            self._compute(batch)
+            self._settle(batch)
+            if self._queue:
+                self._scheduled = True
+                self._loop.call_soon(self._turn)
+            return
+        self._running = batch
+        task = self._loop.create_task(self._apart(batch))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._watch()
+
+    def _next(self) -> list[Job]:
+        """The next batch, up to `max_rows` (one request may hold more); what is too late is settled at once."""
+        batch: list[Job] = []
+        late: list[Job] = []
+        rows, now = 0, time.monotonic()
+        while self._queue and (not batch or rows + self._queue[0].rows.n <= self._max_rows):
+            job = self._queue.popleft()
+            if job.deadline_s <= now:
+                job.expire()
+                late.append(job)
+                continue
+            batch.append(job)
+            rows += job.rows.n
+        if late:
+            self._settle(late)
+        return batch
+
+    async def _apart(self, batch: list[Job]) -> None:
+        if self._executor.kind is ExecutorKind.COMPILED:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(1, thread_name_prefix="batch")
+            outcomes = await self._loop.run_in_executor(self._threads, self._answers, batch)
+        else:
+            outcomes = await self._answers_async(batch)
+        self._running = []
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        done = [job for job in batch if not job.over]
+        for job, outcome in zip(batch, outcomes, strict=True):
+            if not job.over:
+                self._note(job, outcome)
+        if done:
+            self._settle(done)
+        if self._queue:
+            self._turn()
+
+    def _compute(self, batch: list[Job]) -> None:
+        for job, outcome in zip(batch, self._answers(batch), strict=True):
+            self._note(job, outcome)
+
+    def _note(self, job: Job, outcome: Columns | LockgateError) -> None:
+        if isinstance(outcome, LockgateError):
+            job.error = outcome
+        else:
+            job.outputs = outcome
+
+    def _answers(self, batch: list[Job]) -> list[Columns | LockgateError]:
+        """Each request's answer or error. When a whole batch fails, each request is tried by itself."""
+        start = time.perf_counter()
+        found = self._attempt(batch)
+        self._cost.took(sum(job.rows.n for job in batch), time.perf_counter() - start)
+        if isinstance(found, PredictionFailed) and len(batch) > 1:
+            return [self._alone(self._attempt([job])) for job in batch]
+        return [found] * len(batch) if isinstance(found, LockgateError) else found
+
+    def _attempt(self, batch: list[Job]) -> list[Columns | LockgateError] | LockgateError:
+        try:
+            columns = self._layout.columns(self._layout.join([job.rows for job in batch]))
+            answer = self._executor.predict(columns, deadline_s=_left_s(batch))
+        except LockgateError as error:
+            return error
+        except Exception as error:  # noqa: BLE001  a defect in a model's graph must cost this batch alone
+            return PredictionFailed(f"the model failed: {type(error).__name__}", got=error)
+        return self._divide(batch, answer)
+
+    async def _answers_async(self, batch: list[Job]) -> list[Columns | LockgateError]:
+        found = await self._attempt_async(batch)
+        if isinstance(found, PredictionFailed) and len(batch) > 1:
+            return [self._alone(await self._attempt_async([job])) for job in batch]
+        return [found] * len(batch) if isinstance(found, LockgateError) else found
+
+    async def _attempt_async(self, batch: list[Job]) -> list[Columns | LockgateError] | LockgateError:
+        left_s = _left_s(batch)
+        if left_s <= 0:
+            return TimedOut("the time was up before the model was asked again")
+        try:
+            columns = self._layout.columns(self._layout.join([job.rows for job in batch]))
+            answer = await self._executor.predict_async(columns, deadline_s=left_s)
+        except LockgateError as error:
+            return error
+        except Exception as error:  # noqa: BLE001  what the runner's side raises must cost this batch alone
+            return PredictionFailed(f"the model failed: {type(error).__name__}", got=error)
+        return self._divide(batch, answer)
+
+    @staticmethod
+    def _alone(found: list[Columns | LockgateError] | LockgateError) -> Columns | LockgateError:
+        return found if isinstance(found, LockgateError) else found[0]
+
+    def _divide(self, batch: list[Job], answer: Columns) -> list[Columns | LockgateError]:
+        """Each request's rows of the answer; an invalid answer is an error of those requests alone that it touches."""
+        manifest = self._executor.manifest
+        rows = sum(job.rows.n for job in batch)
+        reason = check_outputs(manifest.signature, answer, rows, manifest.answer)
+        if reason and (len(batch) == 1 or any(len(array) != rows for array in answer.values())):
+            return [InvalidAnswer(reason)] * len(batch)
+        outcomes: list[Columns | LockgateError] = []
+        start = 0
+        for job in batch:
+            stop = start + job.rows.n
+            part = answer if len(batch) == 1 else {name: array[start:stop] for name, array in answer.items()}
+            own = check_outputs(manifest.signature, part, job.rows.n, manifest.answer) if reason else None
+            outcomes.append(InvalidAnswer(own) if own else part)
+            start = stop
+        return outcomes
+
+    def _watch(self) -> None:
+        """While a batch runs apart: look again when the earliest deadline passes."""
+        earliest = min(
+            (job.deadline_s for job in (*self._running, *self._queue) if not job.over), default=None
+        )
+        if earliest is not None:
+            self._sweep_s = earliest
+            delay_s = max(0.0, earliest - time.monotonic())
+            self._sweeper = self._loop.call_later(delay_s + 0.001, self._sweep)
+
+    def _sweep(self) -> None:
+        """Settle what is too late, in the running batch and behind it; the batch itself goes on."""
+        self._sweeper = None
+        now = time.monotonic()
+        late = [job for job in (*self._running, *self._queue) if not job.over and job.deadline_s <= now]
+        for job in late:
+            job.expire()
+            job.over = True
+        if late:
+            self._queue = deque(job for job in self._queue if not job.over)
+            self._settle(late)
+        if self._running:
+            self._watch()
+
+
+class InvalidAnswer(PredictionFailed):
+    """The model answered something that its signature does not allow."""
+
+
+def _left_s(batch: list[Job]) -> float:
+    """Until the most patient request of a batch gives up."""
+    return max(job.deadline_s for job in batch) - time.monotonic()

@@ -1,0 +1,203 @@
+"""From what a caller sent (lists or arrays by name, or a table) to the typed rows of a version.
+
+Wrong input raises InvalidInput that names the field and nothing else of the signature. Columns that the version does
+not know are ignored: callers may send more than one version's inputs, so that two versions can be released side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lockgate.errors import InvalidInput
+from lockgate.gateway.cells import FLOATS, cells, texts, typed, wanted_word
+from lockgate.gateway.rows import Group, Layout, Rows
+from lockgate.predictions.record import Block
+from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a request holds, before anybody knows which version it is for.
+
+    Either `columns` (values by name) or `table` (n rows of k cells, named by `names`, or in the signature's order).
+    A tensor that came under its own name is in `columns`; a lone one may be a table (`decode` finds out).
+    """
+
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    table: Any = None
+    names: Sequence[str] | None = None
+    key: str | None = None
+    inference_id: str | None = None
+    untyped: bool = False  # from CSV: cells are text, to be read as each input's type says
+
+
+class Decoder:
+    """Turns what was sent into one version's rows; built once, at load time."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.layout = Layout(signature)
+        self._known = {field.name for field in signature.inputs}
+        groups = self.layout.groups
+        self._plain = len(groups) == 1 and groups[0].shape == () and groups[0].datatype is not DataType.BYTES
+        self._scalars = all(group.shape == () for group in groups)
+        self._order = [field.name for field in signature.inputs]
+
+    def decode(self, sent: Sent, key_field: str | None = None) -> Rows:
+        """The rows. `key_field` names a column that is recorded even when the model does not use it."""
+        if sent.table is not None:
+            rows = self._from_table(sent.table, sent.names)
+        elif sent.untyped:
+            given = sent.columns
+            rows = self._from_columns(
+                {f.name: _read(f, given[f.name]) for f in self.layout.fields if f.name in given}
+            )
+        else:
+            rows = self._from_columns(self._named(sent.columns))
+        if rows.n == 0:
+            raise InvalidInput("no rows were sent", fix="send at least one row")
+        if key_field is None or key_field in self._known:
+            return rows
+        keys = key_cells(sent, key_field)
+        return (
+            rows
+            if keys is None or len(keys) != rows.n
+            else Rows(rows.parts, rows.n, (_key_block(key_field, keys),))
+        )
+
+    def _named(self, columns: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A lone tensor under any name may be the only input, or the whole table of numbers."""
+        if len(columns) != 1 or not self._known.isdisjoint(columns):
+            return columns
+        ((name, values),) = columns.items()
+        if len(self._order) == 1:
+            return {self._order[0]: values}
+        shape = np.shape(values)
+        if not self._scalars or len(shape) != 2:
+            return columns
+        if shape[1] != len(self._order):
+            raise InvalidInput(
+                f"the tensor '{name}' has {shape[1]} columns, the model takes {len(self._order)}"
+            )
+        array = np.asarray(values)
+        return dict(zip(self._order, array.T, strict=True))
+
+    def _from_table(self, table: Any, names: Sequence[str] | None) -> Rows:
+        if self._plain and (names is None or list(names) == self._order):
+            return self._from_numbers(table)
+        width = len(names) if names is not None else len(self._order)
+        for number, row in enumerate(table):
+            if not isinstance(row, list | tuple | np.ndarray) or len(row) != width:
+                got = (
+                    f"{len(row)} cells" if isinstance(row, list | tuple | np.ndarray) else type(row).__name__
+                )
+                raise InvalidInput(
+                    f"row {number} does not have one cell for each column", got=got, allowed=width
+                )
+        columns = (
+            [list(column) for column in zip(*table, strict=True)]
+            if len(table)
+            else [[] for _ in range(width)]
+        )
+        return self._from_columns(
+            dict(zip(names if names is not None else self._order, columns, strict=True))
+        )
+
+    def _from_numbers(self, table: Any) -> Rows:
+        group = self.layout.groups[0]
+        array = cells(table, "the table")
+        if array.ndim != 2 or array.shape[1] != len(self._order):
+            raise InvalidInput(
+                "the table is not rows of equal length",
+                got=list(array.shape),
+                allowed=["rows", len(self._order)],
+            )
+        part = np.ascontiguousarray(typed(array, group, table).T)
+        return Rows((part,), part.shape[1])
+
+    def _from_columns(self, columns: Mapping[str, Any]) -> Rows:
+        n: int | None = None
+        parts = []
+        for group in self.layout.groups:
+            arrays = []
+            for wanted in group.fields:
+                array = _column(wanted, columns.get(wanted.name), n)
+                if n is not None and len(array) != n:
+                    raise InvalidInput(
+                        f"the input '{wanted.name}' has another number of rows than the others",
+                        got=len(array),
+                        allowed=n,
+                    )
+                n = len(array)
+                arrays.append(array)
+            parts.append(np.stack(arrays) if len(arrays) > 1 else arrays[0][np.newaxis])
+        return Rows(tuple(parts), n or 0)
+
+
+def key_cells(sent: Sent, key_field: str) -> list[str | None] | None:
+    """The values of the key column as text, one per row, if the caller sent it."""
+    values: Any = sent.columns.get(key_field)
+    if values is None and sent.table is not None and sent.names is not None and key_field in sent.names:
+        place = list(sent.names).index(key_field)
+        values = [row[place] for row in sent.table if isinstance(row, list | tuple) and len(row) > place]
+    if values is None:
+        return None
+    flat = np.asarray(values, dtype=object).ravel().tolist()
+    return [None if cell is None else _key_text(cell) for cell in flat]
+
+
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _read(wanted: Field, cells: list[str]) -> list[Any]:
+    """CSV cells as values of the input's type."""
+    if wanted.datatype is DataType.BYTES:
+        return [cell or None for cell in cells]
+    try:
+        if wanted.datatype is DataType.BOOL:
+            return [_TRUTH[cell.strip().lower()] for cell in cells]
+        return [None if cell.strip() == "" else float(cell) for cell in cells]
+    except (ValueError, KeyError) as error:
+        raise InvalidInput(
+            f"the input '{wanted.name}' must be {wanted_word(wanted.datatype)}", got=error
+        ) from error
+
+
+def _key_text(cell: Any) -> str:
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _key_block(name: str, keys: list[str | None]) -> Block:
+    return Block([name], DataType.BYTES, [len(keys)], b"", keys)
+
+
+def _column(wanted: Field, values: Any, n: int | None) -> np.ndarray:
+    """One input as an array of n rows, typed, shaped and checked."""
+    if values is None:
+        if wanted.required or n is None or wanted.datatype not in (*FLOATS, DataType.BYTES):
+            raise InvalidInput(
+                f"the input '{wanted.name}' is missing", fix=f"send '{wanted.name}' with every row"
+            )
+        missing: Any = None if wanted.datatype is DataType.BYTES else np.nan
+        return np.full((n, *wanted.shape), missing, dtype=NUMPY_TYPES[wanted.datatype])
+    array = (
+        texts(wanted, values)
+        if wanted.datatype is DataType.BYTES
+        else cells(values, f"the input '{wanted.name}'")
+    )
+    if array.ndim == len(wanted.shape) + 2 and array.shape[1] == 1:
+        array = array.reshape(array.shape[0], *array.shape[2:])  # [n, 1]: a column of a matrix
+    if array.ndim != len(wanted.shape) + 1 or any(
+        size not in (-1, got) for size, got in zip(wanted.shape, array.shape[1:], strict=True)
+    ):
+        raise InvalidInput(
+            f"the input '{wanted.name}' has another shape",
+            got=list(array.shape),
+            allowed=["rows", *wanted.shape],
+        )
+    if wanted.datatype is DataType.BYTES:
+        return array
+    return typed(array, Group(wanted.datatype, wanted.shape, (wanted,)), values)

@@ -1,0 +1,64 @@
+"""One request on its way through the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lockgate.errors import LockgateError, TimedOut
+from lockgate.gateway.protocols.answer import Answered, Body
+from lockgate.gateway.rows import Rows
+from lockgate.predictions.record import Attempt, Columns
+from lockgate.traffic import Arm, Role, Route
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back over HTTP."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    content: bytes
+
+
+@dataclass(slots=True)
+class Job:
+    """A decoded request: what it asks, what became of it so far, and who waits for it.
+
+    `started_s` and the deadlines are of the monotonic clock. `outputs` or `error` is set when an arm is done with it.
+    """
+
+    id: str
+    at_us: int
+    started_s: float
+    route: Route
+    epoch: int
+    arm: Arm  # that answers, or tries to
+    assigned: Role
+    weight: float
+    rows: Rows
+    write: Callable[[Answered], Body]
+    waiting: asyncio.Future[Reply]
+    deadline_s: float  # of the present attempt
+    caller: str
+    key: str | None = None
+    inference_id: str | None = None
+    fallback_rows: Rows | None = (
+        None  # the same request as the live version's rows, when that may have to answer
+    )
+    attempt_s: float = field(default_factory=time.monotonic)
+    failed: Attempt | None = None
+    outputs: Columns | None = None
+    error: LockgateError | None = None
+    over: bool = False  # settled: a late result is dropped
+
+    def expire(self) -> None:
+        """Note that the time was up before an answer was there."""
+        waited_ms = (time.monotonic() - self.attempt_s) * 1000
+        self.error = TimedOut(
+            f"version {self.route.model}/{self.arm.version} did not answer in time",
+            got=f"{waited_ms:.0f} ms",
+            fix="send fewer rows at once, or try again later",
+        )

@@ -1,0 +1,119 @@
+"""MLflow's scoring protocol: POST /invocations with dataframe_split, dataframe_records, inputs, instances or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import msgspec
+
+from lockgate.errors import InvalidInput, LockgateError
+from lockgate.gateway.decode import Sent
+from lockgate.gateway.protocols.answer import Answered, Body
+
+FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
+CSV_TYPES = ("text/csv", "application/csv")
+JSON_TYPES = ("application/json", "")
+
+
+class UnsupportedType(LockgateError):
+    """A body of a content type that this address does not read."""
+
+
+def read(body: bytes, content_type: str) -> Sent:
+    """What was sent. Raises InvalidInput, and UnsupportedType for a content type that is neither JSON nor CSV."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind in CSV_TYPES:
+        return _from_csv(body)
+    if kind not in JSON_TYPES:
+        raise UnsupportedType(
+            "the body's content type is not one of those that are read",
+            got=content_type,
+            allowed="application/json, text/csv",
+        )
+    try:
+        request = msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise InvalidInput("the body is not JSON", got=error) from error
+    given = [form for form in FORMS if isinstance(request, dict) and form in request]
+    if len(given) != 1:
+        raise InvalidInput(
+            "the body must hold exactly one form of input",
+            got=", ".join(given) or "none",
+            allowed=", ".join(FORMS),
+        )
+    return _READERS[given[0]](request[given[0]])
+
+
+def write(answered: Answered) -> Body:
+    """`{"predictions": [...]}`, one for each row, and every output by its name."""
+    outputs = {name: array.tolist() for name, array in answered.columns.items()}
+    body = {"predictions": outputs[answered.prediction], "outputs": outputs}
+    return Body("application/json", msgspec.json.encode(body))
+
+
+def _split(value: Any) -> Sent:
+    columns, data = (value.get("columns"), value.get("data")) if isinstance(value, dict) else (None, None)
+    if not isinstance(data, list) or not (columns is None or _is_names(columns)):
+        raise InvalidInput("dataframe_split must hold 'columns' (names) and 'data' (rows)")
+    return Sent(table=data, names=columns)
+
+
+def _records(value: Any) -> Sent:
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise InvalidInput("dataframe_records must be a list of rows with names")
+    names = list(dict.fromkeys(name for row in value for name in row))
+    return Sent(columns={name: [row.get(name) for row in value] for name in names})
+
+
+def _inputs(value: Any) -> Sent:
+    if isinstance(value, dict):
+        return Sent(
+            columns={name: cells if isinstance(cells, list) else [cells] for name, cells in value.items()}
+        )
+    if not isinstance(value, list):
+        raise InvalidInput("inputs must be a list of rows or lists by name", got=type(value).__name__)
+    return _instances(value)
+
+
+def _instances(value: Any) -> Sent:
+    if not isinstance(value, list):
+        raise InvalidInput("instances must be a list of rows", got=type(value).__name__)
+    if value and all(isinstance(row, dict) for row in value):
+        return _records(value)
+    if value and not isinstance(value[0], list):
+        return Sent(columns={"inputs": value})  # one input, a cell a row
+    return Sent(table=value)
+
+
+def _from_csv(body: bytes) -> Sent:
+    """A header line and rows. Cells are text until the version's types are known; an empty one is missing."""
+    try:
+        lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"))))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInput("the body is not CSV in UTF-8", got=error) from error
+    if not lines or not lines[0]:
+        raise InvalidInput("the CSV has no header line", fix="name the columns in the first line")
+    names, rows = lines[0], [line for line in lines[1:] if line]
+    for number, row in enumerate(rows):
+        if len(row) != len(names):
+            raise InvalidInput(
+                f"row {number} of the CSV does not have one cell for each column",
+                got=len(row),
+                allowed=len(names),
+            )
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    return Sent(columns=columns, untyped=True)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+_READERS = {
+    "dataframe_split": _split,
+    "dataframe_records": _records,
+    "inputs": _inputs,
+    "instances": _instances,
+}

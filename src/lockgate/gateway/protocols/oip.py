@@ -1,0 +1,180 @@
+"""Open Inference Protocol v2 over REST: infer requests and answers as JSON or with the binary tensor extension.
+
+The page `docs/api-prediction.md` shows requests and answers. Whether a tensor came as JSON or as raw little-endian bytes
+makes no difference to the version that answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from lockgate.errors import InvalidInput
+from lockgate.gateway.decode import Sent
+from lockgate.gateway.protocols.answer import Answered, Body
+from lockgate.gateway.protocols.tensors import binary_of, from_binary, output_type
+from lockgate.registry.manifest import Manifest
+from lockgate.registry.signature import Field
+
+HEADER_LENGTH = "inference-header-content-length"
+_JSON = "application/json"
+
+
+class _Input(msgspec.Struct):
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: dict[str, Any] = {}
+    data: list[Any] | None = None
+
+
+class _Output(msgspec.Struct):
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class _Request(msgspec.Struct):
+    inputs: list[_Input]
+    id: str | None = None
+    parameters: dict[str, Any] = {}
+    outputs: list[_Output] = []
+
+
+_DECODER = msgspec.json.Decoder(_Request)
+
+
+def read(body: bytes, header_length: str | None) -> tuple[Sent, Callable[[Answered], Body]]:
+    """What was sent, and how to write the answer that was asked for. Raises InvalidInput."""
+    head, tail = _split(body, header_length)
+    try:
+        request = _DECODER.decode(head)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(
+            "the body is not an infer request of the Open Inference Protocol v2",
+            got=error,
+            fix='send {"inputs": [{"name": ..., "shape": [...], "datatype": ..., "data": [...]}]}',
+        ) from error
+    columns, position = {}, 0
+    for tensor in request.inputs:
+        if tensor.name in columns:
+            raise InvalidInput(f"the input '{tensor.name}' was sent twice")
+        size = tensor.parameters.get("binary_data_size")
+        if size is None:
+            columns[tensor.name] = _from_json(tensor)
+            continue
+        if not isinstance(size, int) or size < 0 or position + size > len(tail):
+            raise InvalidInput(
+                f"the binary data of input '{tensor.name}' is not all there",
+                got=size,
+                allowed=f"at most {len(tail) - position} bytes are left",
+            )
+        columns[tensor.name] = from_binary(
+            tensor.name, tensor.datatype, tensor.shape, tail[position : position + size]
+        )
+        position += size
+    if position != len(tail):
+        raise InvalidInput(
+            f"{len(tail) - position} bytes follow the last tensor",
+            fix="binary_data_size of each input must say how many bytes are its own",
+        )
+    key = request.parameters.get("key")
+    sent = Sent(columns=columns, key=None if key is None else str(key), inference_id=request.id or None)
+    return sent, _Writer(request).write
+
+
+def metadata(model: str, versions: list[int], manifest: Manifest) -> bytes:
+    """The answer to a question about a model's tensors."""
+    return msgspec.json.encode(
+        {
+            "name": model,
+            "versions": [str(version) for version in versions],
+            "platform": f"lockgate_{manifest.framework}",
+            "inputs": [_described(wanted) for wanted in manifest.signature.inputs],
+            "outputs": [_described(given) for given in manifest.signature.outputs],
+        }
+    )
+
+
+def _described(wanted: Field) -> dict[str, Any]:
+    return {"name": wanted.name, "datatype": wanted.datatype, "shape": [-1, *wanted.shape]}
+
+
+def _split(body: bytes, header_length: str | None) -> tuple[bytes, memoryview]:
+    if header_length is None:
+        return body, memoryview(b"")
+    if not header_length.isdigit() or int(header_length) > len(body):
+        raise InvalidInput(
+            "the header Inference-Header-Content-Length does not fit the body",
+            got=header_length,
+            allowed=f"0 to {len(body)}",
+        )
+    return body[: int(header_length)], memoryview(body)[int(header_length) :]
+
+
+def _from_json(tensor: _Input) -> Any:
+    """The tensor's values in its shape. A flat list of one dimension stays a list: its type is checked later."""
+    if tensor.data is None:
+        raise InvalidInput(f"the input '{tensor.name}' has no data")
+    shape = tensor.shape
+    if len(shape) == 1:
+        if len(tensor.data) != shape[0]:
+            raise _misfit(tensor, len(tensor.data))
+        return tensor.data
+    try:
+        array = np.array(tensor.data, dtype=object if tensor.datatype == "BYTES" else None)
+    except ValueError as error:
+        raise InvalidInput(f"the data of input '{tensor.name}' are not rows of equal length") from error
+    if not shape or min(shape) < 0 or array.size != int(np.prod(shape)):
+        raise _misfit(tensor, array.size)
+    return array.reshape(shape)
+
+
+def _misfit(tensor: _Input, got: int) -> InvalidInput:
+    return InvalidInput(
+        f"the data of input '{tensor.name}' do not fill its shape {tensor.shape}", got=f"{got} values"
+    )
+
+
+class _Writer:
+    """Writes the outputs that were asked for, each as JSON or binary."""
+
+    def __init__(self, request: _Request) -> None:
+        self._id = request.id
+        self._wanted = {output.name: bool(output.parameters.get("binary_data")) for output in request.outputs}
+        self._all_binary = bool(request.parameters.get("binary_data_output"))
+
+    def write(self, answered: Answered) -> Body:
+        """The body. Raises InvalidInput when an output was asked for that the version does not give."""
+        columns = answered.columns
+        for name in self._wanted:
+            if name not in columns:
+                raise InvalidInput(f"there is no output '{name}'")
+        outputs, binary = [], []
+        for name in self._wanted or columns:
+            array = columns[name]
+            described: dict[str, Any] = {
+                "name": name,
+                "datatype": output_type(array),
+                "shape": list(array.shape),
+            }
+            if self._wanted.get(name, self._all_binary):
+                binary.append(binary_of(array))
+                described["parameters"] = {"binary_data_size": len(binary[-1])}
+            else:
+                described["data"] = array.ravel().tolist()
+            outputs.append(described)
+        head = msgspec.json.encode(
+            {
+                "model_name": answered.model,
+                "model_version": str(answered.version),
+                "id": self._id or answered.request_id,
+                "outputs": outputs,
+            }
+        )
+        if not binary:
+            return Body(_JSON, head)
+        extra = ((HEADER_LENGTH, str(len(head))),)
+        return Body("application/octet-stream", b"".join([head, *binary]), extra)

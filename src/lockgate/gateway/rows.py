@@ -1,0 +1,79 @@
+"""The typed rows of one request, packed so that batching and recording touch few arrays.
+
+Inputs of one type and shape lie in one array of shape `[k, n, *shape]` (k inputs, n rows). Which input lies where is the
+same for every request of a version, so it is worked out once, at load time (`Layout`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lockgate.predictions.record import Block, Columns
+from lockgate.registry.signature import DataType, Field, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Inputs that share one array."""
+
+    datatype: DataType
+    shape: tuple[int, ...]
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """n rows of a version's inputs: one array per group of its layout, and columns that are recorded only."""
+
+    parts: tuple[np.ndarray, ...]
+    n: int
+    extra: tuple[Block, ...] = ()
+
+
+class Layout:
+    """Where each input of a signature lies in `Rows`."""
+
+    def __init__(self, signature: Signature) -> None:
+        kinds: dict[tuple[DataType, tuple[int, ...]], list[Field]] = {}
+        for field in signature.inputs:
+            # Inputs of any length may differ from each other in one request: each gets an array of its own.
+            kind = (field.datatype, (*field.shape, len(kinds)) if -1 in field.shape else field.shape)
+            kinds.setdefault(kind, []).append(field)
+        self.fields = signature.inputs
+        self.groups = tuple(
+            Group(kind, fields[0].shape, tuple(fields)) for (kind, _), fields in kinds.items()
+        )
+        places = {f.name: (g, i) for g, group in enumerate(self.groups) for i, f in enumerate(group.fields)}
+        self._places = [(field.name, *places[field.name]) for field in signature.inputs]
+        self._names = [[field.name for field in group.fields] for group in self.groups]
+
+    def columns(self, rows: Rows) -> Columns:
+        """Arrays of n rows by input name, in the signature's order: views, nothing is copied."""
+        parts = rows.parts
+        return {name: parts[group][index] for name, group, index in self._places}
+
+    def blocks(self, rows: Rows) -> list[Block]:
+        """The rows as the log holds them."""
+        found = [
+            _block(names, group.datatype, part)
+            for names, group, part in zip(self._names, self.groups, rows.parts, strict=True)
+        ]
+        return [*found, *rows.extra] if rows.extra else found
+
+    def join(self, many: list[Rows]) -> Rows:
+        """The rows of several requests, one after the other. Raises ValueError when lengths differ per row."""
+        if len(many) == 1:
+            return many[0]
+        parts = tuple(
+            np.concatenate([rows.parts[g] for rows in many], axis=1) for g in range(len(self.groups))
+        )
+        return Rows(parts, sum(rows.n for rows in many))
+
+
+def _block(names: list[str], datatype: DataType, part: np.ndarray) -> Block:
+    shape = list(part.shape[1:])
+    if datatype is DataType.BYTES:
+        return Block(names, datatype, shape, b"", part.ravel().tolist())
+    return Block(names, datatype, shape, part.tobytes())

@@ -1,0 +1,163 @@
+"""From what callers send to typed rows: every form gives the same rows, every mistake is named by its field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lockgate.errors import InvalidInput
+from lockgate.gateway.decode import Decoder, Sent, key_cells
+from lockgate.predictions.record import columns_of
+from lockgate.registry.signature import DataType, Field, Signature
+
+OUT = (Field(name="prediction", datatype=DataType.INT64),)
+NUMBERS = Signature(
+    inputs=(
+        Field(name="a", datatype=DataType.FP32),
+        Field(name="b", datatype=DataType.FP32, nullable=True),
+        Field(name="c", datatype=DataType.FP32),
+    ),
+    outputs=OUT,
+)
+MIXED = Signature(
+    inputs=(
+        Field(name="plan", datatype=DataType.BYTES, nullable=True),
+        Field(name="age", datatype=DataType.INT64),
+        Field(name="income", datatype=DataType.FP64, nullable=True, required=False),
+        Field(name="member", datatype=DataType.BOOL),
+    ),
+    outputs=OUT,
+)
+ROW = {"plan": ["basic"], "age": [31], "income": [12.5], "member": [True]}
+
+
+def decoded(signature: Signature, sent: Sent, key_field: str | None = None) -> dict[str, Any]:
+    """The rows as lists by name."""
+    decoder = Decoder(signature)
+    rows = decoder.decode(sent, key_field)
+    return {name: array.tolist() for name, array in decoder.layout.columns(rows).items()}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        Sent(columns={"a": [1, 4], "b": [2.0, None], "c": [3.0, 6.0]}),
+        Sent(columns={"a": np.array([1.0, 4.0]), "b": np.array([[2.0], [np.nan]]), "c": [3, 6]}),
+        Sent(columns={"predict": np.array([[1.0, 2, 3], [4, np.nan, 6]])}),
+        Sent(table=[[1, 2, 3], [4, None, 6]]),
+        Sent(table=[[3, 1, 2], [6, 4, None]], names=["c", "a", "b"]),
+        Sent(table=[["x", 3, 1, 2], ["y", 6, 4, None]], names=["more", "c", "a", "b"]),
+        Sent(columns={"a": ["1", "4"], "b": ["2", ""], "c": ["3", "6"], "more": ["x", "y"]}, untyped=True),
+    ],
+    ids=["columns", "arrays", "tensor", "rows", "named rows", "superset", "csv"],
+)
+def test_every_form_gives_the_same_rows(sent: Sent) -> None:
+    """Columns, tables, tensors and CSV mean the same."""
+    found = decoded(NUMBERS, sent)
+    assert found["a"] == [1.0, 4.0]
+    assert found["c"] == [3.0, 6.0]
+    assert found["b"][0] == 2.0
+    assert np.isnan(found["b"][1])
+
+
+def test_types_are_mixed_and_an_optional_input_may_be_absent() -> None:
+    """Texts, integers, truth values and a missing optional number lie side by side."""
+    columns = {name: cells for name, cells in ROW.items() if name != "income"}
+    found = decoded(MIXED, Sent(columns=columns))
+    assert found["plan"] == ["basic"]
+    assert found["age"] == [31]
+    assert found["member"] == [True]
+    assert np.isnan(found["income"][0])
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"age": ["31"]}, "'age' must be a number"),
+        ({"age": [31.5]}, "'age' must be whole numbers"),
+        ({"age": [2**70]}, "'age'"),
+        ({"age": [None]}, "'age' holds a missing value"),
+        ({"age": [True]}, "'age' must be a number"),
+        ({"age": [1, 2]}, "another number of rows"),
+        ({"age": [[1, 2]]}, "'age' has another shape"),
+        ({"age": [[1], [2, 3]]}, "'age' is not a list of rows"),
+        ({"age": {"x": 1}}, "'age'"),
+        ({"age": 31}, "'age' has another shape"),
+        ({"plan": [7]}, "'plan' must be text"),
+        ({"income": [float("inf")]}, "'income' holds an infinite"),
+        ({"member": [1]}, "'member' must be true or false"),
+        ({"member": ["yes"]}, "'member' must be true or false"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_name_of_its_field(change: dict[str, Any], named: str) -> None:
+    """ErrInvalidInput names the field and no other."""
+    with pytest.raises(InvalidInput, match=named) as caught:
+        decoded(MIXED, Sent(columns={**ROW, **change}))
+    others = {"plan", "age", "income", "member"} - set(change)
+    assert not any(f"'{other}'" in caught.value.sentence() for other in others - {"income", "member"})
+
+
+@pytest.mark.parametrize("missing", ["plan", "age", "member"])
+def test_a_missing_field_is_named(missing: str) -> None:
+    """ErrInvalidInput says what to send."""
+    with pytest.raises(InvalidInput, match=f"'{missing}' is missing"):
+        decoded(MIXED, Sent(columns={name: cells for name, cells in ROW.items() if name != missing}))
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        ([[1.0, 2.0, None]], "'c' holds a missing value"),
+        ([[1.0, 2.0, 1e39]], "'c' holds an infinite"),
+        ([[1.0, "x", 3.0]], "must be a number"),
+        ([[1.0, 2.0]], "equal length"),
+        ([[1.0, 2.0, 3.0], [1.0]], "equal length"),
+        ([1.0, 2.0, 3.0], "equal length"),
+        ([], "equal length"),
+    ],
+)
+def test_a_wrong_cell_of_a_table_is_refused_by_its_column(table: Any, named: str) -> None:
+    """ErrInvalidInput points to the column of the first bad cell."""
+    with pytest.raises(InvalidInput, match=named):
+        decoded(NUMBERS, Sent(table=table))
+
+
+def test_no_rows_are_refused() -> None:
+    """ErrInvalidInput: at least one row."""
+    with pytest.raises(InvalidInput, match="no rows"):
+        decoded(NUMBERS, Sent(columns={"a": [], "b": [], "c": []}))
+
+
+def test_vectors_keep_their_shape_and_a_lone_tensor_may_have_any_name() -> None:
+    """An ONNX model with one `[n, 3]` input takes it under its own or another name."""
+    signature = Signature(inputs=(Field(name="x", datatype=DataType.FP32, shape=(3,)),), outputs=OUT)
+    for name in ("x", "input-0"):
+        assert decoded(signature, Sent(columns={name: [[1, 2, 3], [4, 5, 6]]})) == {
+            "x": [[1, 2, 3], [4, 5, 6]]
+        }
+
+
+def test_the_key_column_is_recorded_although_the_model_does_not_use_it() -> None:
+    """Labels are joined by it later, row by row."""
+    sent = Sent(columns={"a": [1, 2], "b": [1, 2], "c": [1, 2], "customer": [17.0, "C-9"]})
+    decoder = Decoder(NUMBERS)
+    rows = decoder.decode(sent, "customer")
+    recorded = columns_of(decoder.layout.blocks(rows))
+    assert recorded["customer"].tolist() == ["17", "C-9"]
+    assert recorded["c"].tolist() == [1.0, 2.0]
+    assert key_cells(Sent(table=[[1, "K"]], names=["a", "customer"]), "customer") == ["K"]
+
+
+def test_requests_are_joined_and_recorded_with_the_same_values() -> None:
+    """A batch holds the rows of its requests in order."""
+    decoder = Decoder(MIXED)
+    one = decoder.decode(Sent(columns=ROW))
+    two = decoder.decode(Sent(columns={**ROW, "age": [7], "plan": [None]}))
+    joined = decoder.layout.join([one, two])
+    assert joined.n == 2
+    assert decoder.layout.columns(joined)["age"].tolist() == [31, 7]
+    back = columns_of(decoder.layout.blocks(joined))
+    assert back["plan"].tolist() == ["basic", None]
+    assert back["age"].tolist() == [31, 7]
