@@ -27,6 +27,10 @@ metadata = sa.MetaData(
 )
 
 BUSY_TIMEOUT_MS = 15_000
+_READS: dict[str, dict[str, object]] = {
+    "sqlite": {"lockgate_reads": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -54,7 +58,7 @@ class Database:
     def read(self) -> Iterator[sa.Connection]:
         """One read transaction; it takes no write lock."""
         try:
-            with self.engine.connect().execution_options(lockgate_reads=True) as connection:
+            with self.engine.connect().execution_options(**_READS[self.dialect]) as connection:
                 yield connection
         except sa.exc.OperationalError as error:
             raise _unavailable(error) from error
