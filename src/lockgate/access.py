@@ -6,6 +6,7 @@ compares one shared word per request, so a revoked key is refused from the next 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -72,6 +73,10 @@ class AccessShelf:
     def publish(self, access: Access) -> int:
         """Put a snapshot into force and return its epoch."""
         return self._shelf.publish(lambda _epoch, _old: msgspec.json.encode(access))
+
+    def publish_fresh(self, read: Callable[[], Access]) -> int:
+        """Read and publish while holding the shelf's lock: of two writers at once the later one has the newer state."""
+        return self._shelf.publish(lambda _epoch, _old: msgspec.json.encode(read()))
 
     def close(self) -> None:
         """Let go of the shared word."""

@@ -1,0 +1,56 @@
+"""`lockgate audit`: who did what, and whether the log still says so."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from lockgate.cli.show import AsJson, new_group, print_json, print_table, when
+from lockgate.client.transport import connected
+
+app = new_group("Show and verify the audit log.")
+
+
+@app.command("show")
+def show(
+    subject: Annotated[str | None, typer.Argument(metavar="[SUBJECT]", help="A model, a version, a person.",
+                       show_default=False)] = None,
+    actor: Annotated[str | None, typer.Option(help="Who acted.", show_default=False)] = None,
+    action: Annotated[str | None, typer.Option(help="A tag or its beginning, as in release:.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(help="At most so many rows.", min=1, max=1000)] = 50,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Rows of the audit log, the newest first."""
+    with connected() as lockgate:
+        rows = lockgate.get("/audit", subject=subject, actor=actor, action=action, limit=limit)
+    if as_json:
+        print_json([{**row, "details": json.loads(row["details"])} for row in rows])
+        return
+    print_table(
+        ("ROW", "TIME", "WHO", "WHAT", "SUBJECT", "DETAILS"),
+        [
+            (row["seq"], when(row["at_us"]), row["actor"], row["action"], row["subject"],
+             row["details"] if row["details"] != "{}" else "")
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+@app.command("verify")
+def verify(as_json: AsJson = False) -> None:
+    """Read the whole chain and every signed checkpoint; exit status 6 when a row is not as it was written."""
+    with connected() as lockgate:
+        found = lockgate.get("/audit/verify")
+    if as_json:
+        print_json(found)
+    elif found["whole"]:
+        print(f"whole: {found['rows']} rows, signed up to row {found['signed_to']}"
+              f" by {found['checkpoints']} checkpoints")  # fmt: skip
+    else:
+        print(f"NOT whole: {len(found['faults'])} faults in {found['rows']} rows")
+        for fault in found["faults"]:
+            print(f"  row {fault['seq']}: {fault['what']} ({fault['kind']})")
+    if not found["whole"]:
+        raise typer.Exit(6)

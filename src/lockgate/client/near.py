@@ -1,0 +1,83 @@
+"""The control plane's application inside this process, on a home folder: no server is needed for a verb."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+from anyio.from_thread import start_blocking_portal
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lockgate.config import home_from
+from lockgate.errors import Unauthorized
+from lockgate.web.app import create_app
+from lockgate.web.auth import OWNER
+from lockgate.wiring.house import open_house
+
+
+class NearTransport(httpx.BaseTransport):
+    """Hands requests to an ASGI application that runs on an event loop in a thread of its own."""
+
+    def __init__(self, app: ASGIApp, stack: ExitStack) -> None:
+        self._inner = httpx.ASGITransport(app, client=("near", 0))
+        self._stack = stack
+        self._portal = stack.enter_context(start_blocking_portal())
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """One request and its whole answer."""
+        return self._portal.call(self._answer, request)
+
+    def close(self) -> None:
+        """Stop the loop, the jobs and the house."""
+        self._stack.close()
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        stream = _Parts(request.stream)  # type: ignore[arg-type]
+        handed = httpx.Request(request.method, request.url, headers=request.headers, stream=stream)
+        response = await self._inner.handle_async_request(handed)
+        content = await response.aread()
+        return httpx.Response(response.status_code, headers=response.headers, content=content)
+
+
+class _Parts(httpx.AsyncByteStream):
+    """A body made for blocking code, given out to a loop: parts come from files and memory, never from a network."""
+
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self._parts = parts
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self._parts:
+            yield part
+
+
+def open_near(home: str | Path | None, *, as_owner: bool) -> tuple[NearTransport, str]:
+    """The application on a home folder, and that folder's name. `as_owner`: act as the account that owns it."""
+    place = home_from(home)
+    with ExitStack() as stack:
+        house = open_house(place)
+        stack.callback(house.close)
+        if as_owner:
+            _require_ownership(place.root)
+        app = create_app(house)
+        stack.callback(app.state.jobs.close)
+        reached = _as_owner(app) if as_owner else app
+        return NearTransport(reached, stack.pop_all()), str(place.root)
+
+
+def _as_owner(app: ASGIApp) -> ASGIApp:
+    async def with_owner(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, OWNER: True}, receive, send)
+
+    return with_owner
+
+
+def _require_ownership(root: Path) -> None:
+    owner = root.stat().st_uid
+    if os.geteuid() not in (owner, 0):
+        raise Unauthorized(
+            f"the home folder {root} belongs to another account", got=f"user id {os.geteuid()}",
+            fix="ask its owner for a key and set LOCKGATE_KEY, or name a home of your own with --home",
+        )  # fmt: skip

@@ -1,0 +1,98 @@
+"""How values and errors become JSON answers: one place, so that every route speaks alike."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any
+
+import msgspec
+import numpy as np
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from lockgate.errors import (
+    Busy,
+    InvalidInput,
+    LockgateError,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+    http_status,
+)
+
+JSON = "application/json"
+RETRY_AFTER_S = 1
+log = logging.getLogger("lockgate.web")
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """Any value of the house (Structs, dataclasses, enums, NaN as null) as a JSON answer."""
+    return Response(encode(value), status, media_type=JSON)
+
+
+def encode(value: object) -> bytes:
+    """JSON bytes; numpy scalars and arrays are taken along."""
+    return msgspec.json.encode(value, enc_hook=_plain)
+
+
+def refusal(error: LockgateError) -> Response:
+    """An error as JSON with its own status."""
+    headers = {}
+    if isinstance(error, Unauthorized):
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, Busy | Unavailable):
+        headers["retry-after"] = str(RETRY_AFTER_S)
+    return Response(encode(error.as_json()), http_status(error), headers=headers, media_type=JSON)
+
+
+def defect(error: BaseException) -> Response:
+    """Something that nobody foresaw: logged with an id, and only the id is shown."""
+    number = secrets.token_hex(6)
+    log.error("internal error %s", number, exc_info=error)
+    body = {"error": f"internal error {number}; next: find this id in the console's log", "code": "internal"}
+    return Response(encode({**body, "what": f"internal error {number}"}), 500, media_type=JSON)
+
+
+def known_error(error: Exception) -> LockgateError:
+    """What FastAPI and Starlette raise, said in our way."""
+    if isinstance(error, LockgateError):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _invalid(error.errors())
+    if isinstance(error, HTTPException) and error.status_code == 404:
+        return NotFound("there is no such address", fix="the addresses are listed at /api/docs")
+    detail = getattr(error, "detail", error)
+    return InvalidInput("this request cannot be read", got=detail)
+
+
+def refused(_request: Request, error: Exception) -> Response:
+    """Exception handler for everything with a known meaning."""
+    if isinstance(error, HTTPException) and error.status_code not in (400, 404):
+        body = {"error": str(error.detail), "code": "http", "what": str(error.detail)}
+        return Response(encode(body), error.status_code, headers=error.headers, media_type=JSON)
+    return refusal(known_error(error))
+
+
+def _invalid(errors: Any) -> InvalidInput:
+    """The first mistake of a request, with its place; the number of further ones."""
+    first = errors[0]
+    place = ".".join(str(step) for step in first["loc"] if step not in ("body", "query", "path"))
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    got = None if first["type"] in ("missing", "json_invalid") else _short(first.get("input"))
+    return InvalidInput(f"{place or 'the body'}: {first['msg'].lower()}{more}", got=got)
+
+
+def _short(value: object, most: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= most else text[:most] + "..."
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise NotImplementedError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,118 @@
+"""The command line itself: help, unknown verbs, errors and exit statuses."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lockgate.cli.main import VERBS, _take_home, _with_default, help_text
+
+
+def test_help_is_quick_and_names_every_verb(lockgate):
+    """`lockgate --help` answers in under 0.3 s (the best of three: other work runs on this machine)."""
+    taken_s = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = lockgate("--help")
+        taken_s.append(time.perf_counter() - start)
+    assert done.returncode == 0
+    assert all(f"  {name} " in done.stdout for name in VERBS)
+    assert min(taken_s) < 0.3
+
+
+def test_help_loads_no_library():
+    """Nothing heavy is imported before a verb is known."""
+    code = "import sys, lockgate.cli.main as m; m.main(['--help']); print([x for x in sys.modules if x in "
+    code += "('typer', 'rich', 'httpx', 'fastapi', 'polars', 'numpy', 'msgspec')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_no_words_is_help(lockgate):
+    """A bare `lockgate` says what there is."""
+    assert lockgate().stdout.strip() == help_text().strip()
+
+
+def test_unknown_verb_is_suggested(lockgate):
+    """A near miss is named, with exit status 2."""
+    done = lockgate("submitt")
+    assert done.returncode == 2
+    assert "did you mean 'lockgate submit'?" in done.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(lockgate, verb):
+    """Each verb explains itself, and its file exists."""
+    done = lockgate(verb, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"Usage: lockgate {verb}" in done.stdout
+
+
+def test_wrong_option_is_a_sentence(lockgate):
+    """Usage errors have exit status 2 and no traceback."""
+    done = lockgate("key", "list", "--nope")
+    assert done.returncode == 2
+    assert "No such option: --nope" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_home_may_stand_anywhere(lockgate, tmp_path):
+    """`--home` before or behind the verb names the folder for this call."""
+    for words in (("--home", str(tmp_path / "a"), "person"), ("person", f"--home={tmp_path / 'b'}")):
+        assert lockgate(*words).returncode == 0
+    assert (tmp_path / "a" / "lockgate.db").exists()
+    assert (tmp_path / "b" / "lockgate.db").exists()
+    assert lockgate("person", "--home").returncode == 2
+
+
+def test_home_that_cannot_be_made(lockgate, tmp_path):
+    """A file where the folder should be: exit status 7 and what to do."""
+    (tmp_path / "file").write_text("")
+    done = lockgate("--home", str(tmp_path / "file" / "home"), "person")
+    assert done.returncode == 7
+    assert "cannot be written" in done.stderr
+    assert "--home or LOCKGATE_HOME" in done.stderr
+
+
+def test_wrong_config_is_named_by_line(lockgate, tmp_path):
+    """A mistake in config.yaml stops every verb with its line."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "config.yaml").write_text("gateway:\n  prot: 1\n")
+    done = lockgate("person")
+    assert done.returncode == 2
+    assert "line 2" in done.stderr
+    assert "did you mean 'port'?" in done.stderr
+
+
+def test_nobody_at_the_address(lockgate):
+    """A server that is not there: exit status 7, and which address."""
+    done = lockgate("person", url="http://127.0.0.1:9", key="lg_x")
+    assert done.returncode == 7
+    assert "no lockgate answers at http://127.0.0.1:9" in done.stderr
+
+
+def test_address_without_a_key(lockgate):
+    """LOCKGATE_URL alone names nobody: exit status 3."""
+    done = lockgate("person", url="http://127.0.0.1:9")
+    assert done.returncode == 3
+    assert "LOCKGATE_KEY" in done.stderr
+
+
+def test_default_command_of_a_group():
+    """What is no command of the group goes to its default."""
+    known = {"start", "status"}
+    assert _with_default(["churn/3", "--reason", "x"], known, "start") == [
+        "start",
+        "churn/3",
+        "--reason",
+        "x",
+    ]
+    assert _with_default(["status", "churn"], known, "start") == ["status", "churn"]
+    assert _with_default(["--help"], known, "start") == ["--help"]
+
+
+def test_words_are_left_alone_without_home(monkeypatch):
+    """Only --home is taken out of the words."""
+    monkeypatch.setenv("LOCKGATE_HOME", "before")
+    assert _take_home(["log", "churn", "--where", "a = 1"]) == ["log", "churn", "--where", "a = 1"]
