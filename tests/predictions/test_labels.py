@@ -1,0 +1,110 @@
+"""Labels: by any key, late, repeated, corrected."""
+
+import polars as pl
+import pytest
+
+from lockgate.blobs import Blobs
+from lockgate.config import Home
+from lockgate.db import Database
+from lockgate.errors import InvalidInput
+from lockgate.predictions.labels import Imported, coverage, history, import_labels
+from lockgate.predictions.log import SegmentWriter
+from lockgate.predictions.query import frame
+
+from .records import NOON_US, scored
+
+
+@pytest.fixture
+def predicted(home: Home) -> Home:
+    """Four records: by key, by the caller's id, with two rows, without any key."""
+    with SegmentWriter(home.log, "w") as log:
+        log.append([scored("1", key="12"), scored("2", key="13", inference_id="order-7")])
+        log.append(
+            [scored("3", age=[5.0, 6.0], plan=["x", "y"], p=[0.1, 0.2]), scored("4", age=99.0, version=2)]
+        )
+    return home
+
+
+def put(database: Database, table: dict[str, list[object]], on: str = "key", **named: object) -> Imported:
+    """Import a table of labels."""
+    with database.write() as tx:
+        return import_labels(
+            tx,
+            "churn",
+            pl.DataFrame(table),
+            **{"on": on, "label": "y", "by": "ada", "now_us": NOON_US, **named},
+        )
+
+
+def labels_of(home: Home, blobs: Blobs, database: Database) -> list[object]:
+    """The labels of the five predicted rows, in the order of writing."""
+    rows = frame(home, blobs, "churn", database=database)
+    return rows["label"].to_list()
+
+
+def test_labels_by_any_key(predicted: Home, blobs: Blobs, database: Database) -> None:
+    """A business key, the caller's id, ours with a row, or an input column finds the prediction."""
+    assert labels_of(predicted, blobs, database) == [None] * 5
+    put(database, {"customer": [12.0, 77.0, None], "y": [1, 0, 1]}, key="customer")
+    put(database, {"inference_id": ["order-7"], "y": [0]}, on="inference_id")
+    put(database, {"id": ["3"], "part": [1], "y": [1]}, on="id", row="part")
+    put(database, {"age": [99.0], "y": [0]}, on="in.age")
+    assert labels_of(predicted, blobs, database) == [1, 0, None, 1, 0]
+
+
+def test_an_input_with_decimals_is_matched_as_it_is_written(
+    predicted: Home, blobs: Blobs, database: Database
+) -> None:
+    """Whole numbers match however the file writes them, as long as the column of the predictions is whole too."""
+    put(database, {"age": ["5", "6"], "y": [True, False]}, on="in.age")
+    assert labels_of(predicted, blobs, database) == [None, None, True, False, None]
+
+
+def test_the_last_label_counts_and_history_is_kept(predicted: Home, blobs: Blobs, database: Database) -> None:
+    """A correction replaces the label; the same file again changes nothing; an older label does not count."""
+    first = {"key": ["12", "13"], "y": ["good", "bad"], "when": ["2026-04-01", "2026-04-01"]}
+    assert put(database, first, at="when") == Imported(2, 0, 0, 0, 0, 0)
+    assert put(database, first, at="when") == Imported(0, 0, 0, 2, 0, 0)
+    later = {"key": ["13"], "y": ["good"], "when": ["2026-05-01T10:00:00"]}
+    assert put(database, later, at="when") == Imported(0, 1, 0, 0, 0, 0)
+    assert put(database, first, at="when").repeated == 2
+    older = {"key": ["13"], "y": ["unsure"], "when": ["2026-03-02"]}
+    assert put(database, older, at="when") == Imported(0, 0, 1, 0, 0, 0)
+    assert labels_of(predicted, blobs, database)[:2] == ["good", "good"]
+    with database.read() as tx:
+        assert [row["label"] for row in history(tx, "churn", "key", "13")] == ['"unsure"', '"bad"', '"good"']
+        assert history(tx, "churn", "key", "13")[0]["imported_by"] == "ada"
+
+
+def test_a_label_by_our_id_beats_one_by_key(predicted: Home, blobs: Blobs, database: Database) -> None:
+    """Where several labels fit a row, the narrower match counts, whichever came first."""
+    put(database, {"id": ["1"], "y": [0]}, on="id")
+    put(database, {"key": ["12"], "y": [1]})
+    assert labels_of(predicted, blobs, database)[0] == 0
+
+
+def test_missing_keys_and_labels_are_counted_not_guessed(database: Database) -> None:
+    """Rows without key or label are left out and told."""
+    counts = put(database, {"key": ["12", None, "13"], "y": [1.5, 2.0, float("nan")]})
+    assert counts == Imported(new=1, corrected=0, older=0, repeated=0, without_key=1, without_label=1)
+
+
+def test_coverage_by_day_and_version(predicted: Home, blobs: Blobs, database: Database) -> None:
+    """How many rows have a label is counted apart for each day and version."""
+    put(database, {"key": ["12"], "y": [1]})
+    counted = coverage(frame(predicted, blobs, "churn", database=database))
+    assert counted.rows() == [("2026-03-01", 1, 4, 1, 0.25), ("2026-03-01", 2, 1, 0, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        ({"on": "status"}, "cannot be matched on this; received: status"),
+        ({"label": "truth"}, "no column 'truth'; allowed: key, y, when"),
+        ({"at": "when"}, "'when' cannot be read as times"),
+    ],
+)
+def test_wrong_imports_say_what_is_wrong(sqlite: Database, named: dict[str, str], says: str) -> None:
+    """A wrong match, a missing column, an unreadable time: refused, nothing imported."""
+    with pytest.raises(InvalidInput, match=says):
+        put(sqlite, {"key": ["12"], "y": [1], "when": ["soon"]}, **named)
