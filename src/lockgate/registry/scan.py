@@ -1,0 +1,204 @@
+"""Scans model files without loading them: every global name that a pickle asks for, compared with an exact list.
+
+A name is accepted when it is in `allowed.ALLOWED`, when an admin allowed it for this model (`trusted`), or when it lies
+in a module that was submitted with the model (`shipped`): model code runs confined, and it is there to be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockgate.errors import InvalidInput, Unsafe
+from lockgate.registry.allowed import ALLOWED
+from lockgate.registry.bounded import BROKEN, Bounded, open_bounded
+from lockgate.registry.inert import UNREADABLE, InertUnpickler, Name
+
+MAX_UNPACKED_BYTES = 16 * 1024**3
+_MOST_SHOWN = 10
+_CODE_MAKERS = ("cloudpickle", "dill", "types")  # modules whose names mean: code was written into the file
+_OLD_JOBLIB = ("joblib.numpy_pickle_compat", "sklearn.externals.joblib")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One name that was refused: where it stands, why, and what its author can do."""
+
+    name: str
+    where: str
+    reason: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class ScanReport:
+    """What a file asks for. `globals` is everything, `trusted` and `shipped` the parts that needed those exceptions.
+
+    `joblib`: the file must be loaded by joblib (raw arrays or compression), else by pickle.
+    """
+
+    globals: tuple[str, ...]
+    refused: tuple[Refusal, ...] = ()
+    trusted: tuple[str, ...] = ()
+    shipped: tuple[str, ...] = ()
+    joblib: bool = False
+
+    def require_safe(self, model: str | None = None) -> ScanReport:
+        """This report. Raises Unsafe that names each refused name, where it stands and what can be done."""
+        if not self.refused:
+            return self
+        shown = [
+            f"{refusal.name} ({refusal.where}): {refusal.reason}" for refusal in self.refused[:_MOST_SHOWN]
+        ]
+        if len(self.refused) > _MOST_SHOWN:
+            shown.append(f"and {len(self.refused) - _MOST_SHOWN} more")
+        fixes = dict.fromkeys(refusal.fix.replace("MODEL", model or "MODEL") for refusal in self.refused)
+        raise Unsafe(
+            "the model file asks for names that lockgate does not load; nothing of it was run",
+            got="; ".join(shown),
+            fix="; or ".join(fixes),
+        )
+
+
+def scan_file(
+    path: Path, *, trusted: Collection[str] = (), shipped: Collection[str] = (), label: str | None = None
+) -> ScanReport:
+    """Scan a pickle or joblib file. `trusted`: exact names; `shipped`: modules that were submitted beside it.
+
+    Raises InvalidInput for a file that is not one whole pickle, TooLarge when it unpacks to too much.
+    """
+    name = label or path.name
+    try:
+        with open_bounded(path, MAX_UNPACKED_BYTES) as (stream, compression):
+            return scan_pickle(
+                stream, trusted=trusted, shipped=shipped, label=name, compressed=bool(compression)
+            )
+    except BROKEN as error:
+        raise InvalidInput(
+            f"{name} is compressed, but it is damaged or cut off",
+            got=error,
+            fix="save or copy the file again",
+        ) from error
+
+
+def scan_pickle(
+    stream: Bounded,
+    *,
+    trusted: Collection[str] = (),
+    shipped: Collection[str] = (),
+    label: str = "the file",
+    compressed: bool = False,
+) -> ScanReport:
+    """Scan one pickle from a stream; see `scan_file`."""
+    reader = InertUnpickler(stream)
+    try:
+        reader.load()
+        following = stream.rest()
+    except UNREADABLE as error:
+        raise InvalidInput(
+            f"{label} is not a whole pickle: reading stopped at byte {reader.position}",
+            got=f"{type(error).__name__}: {str(error)[:200]}",
+            fix="save the model again with joblib.dump or pickle.dump and copy the whole file",
+        ) from error
+    if following:
+        raise InvalidInput(
+            f"{label} holds more than one object: bytes follow the end of the first pickle at {reader.position}",
+            allowed="one model a file",
+            fix="put the parts into one scikit-learn Pipeline and save that",
+        )
+    where = f"{label}, byte {{}}{' unpacked' if compressed else ''}"
+    return _report(reader, where, frozenset(trusted), frozenset(shipped), compressed)
+
+
+def is_allowed(name: str) -> bool:
+    """Whether a name is in the built-in list.
+
+    >>> is_allowed("collections.OrderedDict"), is_allowed("os.system"), is_allowed("numpy.load")
+    (True, False, False)
+    """
+    return name in ALLOWED
+
+
+def _report(
+    reader: InertUnpickler, where: str, trusted: frozenset[str], shipped: frozenset[str], compressed: bool
+) -> ScanReport:
+    refused, by_trust, by_code = [], [], []
+    for name, position in reader.names.items():
+        full = str(name)
+        if "." not in name.attribute and full in ALLOWED:
+            continue
+        if "." not in name.attribute and full in trusted:
+            by_trust.append(full)
+        elif "." not in name.attribute and _ships(name.module, shipped):
+            by_code.append(full)
+        else:
+            reason, fix = _why(name)
+            refused.append(Refusal(full, where.format(position), reason, fix))
+    refused += [
+        Refusal(
+            "a trick", where.format(trick.position), trick.what, "save the model with a plain joblib.dump"
+        )
+        for trick in reader.tricks
+    ]
+    return ScanReport(
+        globals=tuple(sorted(str(name) for name in reader.names)),
+        refused=tuple(refused),
+        trusted=tuple(sorted(by_trust)),
+        shipped=tuple(sorted(by_code)),
+        joblib=compressed or reader.arrays > 0,
+    )
+
+
+def _ships(module: str, shipped: frozenset[str]) -> bool:
+    return any(module == known or module.startswith(f"{known}.") for known in shipped)
+
+
+def _why(name: Name) -> tuple[str, str]:
+    """Why a name is refused and what helps: the first of KNOWN that fits, else the general answer."""
+    full = str(name)
+    for fits, reason, fix in KNOWN:
+        if fits(name):
+            return reason, fix.replace("NAME", name.attribute)
+    return (
+        "it is not in the list of names that lockgate knows",
+        "if it is your own module, pass it with --code; if it is a library that an admin has looked at: "
+        f"lockgate model allow-name {full} --model MODEL",
+    )
+
+
+KNOWN: tuple[tuple[Callable[[Name], bool], str, str], ...] = (
+    (
+        lambda name: "<" in name.module or "<" in name.attribute,
+        "it is a lambda or a nested function",
+        "give it a name at the top of a module and pass that with --code",
+    ),
+    (
+        lambda name: name.module in ("__main__", "__mp_main__"),
+        "it was defined in a notebook or a script, so no other process can find it",
+        "move 'NAME' into a file of its own (steps.py), import it from there, train and save again, and submit with "
+        "--code steps.py",
+    ),
+    (
+        lambda name: name.module.partition(".")[0] in _CODE_MAKERS,
+        "code was written into the file (cloudpickle or dill)",
+        "put functions and classes into a module that you pass with --code, and save with joblib.dump",
+    ),
+    (
+        lambda name: (
+            name.module.startswith(_OLD_JOBLIB) or name.attribute in ("NDArrayWrapper", "ZNDArrayWrapper")
+        ),
+        "it was written by a very old joblib",
+        "load it where it was made and save it again with joblib 1.x",
+    ),
+    (
+        lambda name: name.module.startswith("scipy.stats"),
+        "frozen distributions execute a stored text when they are loaded",
+        "save search.best_estimator_ instead of the whole search",
+    ),
+    (
+        lambda name: "." in name.attribute,
+        "it reaches through attributes of another name",
+        "save the model with a plain joblib.dump",
+    ),
+)
