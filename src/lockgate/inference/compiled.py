@@ -1,0 +1,166 @@
+"""A compiled model: an ONNX graph in onnxruntime inside this process, with one thread and no foreign code."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from lockgate.errors import InvalidInput, PredictionFailed, Unavailable
+from lockgate.inference.executor import ExecutorKind, ExecutorStatus
+from lockgate.predictions.record import Columns
+from lockgate.registry.manifest import Manifest
+from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
+
+GRAPH_TYPES: dict[str, type | np.dtype] = {
+    "tensor(bool)": np.dtype(np.bool_), "tensor(uint8)": np.dtype(np.uint8), "tensor(int8)": np.dtype(np.int8),
+    "tensor(int16)": np.dtype(np.int16), "tensor(int32)": np.dtype(np.int32), "tensor(int64)": np.dtype(np.int64),
+    "tensor(float16)": np.dtype(np.float16), "tensor(float)": np.dtype(np.float32),
+    "tensor(double)": np.dtype(np.float64), "tensor(string)": np.dtype(np.object_),
+}  # fmt: skip
+MISSING_TEXT = "nan"  # how converters of scikit-learn write a missing category
+QUIET = 3  # errors only: LightGBM's graphs declare a label shape that brings a warning with every call
+Feed = Callable[[Columns], dict[str, np.ndarray]]
+
+
+class CompiledModel:
+    """An executor over one ONNX graph. Raises Unavailable when the graph does not load or does not fit the signature."""
+
+    kind = ExecutorKind.COMPILED
+
+    def __init__(self, graph: Path | bytes, digest: str, manifest: Manifest) -> None:
+        self._digest, self._manifest = digest, manifest
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = QUIET
+        source = str(graph) if isinstance(graph, Path) else graph
+        try:
+            session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own classes derive from Exception alone
+            raise Unavailable("the ONNX graph cannot be loaded", got=_first_line(error)) from error
+        self._feed = feeder(session, manifest.signature)
+        names = {output.name for output in session.get_outputs()}
+        absent = [field.name for field in manifest.signature.outputs if field.name not in names]
+        if absent:
+            raise Unavailable(
+                "the ONNX graph does not fit the signature", got=f"no output {', '.join(absent)}"
+            )
+        self._outputs = [(field, _caster(field)) for field in manifest.signature.outputs]
+        self._names = [field.name for field in manifest.signature.outputs]
+        self._run = session.run
+        self._lock = threading.Lock()
+
+    @property
+    def digest(self) -> str:
+        """The sealed package's name."""
+        return self._digest
+
+    @property
+    def manifest(self) -> Manifest:
+        """What was sealed."""
+        return self._manifest
+
+    def predict(self, columns: Columns, *, deadline_s: float | None = None) -> Columns:  # noqa: ARG002
+        """Answer n rows. A graph cannot be interrupted, so the deadline is for the caller to watch."""
+        try:
+            answers = self._run(self._names, self._feed(columns))
+        except KeyError as error:
+            raise InvalidInput(f"the input {error} is missing") from error
+        except Exception as error:  # onnxruntime's own classes derive from Exception alone
+            raise PredictionFailed("the model raised", got=_first_line(error)) from error
+        return {
+            field.name: cast(answer) for (field, cast), answer in zip(self._outputs, answers, strict=True)
+        }
+
+    async def predict_async(self, columns: Columns, *, deadline_s: float | None = None) -> Columns:
+        """The same, at once."""
+        return self.predict(columns, deadline_s=deadline_s)
+
+    def status(self) -> ExecutorStatus:
+        """Nothing runs apart."""
+        return ExecutorStatus(self.kind, confinement=("a data format: no code of the model runs",))
+
+    def close(self) -> None:
+        """The graph goes with the last reference."""
+
+
+def feeder(session: onnxruntime.InferenceSession, signature: Signature) -> Feed:
+    """How columns become the graph's inputs: side by side in one tensor, or one input a column.
+
+    Raises Unavailable when the graph takes inputs that the signature does not have.
+    """
+    inputs = session.get_inputs()
+    fields = {field.name: field for field in signature.inputs}
+    if len(inputs) == 1 and (inputs[0].name not in fields or len(fields) > 1):
+        return _tensor_feed(inputs[0].name, _dtype(inputs[0]), list(fields), len(inputs[0].shape or []))
+    absent = [one.name for one in inputs if one.name not in fields]
+    if absent:
+        raise Unavailable(
+            "the ONNX graph does not fit the signature",
+            got=f"the graph takes {', '.join(absent[:20])}",
+            allowed=", ".join(list(fields)[:20]),
+        )
+    plan = [(one.name, _dtype(one), len(one.shape or [])) for one in inputs]
+
+    def feed(columns: Columns) -> dict[str, np.ndarray]:
+        return {name: _shaped(_cast(columns[name], dtype), wanted) for name, dtype, wanted in plan}
+
+    return feed
+
+
+def _tensor_feed(name: str, dtype: np.dtype, fields: list[str], wanted: int) -> Feed:
+    if len(fields) == 1:
+        only = fields[0]
+        return lambda columns: {name: _shaped(_cast(columns[only], dtype), wanted)}
+
+    def feed(columns: Columns) -> dict[str, np.ndarray]:
+        first = columns[fields[0]]
+        table = np.empty((len(first), len(fields)), dtype=dtype)
+        for place, field in enumerate(fields):
+            table[:, place] = _cast(columns[field], dtype) if dtype.kind == "O" else columns[field]
+        return {name: table}
+
+    return feed
+
+
+def _dtype(one: onnxruntime.NodeArg) -> np.dtype:
+    found = GRAPH_TYPES.get(one.type)
+    if found is None:
+        raise Unavailable(f"the graph's input '{one.name}' is a {one.type}, which no request can hold")
+    return np.dtype(found)
+
+
+def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if dtype.kind == "O":
+        missing = np.array([value is None for value in array.ravel()], dtype=bool).reshape(array.shape)
+        if missing.any():
+            array = array.copy()
+            array[missing] = MISSING_TEXT
+        return array
+    return array if array.dtype == dtype else array.astype(dtype)
+
+
+def _shaped(array: np.ndarray, wanted: int) -> np.ndarray:
+    return array.reshape(-1, 1) if wanted == 2 and array.ndim == 1 else array
+
+
+def _caster(field: Field) -> Callable[[np.ndarray], np.ndarray]:
+    """An output as the signature says: its type, and without the extra axis that graphs give to scalars."""
+    dtype = np.dtype(NUMPY_TYPES[field.datatype])
+    scalar = field.shape == ()
+
+    def cast(array: np.ndarray) -> np.ndarray:
+        if scalar and array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
+        if field.datatype is DataType.BYTES or array.dtype == dtype:
+            return array
+        return array.astype(dtype)
+
+    return cast
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__

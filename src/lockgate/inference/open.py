@@ -1,0 +1,79 @@
+"""Open a sealed package for answering: check the seal, then run it compiled or isolated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from lockgate.config import EnvironmentConfig, Home
+from lockgate.inference.compiled import CompiledModel
+from lockgate.inference.environment import interpreter_for
+from lockgate.inference.executor import Executor
+from lockgate.inference.isolated import DEADLINE_S, IsolatedModel
+from lockgate.inference.runner_process import Order
+from lockgate.registry.manifest import Framework, Manifest
+from lockgate.registry.package import open_package
+
+
+def open_model(
+    package: Path,
+    digest: str,
+    *,
+    home: Home,
+    environment: EnvironmentConfig,
+    python: Path | None = None,
+    deadline_s: float = DEADLINE_S,
+) -> Executor:
+    """The executor of a sealed package.
+
+    Compiled when the package is ONNX or holds a graph whose parity was proven; else isolated, in the interpreter
+    `python`, or one that fits (`environment.py`). Raises SealBroken when a byte differs from what was sealed,
+    Unavailable when no environment can be made, PredictionFailed or TimedOut when the model does not load.
+    """
+    manifest = open_package(package, digest)
+    graph = graph_of(manifest)
+    if graph is not None:
+        return CompiledModel(package / graph, digest, manifest)
+    interpreter = interpreter_for(manifest, home, environment, named=python)
+    return IsolatedModel(
+        order_for(package, manifest, interpreter, environment), digest, manifest, deadline_s=deadline_s
+    )
+
+
+def open_original(
+    package: Path,
+    digest: str,
+    *,
+    home: Home,
+    environment: EnvironmentConfig,
+    python: Path | None = None,
+    deadline_s: float = DEADLINE_S,
+) -> IsolatedModel:
+    """The research model itself, isolated, even when a compiled form exists: to compare the two on other rows."""
+    manifest = open_package(package, digest)
+    interpreter = interpreter_for(manifest, home, environment, named=python)
+    return IsolatedModel(
+        order_for(package, manifest, interpreter, environment), digest, manifest, deadline_s=deadline_s
+    )
+
+
+def graph_of(manifest: Manifest) -> str | None:
+    """The path of the graph that may be served: an ONNX model itself, or a compiled one with proven parity."""
+    if manifest.framework is Framework.ONNX:
+        return manifest.model_path
+    compiled = manifest.compiled
+    return compiled.path if compiled.path and compiled.parity is not None else None
+
+
+def order_for(package: Path, manifest: Manifest, python: Path, environment: EnvironmentConfig) -> Order:
+    """What a runner is told about a sealed package."""
+    return Order(
+        python=python,
+        folder=package.resolve(),
+        framework=manifest.framework.value,
+        model_path=manifest.model_path,
+        entry=manifest.entry,
+        inputs=tuple(msgspec.to_builtins(field) for field in manifest.signature.inputs),
+        memory_bytes=environment.memory_mb * 2**20,
+    )

@@ -1,0 +1,107 @@
+"""From a fitted model to an ONNX graph, in the model's own interpreter. Whether the graph is right, parity decides.
+
+Every graph answers `prediction` and, for classifiers, `probability`. A graph takes one tensor of all columns (`x`), or
+one input a column when the model picks columns by name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import convert_boosters, convert_hgb
+from .booster_lightgbm import LightgbmBooster
+from .booster_xgboost import XgboostBooster
+from .estimator import Estimator
+
+TENSOR = "x"
+OPSETS = {"": 21, "ai.onnx.ml": 3}
+PREDICTION, PROBABILITY = "prediction", "probability"
+
+
+class CannotConvert(ValueError):
+    """There is no graph for this model; the message says why."""
+
+
+def convert(model: Any, wish: dict[str, Any]) -> bytes:
+    """The bytes of an ONNX graph. `wish`: `inputs` (the signature's fields) and `precision` (double or float).
+
+    Raises CannotConvert, or whatever the converter raises.
+    """
+    inputs, double = wish["inputs"], wish.get("precision", "double") == "double"
+    if not inputs:
+        raise CannotConvert("the inputs are not known")
+    if isinstance(model, (XgboostBooster, LightgbmBooster)):
+        graph = convert_boosters.convert_booster(model.fitted, model.framework, _width(inputs))
+    elif isinstance(model, Estimator):
+        graph = _estimator(model.fitted, inputs, double)
+    else:
+        raise CannotConvert(f"there is no graph form for {model.framework} models")
+    return bytes(named(graph, model.classes() is not None).SerializeToString())
+
+
+def named(graph: Any, classifies: bool) -> Any:
+    """The same graph with its outputs called `prediction` and `probability`. Raises CannotConvert when there are others."""
+    wanted = [PREDICTION, PROBABILITY] if classifies else [PREDICTION]
+    outputs = [output.name for output in graph.graph.output]
+    if len(outputs) != len(wanted):
+        raise CannotConvert(f"the graph answers {', '.join(outputs)}, expected were {' and '.join(wanted)}")
+    if outputs == wanted:
+        return graph
+    change = dict(zip(outputs, wanted))
+    for node in graph.graph.node:
+        node.input[:] = [change.get(name, name) for name in node.input]
+        node.output[:] = [change.get(name, name) for name in node.output]
+    for output in graph.graph.output:
+        output.name = change[output.name]
+    return graph
+
+
+def _estimator(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> Any:
+    if convert_hgb.is_hgb(fitted):
+        return convert_hgb.convert_hgb(fitted, inputs)
+    root = type(fitted).__module__.split(".")[0]
+    if root in ("xgboost", "lightgbm"):
+        return convert_boosters.convert_estimator(fitted, root, _width(inputs))
+    if convert_hgb.ends_in_hgb(fitted):
+        return convert_hgb.convert_pipeline(fitted, lambda first: _sklearn(first, inputs, True))
+    return _sklearn(fitted, inputs, double)
+
+
+def _sklearn(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> Any:
+    import skl2onnx
+
+    convert_boosters.register()
+    options = {id(fitted): {"zipmap": False}} if hasattr(fitted, "predict_proba") else None
+    return skl2onnx.convert_sklearn(fitted, initial_types=_types(fitted, inputs, double), options=options,
+                                    target_opset=OPSETS)  # fmt: skip
+
+
+def _types(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> list[Any]:
+    from skl2onnx.common import data_types as kinds
+
+    number = kinds.DoubleTensorType if double else kinds.FloatTensorType
+    text = [field["datatype"] == "BYTES" for field in inputs]
+    if picks_columns(fitted) and not (len(inputs) == 1 and inputs[0]["shape"]):
+        return [(field["name"], (kinds.StringTensorType if is_text else number)([None, 1]))
+                for field, is_text in zip(inputs, text)]  # fmt: skip
+    if any(text) and not all(text):
+        raise CannotConvert("text and numbers go into one matrix: pick the columns with a ColumnTransformer")
+    return [(TENSOR, (kinds.StringTensorType if any(text) else number)([None, _width(inputs)]))]
+
+
+def picks_columns(fitted: Any) -> bool:
+    """Whether the first step takes columns apart."""
+    steps = getattr(fitted, "steps", None)
+    if isinstance(steps, list) and steps:
+        return picks_columns(steps[0][1])
+    return type(fitted).__name__ == "ColumnTransformer"
+
+
+def _width(inputs: list[dict[str, Any]]) -> int:
+    if len(inputs) == 1 and inputs[0]["shape"]:
+        if len(inputs[0]["shape"]) != 1:
+            raise CannotConvert("only tables are converted, not tensors of more dimensions")
+        return int(inputs[0]["shape"][0])
+    if any(field["shape"] for field in inputs):
+        raise CannotConvert("vectors beside other inputs are not converted")
+    return len(inputs)

@@ -1,0 +1,172 @@
+"""Models with scikit-learn's interface, from pickle, joblib or skops: scikit-learn itself, XGBClassifier, LGBMRegressor, ..."""
+
+from __future__ import annotations
+
+import importlib
+import pickle  # the file was scanned before it was sealed, and this process is confined
+from typing import Any
+
+import numpy as np
+
+from . import booster_lightgbm, tables
+from .columns import Columns
+
+# predict() of these is exactly "the class with the largest probability", so one call gives both
+ARGMAX = frozenset(
+    [
+        "LogisticRegression",
+        "LogisticRegressionCV",
+        "RandomForestClassifier",
+        "ExtraTreesClassifier",
+        "DecisionTreeClassifier",
+        "ExtraTreeClassifier",
+        "GradientBoostingClassifier",
+        "HistGradientBoostingClassifier",
+        "MLPClassifier",
+        "GaussianNB",
+        "MultinomialNB",
+        "BernoulliNB",
+        "ComplementNB",
+        "LinearDiscriminantAnalysis",
+        "CalibratedClassifierCV",
+        "XGBClassifier",
+        "LGBMClassifier",
+    ]
+)
+PARAMETER_LETTERS = 200
+
+
+class Estimator:
+    """One fitted estimator or pipeline."""
+
+    def __init__(self, fitted: Any, framework: str, inputs: list[dict[str, Any]]) -> None:
+        if not hasattr(fitted, "predict"):
+            raise TypeError(
+                f"the file holds a {type(fitted).__name__}, which has no predict(): submit the fitted model "
+                "or pipeline itself"
+            )
+        self.framework, self.fitted = framework, fitted
+        self._names = [field["name"] for field in inputs]
+        self._pandas = tables.pandas_or_none() if self.feature_names() is not None else None
+        self._text_only = (
+            len(inputs) == 1 and inputs[0]["datatype"] == "BYTES" and self.feature_count() is None
+        )
+        last = _last_step(fitted)
+        self._probability = hasattr(fitted, "predict_proba")
+        self._argmax = type(last).__name__ in ARGMAX
+        self._categories = booster_lightgbm.categories_of(last)
+        self._category_columns = booster_lightgbm.categorical_columns(last)
+
+    def answer(self, columns: Columns) -> Columns:
+        """`prediction` (n,) or (n, k), and `probability` (n, classes) when the model gives one."""
+        table = self._table(tables.ordered(columns, self._names))
+        if self._probability:
+            probability = self.fitted.predict_proba(table)
+            if isinstance(probability, np.ndarray) and probability.ndim == 2:
+                chosen = self._chosen(table, probability)
+                return {"prediction": _plain(chosen), "probability": probability}
+        return {"prediction": _plain(np.asarray(self.fitted.predict(table)))}
+
+    def version(self) -> str | None:
+        """The version of the library that made the last step."""
+        root = type(_last_step(self.fitted)).__module__.split(".")[0]
+        version = getattr(importlib.import_module(root), "__version__", None)
+        return str(version) if version else None
+
+    def task(self) -> str:
+        """As scikit-learn itself tells classifiers from regressors."""
+        from sklearn.base import is_classifier, is_regressor
+
+        return (
+            "classification"
+            if is_classifier(self.fitted)
+            else "regression"
+            if is_regressor(self.fitted)
+            else "other"
+        )
+
+    def classes(self) -> list[Any] | None:
+        """`classes_` as plain values; None for regressors and for several outputs."""
+        classes = getattr(self.fitted, "classes_", None)
+        return classes.tolist() if isinstance(classes, np.ndarray) and classes.ndim == 1 else None
+
+    def feature_names(self) -> list[str] | None:
+        """`feature_names_in_`; also of the first step of a pipeline."""
+        names = getattr(self.fitted, "feature_names_in_", None)
+        return [str(name) for name in names] if names is not None else None
+
+    def feature_count(self) -> int | None:
+        """`n_features_in_`."""
+        count = getattr(self.fitted, "n_features_in_", None)
+        return int(count) if count is not None else None
+
+    def parameters(self) -> dict[str, str]:
+        """`get_params()` without nested estimators, as text."""
+        given = self.fitted.get_params(deep=True) if hasattr(self.fitted, "get_params") else {}
+        simple = (str, int, float, bool, type(None), tuple, list, dict)
+        return {
+            name: str(value)[:PARAMETER_LETTERS]
+            for name, value in given.items()
+            if isinstance(value, simple) and not _holds_estimators(value)
+        }
+
+    def _table(self, columns: Columns) -> Any:
+        if self._text_only:
+            return next(iter(columns.values()))
+        if self._pandas is None:
+            return tables.matrix(columns)
+        categories = None
+        if self._categories:
+            categories = booster_lightgbm.match(self._categories, self._category_columns, list(columns))
+        return tables.frame(self._pandas, columns, self.feature_names(), categories)
+
+    def _chosen(self, table: Any, probability: np.ndarray) -> np.ndarray:
+        classes = getattr(self.fitted, "classes_", None)
+        if self._argmax and isinstance(classes, np.ndarray) and not np.isnan(probability).any():
+            return np.asarray(classes[probability.argmax(axis=1)])
+        return np.asarray(self.fitted.predict(table))
+
+
+def load(hello: dict[str, Any], path: str) -> Estimator:
+    """Read the file with skops, joblib or pickle."""
+    return Estimator(_read(path), hello["framework"], hello.get("inputs", []))
+
+
+def _read(path: str) -> Any:
+    if path.endswith(".skops"):
+        from skops import io
+
+        return io.load(path, trusted=io.get_untrusted_types(file=path))
+    try:
+        import joblib
+    except ImportError:
+        with open(path, "rb") as file:
+            return pickle.load(file)  # noqa: S301
+    return joblib.load(path)
+
+
+def _last_step(fitted: Any) -> Any:
+    while True:
+        steps = getattr(fitted, "steps", None)
+        inner = getattr(fitted, "best_estimator_", None)
+        if isinstance(steps, list) and steps:
+            fitted = steps[-1][1]
+        elif inner is not None:
+            fitted = inner
+        else:
+            return fitted
+
+
+def _holds_estimators(value: Any) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else []
+    return any(
+        hasattr(item, "get_params") or (isinstance(item, tuple) and _holds_estimators(item))
+        for item in inside
+    )
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Types that cross the socket: text as objects, whole numbers as int64 (the width differs by platform)."""
+    if array.dtype.kind in "US":
+        return array.astype(object)
+    return array.astype(np.int64) if array.dtype.kind in "iu" else array

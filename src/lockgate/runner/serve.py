@@ -1,0 +1,94 @@
+"""Load the model, say so, and answer frames until the other end closes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import socket
+import sys
+import time
+import traceback
+import warnings
+from typing import Any
+
+from . import columns
+from .convert import convert
+from .describe import describe
+from .loading import Model, load
+from .start import Start
+from .wire import PROTOCOL, BadFrame, Closed, Frame, Kind, decode_json, encode_json, receive, send
+
+TRACE_LINES = 12
+MESSAGE_LETTERS = 2000
+
+
+def serve(start: Start) -> None:
+    """The life of a runner after confinement."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = load(start.hello)
+    except BaseException as error:  # noqa: BLE001
+        send(start.sock, Kind.ERROR, 0, failure(error, "load"))
+        return
+    warnings.simplefilter("ignore")  # names of columns, versions: said once in READY, not with every request
+    send(start.sock, Kind.READY, 0, encode_json(_ready(start, model, [str(one.message) for one in caught])))
+    answer_frames(start.sock, model)
+
+
+def answer_frames(sock: socket.socket, model: Model) -> None:
+    """Answer one frame after the other; returns when the other end closes."""
+    while True:
+        try:
+            frame = receive(sock)
+        except (Closed, ConnectionError):
+            return
+        try:
+            kind, body = _answer(model, frame)
+        except SystemExit as error:  # a model that calls exit() has failed, not ended us
+            kind, body = Kind.ERROR, failure(error, "model")
+        except Exception as error:  # noqa: BLE001
+            kind, body = Kind.ERROR, failure(error, "protocol" if isinstance(error, BadFrame) else "model")
+        send(sock, kind, frame.request, body)
+
+
+def failure(error: BaseException, where: str) -> bytes:
+    """An ERROR body: class, message and the last lines of the trace, as text. Never an object."""
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    return encode_json(
+        {
+            "type": type(error).__name__,
+            "message": str(error)[:MESSAGE_LETTERS],
+            "where": where,
+            "trace": "".join(lines).splitlines()[-TRACE_LINES:],
+        }
+    )
+
+
+def _answer(model: Model, frame: Frame) -> tuple[Kind, bytes]:
+    if frame.kind == Kind.PREDICT:
+        return Kind.ANSWER, columns.encode(model.answer(columns.decode(frame.body)))
+    if frame.kind == Kind.DESCRIBE:
+        sample = columns.decode(frame.body) if frame.body else None
+        return Kind.DESCRIPTION, encode_json(describe(model, sample))
+    if frame.kind == Kind.CONVERT:
+        return Kind.CONVERTED, convert(model, decode_json(frame.body))
+    raise BadFrame(f"frames of kind {frame.kind} are not requests")
+
+
+def _ready(start: Start, model: Model, said: list[str]) -> dict[str, Any]:
+    return {
+        "protocol": PROTOCOL,
+        "runner": "lockgate-python",
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "framework": model.framework,
+        "framework_version": model.version(),
+        "load_s": round(time.monotonic() - start.began_s, 3),
+        "memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "confined": start.confinement.done,
+        "unconfined": start.confinement.missing,
+        "warnings": list(dict.fromkeys(said))[:5],
+        "modules": len(sys.modules),
+    }
