@@ -6,7 +6,7 @@ in a module that was submitted with the model (`shipped`): model code runs confi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,21 +120,42 @@ def is_allowed(name: str) -> bool:
     return name in ALLOWED
 
 
+@dataclass(frozen=True)
+class SortedOut:
+    """Names beyond the built-in list: refused, or accepted by an admin's word or as part of the submission."""
+
+    refused: tuple[Name, ...]
+    trusted: tuple[str, ...]
+    shipped: tuple[str, ...]
+
+
+def sort_out(names: Iterable[Name], trusted: frozenset[str], shipped: frozenset[str]) -> SortedOut:
+    """Which names are refused, and which needed an exception. A dot in an attribute always refuses."""
+    refused, by_trust, by_code = [], [], []
+    for name in names:
+        full, plain = str(name), "." not in name.attribute
+        if plain and full in ALLOWED:
+            continue
+        if plain and full in trusted:
+            by_trust.append(full)
+        elif plain and _ships(name.module, shipped):
+            by_code.append(full)
+        else:
+            refused.append(name)
+    return SortedOut(tuple(refused), tuple(sorted(by_trust)), tuple(sorted(by_code)))
+
+
+def refusal_of(name: Name, where: str) -> Refusal:
+    """A refused name with why and what helps."""
+    reason, fix = _why(name)
+    return Refusal(str(name), where, reason, fix)
+
+
 def _report(
     reader: InertUnpickler, where: str, trusted: frozenset[str], shipped: frozenset[str], compressed: bool
 ) -> ScanReport:
-    refused, by_trust, by_code = [], [], []
-    for name, position in reader.names.items():
-        full = str(name)
-        if "." not in name.attribute and full in ALLOWED:
-            continue
-        if "." not in name.attribute and full in trusted:
-            by_trust.append(full)
-        elif "." not in name.attribute and _ships(name.module, shipped):
-            by_code.append(full)
-        else:
-            reason, fix = _why(name)
-            refused.append(Refusal(full, where.format(position), reason, fix))
+    sorted_out = sort_out(reader.names, trusted, shipped)
+    refused = [refusal_of(name, where.format(reader.names[name])) for name in sorted_out.refused]
     refused += [
         Refusal(
             "a trick", where.format(trick.position), trick.what, "save the model with a plain joblib.dump"
@@ -144,8 +165,8 @@ def _report(
     return ScanReport(
         globals=tuple(sorted(str(name) for name in reader.names)),
         refused=tuple(refused),
-        trusted=tuple(sorted(by_trust)),
-        shipped=tuple(sorted(by_code)),
+        trusted=sorted_out.trusted,
+        shipped=sorted_out.shipped,
         joblib=compressed or reader.arrays > 0,
     )
 
