@@ -14,14 +14,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from lockgate.blobs import Blobs
 from lockgate.db import Database
 from lockgate.errors import Conflict
-from lockgate.predictions.flat import flat
+from lockgate.predictions.flat import SCHEMA, day_of, flat
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.offsets import slowest
+from lockgate.predictions.record import Kind
 from lockgate.predictions.segment import SUFFIX, is_ended, whole_end
 from lockgate.predictions.writers import claim, end_abandoned
 
@@ -101,6 +103,16 @@ def open_table(blobs: Blobs, version: int | None = None) -> DeltaTable | None:
     """The table as it is now (or was at a version); None when nothing was archived yet."""
     uri = f"{blobs.url}/{TABLE}"
     return DeltaTable(uri, version=version) if DeltaTable.is_deltatable(uri) else None
+
+
+def archived_requests(blobs: Blobs, version: int, model: str, since_us: int, newest: int) -> pl.DataFrame:
+    """Callers' requests of a model in one version of the table, at most the `newest`; the same order at every call."""
+    table = open_table(blobs, version)
+    if table is None:
+        return pl.DataFrame(schema=SCHEMA)
+    wanted = (pl.col("model") == model) & (pl.col("day") >= day_of(since_us)) & (pl.col("at_us") >= since_us)
+    found = pl.scan_delta(table).select(list(SCHEMA)).filter(wanted & (pl.col("kind") == Kind.ANSWER.value))
+    return found.sort("at_us", "segment", "position", "place").tail(newest).collect()
 
 
 def is_archived(table: DeltaTable | None, segment: str) -> bool:

@@ -1,0 +1,230 @@
+"""The shadow scorer: a reader of the log that lets other versions answer recorded requests, each exactly once.
+
+Its answers and its offsets go into one frame of its own segment, so whatever dies, nothing is scored twice and nothing
+is left out. It never meets a live request: it may fall behind, it cannot slow anyone down. It registers as a reader,
+so that the archiver keeps what it has not read, and copies its offsets into the database now and then.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+from deltalake.exceptions import DeltaError
+
+from lockgate.blobs import Blobs
+from lockgate.clock import SECOND_US, Clock, SystemClock
+from lockgate.config import Home
+from lockgate.db import Database
+from lockgate.errors import LockgateError, Unavailable
+from lockgate.inference.executor import Executor
+from lockgate.predictions.archive import archived_requests, is_archived, open_table
+from lockgate.predictions.flat import record_of
+from lockgate.predictions.log import LogReader, SegmentWriter
+from lockgate.predictions.offsets import commit_offsets, offsets_of, register_reader
+from lockgate.predictions.record import Record
+from lockgate.predictions.segment import SUFFIX
+from lockgate.release.shadow_progress import READ, Progress, merged, progress_of
+from lockgate.release.shadow_score import ShadowJob, score, wants
+
+READER = WRITER = "shadow"
+CHUNK = 500  # requests in one frame
+PAST_REQUESTS = 100_000  # of recorded history, the newest
+COMMIT_S = 2.0
+SEEN_S = 30.0  # at least so often, so that a dead scorer shows
+RETRY_S = 5.0
+KEPT_JOBS = 100  # places of jobs that are no longer wanted: they may come back
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class ShadowStatus:
+    """How one job fares. `behind_us`: age of the newest request read, 0 when it has read all there is."""
+
+    job: ShadowJob
+    scored: int = 0
+    failed: int = 0
+    behind_us: int = 0
+    error: str | None = None
+    retry_us: int = 0
+
+
+class Scorer:
+    """Scores for all jobs of one home. Only one process at a time: the second raises Conflict."""
+
+    def __init__(
+        self,
+        home: Home,
+        blobs: Blobs,
+        database: Database,
+        open_executor: Callable[[ShadowJob], Executor],
+        *,
+        clock: Clock | None = None,
+        deadline_s: float = 5.0,
+    ) -> None:
+        self._home, self._blobs, self._database = home, blobs, database
+        self._open, self._clock, self._deadline_s = open_executor, clock or SystemClock(), deadline_s
+        self._writer = SegmentWriter(home.log, WRITER, clock=self._clock)
+        self._reader = LogReader(home.log)
+        self._executors: dict[str, Executor] = {}
+        self._past: dict[str, pl.DataFrame] = {}
+        self._progress = self._recovered()
+        self._committed: dict[str, int] | None = None
+        self._committed_us = self._looked_us = 0
+        self.status: dict[str, ShadowStatus] = {}
+
+    def step(self, jobs: Sequence[ShadowJob]) -> int:
+        """One chunk for each job; returns how many requests were read. A job that cannot go on stops no other."""
+        wanted = {job.name: job for job in jobs if job.pure}
+        self._tidy(wanted)
+        self._begin(wanted)
+        read = 0
+        for job in wanted.values():
+            status = self.status.setdefault(job.name, ShadowStatus(job))
+            if status.retry_us > self._clock.now_us():
+                continue
+            try:
+                read += self._advance(job, status)
+                status.error = None
+            except LockgateError as error:
+                _log.error("shadow of %s/%d waits: %s", job.model, job.version, error)
+                status.error = error.sentence()
+                status.retry_us = self._clock.now_us() + round(RETRY_S * SECOND_US)
+        if self._clock.now_us() - self._looked_us > COMMIT_S * SECOND_US:
+            self.commit(list(wanted))
+            self._looked_us = self._clock.now_us()
+        return read
+
+    def commit(self, active: Sequence[str], *, hold: bool = False) -> None:
+        """Copy the offsets into the database; the archiver may remove what every active job has read.
+
+        `hold`: it may remove nothing more for now, because a job is about to begin.
+        """
+        places = [self._progress[name].hot for name in active if name in self._progress]
+        offsets = {
+            offset.segment: offset.position
+            for name, p in self._progress.items()
+            for offset in p.offsets(name)
+        }
+        if not hold:
+            self._writer.roll_if_due()
+            for segment in self._reader.segments():
+                offsets[segment] = min((place.get(segment, 0) for place in places), default=READ)
+        now_us = self._clock.now_us()
+        if offsets != self._committed or now_us - self._committed_us > SEEN_S * SECOND_US:
+            with self._database.write() as tx:
+                register_reader(tx, READER, now_us)
+                commit_offsets(tx, READER, offsets, now_us)
+            self._committed, self._committed_us = offsets, now_us
+
+    def close(self) -> None:
+        """End the segment and let the models go."""
+        self._writer.close()
+        for executor in self._executors.values():
+            executor.close()
+        self._executors.clear()
+
+    def _advance(self, job: ShadowJob, status: ShadowStatus) -> int:
+        """Score the job's next chunk, history first; answers and the new place become one frame."""
+        progress = self._progress[job.name]
+        past = self._history(job, progress)
+        if progress.past < past.height:
+            rows = past.slice(progress.past, CHUNK)
+            found = [record_of(row) for row in rows.iter_rows(named=True)]
+            after = Progress(progress.pin, progress.past + rows.height, progress.hot)
+            behind = True
+        else:
+            batch = self._reader.read(progress.hot, CHUNK)
+            found = [record for record, _ in batch.records]
+            after = Progress(progress.pin, progress.past, batch.offsets)
+            behind = len(found) >= CHUNK
+        todo = [record for record in found if wants(job, record)]
+        if todo:
+            self._score(job, todo, after, status)
+        self._progress[job.name] = after
+        status.behind_us = max(self._clock.now_us() - found[-1].at_us, 0) if behind else 0
+        return len(found)
+
+    def _score(self, job: ShadowJob, todo: list[Record], after: Progress, status: ShadowStatus) -> None:
+        if job.digest not in self._executors:
+            self._executors[job.digest] = self._open(job)
+        answers = score(job, self._executors[job.digest], todo, self._deadline_s)
+        self._writer.append(answers, read=after.offsets(job.name))
+        status.scored += len(answers)
+        status.failed += sum(answer.status >= 400 for answer in answers)
+
+    def _history(self, job: ShadowJob, progress: Progress) -> pl.DataFrame:
+        if progress.pin < 0:
+            return pl.DataFrame()
+        if job.name not in self._past:
+            try:
+                found = archived_requests(self._blobs, progress.pin, job.model, job.since_us, PAST_REQUESTS)
+            except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+                raise Unavailable(
+                    "the archive of predictions cannot be read", got=str(error).splitlines()[0]
+                ) from error
+            self._past[job.name] = found
+        return self._past[job.name]
+
+    def _begin(self, wanted: dict[str, ShadowJob]) -> None:
+        """Draw the border between history and what comes, for jobs that are new."""
+        new = [name for name in wanted if name not in self._progress]
+        if not new:
+            return
+        self.commit([name for name in wanted if name not in new], hold=True)
+        table = open_table(self._blobs)
+        read = {segment: READ for segment in self._reader.segments() if is_archived(table, segment)}
+        for name in new:
+            self._progress[name] = Progress(table.version() if table is not None else -1, hot=dict(read))
+
+    def _tidy(self, wanted: dict[str, ShadowJob]) -> None:
+        """Let go of models, history and status of jobs that are no longer wanted."""
+        digests = {job.digest for job in wanted.values()}
+        for digest in [digest for digest in self._executors if digest not in digests]:
+            self._executors.pop(digest).close()
+        for kept in (self._past, self.status):
+            for name in [name for name in kept if name not in wanted]:
+                del kept[name]
+        gone = [name for name in self._progress if name not in wanted]
+        for name in gone[:-KEPT_JOBS]:
+            del self._progress[name]
+
+    def _recovered(self) -> dict[str, Progress]:
+        """Where a scorer that died was: what the database knows, and the frames written since."""
+        with self._database.read() as tx:
+            sources = [offsets_of(tx, READER)]
+        for path in sorted((self._home.log / WRITER).glob(f"*{SUFFIX}")):
+            for frame in self._reader.frames_of(f"{WRITER}/{path.stem}"):
+                sources.append({offset.segment: offset.position for offset in frame.read})
+        return progress_of(merged(sources))
+
+
+def run(
+    scorer: Scorer,
+    wanted: Callable[[], Sequence[ShadowJob]],
+    stop: threading.Event,
+    *,
+    poll_s: float = 0.2,
+    paused: Callable[[], bool] = lambda: False,
+    report: Callable[[Sequence[ShadowStatus]], None] = lambda _: None,
+) -> None:
+    """Score until told to stop. `paused` is asked before each step, `report` is told after it.
+
+    A failing database or a full disk costs time, never a request: the step is tried again.
+    """
+    try:
+        while not stop.is_set():
+            read = 0
+            try:
+                read = 0 if paused() else scorer.step(wanted())
+            except (LockgateError, OSError) as error:
+                _log.error("shadow scoring waits %g s: %s", RETRY_S, error)
+                stop.wait(RETRY_S)
+            report(list(scorer.status.values()))
+            if read < CHUNK:
+                stop.wait(poll_s)
+    finally:
+        scorer.close()
