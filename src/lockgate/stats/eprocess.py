@@ -77,10 +77,14 @@ class EventProcess(msgspec.Struct, frozen=True):
     segments: tuple[Segment, ...] = ()
 
     def request(self, stage: int) -> EventProcess:
-        """Count one request that could have been an event; a new stage or 50,000 requests start a new copy."""
+        """Count one request that could have been an event; a later stage or 50,000 requests start a new copy.
+
+        A request of an earlier stage that another worker handed in late counts in the newest segment.
+        """
         last = self.segments[-1] if self.segments else None
-        if last is None or last.stage != stage or last.requests >= RESTART_REQUESTS:
-            return EventProcess((*self.segments, Segment(stage, 1)))
+        if last is None or last.stage < stage or last.requests >= RESTART_REQUESTS:
+            newest = max(stage, last.stage) if last else stage
+            return EventProcess((*self.segments, Segment(newest, 1)))
         return self._with_last(msgspec.structs.replace(last, requests=last.requests + 1))
 
     def event(self, w: float, *, in_canary: bool) -> EventProcess:
@@ -92,10 +96,12 @@ class EventProcess(msgspec.Struct, frozen=True):
         return self._with_last(msgspec.structs.replace(last, events=events))
 
     def void(self, stage: int) -> EventProcess:
-        """Without the evidence of a stage whose split was broken; its counts stay for the report."""
-        return EventProcess(
-            tuple(msgspec.structs.replace(s, void=True) if s.stage == stage else s for s in self.segments)
-        )
+        """Without the stage's evidence so far, as its split was broken; the counts stay for the report.
+
+        What comes next in the same stage is evidence again: a new copy.
+        """
+        kept = tuple(msgspec.structs.replace(s, void=True) if s.stage == stage else s for s in self.segments)
+        return EventProcess((*kept, Segment(stage)))
 
     def log_e(self, theta0: float = 1.0, thetas: Sequence[float] = THETAS) -> float:
         """Log E over all copies; 0 before the first request."""

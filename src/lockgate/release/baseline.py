@@ -1,0 +1,154 @@
+"""What a model's traffic is like: rate, keys, heavy keys, latency, errors; small enough to keep for every model.
+
+One `Baseline` per model is folded from the prediction log, whoever is being released. A plan is computed from its
+`Traffic`, and thresholds of slow requests are frozen from it before a canary starts.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from hashlib import blake2b
+
+import msgspec
+
+from lockgate.clock import DAY_US, SECOND_US
+from lockgate.predictions.record import Record
+
+BIN_RATIO = 1.02  # width of a latency bin: thresholds are exact to 2 %
+SKETCH_HASHES = 1024  # k smallest hashes: distinct keys to about 3 %
+HEAVY_SHARE = 0.01
+HEAVY_COUNTERS = 400  # Misra & Gries (1982): counts of keys above 1/400 are at most n/400 too low
+HEAVY_SLACK = 1 / HEAVY_COUNTERS
+MEMORY_US = 14 * DAY_US  # older traffic counts half
+T99_REQUESTS = 20_000
+T95_REQUESTS = 2_000
+
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+    """Traffic in numbers. Latencies are microseconds of the live version; None: too few requests to say."""
+
+    requests: int = 0
+    span_s: float = 0.0
+    keyed_share: float = 0.0
+    keys: int = 0
+    heavy: tuple[str, ...] = ()  # keys with more than 1 % of the traffic
+    error_share: float = 0.0
+    longest_gap_s: float = 0.0
+    p50_us: int | None = None
+    t95_us: int | None = None
+    t99_us: int | None = None
+    latencies: int = 0
+
+    @property
+    def per_s(self) -> float:
+        """Requests per second; 0 when nothing was measured."""
+        return self.requests / self.span_s if self.span_s > 0 else 0.0
+
+
+class Baseline(msgspec.Struct, kw_only=True):
+    """The state behind `Traffic`: grows record by record, is snapshot as one value."""
+
+    requests: int = 0
+    keyed: int = 0
+    errors: int = 0
+    first_us: int = 0
+    last_us: int = 0
+    longest_gap_us: int = 0
+    digest: str = ""  # of the live version that the latencies belong to
+    latency: dict[int, int] = {}
+    latencies: int = 0
+    smallest: list[int] = []  # sorted, the smallest hashes of keys
+    counters: dict[str, int] = {}
+
+    def add(self, record: Record) -> None:
+        """Count one request that a caller sent."""
+        self._time(record.at_us)
+        self.requests += 1
+        failed = is_error(record) or record.failed is not None
+        self.errors += failed
+        if record.key is not None:
+            self.keyed += 1
+            self._key(record.key)
+        if record.weight == 0.0 and not failed and record.digest:
+            self._latency(record)
+
+    def traffic(self) -> Traffic:
+        """The numbers so far."""
+        span_s = (self.last_us - self.first_us) / SECOND_US
+        return Traffic(
+            requests=self.requests,
+            span_s=span_s,
+            keyed_share=self.keyed / self.requests if self.requests else 0.0,
+            keys=distinct(self.smallest),
+            heavy=self._heavy(),
+            error_share=self.errors / self.requests if self.requests else 0.0,
+            longest_gap_s=self.longest_gap_us / SECOND_US,
+            p50_us=self._quantile(0.5) if self.latencies else None,
+            t95_us=self._quantile(0.95) if self.latencies >= T95_REQUESTS else None,
+            t99_us=self._quantile(0.99) if self.latencies >= T99_REQUESTS else None,
+            latencies=self.latencies,
+        )
+
+    def _time(self, at_us: int) -> None:
+        if not self.requests:
+            self.first_us = self.last_us = at_us
+        if at_us > self.last_us:
+            self.longest_gap_us = max(self.longest_gap_us, at_us - self.last_us)
+            self.last_us = at_us
+        if self.last_us - self.first_us > MEMORY_US:
+            self.first_us += (self.last_us - self.first_us) // 2
+            self.requests, self.keyed, self.errors = self.requests // 2, self.keyed // 2, self.errors // 2
+            self.counters = {key: n // 2 for key, n in self.counters.items() if n > 1}
+
+    def _latency(self, record: Record) -> None:
+        if record.digest != self.digest:
+            self.digest, self.latency, self.latencies = record.digest, {}, 0
+        place = math.ceil(math.log(max(record.latency_us, 1)) / math.log(BIN_RATIO))
+        self.latency[place] = self.latency.get(place, 0) + 1
+        self.latencies += 1
+
+    def _quantile(self, share: float) -> int:
+        left = share * self.latencies
+        for place in sorted(self.latency):
+            left -= self.latency[place]
+            if left <= 0:
+                break
+        return math.ceil(BIN_RATIO**place)
+
+    def _key(self, key: str) -> None:
+        hashed = key_number(key)
+        place = bisect.bisect_left(self.smallest, hashed)
+        known = place < len(self.smallest) and self.smallest[place] == hashed
+        if not known and (len(self.smallest) < SKETCH_HASHES or place < SKETCH_HASHES):
+            self.smallest.insert(place, hashed)
+            del self.smallest[SKETCH_HASHES:]
+        if key in self.counters or len(self.counters) < HEAVY_COUNTERS:
+            self.counters[key] = self.counters.get(key, 0) + 1
+        else:
+            self.counters = {held: n - 1 for held, n in self.counters.items() if n > 1}
+
+    def _heavy(self) -> tuple[str, ...]:
+        least = max((HEAVY_SHARE - HEAVY_SLACK) * self.requests, 10)
+        return tuple(sorted(key for key, n in self.counters.items() if n > least))
+
+
+def distinct(smallest: list[int]) -> int:
+    """How many keys there are, from the k smallest of their hashes (Bar-Yossef et al., 2002).
+
+    >>> distinct([2**61, 2**62])
+    2
+    """
+    if len(smallest) < SKETCH_HASHES:
+        return len(smallest)
+    return round((SKETCH_HASHES - 1) / (smallest[-1] / 2.0**63))
+
+
+def key_number(key: str) -> int:
+    """A key as 63 bits, the same in every process; not the hash that assigns arms, which is salted per release."""
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def is_error(record: Record) -> bool:
+    """Whether the caller got no answer through no fault of their own: failed, timed out, overloaded."""
+    return record.status >= 500 or record.status == 429

@@ -1,0 +1,222 @@
+"""The evidence of one release: counts that grow record by record and decide nothing.
+
+`fold` takes one record of the prediction log. Which records count: those of this release that callers sent, not
+forced. Unpaired guards take those with 0 < w < 1; per guard only the first bad event of a key counts, and heavy keys
+never do. Shadow records give pairs (w = 1/2). During the watch every request counts against limits.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lockgate.predictions.record import Kind, Record
+from lockgate.release.baseline import is_error, key_number
+from lockgate.release.guards import SLOW, GuardName
+from lockgate.release.promise import ReleasePlan
+from lockgate.stats.eprocess import Detector, EventProcess
+from lockgate.traffic import Role, Stick
+
+PAIR_WEIGHT = 0.5
+WATCH_BATCH = 10  # requests per step of the detector
+SPLIT_KEYS = 200_000  # distinct keys kept for the split guard; of more keys a fixed sample counts
+_SPAN = 2**63
+
+
+class Frozen(msgspec.Struct, frozen=True, kw_only=True):
+    """What is fixed before evidence comes in. Thresholds and heavy keys before the canary, limits before the watch."""
+
+    t99_us: int | None = None
+    t95_us: int | None = None
+    heavy: tuple[str, ...] = ()
+    key_sample: float = 1.0  # share of keys that the split guard counts
+    limits: dict[GuardName, float] = {}  # share of bad requests allowed in the watch
+
+
+class StageCounts(msgspec.Struct, kw_only=True):
+    """One stage: requests and bad requests per arm, and the units that the split guard compares."""
+
+    weight: float
+    canary: int = 0
+    baseline: int = 0
+    canary_bad: int = 0  # errors and invalid answers, every one
+    baseline_bad: int = 0
+    units_canary: int = 0
+    units_baseline: int = 0
+
+
+class Watched(msgspec.Struct, kw_only=True):
+    """One limit in the watch: the detector, the batch that fills, and the totals."""
+
+    detector: Detector = Detector()
+    bad: int = 0
+    good: int = 0
+    total_bad: int = 0
+    total: int = 0
+
+
+class Counts(msgspec.Struct, kw_only=True):
+    """Everything counted for one release."""
+
+    release: int
+    requests: int = 0
+    first_us: int = 0
+    newest_us: int = 0
+    fallbacks: int = 0  # canary failed, live answered
+    stages: dict[int, StageCounts] = {}
+    guards: dict[GuardName, EventProcess] = {}
+    bad_keys: dict[GuardName, set[int]] = {}
+    stage_keys: set[int] = set()  # of the newest stage
+    watched: dict[GuardName, Watched] = {}
+    pairs: int = 0
+    pair_errors: int = 0  # the new version's, in shadow
+    shadow_us: int = 0  # time of the newest request that was scored in shadow
+    waiting: list[tuple[str, bool]] = []  # shadow answers that wait for their request's record: id, failed
+    failed_ids: set[str] = set()  # requests that failed, until their shadow answer comes
+    voided: int = 0  # the newest resume whose broken split was taken into account
+
+
+def fold(counts: Counts, records: list[Record], plan: ReleasePlan, frozen: Frozen) -> None:
+    """Add records of this release, in the order of the log. Pairs are closed after the requests they belong to."""
+    shadows = []
+    for record in records:
+        if record.kind is Kind.SHADOW:
+            shadows.append((record.of or "", is_error(record)))
+            counts.shadow_us = max(counts.shadow_us, record.at_us)
+        elif record.kind is Kind.ANSWER and not record.forced:
+            _answer(counts, record, plan, frozen)
+    _pairs(counts, shadows)
+
+
+def void(counts: Counts, stage: int, seq: int) -> None:
+    """Drop the evidence of a stage whose split was broken; both the guards and the split guard begin anew."""
+    counts.guards = {name: process.void(stage) for name, process in counts.guards.items()}
+    if stage in counts.stages:
+        counts.stages[stage] = StageCounts(weight=counts.stages[stage].weight)
+    counts.stage_keys = set()
+    counts.voided = seq
+
+
+def bad_kinds(record: Record) -> set[GuardName]:
+    """Which events a request was, by the arm it was assigned to, whoever answered in the end."""
+    if record.failed is not None:
+        return {GuardName.INVALID if record.failed.reason == "invalid" else GuardName.ERRORS}
+    if not is_error(record):
+        return set()
+    return {GuardName.INVALID if (record.error or "").startswith("invalid") else GuardName.ERRORS}
+
+
+def _answer(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen) -> None:
+    counts.first_us = counts.first_us or record.at_us
+    counts.newest_us = max(counts.newest_us, record.at_us)
+    counts.requests += 1
+    counts.fallbacks += record.failed is not None
+    bad = bad_kinds(record)
+    if 0.0 < record.weight < 1.0:
+        _unpaired(counts, record, plan, frozen, bad)
+        return
+    if bad and plan.shadow:
+        counts.failed_ids.add(record.id)
+    if frozen.limits and record.stage > len(plan.stages):
+        _watch(counts, record, plan, frozen, bad)
+
+
+def _unpaired(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, bad: set[GuardName]) -> None:
+    unit = unit_of(record, plan)
+    if record.key is not None and plan.stick is Stick.KEY and record.key in frozen.heavy:
+        return
+    in_canary = record.assigned is Role.CANARY
+    stage = _stage(counts, record)
+    if in_canary:
+        stage.canary += 1
+        stage.canary_bad += bool(bad)
+    else:
+        stage.baseline += 1
+        stage.baseline_bad += bool(bad)
+    _split(counts, record, unit, frozen)
+    for guard in plan.guards:
+        process = counts.guards.get(guard.name, EventProcess()).request(record.stage)
+        if _happened(guard.name, record, bad, frozen) and _first_of_key(counts, guard.name, unit):
+            process = process.event(record.weight, in_canary=in_canary)
+        counts.guards[guard.name] = process
+
+
+def _stage(counts: Counts, record: Record) -> StageCounts:
+    if record.stage not in counts.stages:
+        if record.stage > max(counts.stages, default=0):
+            counts.stage_keys = set()
+        counts.stages[record.stage] = StageCounts(weight=record.weight)
+    return counts.stages[record.stage]
+
+
+def _split(counts: Counts, record: Record, unit: int, frozen: Frozen) -> None:
+    """Count each caller (or request) once per stage; of very many a fixed sample."""
+    newest = record.stage == max(counts.stages)
+    if newest and unit < frozen.key_sample * _SPAN and unit not in counts.stage_keys:
+        counts.stage_keys.add(unit)
+        stage = counts.stages[record.stage]
+        in_canary = record.assigned is Role.CANARY
+        stage.units_canary += in_canary
+        stage.units_baseline += not in_canary
+
+
+def _watch(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, bad: set[GuardName]) -> None:
+    """Requests against limits. A key that had one bad event is left out afterwards: its requests are not independent."""
+    unit = unit_of(record, plan)
+    for name, limit in frozen.limits.items():
+        if unit in counts.bad_keys.get(name, ()):
+            continue
+        watched = counts.watched.setdefault(name, Watched())
+        happened = _happened(name, record, bad, frozen)
+        if happened:
+            _first_of_key(counts, name, unit)
+        watched.total += 1
+        watched.total_bad += happened
+        watched.bad += happened
+        watched.good += not happened
+        if watched.bad + watched.good >= WATCH_BATCH:
+            watched.detector = watched.detector.batch([(limit, watched.bad, watched.good)])
+            watched.bad = watched.good = 0
+
+
+def unit_of(record: Record, plan: ReleasePlan) -> int:
+    """What stuck to an arm: the key, else the request."""
+    by_key = record.key is not None and plan.stick is Stick.KEY
+    return key_number(record.key if by_key and record.key is not None else record.id)
+
+
+def _happened(name: GuardName, record: Record, bad: set[GuardName], frozen: Frozen) -> bool:
+    if name not in SLOW:
+        return name in bad
+    threshold = frozen.t99_us if name is GuardName.SLOW_T99 else frozen.t95_us
+    if threshold is None:
+        return False
+    # a request that failed never came in time
+    return bool(bad) or record.latency_us > threshold
+
+
+def _first_of_key(counts: Counts, name: GuardName, unit: int) -> bool:
+    known = counts.bad_keys.setdefault(name, set())
+    if unit in known:
+        return False
+    known.add(unit)
+    return True
+
+
+def _pairs(counts: Counts, shadows: list[tuple[str, bool]]) -> None:
+    """Close pairs: answers wait one round, so that a request read after its shadow is still known.
+
+    Pairs are evidence before the canary alone; later the requests themselves are, and must not count twice.
+    """
+    process = counts.guards.get(GuardName.ERRORS, EventProcess())
+    for request, shadow_failed in counts.waiting:
+        live_failed = request in counts.failed_ids
+        counts.failed_ids.discard(request)
+        if counts.stages or counts.watched:
+            continue
+        counts.pairs += 1
+        counts.pair_errors += shadow_failed
+        process = process.request(0)
+        if shadow_failed != live_failed:
+            process = process.event(PAIR_WEIGHT, in_canary=shadow_failed)
+    counts.guards[GuardName.ERRORS] = process
+    counts.waiting = shadows

@@ -1,0 +1,97 @@
+"""Evidence from the prediction log: a reader with a committed offset that folds records into counts.
+
+Snapshots hold the counts and the offset in one transaction, so a crash costs a few seconds of reading again, and the
+replay gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lockgate.clock import SECOND_US
+from lockgate.db import Database
+from lockgate.predictions.log import LogReader
+from lockgate.predictions.offsets import commit_offsets, offsets_of, register_reader
+from lockgate.predictions.record import Kind, Record
+from lockgate.release import snapshots
+from lockgate.release.baseline import Baseline, Traffic
+from lockgate.release.counts import Counts, fold, void
+from lockgate.release.phases import Release
+
+READER = "release"
+SNAPSHOT_S = 5.0
+BATCH = 5_000
+ROUNDS = 20  # per poll: 100,000 records at most, so that decisions are never far behind
+
+
+class Evidence:
+    """What the log says of every model's traffic and every running release. One process at a time saves it."""
+
+    def __init__(self, db: Database, reader: LogReader, *, now_us: int) -> None:
+        self._db, self._reader = db, reader
+        with db.write() as tx:
+            register_reader(tx, READER, now_us)
+        self._saved_us = now_us
+        self.load()
+
+    def load(self) -> None:
+        """Go back to the last snapshot."""
+        with self._db.read() as tx:
+            self._offsets = offsets_of(tx, READER)
+            self._baselines = snapshots.find_all(tx, "model:", Baseline)
+            found = snapshots.find_all(tx, "release:", Counts)
+        self._counts = {int(number): counts for number, counts in found.items()}
+
+    def counts(self, release: Release) -> Counts:
+        """The counts of a release."""
+        return self._counts.setdefault(release.id, Counts(release=release.id))
+
+    def traffic(self, model: str) -> Traffic:
+        """What a model's traffic is like."""
+        return self._baselines[model].traffic() if model in self._baselines else Traffic()
+
+    def poll(self, running: Iterable[Release]) -> int:
+        """Read what is new in the log and fold it; returns how many records were read."""
+        releases = {release.id: release for release in running}
+        for release in releases.values():
+            counts = self.counts(release)
+            if release.void_seq > counts.voided:
+                void(counts, release.stage, release.void_seq)
+        total = 0
+        for _ in range(ROUNDS):
+            batch = self._reader.read(self._offsets, BATCH)
+            self._offsets = batch.offsets
+            self._fold([record for record, _ in batch.records], releases)
+            total += len(batch.records)
+            if len(batch.records) < BATCH:
+                break
+        return total
+
+    def save(self, now_us: int, *, force: bool = False) -> bool:
+        """Snapshot counts and offset together, at most every few seconds unless forced."""
+        if not force and now_us - self._saved_us < SNAPSHOT_S * SECOND_US:
+            return False
+        with self._db.write() as tx:
+            for model, baseline in self._baselines.items():
+                snapshots.save(tx, f"model:{model}", baseline, at_us=now_us)
+            for number, counts in self._counts.items():
+                snapshots.save(tx, f"release:{number}", counts, at_us=now_us)
+            commit_offsets(tx, READER, self._offsets, now_us)
+        self._saved_us = now_us
+        return True
+
+    def forget(self, running: Iterable[Release]) -> None:
+        """Keep only counts of running releases in memory; those of others stay as saved."""
+        kept = {release.id for release in running}
+        self._counts = {number: counts for number, counts in self._counts.items() if number in kept}
+
+    def _fold(self, records: list[Record], releases: dict[int, Release]) -> None:
+        mine: dict[int, list[Record]] = {number: [] for number in releases}
+        for record in records:
+            if record.kind is Kind.ANSWER and record.model:
+                self._baselines.setdefault(record.model, Baseline()).add(record)
+            if record.release in mine:
+                mine[record.release].append(record)
+        for number, found in mine.items():
+            release = releases[number]
+            fold(self.counts(release), found, release.plan, release.frozen)

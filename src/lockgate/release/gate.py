@@ -1,0 +1,140 @@
+"""What a version needs before it may have (more) traffic: a sealed package, findings of that very package without a
+blocking one under the policy of today, and an approval of exactly this seal.
+
+The gate only ever keeps traffic from rising. What is live stays live, whatever changes later.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import msgspec
+import sqlalchemy as sa
+
+from lockgate.checks.finding import block
+from lockgate.checks.store import Validation, findings_of
+from lockgate.errors import Conflict
+from lockgate.governance.approvals import Approval as Request
+from lockgate.governance.approvals import ApprovalState, Seal, approval_of, request
+from lockgate.governance.policy import PolicyVersion, current_policy
+from lockgate.registry.naming import VersionName
+from lockgate.registry.store import Version, get_model, get_version
+from lockgate.release.phases import Release
+from lockgate.release.seen import Approval
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """How a version stands at the gate now. `blocked`: why traffic must not rise, in words, and the command that helps."""
+
+    blocked: str | None = None
+    approval: Approval = Approval.WAITING
+    words: str = ""
+    request: Request | None = None
+    seal: Seal | None = None
+    proof: bool = False
+
+
+_STATES = {
+    ApprovalState.WAITING: Approval.WAITING,
+    ApprovalState.APPROVED: Approval.APPROVED,
+    ApprovalState.REJECTED: Approval.REJECTED,
+    ApprovalState.EXPIRED: Approval.WAITING,
+}
+
+
+def look(tx: sa.Connection, model: str, number: int, *, now_us: int) -> Gate:
+    """How a version stands at the gate. Reads only."""
+    version = get_version(tx, VersionName(model, number))
+    policy = current_policy(tx, get_model(tx, model).tier)
+    validation = findings_of(tx, version.digest, model)
+    why = _missing(version, validation, policy)
+    if validation is None:
+        return Gate(blocked=why, proof=policy.policy.proof)
+    seal = seal_of(version, validation, policy)
+    asked = approval_of(tx, seal)
+    state = _STATES[asked.state(now_us)] if asked else Approval.WAITING
+    return Gate(
+        blocked=why or _unapproved(asked, state, version, now_us),
+        approval=Approval.WAITING if why and state is Approval.APPROVED else state,
+        words=_words(asked, version, now_us),
+        request=asked,
+        seal=seal,
+        proof=policy.policy.proof,
+    )
+
+
+def check_start(tx: sa.Connection, model: str, number: int) -> Gate:
+    """The gate of a release that wants to start: validated and not blocked; approval is asked for later.
+
+    Raises Conflict that names what is missing and the command.
+    """
+    version = get_version(tx, VersionName(model, number))
+    policy = current_policy(tx, get_model(tx, model).tier)
+    why = _missing(version, findings_of(tx, version.digest, model), policy)
+    if why:
+        raise Conflict(f"{version.name} may not be released: {why}", fix=f"lockgate validate {version.name}")
+    return Gate(proof=policy.policy.proof)
+
+
+def ask(tx: sa.Connection, release: Release, *, at_us: int) -> Gate:
+    """Ask for approval of the release's seal as it is today; a tier that needs no person approves at once, on record."""
+    gate = look(tx, release.model, release.version, now_us=at_us)
+    if gate.seal is None or (gate.request and gate.request.state(at_us) is not ApprovalState.EXPIRED):
+        return gate
+    version = get_version(tx, VersionName(release.model, release.version))
+    request(
+        tx,
+        gate.seal,
+        model=release.model,
+        version=release.version,
+        policy=current_policy(tx, get_model(tx, release.model).tier),
+        makers=[version.author],
+        by=release.author,
+        at_us=at_us,
+    )
+    return look(tx, release.model, release.version, now_us=at_us)
+
+
+def seal_of(version: Version, validation: Validation, policy: PolicyVersion) -> Seal:
+    """What people approve: this package, these data, these findings, this policy."""
+    data = sha256(msgspec.json.encode(validation.data, order="deterministic")).hexdigest()
+    return Seal(
+        package=version.digest, data=f"sha256:{data}", findings=validation.digest, policy=policy.digest
+    )
+
+
+def _missing(version: Version, validation: Validation | None, policy: PolicyVersion) -> str | None:
+    if validation is None:
+        return f"its package was not validated; lockgate validate {version.name}"
+    waived = {waiver.check for waiver in validation.waivers if waiver.check in policy.policy.waivable}
+    judged = block(validation.findings, policy.policy.must_pass)
+    blocking = sorted(
+        {finding.check for finding in judged if finding.blocking and finding.check not in waived}
+    )
+    if not blocking:
+        return None
+    return f"the policy {policy.name} does not let these checks fail: {', '.join(blocking)}; lockgate validate {version.name}"
+
+
+def _unapproved(asked: Request | None, state: Approval, version: Version, now_us: int) -> str | None:
+    if state is Approval.APPROVED:
+        return None
+    if asked is None:
+        return "nobody approved this package with these findings and this policy; the release asks when it gets there"
+    return f"{_words(asked, version, now_us)}; lockgate approve {version.name}"
+
+
+def _words(asked: Request | None, version: Version, now_us: int) -> str:
+    if asked is None:
+        return "approval was not asked for yet"
+    actors = ", ".join(decided.actor for decided in asked.decisions)
+    match asked.state(now_us):
+        case ApprovalState.APPROVED:
+            return f"approved by {actors}"
+        case ApprovalState.REJECTED:
+            reasons = "; ".join(f"{d.actor}: {d.reason}" for d in asked.decisions if d.decision == "reject")
+            return f"rejected ({reasons})"
+        case ApprovalState.EXPIRED:
+            return f"the approval of {version.name} by {actors} is too old"
+        case _:
+            return f"waits for {asked.waits_for(now_us)}"

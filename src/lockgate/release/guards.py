@@ -1,0 +1,100 @@
+"""The guards of a release and how they share alpha, the probability of a false rollback."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+
+from lockgate.errors import InvalidInput
+
+
+class GuardName(StrEnum):
+    """What is watched."""
+
+    ERRORS = "errors"  # raised, timed out, overloaded
+    INVALID = "invalid"  # an answer that the signature does not allow
+    SLOW_T99 = "slow_t99"  # slower than the live version's 99th percentile before the canary
+    SLOW_T95 = "slow_t95"
+    LABELS = "labels"  # wrong answers, on pairs that both versions scored
+
+
+class Action(StrEnum):
+    """What a guard that fires does."""
+
+    ROLLBACK = "rollback"
+    HOLD = "hold"
+
+
+class GuardPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One guard as fixed before the release. `theta0` is the odds ratio that is tolerated."""
+
+    name: GuardName
+    alpha: float
+    theta0: float = 1.0
+    action: Action = Action.ROLLBACK
+
+    @property
+    def threshold(self) -> float:
+        """The guard fires at this log E."""
+        return math.log(1.0 / self.alpha)
+
+
+TOLERATED_SLOWNESS = 1.25  # odds ratio: a little slower is no harm
+SPLIT_ALPHA = 0.001  # of the split guard, per stage; outside the budget, as it never rolls back
+SUSPICIOUS_E = 5.0  # a guard with E above this keeps the canary where it is
+
+SHARES: dict[GuardName, float] = {  # of alpha; those of unused guards go to the others
+    GuardName.ERRORS: 0.15,
+    GuardName.INVALID: 0.15,
+    GuardName.SLOW_T99: 0.15,
+    GuardName.SLOW_T95: 0.10,
+    GuardName.LABELS: 0.25,
+}
+GROUPS: dict[str, tuple[GuardName, ...]] = {
+    "errors": (GuardName.ERRORS, GuardName.INVALID),
+    "latency": (GuardName.SLOW_T99, GuardName.SLOW_T95),
+    "labels": (GuardName.LABELS,),
+}
+TITLES: dict[GuardName, str] = {
+    GuardName.ERRORS: "errors",
+    GuardName.INVALID: "invalid answers",
+    GuardName.SLOW_T99: "very slow answers (T99)",
+    GuardName.SLOW_T95: "slow answers (T95)",
+    GuardName.LABELS: "wrong answers",
+}
+SLOW = frozenset({GuardName.SLOW_T99, GuardName.SLOW_T95})
+
+
+def guard_names(groups: Sequence[str]) -> list[GuardName]:
+    """The guards behind names like `errors`, `latency`, in the order of `SHARES`. Raises InvalidInput."""
+    unknown = [name for name in groups if name not in GROUPS]
+    if unknown or not groups:
+        raise InvalidInput(
+            "a release is guarded by known guards, at least one",
+            got=", ".join(unknown) or "none",
+            allowed=", ".join(GROUPS),
+        )
+    wanted = {guard for name in groups for guard in GROUPS[name]}
+    return [name for name in SHARES if name in wanted]
+
+
+def split_alpha(names: Sequence[GuardName], alpha: float) -> tuple[GuardPlan, ...]:
+    """Guards with their parts of alpha, which sum to alpha.
+
+    >>> [round(g.alpha, 4) for g in split_alpha([GuardName.ERRORS, GuardName.SLOW_T95], 0.05)]
+    [0.03, 0.02]
+    """
+    if not 0.0 < alpha <= 0.5:
+        raise InvalidInput("alpha, the share of false rollbacks, lies above 0 and at most at 0.5", got=alpha)
+    total = sum(SHARES[name] for name in names)
+    return tuple(
+        GuardPlan(
+            name=name,
+            alpha=alpha * SHARES[name] / total,
+            theta0=TOLERATED_SLOWNESS if name in SLOW else 1.0,
+        )
+        for name in names
+    )

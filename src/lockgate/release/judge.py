@@ -1,0 +1,209 @@
+"""What the evidence says: one verdict per guard, in plain words, ordered; the worst wins.
+
+Pure: counts in, verdicts out. The statistics are in `lockgate.stats`, the actions in `phases.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import IntEnum
+
+import msgspec
+
+from lockgate.release.counts import Counts, Frozen, StageCounts, Watched
+from lockgate.release.guards import SLOW, SPLIT_ALPHA, SUSPICIOUS_E, TITLES, Action, GuardName, GuardPlan
+from lockgate.release.promise import ReleasePlan
+from lockgate.release.words import percent
+from lockgate.stats.eprocess import EventProcess
+from lockgate.stats.evalues import beta_arm, event_arm_safe
+
+FLOOR_REQUESTS = 20  # hard floor: of at least so many canary requests in a stage ...
+FLOOR_SHARE = 0.5  # ... half failed: no statistics are needed
+PROOF_ALPHA = 0.05
+_Z99 = 2.326
+LEAST_LIMIT = 0.005  # a live version without a single error does not make one error an alarm
+WATCH_SLOWNESS = 3.0  # with all traffic on one version, answers are a little slower without any harm
+
+
+class Label(IntEnum):
+    """How a verdict ranks; the highest of all guards is the release's."""
+
+    BETTER = 0
+    NOT_YET = 1  # nothing to see so far
+    SUSPICIOUS = 2  # some evidence of harm: the weight does not grow
+    BROKEN = 3  # the split between the arms is not what it should be: other evidence is void
+    WORSE = 4
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One guard's word. `canary` and `baseline` are bad events (for limits: bad requests and all requests)."""
+
+    guard: str
+    label: Label
+    sentence: str
+    action: Action = Action.ROLLBACK
+    canary: int = 0
+    baseline: int = 0
+    log_e: float = 0.0
+    alpha: float | None = None  # None: an absolute rule
+
+    @property
+    def threshold(self) -> float | None:
+        """The log E at which the guard fires."""
+        return math.log(1.0 / self.alpha) if self.alpha else None
+
+
+def judge(plan: ReleasePlan, counts: Counts, frozen: Frozen) -> list[Verdict]:
+    """Every guard's verdict, the worst first.
+
+    A broken split voids the other statistics of the stage: they are then left out, absolute rules stay.
+    """
+    verdicts = [_floor(stage) for _, stage in sorted(counts.stages.items())[-1:]]
+    split = [_split(number, stage) for number, stage in sorted(counts.stages.items())[-1:]]
+    verdicts += split
+    if all(verdict.label is not Label.BROKEN for verdict in split):
+        verdicts += [
+            _events(guard, counts.guards[guard.name]) for guard in plan.guards if guard.name in counts.guards
+        ]
+    for name, limit in frozen.limits.items():
+        guard = next((g for g in plan.guards if g.name is name), None)
+        if guard is not None and name in counts.watched:
+            verdicts.append(_limit(guard, counts.watched[name], limit, plan))
+    return sorted(verdicts, key=lambda verdict: -verdict.label)
+
+
+def worst(verdicts: list[Verdict]) -> Verdict | None:
+    """The verdict that decides: the highest label, among equals one that rolls back."""
+    return max(verdicts, key=lambda v: (v.label, v.action is Action.ROLLBACK), default=None)
+
+
+def unproven_guards(plan: ReleasePlan, counts: Counts) -> list[str]:
+    """The guards without proof that the odds of their event are not doubled: E >= 20 each, no correction, as all must pass."""
+    short = math.log(1.0 / PROOF_ALPHA)
+    found = []
+    for guard in plan.guards:
+        process = counts.guards.get(guard.name, EventProcess())
+        if event_arm_safe(process.valid_cells()) < short:
+            found.append(TITLES[guard.name])
+    return found
+
+
+def _events(guard: GuardPlan, process: EventProcess) -> Verdict:
+    log_e = process.log_e(guard.theta0)
+    canary, baseline = process.totals()
+    label, title = Label.NOT_YET, TITLES[guard.name]
+    counted = f"{canary} {_callers(canary)} of the canary and {baseline} of live"
+    said = f"{title}: no sign of harm so far ({counted})"
+    if log_e >= guard.threshold:
+        label = Label.WORSE
+        said = (
+            f"{title}: the canary is worse ({counted}; evidence E = {_big(log_e)}, "
+            f"the limit is {_big(guard.threshold)})"
+        )
+    elif log_e >= math.log(SUSPICIOUS_E):
+        label, said = Label.SUSPICIOUS, f"{title}: suspicious, not proven ({counted}; E = {_big(log_e)})"
+    elif process.log_e_better(1.0) >= guard.threshold:
+        label, said = Label.BETTER, f"{title}: the canary is better ({counted})"
+    return Verdict(
+        guard=guard.name,
+        label=label,
+        sentence=said,
+        action=guard.action,
+        canary=canary,
+        baseline=baseline,
+        log_e=log_e,
+        alpha=guard.alpha,
+    )
+
+
+def _split(number: int, stage: StageCounts) -> Verdict:
+    log_e = beta_arm(stage.units_canary, stage.units_baseline, stage.weight)
+    total = stage.units_canary + stage.units_baseline
+    got = stage.units_canary / total if total else 0.0
+    broken = log_e >= math.log(1.0 / SPLIT_ALPHA)
+    said = f"split: {percent(got)} of {total:,} callers went to the canary, planned {percent(stage.weight)}"
+    if broken:
+        said += "; that is no chance: routing is broken or an arm loses records, so stage evidence is void"
+    return Verdict(
+        guard="split",
+        label=Label.BROKEN if broken else Label.NOT_YET,
+        sentence=f"{said} (stage {number})",
+        action=Action.HOLD,
+        canary=stage.units_canary,
+        baseline=stage.units_baseline,
+        log_e=log_e,
+        alpha=SPLIT_ALPHA,
+    )
+
+
+def _floor(stage: StageCounts) -> Verdict:
+    fell = stage.canary >= FLOOR_REQUESTS and stage.canary_bad >= FLOOR_SHARE * stage.canary
+    # an incident that hits both arms alike is no reason to go back
+    fell = fell and stage.baseline_bad < FLOOR_SHARE * max(stage.baseline, 1)
+    return Verdict(
+        guard="floor",
+        label=Label.WORSE if fell else Label.NOT_YET,
+        sentence=f"hard floor: {stage.canary_bad} of {stage.canary} canary requests failed in this stage",
+        canary=stage.canary_bad,
+        baseline=stage.baseline_bad,
+    )
+
+
+def _limit(guard: GuardPlan, watched: Watched, limit: float, plan: ReleasePlan) -> Verdict:
+    """A limit in the watch: at most `planned batches / A` = alpha of harmless watches alarm."""
+    threshold = math.log(plan.watch_batches / guard.alpha)
+    log_r = watched.detector.log_r_mean() if watched.detector.batches else 0.0
+    said = (
+        f"{TITLES[guard.name]}: {watched.total_bad} of {watched.total:,} requests, limit {percent(limit)}"
+        if guard.name not in SLOW
+        else f"{TITLES[guard.name]}: {watched.total_bad} of {watched.total:,} requests too slow, limit {percent(limit)}"
+    )
+    label = Label.NOT_YET
+    if log_r >= threshold:
+        label, said = Label.WORSE, f"{said}; the limit is broken"
+    elif log_r >= threshold - math.log(1 / guard.alpha) + math.log(SUSPICIOUS_E):
+        label, said = Label.SUSPICIOUS, f"{said}; suspicious, not proven"
+    return Verdict(
+        guard=guard.name,
+        label=label,
+        sentence=said,
+        action=Action.HOLD if plan.first and guard.name in SLOW else guard.action,
+        canary=watched.total_bad,
+        baseline=watched.total,
+        # shown on the scale of the other guards: fires at log(1/alpha)
+        log_e=log_r - math.log(plan.watch_batches),
+        alpha=guard.alpha,
+    )
+
+
+def _callers(count: int) -> str:
+    return "caller" if count == 1 else "callers"
+
+
+def _big(log_value: float) -> str:
+    return f"{math.exp(log_value):,.0f}" if log_value < 20 else f"10^{log_value / math.log(10):.0f}"
+
+
+def watch_limits(
+    plan: ReleasePlan, baseline_bad: int, baseline: int, has_thresholds: set[GuardName]
+) -> dict[GuardName, float]:
+    """The shares of bad requests allowed in the watch, fixed before it starts.
+
+    A first version has its declared limits. Later ones: twice what the live version can have had at most (Wilson's
+    upper bound at 99 %) by the canary's baseline, never above the declared limit; slow ones 3 times what the threshold
+    means.
+    """
+    errors = plan.error_limit
+    if not plan.first and baseline:
+        errors = min(errors, max(2.0 * _wilson_upper(baseline_bad, baseline), LEAST_LIMIT))
+    limits = {GuardName.ERRORS: errors, GuardName.INVALID: errors}
+    for name, share in ((GuardName.SLOW_T99, 0.01), (GuardName.SLOW_T95, 0.05)):
+        if name in has_thresholds:
+            limits[name] = share if plan.first else share * WATCH_SLOWNESS
+    return limits
+
+
+def _wilson_upper(bad: int, total: int) -> float:
+    share, z2 = bad / total, _Z99 * _Z99
+    spread = _Z99 * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
+    return (share + z2 / (2 * total) + spread) / (1 + z2 / total)

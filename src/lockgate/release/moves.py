@@ -1,0 +1,80 @@
+"""What a move does to a release: pure, from the release as it was to the release as it will be."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lockgate.errors import Conflict
+from lockgate.release.baseline import Traffic
+from lockgate.release.counts import SPLIT_KEYS, Counts, Frozen
+from lockgate.release.guards import GuardName
+from lockgate.release.judge import watch_limits
+from lockgate.release.phases import ENDS, MOVES, Phase, Release
+
+_RISK = {Phase.CANARY: 1, Phase.WATCH: 2, Phase.DONE: 2}
+
+
+def moved(release: Release, to: Phase, *, now_us: int, stage: int = 0, reason: str = "") -> Release:
+    """The release after a move. Raises Conflict for a move that the table does not know."""
+    if to not in MOVES[release.phase]:
+        raise Conflict(
+            f"release {release.id} of {release.model} cannot go from {release.phase} to {to}",
+            allowed=", ".join(sorted(MOVES[release.phase])) or f"nothing: {release.phase} is an end",
+            fix=f"lockgate status {release.model}",
+        )
+    held = to is Phase.HELD
+    resumed = release.phase is Phase.HELD and to is release.held_from
+    fresh = to is Phase.SHADOW or (to is Phase.CANARY and stage == 1) or resumed
+    return msgspec.structs.replace(
+        release,
+        phase=to,
+        held_from=release.phase if held else None,
+        stage=release.stage if held or resumed or to in ENDS else stage,
+        seq=release.seq + 1,
+        reason=reason,
+        phase_us=now_us,
+        limit_us=now_us if fresh else release.limit_us,
+        finished_us=now_us if to in ENDS else None,
+        advisory=False,
+    )
+
+
+def raises_risk(before: Release, after: Release) -> bool:
+    """Whether a move gives the new version more traffic: then the database comes first, else the gateways do."""
+    old, new = _RISK.get(before.at, 0), _RISK.get(after.at, 0)
+    return (new, after.weight) > (old, before.weight)
+
+
+def lowers_risk(before: Release, after: Release) -> bool:
+    """Whether a move takes the new version out of the gateways, for good."""
+    return after.phase in ENDS and after.phase is not Phase.DONE and before.phase is not Phase.DRAFT
+
+
+def freeze(release: Release, to: Phase, traffic: Traffic, counts: Counts) -> Frozen:
+    """What must be fixed at this move: thresholds before the first canary request, limits before the watch."""
+    if to is Phase.CANARY and release.at is not Phase.CANARY:
+        return _thresholds(release, traffic)
+    if to is Phase.WATCH and not release.frozen.limits:
+        held = _thresholds(release, traffic) if release.plan.first else release.frozen
+        bad = sum(stage.baseline_bad for stage in counts.stages.values())
+        total = sum(stage.baseline for stage in counts.stages.values())
+        known = {
+            name
+            for name, at_us in ((GuardName.SLOW_T99, held.t99_us), (GuardName.SLOW_T95, held.t95_us))
+            if at_us is not None
+        }
+        return msgspec.structs.replace(held, limits=watch_limits(release.plan, bad, total, known))
+    return release.frozen
+
+
+def _thresholds(release: Release, traffic: Traffic) -> Frozen:
+    plan = release.plan
+    declared_us = round(plan.p99_limit_ms * 1000) if plan.p99_limit_ms is not None else None
+    if plan.first:
+        return Frozen(t99_us=declared_us)
+    return Frozen(
+        t99_us=traffic.t99_us or declared_us,
+        t95_us=traffic.t95_us,
+        heavy=traffic.heavy,
+        key_sample=min(1.0, SPLIT_KEYS / traffic.keys) if traffic.keys else 1.0,
+    )

@@ -1,0 +1,185 @@
+"""The plan of a release: fixed before it starts, from the model's measured traffic and its settings.
+
+Everything that decides how long, how much and how strictly is in `ReleasePlan`, also in words: what will happen, and
+what this plan cannot see. Nothing here reads a clock, a file or a database.
+"""
+
+from __future__ import annotations
+
+import math
+from importlib.metadata import version
+
+import msgspec
+
+from lockgate.config import ReleaseConfig
+from lockgate.errors import InvalidInput
+from lockgate.release.baseline import Traffic
+from lockgate.release.counts import WATCH_BATCH
+from lockgate.release.guards import GuardPlan, guard_names, split_alpha
+from lockgate.release.promise import (
+    DAY_S,
+    HOUR_S,
+    MINUTE_S,
+    NO_DATA_S,
+    SHADOW_MIN_S,
+    SHADOW_REQUESTS,
+    STAGES,
+    ReleasePlan,
+)
+from lockgate.release.words import plan_sentences, unseen_sentences
+from lockgate.traffic import Stick
+
+STAGE_REQUESTS = 1_000  # of the canary, in each stage
+STAGE_MIN_S = 10 * MINUTE_S
+CYCLE_S = DAY_S  # traffic's own rhythm: the last stage sees one
+UNKNOWN_NO_DATA_S = HOUR_S  # nobody knows yet how often requests come
+GAP_RATE = 14.0  # exp(-14): a silence of 14 mean gaps happens once in a million
+CANARY_TIME_SHARE = 0.6  # of max_days; the rest is shadow, people and watch
+FEWEST_REQUESTS = 20
+FEW_KEYS = 2_000  # fewer: assign by request, or one heavy customer decides
+FEWEST_BATCHES = 100  # that the false alarms of the watch are reckoned with
+
+
+def make_plan(
+    settings: ReleaseConfig,
+    traffic: Traffic,
+    *,
+    first: bool = False,
+    pure: bool = True,
+    requests_per_day: float | None = None,
+    proof: bool = False,
+    key_field: str | None = None,
+    python: str | None = None,
+    missing_fields: tuple[str, ...] = (),
+) -> ReleasePlan:
+    """The plan for one release. `requests_per_day` (the stated goal) stands in until traffic was measured.
+
+    Raises InvalidInput for stages, guards or an alpha that cannot be.
+    """
+    per_s = traffic.per_s if traffic.requests >= FEWEST_REQUESTS else (requests_per_day or 0.0) / DAY_S
+    watch_s = settings.watch_s if settings.watch_s is not None else min(DAY_S, settings.max_days * DAY_S / 4)
+    plan = ReleasePlan(
+        code=version("lockgate"),
+        first=first,
+        shadow=pure and not first,
+        fallback=pure,
+        stick=Stick.REQUEST if traffic.requests and traffic.keys < FEW_KEYS else Stick.KEY,
+        watch_s=watch_s,
+        watch_batches=max(math.ceil(per_s * watch_s / WATCH_BATCH), FEWEST_BATCHES),
+        max_s=settings.max_days * DAY_S,
+        no_data_s=_no_data_s(traffic, per_s),
+        alpha=settings.alpha,
+        guards=_guards(settings),
+        error_limit=_limit(settings.error_limit),
+        p99_limit_ms=settings.p99_limit_ms,
+        deadline_ms=settings.deadline_ms,
+        canary_deadline_ms=_canary_deadline_ms(settings.deadline_ms, traffic),
+        proof=proof,
+        key_field=key_field,
+        python=python,
+        missing_fields=missing_fields,
+        per_s=per_s,
+    )
+    plan = _with_steps(plan, settings)
+    return msgspec.structs.replace(
+        plan, sentences=plan_sentences(plan, traffic), cannot_see=unseen_sentences(plan, traffic, settings)
+    )
+
+
+def parse_share(text: str | float) -> float:
+    """A share as written in settings: `5%` or 0.05.
+
+    >>> parse_share("5%"), parse_share(0.25)
+    (0.05, 0.25)
+    """
+    try:
+        value = float(text[:-1]) / 100 if isinstance(text, str) and text.endswith("%") else float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < 1.0:
+        raise InvalidInput("a canary stage is a share between 0 and 1", got=text, allowed="5% or 0.05")
+    return value
+
+
+def _with_steps(plan: ReleasePlan, settings: ReleaseConfig) -> ReleasePlan:
+    """The plan with its shadow and its canary stages, as long and as large as traffic and settings say."""
+    stages = () if plan.first else _stages(settings, plan.per_s, plan.max_s)
+    return msgspec.structs.replace(
+        plan,
+        stages=stages,
+        stage_min_s=tuple(_stage_min_s(settings, plan.max_s, last=w == stages[-1]) for w in stages),
+        stage_requests=tuple(
+            _stage_requests(settings, w, plan.per_s, plan.max_s, len(stages)) for w in stages
+        ),
+        shadow_requests=_shadow_requests(settings, plan.per_s, plan.max_s),
+        shadow_min_s=SHADOW_MIN_S if settings.shadow_min_s is None else settings.shadow_min_s,
+    )
+
+
+def _stages(settings: ReleaseConfig, per_s: float, max_s: float) -> tuple[float, ...]:
+    """The stages that were asked for; else those of the default that fit the time at this traffic."""
+    if settings.canary is not None:
+        stages = tuple(parse_share(stage) for stage in settings.canary)
+        if not stages or list(stages) != sorted(set(stages)):
+            raise InvalidInput("canary stages grow from one to the next", got=settings.canary)
+        return stages
+    stages = STAGES
+    wanted = settings.stage_requests or STAGE_REQUESTS
+    while (
+        per_s > 0
+        and len(stages) > 1
+        and sum(wanted / (w * per_s) for w in stages) > max_s * CANARY_TIME_SHARE
+    ):
+        stages = stages[1:]
+    return stages
+
+
+def _stage_requests(settings: ReleaseConfig, w: float, per_s: float, max_s: float, count: int) -> int:
+    if settings.stage_requests is not None:
+        return settings.stage_requests
+    if per_s <= 0:
+        return STAGE_REQUESTS
+    fits = per_s * w * max_s * CANARY_TIME_SHARE / count
+    return int(min(STAGE_REQUESTS, max(fits, FEWEST_REQUESTS)))
+
+
+def _stage_min_s(settings: ReleaseConfig, max_s: float, *, last: bool) -> float:
+    if settings.stage_min_s is not None:
+        return settings.stage_min_s
+    return min(CYCLE_S, max_s * CANARY_TIME_SHARE / 2) if last else STAGE_MIN_S
+
+
+def _shadow_requests(settings: ReleaseConfig, per_s: float, max_s: float) -> int:
+    if settings.shadow_requests is not None:
+        return settings.shadow_requests
+    if per_s <= 0:
+        return SHADOW_REQUESTS
+    return int(min(SHADOW_REQUESTS, max(per_s * max_s * 0.2, FEWEST_REQUESTS)))
+
+
+def _no_data_s(traffic: Traffic, per_s: float) -> float:
+    if per_s <= 0:
+        return UNKNOWN_NO_DATA_S
+    return max(NO_DATA_S, GAP_RATE / per_s, 1.5 * traffic.longest_gap_s)
+
+
+def _guards(settings: ReleaseConfig) -> tuple[GuardPlan, ...]:
+    # labels do not reach the guards yet: their share of alpha goes to the others, and the plan says so
+    named = [name for name in settings.guards or ("errors", "latency") if name != "labels"]
+    if settings.guards and not named:
+        raise InvalidInput(
+            "a release cannot be guarded by labels alone", got="labels", allowed="errors, latency beside it"
+        )
+    return split_alpha(guard_names(named), settings.alpha)
+
+
+def _canary_deadline_ms(deadline_ms: float, traffic: Traffic) -> float:
+    """The canary's part of the deadline: what is left to live is at least live's 99th percentile, as far as known."""
+    slowest_us = traffic.t99_us or traffic.t95_us or traffic.p50_us or 0
+    return max(min(deadline_ms / 2, deadline_ms - slowest_us / 1000), deadline_ms / 10)
+
+
+def _limit(error_limit: float) -> float:
+    if not 0.0 < error_limit < 1.0:
+        raise InvalidInput("error_limit is a share between 0 and 1", got=error_limit)
+    return error_limit

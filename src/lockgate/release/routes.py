@@ -1,0 +1,58 @@
+"""Which arms a release's phase means: pure, so that a route can be written again at any time from its release."""
+
+from __future__ import annotations
+
+from lockgate.release.phases import Phase, Release
+from lockgate.traffic import Arm, Role, Route
+
+_LOADED = frozenset({Phase.WARMING, Phase.SHADOW, Phase.APPROVAL})
+
+
+def route_of(release: Release) -> Route:
+    """The route of the release's model as the release stands. Without arms: nothing answers for this model.
+
+    Before the canary the new version is warm (loaded, answers nothing), in the watch it is live and the previous version
+    warm, afterwards one version is left.
+    """
+    at, plan = release.at, release.plan
+    arms: list[Arm | None]
+    if at in _LOADED:
+        arms = [_previous(release, Role.LIVE), _new(release, Role.WARM)]
+    elif at is Phase.CANARY:
+        arms = [_previous(release, Role.LIVE), _new(release, Role.CANARY, release.weight)]
+    elif at is Phase.WATCH:
+        arms = [_new(release, Role.LIVE), _previous(release, Role.WARM)]
+    elif at is Phase.DONE:
+        arms = [_new(release, Role.LIVE)]
+    else:
+        arms = [_previous(release, Role.LIVE)]
+    running = at in _LOADED or at in (Phase.CANARY, Phase.WATCH)
+    return Route(
+        model=release.model,
+        arms=tuple(arm for arm in arms if arm is not None),
+        release=release.id if running else None,
+        stage=release.stage if running else 0,
+        salt=release.salt,
+        stick=plan.stick,
+        key_field=plan.key_field,
+        fallback=plan.fallback,
+        deadline_ms=plan.deadline_ms,
+        canary_deadline_ms=plan.canary_deadline_ms,
+    )
+
+
+def _new(release: Release, role: Role, weight: float = 0.0) -> Arm:
+    return Arm(
+        version=release.version, digest=release.digest, role=role, weight=weight, python=release.plan.python
+    )
+
+
+def _previous(release: Release, role: Role) -> Arm | None:
+    if release.previous is None or release.previous_digest is None:
+        return None
+    return Arm(
+        version=release.previous,
+        digest=release.previous_digest,
+        role=role,
+        python=release.previous_python,
+    )

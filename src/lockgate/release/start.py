@@ -1,0 +1,110 @@
+"""How a release begins: the gate, the plan from measured traffic, one row, one transaction."""
+
+from __future__ import annotations
+
+import secrets
+
+import msgspec
+import sqlalchemy as sa
+
+from lockgate.config import ReleaseConfig
+from lockgate.errors import Conflict
+from lockgate.governance.people import Person, require
+from lockgate.governance.permissions import Permission
+from lockgate.registry.naming import VersionName
+from lockgate.registry.store import Version, get_model, get_version
+from lockgate.release import gate, snapshots, store
+from lockgate.release.acts import supersede as end_running
+from lockgate.release.desk import Desk
+from lockgate.release.phases import Release
+from lockgate.release.plan import make_plan
+from lockgate.release.promise import ReleasePlan
+from lockgate.release.routes import route_of
+from lockgate.traffic import Arm, Role
+
+
+def start(
+    desk: Desk,
+    person: Person,
+    name: str,
+    reason: str = "",
+    *,
+    settings: ReleaseConfig | None = None,
+    python: str | None = None,
+    supersede: bool = False,
+) -> Release:
+    """Start the release of a version (`churn/3`). `settings` stand in for the model's own release settings.
+
+    Raises Forbidden without release:start, Conflict that says what is missing and the command: not validated, blocked by a
+    check, live already, or another release runs (`supersede` ends that one first).
+    """
+    now_us = desk.clock.now_us()
+    with desk.db.write() as tx:
+        wanted = get_version(tx, name)
+        require(tx, person, Permission.RELEASE_START, wanted.model)
+        stands = gate.check_start(tx, wanted.model, wanted.number)
+        if supersede:
+            ended = end_running(tx, person, wanted.model, at_us=now_us)
+            if ended is not None:  # its canary goes out before the database says so
+                desk.shelf.publish_route(route_of(ended), killed=(ended.id,))
+        draft = _draft(tx, wanted, settings, python, proof=stands.proof)
+        dated = msgspec.structs.replace(
+            draft, author=person.id, reason=reason, created_us=now_us, phase_us=now_us, limit_us=now_us
+        )
+        return store.record_release(tx, dated, actor=person.id, at_us=now_us)
+
+
+def preview(tx: sa.Connection, name: str, settings: ReleaseConfig | None = None) -> ReleasePlan:
+    """The plan that a release of this version would get now. Reads only; the gate is not asked."""
+    wanted = get_version(tx, name)
+    proof = gate.look(tx, wanted.model, wanted.number, now_us=0).proof
+    return _draft(tx, wanted, settings, None, proof=proof).plan
+
+
+def _draft(
+    tx: sa.Connection, wanted: Version, settings: ReleaseConfig | None, python: str | None, *, proof: bool
+) -> Release:
+    live = _live(tx, wanted)
+    model = get_model(tx, wanted.model).settings
+    plan = make_plan(
+        settings or model.release,
+        snapshots.traffic_of(tx, wanted.model),
+        first=live is None,
+        pure=model.pure,
+        requests_per_day=model.goal.requests_per_day,
+        proof=proof,
+        key_field=model.key,
+        python=python or model.python,
+        missing_fields=_missing_fields(tx, wanted, live),
+    )
+    return Release(
+        id=0,
+        model=wanted.model,
+        version=wanted.number,
+        digest=wanted.digest,
+        previous=live.version if live else None,
+        previous_digest=live.digest if live else None,
+        previous_python=live.python if live else None,
+        salt=secrets.token_hex(8),
+        plan=plan,
+    )
+
+
+def _live(tx: sa.Connection, wanted: Version) -> Arm | None:
+    route = store.get_route(tx, wanted.model)
+    live = route.arm(Role.LIVE) if route else None
+    if live is not None and live.digest == wanted.digest:
+        raise Conflict(f"{wanted.name} is live already", fix=f"lockgate status {wanted.model}")
+    return live
+
+
+def _missing_fields(tx: sa.Connection, wanted: Version, live: Arm | None) -> tuple[str, ...]:
+    """Inputs that the new version needs and the live one does not take: callers do not send them yet."""
+    if live is None:
+        return ()
+    old = get_version(tx, VersionName(wanted.model, live.version)).manifest.signature
+    return tuple(
+        field.name
+        for field in wanted.manifest.signature.inputs
+        if field.required and old.input(field.name) is None
+    )

@@ -1,0 +1,139 @@
+"""A plan in plain words: what will happen, and which harm it would not see."""
+
+from __future__ import annotations
+
+import math
+
+from lockgate.config import ReleaseConfig
+from lockgate.release.baseline import Traffic
+from lockgate.release.promise import DAY_S, HOUR_S, MINUTE_S, ReleasePlan
+from lockgate.stats.planning import plan_events, smallest_ratio
+from lockgate.traffic import Stick
+
+TYPICAL_ERROR_SHARE = 0.01  # planning numbers are given for this when fewer errors were measured
+SMALL_TRAFFIC_PER_DAY = 1_000.0
+
+
+def plan_sentences(plan: ReleasePlan, traffic: Traffic) -> tuple[str, ...]:
+    """What the plan will do, one sentence a step."""
+    said = [_traffic_sentence(plan, traffic)]
+    if plan.missing_fields:
+        fields = ", ".join(plan.missing_fields)
+        said.append(
+            f"The new version needs {fields}, which callers do not send yet: it is held until they do."
+        )
+    if plan.first:
+        said.append(
+            "There is no live version to compare with, to shadow or to fall back to: after it is loaded (and approved, "
+            "if the tier asks) this version gets all requests, under declared limits: at most "
+            f"{percent(plan.error_limit)} failed or invalid answers"
+            + (f", and 99 % of answers within {plan.p99_limit_ms:g} ms." if plan.p99_limit_ms else ".")
+        )
+    elif plan.shadow:
+        said.append(
+            f"Shadow: the new version scores at least {plan.shadow_requests} requests, for at least "
+            f"{span(plan.shadow_min_s)}, and no caller sees its answers."
+        )
+    else:
+        said.append(
+            "The model is not pure (a call costs or changes something): no shadow and no second answer in one request."
+        )
+    if plan.stages:
+        steps = ", ".join(percent(w) for w in plan.stages)
+        unit = "caller by caller (by key)" if plan.stick is Stick.KEY else "request by request (too few keys)"
+        said.append(
+            f"Canary: {steps} of traffic, {unit}; each step lasts at least {span(min(plan.stage_min_s))} "
+            f"and {min(plan.stage_requests)} requests of the canary, the last at least {span(plan.stage_min_s[-1])}."
+        )
+    said.append(
+        f"Watch: {span(plan.watch_s)} with all traffic"
+        + (" while the previous version stays loaded." if not plan.first else ".")
+    )
+    said.append(
+        f"False rollbacks: at most {percent(plan.alpha)} of harmless releases, at any number of looks."
+    )
+    return tuple(said)
+
+
+def unseen_sentences(plan: ReleasePlan, traffic: Traffic, settings: ReleaseConfig) -> tuple[str, ...]:
+    """Which harm this plan would not see, with planning numbers."""
+    said = []
+    share = max(traffic.error_share, TYPICAL_ERROR_SHARE)
+    if plan.stages:
+        said.extend(_event_sentences(plan, share))
+        if traffic.t99_us is None and plan.p99_limit_ms is None:
+            said.append(
+                f"Very slow answers (the slowest 1 %): only {traffic.latencies:,} answers of the live version were "
+                "measured so far and 20,000 are needed before the canary starts"
+                + ("" if traffic.t95_us else "; the slowest 5 % need 2,000")
+                + "."
+            )
+    if plan.first:
+        said.append("Whether it is better or worse than what was there before: nothing was.")
+    said.append(
+        "Wrong answers: labels do not reach the guards"
+        + (", though they are named in the settings" if "labels" in (settings.guards or ()) else "")
+        + ". A version that answers plausibly and wrongly is seen by the shadow verdict and by people."
+    )
+    said.append("Harm to a group of callers too small to move the total.")
+    if traffic.heavy:
+        said.append(
+            f"What happens to {len(traffic.heavy)} keys with more than 1 % of traffic each: {_some(traffic.heavy)}."
+        )
+    return tuple(said)
+
+
+def span(seconds: float) -> str:
+    """A length of time for people.
+
+    >>> span(90), span(7200), span(200000)
+    ('90 seconds', '2 hours', '2.3 days')
+    """
+    for unit, name in ((DAY_S, "days"), (HOUR_S, "hours"), (MINUTE_S, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.2g} {name}"
+    return f"{seconds:.3g} seconds"
+
+
+def percent(share: float) -> str:
+    """A share for people.
+
+    >>> percent(0.05), percent(0.125)
+    ('5 %', '12.5 %')
+    """
+    return f"{share * 100:.3g} %"
+
+
+def _traffic_sentence(plan: ReleasePlan, traffic: Traffic) -> str:
+    if plan.per_s <= 0:
+        return "No traffic was measured yet: steps are counted in requests, and times are the usual ones."
+    day = plan.per_s * DAY_S
+    if not traffic.requests:
+        return f"No traffic was measured yet; the stated goal of {day:,.0f} requests a day stands in."
+    small = " This is small traffic: fewer steps, smaller counts." if day < SMALL_TRAFFIC_PER_DAY else ""
+    keys = f" of about {traffic.keys:,} keys" if traffic.keys else " without a key"
+    return f"Measured: {day:,.0f} requests a day{keys}.{small}"
+
+
+def _event_sentences(plan: ReleasePlan, share: float) -> list[str]:
+    alpha = plan.guards[0].alpha
+    w = plan.stages[-1]
+    needed = plan_events(share, 2.0, w, alpha)
+    when = f", at your traffic in {span(needed / plan.per_s)}" if plan.per_s > 0 else ""
+    total = sum(n / stage for n, stage in zip(plan.stage_requests, plan.stages, strict=True))
+    if plan.per_s > 0:
+        total = max(total, sum(plan.stage_min_s) * plan.per_s)
+    ratio = smallest_ratio(share, total, w, alpha)
+    seen = (
+        "no rise of the error rate at all"
+        if math.isinf(ratio)
+        else f"a rise of a {percent(share)} error rate to {percent(share * ratio / (1 - share + share * ratio))} or more"
+    )
+    return [
+        f"A doubling of a {percent(share)} error rate is seen after about {needed:,.0f} requests at {percent(w)}{when}.",
+        f"Within the shortest canary (about {total:,.0f} requests) this plan sees {seen}; smaller harm goes unseen.",
+    ]
+
+
+def _some(keys: tuple[str, ...]) -> str:
+    return ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
