@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from lockgate.errors import Busy, LockgateError, PredictionFailed, TimedOut
 from lockgate.gateway.cost import Cost
 from lockgate.gateway.job import Job
+from lockgate.gateway.refusals import InvalidAnswer
 from lockgate.gateway.rows import Layout
 from lockgate.inference.executor import Executor, ExecutorKind
 from lockgate.inference.validate import check_outputs
@@ -230,10 +231,6 @@ class Batcher:
             self._settle(late)
         if self._running:
             self._watch()
-
-
-class InvalidAnswer(PredictionFailed):
-    """The model answered something that its signature does not allow."""
 
 
 def _left_s(batch: list[Job]) -> float:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lockgate.errors import LockgateError, TimedOut
+from lockgate.gateway.decode import Sent
 from lockgate.gateway.protocols.answer import Answered, Body
-from lockgate.gateway.rows import Rows
+from lockgate.gateway.rows import Layout, Rows
 from lockgate.predictions.record import Attempt, Columns
 from lockgate.traffic import Arm, Role, Route
 
@@ -39,12 +40,16 @@ class Job:
     assigned: Role
     weight: float
     rows: Rows
+    layout: Layout  # of the rows
+    prediction: str  # the output that is the prediction itself
+    sent: Sent  # kept for the live version, which may have to answer instead
     write: Callable[[Answered], Body]
     waiting: asyncio.Future[Reply]
     deadline_s: float  # of the present attempt
     caller: str
     key: str | None = None
     inference_id: str | None = None
+    forced: bool = False  # the caller named the version
     fallback_rows: Rows | None = (
         None  # the same request as the live version's rows, when that may have to answer
     )

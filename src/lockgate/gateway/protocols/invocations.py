@@ -8,17 +8,14 @@ from typing import Any
 
 import msgspec
 
-from lockgate.errors import InvalidInput, LockgateError
+from lockgate.errors import InvalidInput
 from lockgate.gateway.decode import Sent
 from lockgate.gateway.protocols.answer import Answered, Body
+from lockgate.gateway.refusals import UnsupportedType
 
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 CSV_TYPES = ("text/csv", "application/csv")
 JSON_TYPES = ("application/json", "")
-
-
-class UnsupportedType(LockgateError):
-    """A body of a content type that this address does not read."""
 
 
 def read(body: bytes, content_type: str) -> Sent:

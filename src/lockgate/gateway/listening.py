@@ -1,0 +1,62 @@
+"""Ending to listen without dropping anybody.
+
+Closing a listening socket resets the connections that the kernel has accepted and the process has not. So the socket is
+first made deaf: a filter on it drops new attempts (their callers' kernels try again, and reach a sibling or are refused),
+while those that were already in its queue are served. Then it can be closed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+from pathlib import Path
+
+SO_ATTACH_FILTER = 26
+_DROP = (0x06, 0, 0, 0)  # classic BPF: return 0, keep nothing of the packet
+
+
+class _Instruction(ctypes.Structure):
+    _fields_ = (
+        ("code", ctypes.c_ushort),
+        ("jt", ctypes.c_ubyte),
+        ("jf", ctypes.c_ubyte),
+        ("k", ctypes.c_uint),
+    )
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.POINTER(_Instruction)))
+
+
+def stop_listening_softly(port: int) -> int:
+    """Make every listening socket of this process on that port deaf; how many there were."""
+    found = 0
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  numbers, not paths
+        handle = _listener(int(name), port)
+        if handle is None:
+            continue
+        with handle:
+            program = _Program(1, (_Instruction * 1)(_Instruction(*_DROP)))
+            handle.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bytes(program))
+            found += 1
+    return found
+
+
+def _listener(descriptor: int, port: int) -> socket.socket | None:
+    """A duplicate of a listening socket on the port; None when the descriptor is something else."""
+    try:
+        if not str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith("socket:"):
+            return None
+        handle = socket.socket(fileno=os.dup(descriptor))
+    except OSError:
+        return None  # closed meanwhile
+    internet = handle.family in (socket.AF_INET, socket.AF_INET6)
+    if (
+        internet
+        and handle.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        and handle.getsockname()[1] == port
+    ):
+        return handle
+    handle.close()
+    return None

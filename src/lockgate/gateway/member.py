@@ -1,0 +1,95 @@
+"""The worker's heart: looks at the plan when no request does, and tells the control plane how the worker is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockgate.clock import Clock
+from lockgate.gateway.app import App
+from lockgate.gateway.breaker import Breaker
+from lockgate.gateway.metrics import Metrics, leave
+from lockgate.gateway.recorder import Recorder
+from lockgate.gateway.router import Router
+from lockgate.membership import HEARTBEAT_S, Member, report, retire
+
+LOOK_S = 0.02  # an idle worker obeys, and acknowledges, a new plan this soon
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What never changes about a worker."""
+
+    name: str
+    port: int
+    started_us: int
+
+
+class Heart:
+    """Beats until it is cancelled."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        members: Path,
+        run: Path,
+        *,
+        clock: Clock,
+        router: Router,
+        breaker: Breaker,
+        recorder: Recorder,
+        metrics: Metrics,
+    ) -> None:
+        self._identity, self._members, self._run, self._clock = identity, members, run, clock
+        self._router, self._breaker, self._recorder, self._metrics = router, breaker, recorder, metrics
+        self.app: App | None = None
+
+    async def beat(self) -> None:
+        """Look at the plan all the time; report at every change and every half second."""
+        told, due_s = -1, 0.0
+        while True:
+            self._router.look()
+            self._router.tidy()
+            if self._router.changes != told or time.monotonic() >= due_s:
+                told, due_s = self._router.changes, time.monotonic() + HEARTBEAT_S
+                self._recorder.rest()
+                self.tell()
+            await asyncio.sleep(LOOK_S)
+
+    def tell(self) -> None:
+        """Write this worker's report and its numbers; on a full disk the report grows old, and service goes on."""
+        ready = self._router.ready and self.app is not None and not self.app.draining
+        member = Member(
+            worker=self._identity.name,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            port=self._identity.port,
+            started_us=self._identity.started_us,
+            beat_us=self._clock.now_us(),
+            epoch=self._router.plan.epoch,
+            packages=dict(self._router.packages),
+            tripped=self._breaker.tripped,
+            log_gap=self._recorder.gap,
+            ready=ready,
+        )
+        waiting = self.app.waiting() if self.app is not None else {}
+        try:
+            report(self._members, member)
+            leave(
+                self._run,
+                self._identity.name,
+                self._metrics.samples(gap=self._recorder.gap, epoch=member.epoch, waiting=waiting),
+            )
+        except OSError as error:
+            _log.warning("this worker's report could not be written: %s", error)
+
+    def stop(self) -> None:
+        """Take the report and the numbers away."""
+        retire(self._members, self._identity.name)
+        (self._run / f"metrics-{self._identity.name}.json").unlink(missing_ok=True)

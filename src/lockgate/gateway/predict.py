@@ -1,0 +1,185 @@
+"""One prediction request: who asks, what for, which version answers, and in whose queue it waits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lockgate.clock import Clock
+from lockgate.errors import InvalidInput, LockgateError, NotFound
+from lockgate.gateway.decode import Sent, key_cells
+from lockgate.gateway.engine import Engine
+from lockgate.gateway.job import Job, Reply
+from lockgate.gateway.protocols.answer import Answered, Body
+from lockgate.gateway.refusals import internal
+from lockgate.gateway.router import Router, Served
+from lockgate.gateway.rows import Rows
+from lockgate.gateway.settle import Settler
+from lockgate.predictions.record import Attempt, Record
+from lockgate.traffic import Arm, Role, assign
+
+Writer = Callable[[Answered], Body]
+Reader = Callable[[bytes], tuple[Sent, Writer]]
+
+
+class Headers(Protocol):
+    """What is used of the server's header object."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The first header of that name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of a known caller for a known model, its body not yet read."""
+
+    id: str
+    at_us: int
+    started_s: float
+    model: str
+    version: int | None  # that the caller named
+    caller: str
+    key: str | None
+    inference_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which arm answers a request, and what was said about it before."""
+
+    arm: Arm
+    engine: Engine
+    assigned: Role
+    weight: float
+    rows: Rows
+    failed: Attempt | None = None
+
+
+class Predictor:
+    """Takes decoded requests to their queues."""
+
+    def __init__(self, router: Router, settler: Settler, clock: Clock, make_id: Callable[[], str]) -> None:
+        self._router, self._settler, self._clock, self._make_id = router, settler, clock, make_id
+        self._loop = asyncio.get_running_loop()
+
+    def ask(self, model: str, version: int | None, caller: str, headers: Headers) -> Asked:
+        """Note the time and the headers that concern a prediction. Raises NotFound for a model that is not served."""
+        self._router.served(model)
+        return Asked(
+            self._make_id(),
+            self._clock.now_us(),
+            time.monotonic(),
+            model,
+            version,
+            caller,
+            headers.get("x-lockgate-key"),
+            headers.get("x-request-id"),
+        )
+
+    async def answer(self, asked: Asked, body: bytes, read: Reader) -> Reply:
+        """The reply; the record is in the log by then."""
+        try:
+            job = self._place(asked, *read(body))
+        except LockgateError as error:
+            return self.refuse(asked, error)
+        except Exception:  # noqa: BLE001  a defect is shown by its id only, and is on record like any other end
+            return self.refuse(asked, internal(f"a request to {asked.model}"))
+        return await job.waiting
+
+    def refuse(self, asked: Asked, error: LockgateError) -> Reply:
+        """The reply to a request that no version saw; recorded with the version that would have answered."""
+        served = self._router.served(asked.model)
+        arm = served.route.arm(Role.LIVE) or served.route.arm(Role.CANARY)
+        record = Record(
+            id=asked.id,
+            at_us=asked.at_us,
+            latency_us=round((time.monotonic() - asked.started_s) * 1e6),
+            model=asked.model,
+            version=arm.version if arm else 0,
+            digest=arm.digest if arm else "",
+            epoch=self._router.plan.epoch,
+            release=served.route.release,
+            stage=served.route.stage,
+            key=asked.key,
+            inference_id=asked.inference_id,
+            caller=asked.caller,
+        )
+        return self._settler.refuse(record, error)
+
+    def _place(self, asked: Asked, sent: Sent, write: Writer) -> Job:
+        served = self._router.served(asked.model)
+        if served.problem is not None:
+            raise served.problem
+        key, unit = _keys(asked, sent, served.route.key_field)
+        choice = _choose(served, asked, sent, unit)
+        route = served.route
+        overall_s = asked.started_s + route.deadline_ms / 1000
+        on_canary = choice.arm.role is Role.CANARY and served.live is not None and route.fallback
+        own_s = asked.started_s + route.canary_deadline_ms / 1000 if on_canary else overall_s
+        job = Job(
+            id=asked.id,
+            at_us=asked.at_us,
+            started_s=asked.started_s,
+            route=route,
+            epoch=self._router.plan.epoch,
+            arm=choice.arm,
+            assigned=choice.assigned,
+            weight=choice.weight,
+            rows=choice.rows,
+            layout=choice.engine.decoder.layout,
+            prediction=choice.engine.prediction,
+            sent=sent,
+            write=write,
+            waiting=self._loop.create_future(),
+            deadline_s=min(own_s, overall_s),
+            caller=asked.caller,
+            key=key,
+            inference_id=sent.inference_id or asked.inference_id,
+            forced=asked.version is not None,
+            failed=choice.failed,
+        )
+        choice.engine.batcher.offer(job)
+        return job
+
+
+def _keys(asked: Asked, sent: Sent, key_field: str | None) -> tuple[str | None, str | None]:
+    """The business key for the record, and the one by which the request sticks to an arm.
+
+    A request of several rows may hold several keys: it sticks by the first, and the record has none of its own (the
+    column of keys is recorded with the rows).
+    """
+    key = sent.key or asked.key
+    if key is None and key_field is not None:
+        cells = key_cells(sent, key_field)
+        if cells:
+            return (cells[0] if len(set(cells)) == 1 else None), cells[0]
+    return key, key
+
+
+def _choose(served: Served, asked: Asked, sent: Sent, unit: str | None) -> Choice:
+    """The arm for a request, and its rows as that arm takes them. Raises InvalidInput and NotFound."""
+    route = served.route
+    arm, weight = assign(route, unit, asked.id)
+    if asked.version is not None:
+        arm = next((a for a in route.arms if a.version == asked.version), None)
+        if arm is None:
+            there = ", ".join(str(a.version) for a in route.arms)
+            raise NotFound(f"version {asked.version} of '{asked.model}' answers no requests", allowed=there)
+    if arm is None:
+        raise NotFound(f"no version of '{asked.model}' answers requests")
+    engine = served.canary if arm.role is Role.CANARY else served.live
+    assert engine is not None  # noqa: S101  the router serves loaded arms only
+    try:
+        return Choice(arm, engine, arm.role, weight, engine.decoder.decode(sent, route.key_field))
+    except InvalidInput as error:
+        live = route.arm(Role.LIVE)
+        if arm.role is not Role.CANARY or live is None or served.live is None or not route.fallback:
+            raise
+        # Callers may not send yet what the canary wants: that is no fault of its answers, but it is on record.
+        rows = served.live.decoder.decode(sent, route.key_field)
+        attempt = Attempt(arm.version, arm.digest, "input", error.sentence(), 0)
+        return Choice(live, served.live, arm.role, weight, rows, attempt)

@@ -1,0 +1,198 @@
+"""What happens when an arm is done with requests: fall back to live, record, answer. In this order, always.
+
+A canary that raised, was too slow or answered outside its signature is answered for by the live version in the same
+request. Whatever the end, the record is in the log before the caller has the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+
+import msgspec
+
+from lockgate.config import FullDisk
+from lockgate.errors import (
+    InvalidInput,
+    LockgateError,
+    PredictionFailed,
+    TimedOut,
+    Unavailable,
+)
+from lockgate.gateway.breaker import Breaker
+from lockgate.gateway.job import Job, Reply
+from lockgate.gateway.metrics import Metrics
+from lockgate.gateway.protocols.answer import Answered
+from lockgate.gateway.recorder import Recorder
+from lockgate.gateway.refusals import InvalidAnswer, internal, refusal, status_of
+from lockgate.gateway.router import Router
+from lockgate.predictions.record import Attempt, Record, blocks_of
+from lockgate.traffic import Role
+
+_log = logging.getLogger(__name__)
+
+
+class Settler:
+    """Ends requests. `router` is set once, after both exist."""
+
+    router: Router
+
+    def __init__(self, recorder: Recorder, breaker: Breaker, metrics: Metrics, full_disk: FullDisk) -> None:
+        self._recorder, self._breaker, self._metrics, self._full_disk = recorder, breaker, metrics, full_disk
+
+    def settle(self, jobs: list[Job]) -> None:
+        """Jobs with `outputs` or `error`: each goes to the live version once more, or to its caller."""
+        try:
+            final = [job for job in map(self._next_step, jobs) if job is not None]
+            if final:
+                self._finish(final)
+        except Exception:  # noqa: BLE001  a defect here must not leave callers waiting for ever
+            reply = refusal(internal("settling a batch"))
+            for job in jobs:
+                if not job.waiting.done():
+                    job.waiting.set_result(reply)
+
+    def refuse(self, record: Record, error: LockgateError) -> Reply:
+        """Record a request of a known model and caller that never reached a version, and say why."""
+        record = msgspec.structs.replace(record, status=status_of(error), error=error.sentence())
+        reply = refusal(error, _headers(record))
+        written = self._recorder.write([record])
+        self._metrics.answered(record, reply.status)
+        return self._marked(reply, written=written)
+
+    def _next_step(self, job: Job) -> Job | None:
+        """The job if it is at its end; None when the live version now tries instead of the canary."""
+        if job.arm.role is not Role.CANARY or job.failed is not None:
+            return job
+        release, error = job.route.release, job.error
+        if error is None:
+            self._breaker.succeeded(release)
+            return job
+        reason = (
+            "timeout"
+            if isinstance(error, TimedOut)
+            else "invalid"
+            if isinstance(error, InvalidAnswer)
+            else "error"
+        )
+        if self._breaker.failed(release, error.sentence()):
+            _log.error(
+                "%s/%d gets no more requests here: %s", job.route.model, job.arm.version, error.sentence()
+            )
+            self.router.settle_in()
+        return self._hand_over(job, reason, error) if job.route.fallback else job
+
+    def _hand_over(self, job: Job, reason: str, error: LockgateError) -> Job | None:
+        served = self.router.served(job.route.model)
+        live = served.route.arm(Role.LIVE)
+        if live is None or served.live is None:
+            return job
+        now = time.monotonic()
+        attempt = Attempt(
+            job.arm.version, job.arm.digest, reason, error.sentence(), round((now - job.attempt_s) * 1e6)
+        )
+        self._metrics.fell_back(job.route.model, reason)
+        second = replace(
+            job,
+            arm=live,
+            failed=attempt,
+            outputs=None,
+            error=None,
+            over=False,
+            attempt_s=now,
+            deadline_s=job.started_s + job.route.deadline_ms / 1000,
+        )
+        try:
+            second.rows = served.live.decoder.decode(job.sent, job.route.key_field)
+        except InvalidInput as refused:
+            second.error = refused  # without the canary the caller had got the same
+            return second
+        second.layout, second.prediction = served.live.decoder.layout, served.live.prediction
+        served.live.batcher.offer(second, force=True)
+        return None
+
+    def _finish(self, jobs: list[Job]) -> None:
+        now = time.monotonic()
+        ends = [_end(job, now) for job in jobs]
+        written = self._recorder.write([record for record, _ in ends])
+        for job, (record, reply) in zip(jobs, ends, strict=True):
+            self._metrics.answered(record, reply.status)
+            if not job.waiting.done():  # a caller who left is recorded, and cannot be answered
+                job.waiting.set_result(self._marked(reply, written=written))
+
+    def _marked(self, reply: Reply, *, written: bool) -> Reply:
+        if written:
+            return reply
+        if self._full_disk is FullDisk.SERVE:
+            return Reply(reply.status, [*reply.headers, ("x-lockgate-log", "gap")], reply.content)
+        return refusal(
+            Unavailable(
+                "the answer could not be put on record, and is not given without",
+                fix="an admin makes room for the prediction log",
+            )
+        )
+
+
+def _end(job: Job, now_s: float) -> tuple[Record, Reply]:
+    """The record and the reply of one request."""
+    error, body = job.error, None
+    if error is None and job.outputs is not None:
+        try:
+            body = job.write(Answered(job.outputs, job.route.model, job.arm.version, job.id, job.prediction))
+        except InvalidInput as refused:  # it asked for an output that there is not
+            error = refused
+    record = _record(job, error, now_s)
+    if body is not None and error is None:
+        return record, Reply(
+            200, [("content-type", body.content_type), *_headers(record), *body.headers], body.content
+        )
+    assert error is not None  # noqa: S101  a settled job has one or the other
+    return record, refusal(_told(error, job), _headers(record))
+
+
+def _record(job: Job, error: LockgateError | None, now_s: float) -> Record:
+    return Record(
+        id=job.id,
+        at_us=job.at_us,
+        latency_us=round((now_s - job.started_s) * 1e6),
+        model=job.route.model,
+        version=job.arm.version,
+        digest=job.arm.digest,
+        role=job.arm.role,
+        assigned=job.assigned,
+        weight=job.weight,
+        epoch=job.epoch,
+        release=job.route.release,
+        stage=job.route.stage,
+        forced=job.forced,
+        key=job.key,
+        inference_id=job.inference_id,
+        caller=job.caller,
+        status=200 if error is None else status_of(error),
+        rows=job.rows.n,
+        inputs=job.layout.blocks(job.rows),
+        outputs=[] if job.outputs is None else blocks_of(job.outputs),
+        error=None if error is None else error.sentence(),
+        failed=job.failed,
+    )
+
+
+def _told(error: LockgateError, job: Job) -> LockgateError:
+    """What the caller hears: of a failure inside a model only that it failed, and where to look."""
+    if not isinstance(error, PredictionFailed):
+        return error
+    return PredictionFailed(
+        f"version {job.route.model}/{job.arm.version} failed on this request",
+        fix=f"the record says why: request {job.id}",
+    )
+
+
+def _headers(record: Record) -> tuple[tuple[str, str], ...]:
+    if not record.version:
+        return (("x-lockgate-request-id", record.id),)
+    return (
+        ("x-lockgate-version", f"{record.model}/{record.version}"),
+        ("x-lockgate-arm", record.role.value),
+        ("x-lockgate-request-id", record.id),
+    )

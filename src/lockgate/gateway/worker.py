@@ -1,0 +1,265 @@
+"""One gateway worker: one process, one event loop, one listening socket that shares the port with its siblings.
+
+    python -m lockgate.gateway.worker --home .lockgate --name gateway-0
+
+It loads what the plan names, then listens. On SIGTERM or SIGINT it says that it is not ready, serves on for a moment so
+that callers and balancers notice, closes its socket, finishes what it has begun and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from lockgate.access import AccessShelf
+from lockgate.blobs import Blobs
+from lockgate.clock import SystemClock
+from lockgate.config import GatewayConfig, Home, ServerConfig, home_from, load_server_config
+from lockgate.errors import LockgateError, exit_status
+from lockgate.gateway.app import App, Parts
+from lockgate.gateway.batcher import Batcher
+from lockgate.gateway.breaker import Breaker
+from lockgate.gateway.door import Door
+from lockgate.gateway.engine import Engine, Prepared, prepare
+from lockgate.gateway.ids import id_maker
+from lockgate.gateway.listening import stop_listening_softly
+from lockgate.gateway.member import Heart, Identity
+from lockgate.gateway.metrics import Metrics
+from lockgate.gateway.port import claim_port
+from lockgate.gateway.predict import Predictor
+from lockgate.gateway.recorder import Recorder
+from lockgate.gateway.router import Router
+from lockgate.gateway.settle import Settler
+from lockgate.inference.executor import Executor
+from lockgate.inference.open import open_model
+from lockgate.predictions.log import SegmentWriter
+from lockgate.traffic import Arm, PlanShelf
+
+DRAIN_PAUSE_S = 0.5  # between "not ready" and the end of listening
+LAST_CALLERS_S = 0.2  # for connections that were made just before
+FIRST_LOAD_S = 30.0  # how long a starting worker waits for the plan's packages before it listens anyway
+BACKLOG = 2048
+CONNECTIONS = (
+    16_384  # past it the server would make callers wait without a word; our queues refuse long before
+)
+HEADER_BYTES = 65_536
+HEADER_TIMEOUT_MS = 10_000
+_log = logging.getLogger("lockgate.gateway")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker is started with."""
+
+    home: Home
+    config: ServerConfig
+    name: str
+    drain_pause_s: float = DRAIN_PAUSE_S
+
+    @property
+    def gateway(self) -> GatewayConfig:
+        """The gateway's own settings."""
+        return self.config.gateway
+
+
+def worker_argv(home: Path, name: str, *, host: str, port: int) -> tuple[str, ...]:
+    """The command line of one worker under a supervisor that holds the claim on the port."""
+    return (
+        sys.executable,
+        "-m",
+        "lockgate.gateway.worker",
+        "--home",
+        str(home),
+        "--name",
+        name,
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--port-claimed",
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one worker; the exit status."""
+    args = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    claim = None
+    try:
+        home = home_from(args.home).prepare()
+        config = _configured(load_server_config(home), args)
+        if not args.port_claimed:
+            claim = claim_port(config.gateway.host, config.gateway.port, "--gateway-port")
+        uvloop.run(_run(Setup(home, config, args.name, args.drain_pause_s)))
+    except LockgateError as error:
+        _log.error("%s", error.sentence())
+        return exit_status(error)
+    finally:
+        if claim is not None:
+            claim.close()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lockgate.gateway.worker", description="One worker of the gateway.")
+    parser.add_argument("--home", help="the home folder (default: LOCKGATE_HOME, else ./.lockgate)")
+    parser.add_argument("--name", default="gateway-0", help="this worker's name, unlike any other's")
+    parser.add_argument("--host", help="the address to listen on (default: config.yaml)")
+    parser.add_argument(
+        "--port", "--gateway-port", type=int, dest="port", help="the port (default: config.yaml)"
+    )
+    parser.add_argument(
+        "--port-claimed", action="store_true", help="a supervisor holds the claim on the port"
+    )
+    parser.add_argument(
+        "--drain-pause-s", type=float, default=DRAIN_PAUSE_S, help="from not ready to not listening"
+    )
+    return parser
+
+
+def _configured(config: ServerConfig, args: argparse.Namespace) -> ServerConfig:
+    changes = {name: value for name in ("host", "port") if (value := getattr(args, name)) is not None}
+    return msgspec.structs.replace(config, gateway=msgspec.structs.replace(config.gateway, **changes))
+
+
+async def _run(setup: Setup) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    app, heart, router, recorder = _build(setup)
+    heart.app = app
+    beating = loop.create_task(heart.beat())
+    try:
+        await _first_load(router, stop)
+        if not stop.is_set():
+            await _serve(setup, app, heart, stop)
+    finally:
+        beating.cancel()
+        router.close()
+        recorder.close()
+        heart.stop()
+
+
+def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder]:
+    """Every part of the worker, joined. Runs inside the event loop."""
+    clock, home, config = SystemClock(), setup.home, setup.gateway
+    make_id, metrics, breaker = id_maker(), Metrics(setup.name), Breaker(clock)
+    writer = SegmentWriter(
+        home.log,
+        setup.name,
+        durability=config.durability,
+        segment_bytes=round(config.segment_mb * 1_000_000),
+        segment_s=config.segment_s,
+        clock=clock,
+    )
+    recorder = Recorder(writer, clock, make_id)
+    settler = Settler(recorder, breaker, metrics, config.full_disk)
+    blobs = Blobs(setup.config.blobs or str(home.blobs))
+
+    def load(arm: Arm) -> Prepared:
+        return prepare(arm, blobs, home.cache, lambda folder, wanted: _opened(setup, folder, wanted))
+
+    def engine(prepared: Prepared) -> Engine:
+        batcher = Batcher(
+            prepared.executor,
+            prepared.decoder.layout,
+            prepared.cost,
+            settler.settle,
+            limit=config.queue,
+            max_rows=config.max_batch_rows,
+        )
+        return Engine(prepared, batcher)
+
+    router = Router(PlanShelf(home.plan), breaker, load, engine)
+    settler.router = router
+    identity = Identity(setup.name, config.port, clock.now_us())
+    heart = Heart(
+        identity,
+        home.members,
+        home.run,
+        clock=clock,
+        router=router,
+        breaker=breaker,
+        recorder=recorder,
+        metrics=metrics,
+    )
+    app = App(
+        Parts(
+            config,
+            setup.name,
+            version("lockgate"),
+            home.run,
+            Door(AccessShelf(home.access)),
+            router,
+            Predictor(router, settler, clock, make_id),
+            recorder,
+            metrics,
+        )
+    )
+    return app, heart, router, recorder
+
+
+def _opened(setup: Setup, folder: Path, arm: Arm) -> Executor:
+    return open_model(
+        folder,
+        arm.digest,
+        home=setup.home,
+        environment=setup.config.environment,
+        python=Path(arm.python) if arm.python else None,
+    )
+
+
+async def _first_load(router: Router, stop: asyncio.Event) -> None:
+    """Load what the plan names before the first request can come."""
+    router.look()
+    deadline = asyncio.get_running_loop().time() + FIRST_LOAD_S
+    while router.loading and not stop.is_set() and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.01)
+
+
+async def _serve(setup: Setup, app: App, heart: Heart, stop: asyncio.Event) -> None:
+    config = setup.gateway
+    server = Server(
+        app,
+        address=config.host,
+        port=config.port,
+        interface=Interfaces.RSGI,
+        log_enabled=False,
+        websockets=False,
+        http=HTTPModes.http1,
+        backlog=BACKLOG,
+        backpressure=CONNECTIONS,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=HEADER_BYTES),
+    )
+    serving = asyncio.get_running_loop().create_task(server.serve())
+    stopping = asyncio.get_running_loop().create_task(stop.wait())
+    _log.info("%s listens on %s:%d (process %d)", setup.name, config.host, config.port, os.getpid())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        app.draining = True
+        heart.tell()
+        _log.info("%s drains", setup.name)
+        await asyncio.sleep(setup.drain_pause_s)
+        stop_listening_softly(config.port)
+        await asyncio.sleep(LAST_CALLERS_S)
+        server.stop()  # type: ignore[no-untyped-call]
+    await serving  # until the last answer is out
+
+
+if __name__ == "__main__":
+    sys.exit(main())
