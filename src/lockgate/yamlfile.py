@@ -39,7 +39,11 @@ def parse_yaml(text: str, kind: type[T], source: str) -> T:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}, line {mark.line + 1}" if mark else source
         raise InvalidInput(f"{where}: not valid YAML", got=getattr(error, "problem", error)) from error
-    value = {} if value is None else value
+    return convert({} if value is None else value, kind, source, node)
+
+
+def convert(value: object, kind: type[T], source: str, node: yaml.Node | None = None) -> T:
+    """Plain values as a value of `kind`. Raises InvalidInput that names the place, and the line when a node is given."""
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -95,7 +99,7 @@ def _explain(message: str, value: object, kind: Any, node: yaml.Node | None, sou
     else:
         got, allowed = _value_at(value, steps), ", ".join(_choices(here)) or None
     place = ".".join(steps[:-1] if unknown else steps)
-    where = f"{source}, line {_line_of(node, steps)}: "
+    where = f"{source}: " if node is None else f"{source}, line {_line_of(node, steps)}: "
     return InvalidInput(where + text + (f" at '{place}'" if place else ""), got=got, allowed=allowed, fix=fix)
 
 
@@ -185,8 +189,8 @@ def _keys(kind: Any) -> list[str]:
     ]
 
 
-def _line_of(node: yaml.Node | None, steps: list[str]) -> int:
-    line = node.start_mark.line + 1 if node is not None else 1
+def _line_of(node: yaml.Node, steps: list[str]) -> int:
+    line = node.start_mark.line + 1
     for step in steps:
         if isinstance(node, yaml.MappingNode):
             pair = next(((k, v) for k, v in node.value if k.value == step), None)

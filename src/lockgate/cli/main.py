@@ -23,12 +23,16 @@ INTERNAL = 70  # EX_SOFTWARE of sysexits.h: a defect of ours
 
 @dataclass(frozen=True)
 class Verb:
-    """Where a verb lives and what it does. `default`: the command meant when none of the group's is named."""
+    """Where a verb lives and what it does.
+
+    `default`: the command meant when none of the group's is named. `command`: the verb is this command of the group.
+    """
 
     module: str
     help: str
     group: str
     default: str | None = None
+    command: str | None = None
 
 
 START, BUILD, RELEASE, LOOK, GOVERN = "Start", "Build", "Release", "Look", "Govern"
@@ -43,8 +47,12 @@ VERBS: dict[str, Verb] = {
     "score": Verb("score", "score a table with a version", BUILD),
     "labels": Verb("labels", "hand in what really happened", BUILD),
     "release": Verb("release", "start, watch and steer a release", RELEASE, "start"),
-    "approve": Verb("approve", "approve the release of a version", RELEASE),
-    "reject": Verb("reject", "reject the release of a version", RELEASE),
+    "approve": Verb("release", "say yes to a release, after its shadow", RELEASE, command="approve"),
+    "reject": Verb("release", "say no to a release", RELEASE, command="reject"),
+    "hold": Verb("release", "stop a release where it is", RELEASE, command="hold"),
+    "resume": Verb("release", "let a held release go on", RELEASE, command="resume"),
+    "rollback": Verb("release", "take the new version out, at once", RELEASE, command="rollback"),
+    "promote": Verb("release", "skip the rest of a canary or a watch", RELEASE, command="promote"),
     "status": Verb("status", "what runs, what is live, what waits for whom", LOOK),
     "log": Verb("log", "ask the prediction log", LOOK),
     "audit": Verb("audit", "show and verify the audit log", LOOK, "show"),
@@ -108,8 +116,11 @@ def _run(arguments: list[str]) -> int:
     app = importlib.import_module(f"lockgate.cli.{verb.module}").app
     if verb.default is not None:
         rest = _with_default(rest, {command.name for command in app.registered_commands}, verb.default)
+    program = f"lockgate {name}"
+    if verb.command is not None:
+        rest, program = [verb.command, *rest], "lockgate"
     try:
-        app(args=rest, prog_name=f"lockgate {name}")
+        app(args=rest, prog_name=program)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

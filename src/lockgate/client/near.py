@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack
@@ -59,12 +60,25 @@ def open_near(home: str | Path | None, *, as_owner: bool) -> tuple[NearTransport
     with ExitStack() as stack:
         house = open_house(place)
         stack.callback(house.close)
+        _log_to(place.run / "near.log", stack)
         if as_owner:
             _require_ownership(place.root)
         app = create_app(house)
         stack.callback(app.state.jobs.close)
         reached = _as_owner(app) if as_owner else app
         return NearTransport(reached, stack.pop_all()), str(place.root)
+
+
+def _log_to(path: Path, stack: ExitStack) -> None:
+    """Defects go into a file of the home, not on to the screen of whoever runs a verb."""
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger = logging.getLogger("lockgate")
+    logger.addHandler(handler)
+    propagates, logger.propagate = logger.propagate, False
+    stack.callback(setattr, logger, "propagate", propagates)
+    stack.callback(logger.removeHandler, handler)
+    stack.callback(handler.close)
 
 
 def _as_owner(app: ASGIApp) -> ASGIApp:

@@ -52,8 +52,13 @@ def defect(error: BaseException) -> Response:
     """Something that nobody foresaw: logged with an id, and only the id is shown."""
     number = secrets.token_hex(6)
     log.error("internal error %s", number, exc_info=error)
-    body = {"error": f"internal error {number}; next: find this id in the console's log", "code": "internal"}
-    return Response(encode({**body, "what": f"internal error {number}"}), 500, media_type=JSON)
+    return Response(encode(unforeseen(number)), 500, media_type=JSON)
+
+
+def unforeseen(number: str) -> dict[str, str]:
+    """The body for a defect that was logged under a number."""
+    what, fix = f"internal error {number}", "find this number in the logs below run/ of the home folder"
+    return {"error": f"{what}; next: {fix}", "code": "internal", "what": what, "fix": fix}
 
 
 def known_error(error: Exception) -> LockgateError:

@@ -15,6 +15,7 @@ import msgspec
 
 from lockgate.clock import HOUR_US, Clock
 from lockgate.errors import Busy, LockgateError, NotFound
+from lockgate.web.answers import unforeseen
 
 WORKERS = 2
 MOST_WAITING = 50
@@ -131,11 +132,7 @@ class Jobs:
         except Exception:
             number = secrets.token_hex(6)
             log.exception("internal error %s in job %s (%s %s)", number, job.id, job.kind, job.subject)
-            job.error = {
-                "error": f"internal error {number}",
-                "code": "internal",
-                "what": f"internal error {number}",
-            }
+            job.error = dict(unforeseen(number))
         job.ended_us = self._clock.now_us()
         job.state = JobState.FAILED if job.error else JobState.DONE
 

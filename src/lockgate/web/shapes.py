@@ -53,6 +53,13 @@ def says(
 
 def components(kinds: tuple[type, ...]) -> dict[str, Any]:
     """The schemas of all kinds of answers, by name."""
-    _, schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
+    _, schemas = msgspec.json.schema_components(kinds, schema_hook=_anything, ref_template=REFERENCE)
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schemas))
     return {**plain, "Error": _ERROR}
+
+
+def _anything(kind: type) -> dict[str, Any]:
+    """`object` in a type: any JSON value."""
+    if kind is object:
+        return {"description": "any JSON value"}
+    raise NotImplementedError(f"no schema for {kind}")

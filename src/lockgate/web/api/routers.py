@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from lockgate.checks.store import Validation
 from lockgate.governance.audit import AuditRow
 from lockgate.governance.keys import KeyRow
 from lockgate.governance.people import Grant, Person
 from lockgate.governance.policy import PolicyVersion
-from lockgate.web.api import audit, health, jobs, people, policies, sessions
+from lockgate.predictions.labels import Imported
+from lockgate.registry.compare import Comparison
+from lockgate.registry.search import Hit
+from lockgate.registry.store import ModelRow, Version
+from lockgate.release.phases import Release
+from lockgate.release.promise import ReleasePlan
+from lockgate.traffic import Plan
+from lockgate.web.api import audit, health, jobs, logs, models, people, policies, releases, sessions, versions
+from lockgate.web.api.models import ModelShown
 from lockgate.web.api.people import KeyShown, Standing
+from lockgate.web.api.releases import Acted
+from lockgate.web.api.versions import VersionShown
 from lockgate.web.jobs import Job
+from lockgate.wiring.inventory import ModelStanding, VersionLine
+from lockgate.wiring.releasing import ReleaseShown
 
 API: tuple[APIRouter, ...] = (
     health.router,
@@ -19,7 +32,35 @@ API: tuple[APIRouter, ...] = (
     policies.router,
     audit.router,
     jobs.router,
+    models.router,
+    versions.router,
+    releases.router,
+    logs.router,
 )
 
 # The kinds of answers, whose shapes OpenAPI describes.
-KINDS: tuple[type, ...] = (AuditRow, Grant, Job, KeyRow, KeyShown, Person, PolicyVersion, Standing)
+KINDS: tuple[type, ...] = (
+    AuditRow,
+    Grant,
+    Hit,
+    Imported,
+    Job,
+    KeyRow,
+    KeyShown,
+    ModelRow,
+    ModelShown,
+    ModelStanding,
+    Person,
+    Plan,
+    PolicyVersion,
+    Release,
+    ReleasePlan,
+    ReleaseShown,
+    Acted,
+    Comparison,
+    Standing,
+    Validation,
+    Version,
+    VersionLine,
+    VersionShown,
+)

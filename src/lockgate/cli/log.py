@@ -1,0 +1,79 @@
+"""`lockgate log`: ask the prediction log."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lockgate.cli.show import AsJson, new_app, print_table
+from lockgate.client.naming import model_only
+from lockgate.client.transport import connected
+from lockgate.errors import InvalidInput
+
+app = new_app("Ask the prediction log.")
+FORMATS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".ndjson": "json"}
+FIRST = ("at", "id", "version", "status", "latency_us", "key")  # what people look at first
+
+
+@app.command()
+def log(
+    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
+    *,
+    since: Annotated[str | None, typer.Option(help="30m, 1h, 7d, or a date.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(help="The same.", show_default=False)] = None,
+    where: Annotated[str | None, typer.Option(help='SQL, as in "status >= 400".', show_default=False)] = None,
+    version: Annotated[int | None, typer.Option(help="Answers of one version.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(help="The newest so many rows; 0: all.", min=0)] = 20,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A .parquet, .arrow or .jsonl file.",
+                      show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """One row per predicted row, oldest first, with inputs, outputs and labels."""
+    asked = {"since": since, "until": until, "where": where, "version": version, "limit": limit or None}
+    path = f"/models/{model_only(model)}/log"
+    if output is not None:
+        asked["format"] = _format_of(output)
+    with connected() as lockgate:
+        body = lockgate.read(path, **asked)
+    if output is not None:
+        _write(output, body)
+    elif as_json:
+        sys.stdout.write(body.decode())
+    else:
+        _print([json.loads(line) for line in body.splitlines()])
+
+
+def _print(rows: list[dict[str, object]]) -> None:
+    places = [name for name in (rows[0] if rows else ()) if name.startswith(("in.", "out."))]
+    names = [
+        name for name in (*FIRST, "error", "label") if any(row.get(name) not in (None, "") for row in rows)
+    ]
+    names += places
+    print_table([name.upper() for name in names], [[_cell(row.get(name)) for name in names] for row in rows],
+                empty="no predictions found")  # fmt: skip
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return "" if value is None else str(value)
+
+
+def _format_of(output: Path) -> str:
+    if output.suffix not in FORMATS:
+        raise InvalidInput("this file type is not known", got=output.name, allowed=", ".join(FORMATS))
+    return FORMATS[output.suffix]
+
+
+def _write(output: Path, body: bytes) -> None:
+    temporary = output.with_name(f".{output.name}.part")
+    try:
+        temporary.write_bytes(body)
+        temporary.replace(output)
+    except OSError as error:
+        raise InvalidInput(f"{output} cannot be written", got=error.strerror) from error
+    print(f"wrote {output}", file=sys.stderr)

@@ -1,0 +1,179 @@
+"""`lockgate release`: start, watch and steer a release."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from lockgate.cli.show import AsJson, new_group, print_json, print_pairs, print_table, when
+from lockgate.client import releases
+from lockgate.client.naming import parts_of
+from lockgate.errors import InvalidInput
+
+app = new_group("Start, watch and steer a release. `lockgate release churn/3` starts one.")
+WATCH_S = 1.0
+Target = Annotated[str, typer.Argument(metavar="MODEL", help="churn, or churn/3.", show_default=False)]
+Why = Annotated[str, typer.Option(help="Why; it goes on record.", show_default=False)]
+
+
+@app.command("start")
+def start(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="churn/3.", show_default=False)],
+    *,
+    reason: Why = "",
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", show_default=False,
+                        help="A release setting for this once, as in canary=[10%,50%].")] = None,
+    python: Annotated[str | None, typer.Option(help="The model's interpreter.", show_default=False)] = None,
+    supersede: Annotated[bool, typer.Option("--supersede", help="End a running release first.")] = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Start the release of a validated version; the plan is printed."""
+    made = releases.start(
+        version, reason, settings=dict(map(_setting, settings or [])), python=python, supersede=supersede
+    )
+    if as_json:
+        print_json(made)
+        return
+    print(f"release {made['id']} of {made['model']}/{made['version']} is started")
+    for sentence in made["plan"]["sentences"]:
+        print(f"  {sentence}")
+    if made["plan"]["cannot_see"]:
+        print("What this plan cannot see:")
+        for sentence in made["plan"]["cannot_see"]:
+            print(f"  {sentence}")
+    print(f"  next: lockgate release status {made['model']} --watch")
+
+
+@app.command("status")
+def status(
+    model: Target,
+    *,
+    number: Annotated[int | None, typer.Option(help="An earlier release.", show_default=False)] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Where a release stands, in words: phase, weight, verdicts, what it waits for."""
+    name = parts_of(model)[0]
+    if watch:
+        _follow(name)
+        return
+    found = releases.status(name, number)
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+@app.command("hold")
+def hold(model: Target, reason: Why, as_json: AsJson = False) -> None:
+    """Stop it where it is: the weight stays, the guards stay armed."""
+    _say(releases.act("hold", model, reason), as_json)
+
+
+@app.command("resume")
+def resume(model: Target, reason: Why, as_json: AsJson = False) -> None:
+    """Let a held release go on; past a guard that fired two people are needed."""
+    _say(releases.act("resume", model, reason), as_json)
+
+
+@app.command("rollback")
+def rollback(model: Target, reason: Why, as_json: AsJson = False) -> None:
+    """Take the new version out, at once; returns when every gateway obeys."""
+    _say(releases.act("rollback", model, reason), as_json)
+
+
+@app.command("promote")
+def promote(model: Target, reason: Why, as_json: AsJson = False) -> None:
+    """Skip what is left of the canary or of the watch; two people are needed."""
+    _say(releases.act("promote", model, reason), as_json)
+
+
+@app.command("cancel")
+def cancel(model: Target, reason: Why, as_json: AsJson = False) -> None:
+    """Take a release back before it has traffic."""
+    _say(releases.act("cancel", model, reason), as_json)
+
+
+@app.command("approve")
+def approve(model: Target, reason: Why = "", as_json: AsJson = False) -> None:
+    """Say yes to the release's very package, data, findings and policy."""
+    _say(releases.act("approve", model, reason), as_json)
+
+
+@app.command("reject")
+def reject(model: Target, reason: Why, as_json: AsJson = False) -> None:
+    """Say no: the release ends."""
+    _say(releases.act("reject", model, reason), as_json)
+
+
+def _say(done: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(done)
+        return
+    release = done["release"]
+    print(f"release {release['id']} of {release['model']}/{release['version']}: {release['phase']}")
+    if done["words"]:
+        print(f"  {done['words']}")
+    if done["waits_for"]:
+        print(f"  waits for {done['waits_for']}")
+
+
+def _print(found: dict[str, Any]) -> None:
+    release, state = found["release"], found["status"]
+    held = f" (from {release['held_from']})" if release["held_from"] else ""
+    print_pairs(
+        {
+            "release": f"{release['id']} of {release['model']}/{release['version']}",
+            "phase": f"{release['phase']}{held}, since {when(release['phase_us'])}",
+            "traffic": f"{found['weight']:.0%} to {release['model']}/{release['version']}",
+            "live": f"{release['model']}/{found['live']}" if found["live"] else "none",
+            "reason": release["reason"],
+            "now": state["reason"] if state else "no controller has looked at it yet",
+            "blocked": found["blocked"],
+            "approval": found["approval_words"],
+            "seen": f"{state['requests']} requests, {state['pairs']} shadow pairs, "
+            f"{state['fallbacks']} answered by live in its place" if state else None,
+        }
+    )  # fmt: skip
+    if found["verdicts"]:
+        print()
+        print_table(("GUARD", "VERDICT", "IN WORDS"),
+                    [(v["guard"], v["label"], v["sentence"]) for v in found["verdicts"]])  # fmt: skip
+    print()
+    print_table(("MOVE", "TIME", "WHO", "PHASE", "WEIGHT", "REASON"),
+                [(m["seq"], when(m["at_us"]), m["actor"], m["phase"], f"{m['weight']:.0%}", m["reason"])
+                 for m in found["moves"]])  # fmt: skip
+
+
+def _follow(model: str) -> None:
+    """One line per change until the release ends."""
+    seen: tuple[object, ...] = ()
+    while True:
+        found = releases.status(model)
+        release, state = found["release"], found["status"]
+        now = (release["phase"], found["weight"], state["reason"] if state else "", found["blocked"])
+        if now != seen:
+            seen = now
+            words = now[2] or release["reason"] or found["blocked"] or ""
+            line = f"{when(release['phase_us'])}  {release['phase']:<12} {found['weight']:>4.0%}  {words}"
+            print(line.rstrip(), flush=True)
+        if not found["running"]:
+            if release["phase"] != "done":
+                print(f"release {release['id']} ended: {release['phase']}", file=sys.stderr)
+                raise typer.Exit(1)
+            return
+        time.sleep(WATCH_S)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    try:
+        if sign:
+            return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"the value of {name} cannot be read", got=value) from error
+    raise InvalidInput("a setting is written NAME=VALUE", got=text, fix="--set watch_s=600")

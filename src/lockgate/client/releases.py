@@ -1,0 +1,88 @@
+"""Releases from Python: start one, look at it, steer it.
+
+>>> from lockgate.client import releases
+>>> callable(releases.start), callable(releases.rollback)
+(True, True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lockgate.client.naming import model_only, parts_of
+from lockgate.client.transport import connected
+
+Answer = dict[str, Any]
+
+
+def start(
+    version: str,
+    reason: str = "",
+    *,
+    settings: Mapping[str, Any] | None = None,
+    python: str | None = None,
+    supersede: bool = False,
+    home: str | Path | None = None,
+) -> Answer:
+    """Start the release of a version (`churn/3`; `churn`: the newest). `settings`: fields of the release settings."""
+    model, word = parts_of(version)
+    body = {
+        "version": word or "latest",
+        "reason": reason,
+        "settings": dict(settings) if settings else None,
+        "python": python,
+        "supersede": supersede,
+    }
+    with connected(home) as lockgate:
+        made: Answer = lockgate.post(f"/models/{model}/releases", body)
+    return made
+
+
+def status(model: str, number: int | None = None, *, home: str | Path | None = None) -> Answer:
+    """The running release of a model, else its last one: `release`, `weight`, `verdicts`, `moves`, `blocked` ..."""
+    with connected(home) as lockgate:
+        found: Answer = lockgate.get(f"/models/{model_only(model)}/release", number=number)
+    return found
+
+
+def act(name: str, target: str, reason: str = "", *, home: str | Path | None = None) -> Answer:
+    """`hold`, `resume`, `rollback`, `promote`, `cancel`, `approve` or `reject` the release of a model or a version."""
+    model, word = parts_of(target)
+    version = int(word) if word and word.isdigit() else None
+    with connected(home) as lockgate:
+        done: Answer = lockgate.post(
+            f"/models/{model}/release/{name}", {"reason": reason, "version": version}
+        )
+    return done
+
+
+def hold(model: str, reason: str, *, home: str | Path | None = None) -> Answer:
+    """Stop a release where it is: its weight stays, its guards stay armed."""
+    return act("hold", model, reason, home=home)
+
+
+def resume(model: str, reason: str, *, home: str | Path | None = None) -> Answer:
+    """Let a held release go on; past a guard that fired two people are needed."""
+    return act("resume", model, reason, home=home)
+
+
+def rollback(model: str, reason: str, *, home: str | Path | None = None) -> Answer:
+    """Take the new version out; returns when every gateway obeys."""
+    return act("rollback", model, reason, home=home)
+
+
+def promote(model: str, reason: str, *, home: str | Path | None = None) -> Answer:
+    """Skip what is left of the canary or of the watch; two people are needed."""
+    return act("promote", model, reason, home=home)
+
+
+def approve(version: str, reason: str = "", *, home: str | Path | None = None) -> Answer:
+    """Say yes to the release's very package, data, findings and policy."""
+    return act("approve", version, reason, home=home)
+
+
+def reject(version: str, reason: str, *, home: str | Path | None = None) -> Answer:
+    """Say no to the release."""
+    return act("reject", version, reason, home=home)

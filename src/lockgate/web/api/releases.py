@@ -1,0 +1,171 @@
+"""Releases: start them, look at them, and everything that people do with one that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict
+
+from lockgate.access import EVERY_MODEL
+from lockgate.config import ModelConfig, ReleaseConfig
+from lockgate.errors import Conflict
+from lockgate.governance.people import Person, models_with, require
+from lockgate.governance.permissions import Permission
+from lockgate.registry.store import get_model
+from lockgate.release import acts
+from lockgate.release.desk import Desk
+from lockgate.release.gate import Gate
+from lockgate.release.phases import Release
+from lockgate.release.promise import ReleasePlan
+from lockgate.release.start import preview, start
+from lockgate.release.store import get_release, releases_of
+from lockgate.release.votes import Vote
+from lockgate.traffic import Plan
+from lockgate.web.answers import answer
+from lockgate.web.auth import Asking, InHouse, require_anywhere
+from lockgate.web.shapes import says
+from lockgate.wiring.names import resolve
+from lockgate.wiring.releasing import ReleaseShown, desk_of, newest_release, show_release
+from lockgate.yamlfile import convert
+
+router = APIRouter(tags=["releases"])
+
+
+class Act(StrEnum):
+    """What people do with the running release of a model."""
+
+    HOLD = "hold"
+    RESUME = "resume"
+    ROLLBACK = "rollback"
+    PROMOTE = "promote"
+    CANCEL = "cancel"
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+ACTS: dict[Act, Callable[[Desk, Person, str, str], Release | Vote | Gate]] = {
+    Act.HOLD: acts.hold,
+    Act.RESUME: acts.resume,
+    Act.ROLLBACK: acts.rollback,
+    Act.PROMOTE: acts.promote,
+    Act.CANCEL: acts.cancel,
+    Act.APPROVE: acts.approve,
+    Act.REJECT: acts.reject,
+}
+
+
+class Acted(msgspec.Struct, frozen=True, kw_only=True):
+    """How the release stands after an act. `waits_for`: who else must say the same before anything happens."""
+
+    release: Release
+    waits_for: str | None = None
+    words: str = ""
+
+
+class NewRelease(BaseModel):
+    """A release to start. `settings`: fields that stand in for the model's own release settings."""
+
+    model_config = ConfigDict(extra="forbid")
+    version: str
+    reason: str = ""
+    settings: dict[str, Any] | None = None
+    python: str | None = None
+    supersede: bool = False
+
+
+class Said(BaseModel):
+    """Why."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: str = ""
+    version: int | None = None  # refuse when another version's release runs
+
+
+@router.get("/models/{model}/releases", responses=says(Release, many=True))
+def releases(
+    model: str, house: InHouse, me: Asking, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> Response:
+    """Every release of a model, the newest first."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.MODEL_READ, model)
+        get_model(tx, model)
+        return answer(releases_of(tx, model, limit=limit))
+
+
+@router.post("/models/{model}/releases", responses=says(Release))
+def begin(model: str, sent: NewRelease, house: InHouse, me: Asking) -> Response:
+    """Start the release of a version. From here the controller carries it; the plan says how far and how fast."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.RELEASE_START, model)
+        name = resolve(tx, model, sent.version).name
+        settings = _settings(get_model(tx, model).settings, sent.settings)
+    made = start(
+        desk_of(house), me, name, sent.reason, settings=settings, python=sent.python, supersede=sent.supersede
+    )
+    return answer(made)
+
+
+@router.get("/models/{model}/release", responses=says(ReleaseShown))
+def release(
+    model: str, house: InHouse, me: Asking, number: Annotated[int | None, Query(ge=1)] = None
+) -> Response:
+    """The running release of a model, else its last one, with evidence, verdicts and moves."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.MODEL_READ, model)
+        found = newest_release(tx, model) if number is None else get_release(tx, number)
+        if found.model != model:
+            found = newest_release(tx, model)
+        return answer(show_release(tx, found, house.clock.now_us()))
+
+
+@router.post("/models/{model}/release/{act}", responses=says(Acted))
+def do(model: str, act: Act, sent: Said, house: InHouse, me: Asking) -> Response:
+    """Hold, resume, roll back, promote, cancel, approve or reject. Answers when it is in force."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.MODEL_READ, model)
+        before = newest_release(tx, model)
+    if sent.version is not None and sent.version != before.version:
+        raise _other(before, sent.version)
+    done = ACTS[act](desk_of(house), me, model, sent.reason)
+    with house.db.read() as tx:
+        after = get_release(tx, before.id)
+    waits_for = done.waits_for if isinstance(done, Vote) else None
+    return answer(
+        Acted(release=after, waits_for=waits_for, words=done.words if isinstance(done, Gate) else "")
+    )
+
+
+@router.get("/models/{model}/versions/{version}/plan", responses=says(ReleasePlan))
+def plan_of(model: str, version: str, house: InHouse, me: Asking) -> Response:
+    """The plan that a release of this version would get now, and what that plan cannot see."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.MODEL_READ, model)
+        return answer(preview(tx, resolve(tx, model, version).name))
+
+
+@router.get("/plan", responses=says(Plan))
+def traffic_plan(house: InHouse, me: Asking) -> Response:
+    """The traffic plan that the gateways obey now, of the models that the person may see."""
+    with house.db.read() as tx:
+        require_anywhere(tx, me, Permission.MODEL_READ)
+        seen = models_with(tx, me, Permission.MODEL_READ)
+    plan = house.plan.latest()
+    routes = {name: route for name, route in plan.routes.items() if EVERY_MODEL in seen or name in seen}
+    return answer(msgspec.structs.replace(plan, routes=routes))
+
+
+def _settings(own: ModelConfig, sent: dict[str, Any] | None) -> ReleaseConfig | None:
+    if not sent:
+        return None
+    return convert({**msgspec.to_builtins(own.release), **sent}, ReleaseConfig, "settings")
+
+
+def _other(running: Release, wanted: int) -> Conflict:
+    return Conflict(
+        f"the release that runs is that of {running.model}/{running.version}, not of {running.model}/{wanted}",
+        fix=f"lockgate release status {running.model}",
+    )

@@ -1,0 +1,121 @@
+"""Versions: what is sealed, what was found, notes and tags, comparison."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict
+
+from lockgate.checks.store import Validation, findings_of, waive
+from lockgate.errors import NotFound
+from lockgate.governance.approvals import Approval, approvals_of
+from lockgate.governance.people import require
+from lockgate.governance.permissions import Permission
+from lockgate.governance.policy import current_policy
+from lockgate.registry.annotations import annotate, tag
+from lockgate.registry.compare import Comparison, compare
+from lockgate.registry.naming import parse_version
+from lockgate.registry.store import Version, get_model, get_version
+from lockgate.web.answers import answer
+from lockgate.web.auth import Asking, InHouse
+from lockgate.web.shapes import says
+from lockgate.wiring.names import resolve
+
+router = APIRouter(tags=["versions"])
+
+
+class VersionShown(msgspec.Struct, frozen=True):
+    """A version with what was found and decided about it."""
+
+    version: Version
+    validation: Validation | None
+    approvals: list[Approval]
+
+
+class Note(BaseModel):
+    """The notes of a version, replaced as a whole."""
+
+    model_config = ConfigDict(extra="forbid")
+    text: str
+
+
+class VersionTags(BaseModel):
+    """Tags to set; null removes one."""
+
+    model_config = ConfigDict(extra="forbid")
+    tags: dict[str, str | None]
+
+
+class NewWaiver(BaseModel):
+    """A blocking check to let pass, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+    check: str
+    reason: str
+
+
+@router.get("/models/{model}/versions/{version}", responses=says(VersionShown))
+def one_version(model: str, version: str, house: InHouse, me: Asking) -> Response:
+    """A version by number, `live`, `canary` or `latest`."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.MODEL_READ, model)
+        found = resolve(tx, model, version)
+        validation = findings_of(tx, found.digest, model)
+        return answer(VersionShown(found, validation, approvals_of(tx, model, found.number)))
+
+
+@router.get("/compare", responses=says(Comparison))
+def comparison(
+    house: InHouse,
+    me: Asking,
+    versions: Annotated[list[str], Query(alias="version", min_length=2, max_length=20)],
+) -> Response:
+    """Versions side by side: metrics, parameters, signature, data."""
+    with house.db.read() as tx:
+        for name in versions:
+            require(tx, me, Permission.MODEL_READ, parse_version(name).model)
+        return answer(compare([get_version(tx, name) for name in versions]))
+
+
+@router.post("/models/{model}/versions/{version}/notes", responses=says(Version))
+def note(model: str, version: str, sent: Note, house: InHouse, me: Asking) -> Response:
+    """Replace the notes of a version."""
+    with house.db.write() as tx:
+        require(tx, me, Permission.MODEL_ANNOTATE, model)
+        found = resolve(tx, model, version)
+        annotate(tx, found.name, sent.text, actor=me.id, at_us=house.clock.now_us())
+        return answer(get_version(tx, found.name))
+
+
+@router.post("/models/{model}/versions/{version}/tags", responses=says())
+def version_tags(model: str, version: str, sent: VersionTags, house: InHouse, me: Asking) -> Response:
+    """Set or remove tags of a version."""
+    with house.db.write() as tx:
+        require(tx, me, Permission.MODEL_ANNOTATE, model)
+        found = resolve(tx, model, version)
+        return answer(tag(tx, found.name, sent.tags, actor=me.id, at_us=house.clock.now_us()))
+
+
+@router.get("/models/{model}/versions/{version}/findings", responses=says(Validation))
+def findings(model: str, version: str, house: InHouse, me: Asking) -> Response:
+    """The newest validation of a version, worst finding first."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.MODEL_READ, model)
+        found = resolve(tx, model, version)
+        validation = findings_of(tx, found.digest, model)
+    if validation is None:
+        raise NotFound(f"{found.name} was not validated yet", fix=f"lockgate validate {found.name}")
+    return answer(validation)
+
+
+@router.post("/models/{model}/versions/{version}/waivers", responses=says(Validation))
+def new_waiver(model: str, version: str, sent: NewWaiver, house: InHouse, me: Asking) -> Response:
+    """Let a blocking check pass, with a reason, if the policy allows it and one is not the version's author."""
+    with house.db.write() as tx:
+        require(tx, me, Permission.MODEL_VALIDATE, model)
+        found = resolve(tx, model, version)
+        waivable = current_policy(tx, get_model(tx, model).tier).policy.waivable
+        now_us = house.clock.now_us()
+        return answer(waive(tx, found, sent.check, sent.reason, waivable=waivable, by=me.id, at_us=now_us))

@@ -1,0 +1,68 @@
+"""A release as people see it: where it stands, what speaks for and against it, what must happen next."""
+
+from __future__ import annotations
+
+import msgspec
+import sqlalchemy as sa
+
+from lockgate.errors import NotFound
+from lockgate.governance.approvals import Approval
+from lockgate.registry.store import get_model
+from lockgate.release import gate
+from lockgate.release.counts import Counts
+from lockgate.release.desk import Desk
+from lockgate.release.judge import Verdict, judge
+from lockgate.release.phases import ENDS, Phase, Release
+from lockgate.release.snapshots import Status, counts_of, status_of
+from lockgate.release.store import Move, aliases, find_running, moves_of, releases_of
+from lockgate.wiring.house import House
+
+
+class ReleaseShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One release with everything that belongs to it. `weight`: its share of the traffic now, 0..1."""
+
+    release: Release
+    weight: float
+    running: bool
+    live: int | None
+    status: Status | None
+    verdicts: list[Verdict]
+    counts: Counts
+    blocked: str | None
+    approval: Approval | None
+    approval_words: str
+    moves: list[Move]
+
+
+def desk_of(house: House) -> Desk:
+    """Where people act on releases from."""
+    return Desk(house.db, house.plan, house.home.members, house.clock)
+
+
+def show_release(tx: sa.Connection, release: Release, now_us: int) -> ReleaseShown:
+    """A release with its evidence, its gate and its moves."""
+    counts = counts_of(tx, release.id)
+    running = release.phase not in ENDS
+    stands = gate.look(tx, release.model, release.version, now_us=now_us)
+    return ReleaseShown(
+        release=release,
+        weight=release.weight if running or release.phase is Phase.DONE else 0.0,
+        running=running,
+        live=aliases(tx, release.model).get("live"),
+        status=status_of(tx, release.id),
+        verdicts=judge(release.plan, counts, release.frozen),
+        counts=counts,
+        blocked=stands.blocked if running else None,
+        approval=stands.request,
+        approval_words=stands.words,
+        moves=moves_of(tx, release.id),
+    )
+
+
+def newest_release(tx: sa.Connection, model: str) -> Release:
+    """The running release of a model, else its last one. Raises NotFound."""
+    get_model(tx, model)
+    found = find_running(tx, model) or next(iter(releases_of(tx, model, limit=1)), None)
+    if found is None:
+        raise NotFound(f"no release of '{model}' was ever started", fix=f"lockgate release {model}/NUMBER")
+    return found
