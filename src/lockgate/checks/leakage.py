@@ -1,0 +1,106 @@
+"""Leakage: does the model know something in training that it will not know in production?
+
+Idea: a model that is too good is looked at for the usual ways in: an input that gives the answer alone, or by being
+there at all; inputs that add up to the target; identifiers; rows of the test table in the training table; training
+data from after the test data; columns that are only known after the prediction is made.
+
+Settings (`checks: {leakage: {...}}`): `alone_fail`, `alone_warn` (ROC AUC or R squared of one input), `missing_fail`,
+`missing_warn` (ROC AUC of "is missing"), `overlap_fail`, `overlap_warn` (shares of test rows), `ignore` (inputs that
+are known to be strong and honest; say why in the project).
+
+Sources: Kaufman et al. (2012), Leakage in data mining, ACM TKDD 6; Kapoor and Narayanan (2023), Leakage and the
+reproducibility crisis in machine-learning-based science, Patterns 4.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from lockgate.checks.base import Check, Need, could_not_run, settings_for
+from lockgate.checks.evidence import Evidence, Split
+from lockgate.checks.finding import Finding, Status
+from lockgate.checks.leakage_alone import lone_inputs
+from lockgate.checks.leakage_formula import exact_formulas
+from lockgate.checks.leakage_rows import known_too_late, overlapping_rows, training_after_test
+
+NAME = "leakage"
+SAMPLE_ROWS = 20_000  # enough to see a leak; keeps wide tables within seconds
+_SEED = 0
+
+
+class LeakageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """See the module."""
+
+    alone_fail: float = 0.98
+    alone_warn: float = 0.93
+    missing_fail: float = 0.90
+    missing_warn: float = 0.80
+    overlap_fail: float = 0.05
+    overlap_warn: float = 0.01
+    ignore: tuple[str, ...] = ()
+
+
+def run(evidence: Evidence) -> list[Finding]:
+    """All findings of this check; one that says so where nothing was found."""
+    settings = settings_for(evidence, NAME, LeakageSettings)
+    found = [*_targets(evidence, settings), *_rows(evidence, settings)]
+    troubles = [finding for finding in found if finding.status is not Status.PASS]
+    looked = [finding for finding in found if finding.status is Status.PASS]
+    return [*troubles, *looked]
+
+
+def _targets(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
+    """What single inputs, and sums of inputs, say of the target."""
+    split = evidence.seen_split()
+    truth = evidence.truth(split) if split else None
+    if split is None or truth is None:
+        return [could_not_run(NAME, "target", "Inputs could not be held against the target: its column is not in the tables.",
+                              "Name the target (target: ...) and keep its column in the training table.")]  # fmt: skip
+    frame, labels = _sample(evidence.frames[split], truth)
+    inputs = [name for name in evidence.inputs if name in frame.columns and name not in settings.ignore]
+    found = lone_inputs(
+        NAME, frame, inputs, labels, key=evidence.key, target=str(evidence.target),
+        fail=settings.alone_fail, warn=settings.alone_warn,
+        missing_fail=settings.missing_fail, missing_warn=settings.missing_warn,
+    )  # fmt: skip
+    if not evidence.classifies:
+        found += exact_formulas(NAME, frame, inputs, labels, str(evidence.target))
+    return found
+
+
+def _rows(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
+    """What the tables say of each other and of time."""
+    found: list[Finding] = []
+    judged = evidence.judged_split()
+    if Split.TRAIN in evidence.frames and judged is not None:
+        train, test = evidence.frames[Split.TRAIN], evidence.frames[judged]
+        found.append(
+            overlapping_rows(
+                NAME, train, test, evidence.inputs, fail=settings.overlap_fail, warn=settings.overlap_warn
+            )
+        )
+        if evidence.time and evidence.time in train.columns and evidence.time in test.columns:
+            found.append(training_after_test(NAME, train[evidence.time], test[evidence.time]))
+    else:
+        lacks = "training" if Split.TRAIN not in evidence.frames else "test"
+        found.append(could_not_run(NAME, "rows of training in test", f"Rows could not be compared: there is no {lacks} table.",
+                                   "Give both: data: {train: ..., test: ...}"))  # fmt: skip
+    if evidence.known_at:
+        found += known_too_late(NAME, evidence)
+    return found
+
+
+def _sample(frame: pl.DataFrame, truth: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
+    """At most SAMPLE_ROWS labelled rows, the same each time."""
+    known = np.array([value is not None and value == value for value in truth])  # noqa: PLR0124 - NaN is not itself
+    rows = np.flatnonzero(known)
+    if rows.size > SAMPLE_ROWS:
+        rows = np.sort(np.random.default_rng(_SEED).choice(rows, SAMPLE_ROWS, replace=False))
+    return frame[rows], truth[rows]
+
+
+CHECK = Check(
+    NAME, "Does it know in training what it will not know in production?", (Need.TABLE,), LeakageSettings, run
+)

@@ -1,0 +1,119 @@
+"""Part of the performance check: is the model weaker on one of the given slices than on the rest?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from lockgate.checks.base import figure
+from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.metrics import Judged
+from lockgate.datasets.slices import Slice, slices_of
+from lockgate.stats.intervals import mean_interval, wilson
+from lockgate.stats.multiple import benjamini_hochberg
+
+FALSE_SHARE = 0.05  # of the slices named, at most that share is named by chance
+_SHOWN = 30
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighed:
+    part: Slice
+    loss: float
+    low: float
+    high: float
+    rest: float
+    p: float
+
+
+def weak_slices(
+    check: str,
+    frame: pl.DataFrame,
+    columns: Sequence[str],
+    judged: Judged,
+    *,
+    gap: float,
+    ratio: float,
+    min_rows: int,
+    classifies: bool,
+) -> Finding:
+    """One finding over all slices of the columns (`frame`: the judged rows).
+
+    Classification: the share of wrong answers, weak when `gap` above the rest. Regression: the mean absolute error,
+    weak when `ratio` times the rest. Both only where it is not chance, corrected for the number of slices.
+    """
+    loss = np.asarray(
+        judged.truth != judged.decision if classifies else np.abs(judged.truth - judged.decision), dtype=float
+    )
+    present = [column for column in columns if column in frame.columns]
+    parts = [part for part in slices_of(frame, present, min_rows=min_rows) if part.rows < frame.height]
+    weighed = [_weigh(part, loss, classifies) for part in parts]
+    adjusted = benjamini_hochberg([each.p for each in weighed])
+    weak = [
+        each
+        for each, p in zip(weighed, adjusted, strict=True)
+        if p < FALSE_SHARE and _matters(each, classifies, gap, ratio)
+    ]
+    weak.sort(key=lambda each: each.rest - each.loss)
+    unit, what = ("share", "wrong answers") if classifies else (None, "mean absolute error")
+    worst = weak[0] if weak else max(weighed, key=lambda each: each.loss - each.rest, default=None)
+    absent = [column for column in columns if column not in frame.columns]
+    return Finding(
+        check=check, subject="slices", status=Status.WARN if weak or absent else Status.PASS,
+        headline=_headline(weak, len(weighed), what, unit, absent),
+        advice="Look at these rows first: too few in training, worse data, or another relation? Collect more, or say who "
+               "must not rely on the answer there." if weak else "",
+        measure=Measure(name=f"{what}, {worst.part.name}", value=worst.loss, unit=unit, low=worst.low, high=worst.high)
+        if worst else None,
+        threshold=Threshold(at_most=worst.rest + gap if classifies else worst.rest * ratio) if worst else None,
+        table=_table(weighed, what), plot=_forest(weighed, what, float(loss.mean()), unit),
+    )  # fmt: skip
+
+
+def _weigh(part: Slice, loss: np.ndarray, classifies: bool) -> _Weighed:
+    inside, outside = loss[part.mask], loss[~part.mask]
+    if classifies:
+        found = wilson(int(inside.sum()), inside.size)
+        table = [[inside.sum(), inside.size - inside.sum()], [outside.sum(), outside.size - outside.sum()]]
+        p = float(stats.fisher_exact(table).pvalue)
+    else:
+        found = mean_interval(inside)
+        p = float(stats.ttest_ind(inside, outside, equal_var=False).pvalue) if np.ptp(loss) else 1.0
+    return _Weighed(part, found.value, found.low, found.high, float(outside.mean()), p)
+
+
+def _matters(each: _Weighed, classifies: bool, gap: float, ratio: float) -> bool:
+    return each.loss >= each.rest + gap if classifies else each.loss >= each.rest * ratio
+
+
+def _headline(weak: list[_Weighed], count: int, what: str, unit: str | None, absent: list[str]) -> str:
+    if absent and not count:
+        return f"Slices could not be looked at: the table has no column {', '.join(absent)}."
+    missing = f" No column {', '.join(absent)} in the table." if absent else ""
+    if not weak:
+        return f"No slice of {count} stands out from the rest.{missing}"
+    first = weak[0]
+    more = f", and {len(weak) - 1} more slices stand out" if len(weak) > 1 else ""
+    return (f"The model is weaker for {first.part.name}: {figure(first.loss, unit)} {what}, {figure(first.rest, unit)} "
+            f"elsewhere{more}.{missing}")  # fmt: skip
+
+
+def _table(weighed: list[_Weighed], what: str) -> Table:
+    ordered = sorted(weighed, key=lambda each: each.rest - each.loss)[:_SHOWN]
+    return Table(columns=("slice", "rows", what, "from", "to", "elsewhere"), rows=tuple(
+        (each.part.name, each.part.rows, round(each.loss, 6), round(each.low, 6), round(each.high, 6), round(each.rest, 6))
+        for each in ordered))  # fmt: skip
+
+
+def _forest(weighed: list[_Weighed], what: str, overall: float, unit: str | None) -> Plot | None:
+    if not weighed:
+        return None
+    ordered = sorted(weighed, key=lambda each: -each.loss)[:_SHOWN]
+    rows = [{"name": each.part.name, "value": each.loss, "low": each.low, "high": each.high, "rows": each.part.rows}
+            for each in ordered]  # fmt: skip
+    return Plot(kind=PlotKind.FOREST, title=f"{what[0].upper()}{what[1:]} by slice",
+                data={"rows": rows, "overall": overall, "unit": unit, "axis": what})  # fmt: skip

@@ -1,0 +1,171 @@
+"""Prediction shift: do answers differ from the live version's on the same rows, and where? From those on training rows?
+
+Idea: a new version is meant to answer differently, so a shift warns and does not fail unless a limit was set. Against the
+live version the same rows are answered twice, so decisions are compared row by row; the sentence says how many change,
+whether the rate of each decision moves, and which slice changes most. Against the training rows only the shape of the
+scores can be compared.
+
+Settings (`checks: {prediction_shift: {...}}`): `decision` (change of a decision's rate worth a warning), `distance`
+(shift of scores in standard deviations, or KS), `max_flips` (share of changed decisions that fails; none by default).
+
+Sources: Agresti and Min (2005) for paired rates, Smirnov (1939) for KS, Benjamini and Hochberg (1995) over slices.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from lockgate.checks.base import Check, Need, figure, settings_for, split_name
+from lockgate.checks.evidence import Answers, Evidence, Split
+from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.prediction_shift_where import changed_most
+from lockgate.stats.distances import ks, wasserstein
+from lockgate.stats.intervals import Interval, paired_mean, paired_share_difference, wilson
+
+NAME = "prediction_shift"
+_BINS = 30
+_SURE = 0.001  # of two samples of scores; the distance decides, p only guards against noise
+
+
+class ShiftSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """See the module."""
+
+    decision: float = 0.05
+    distance: float = 0.1
+    max_flips: float | None = None
+
+
+def run(evidence: Evidence) -> list[Finding]:
+    """Against the live version, and against the answers on training rows."""
+    settings = settings_for(evidence, NAME, ShiftSettings)
+    split = evidence.judged_split() or Split.TEST
+    mine = evidence.answers[split]
+    found = []
+    if split in evidence.live:
+        other = evidence.live[split]
+        found.append(_decisions(evidence, mine, other, settings) if evidence.classifies
+                     else _numbers(evidence, mine, other, settings))  # fmt: skip
+    else:
+        found.append(Finding(check=NAME, subject="against live", status=Status.PASS,
+                             headline="No version is live yet, so there is nothing to compare answers with."))  # fmt: skip
+    if Split.TRAIN in evidence.answers:
+        found.append(_against_training(evidence.answers[Split.TRAIN], mine, split, settings))
+    return found
+
+
+def _decisions(evidence: Evidence, mine: Answers, other: Answers, settings: ShiftSettings) -> Finding:
+    """Classes: changed decisions, and the rate of each class before and after."""
+    rows, live = mine.decisions.size, evidence.live_name or "the live version"
+    changed = mine.decisions != other.decisions
+    flips = wilson(int(changed.sum()), rows)
+    rates = {name: _rate(name, mine, other) for name in sorted({*mine.decisions, *other.decisions}, key=str)}
+    name, moved = max(rates.items(), key=lambda pair: abs(pair[1].value))
+    if evidence.positive in rates and len(rates) == 2:
+        name, moved = str(evidence.positive), rates[str(evidence.positive)]
+    large = abs(moved.value) >= settings.decision and not moved.holds(0.0)
+    status = _status(flips, large, settings)
+    where = changed_most(evidence, changed.astype(float), flips.value)
+    before, after = (float((answers.decisions == name).mean()) for answers in (other, mine))
+    return Finding(
+        check=NAME, subject=f"against {live}", status=status,
+        headline=f"{figure(flips.value, 'share')} of {rows:,} decisions differ from {live}; "
+                 f"'{name}' goes from {figure(before, 'share')} to {figure(after, 'share')}.{where.sentence}",
+        advice=_advice(status, settings),
+        measure=Measure(name=f"change of the rate of '{name}'", value=moved.value, unit="share", low=moved.low, high=moved.high)
+        if settings.max_flips is None else
+        Measure(name="decisions that differ", value=flips.value, unit="share", low=flips.low, high=flips.high),
+        threshold=Threshold(at_most=settings.decision) if settings.max_flips is None else
+        Threshold(at_most=settings.max_flips, source="checks.prediction_shift"),
+        table=where.table or Table(columns=("decision", "live", "this version"), rows=tuple(
+            (str(each), round(float((other.decisions == each).mean()), 6), round(float((mine.decisions == each).mean()), 6))
+            for each in list(rates)[:20])),
+        plot=_histograms(other.scores, mine.scores, live, "this version", "Scores on the same rows"),
+    )  # fmt: skip
+
+
+def _numbers(evidence: Evidence, mine: Answers, other: Answers, settings: ShiftSettings) -> Finding:
+    """Regression: the mean difference in standard deviations of the live answers, and where it is largest."""
+    live = evidence.live_name or "the live version"
+    new, old = np.asarray(mine.decisions, dtype=float), np.asarray(other.decisions, dtype=float)
+    spread = float(old.std()) or 1.0
+    moved, distance = paired_mean(new, old), wasserstein(old, new)
+    large = distance >= settings.distance and not moved.holds(0.0)
+    where = changed_most(evidence, np.abs(new - old), float(np.abs(new - old).mean()))
+    return Finding(
+        check=NAME, subject=f"against {live}", status=Status.WARN if large else Status.PASS,
+        headline=f"Answers move by {figure(moved.value)} in the mean against {live} "
+                 f"({figure(abs(moved.value) / spread)} standard deviations).{where.sentence}",
+        advice=_advice(Status.WARN if large else Status.PASS, settings),
+        measure=Measure(name="distance of answers in standard deviations", value=distance),
+        threshold=Threshold(at_most=settings.distance), table=where.table,
+        plot=_histograms(old, new, live, "this version", "Answers on the same rows"),
+    )  # fmt: skip
+
+
+def _against_training(trained: Answers, mine: Answers, split: Split, settings: ShiftSettings) -> Finding:
+    left, right = _shape(trained), _shape(mine)
+    distance = ks(left, right)
+    large = distance.value >= settings.distance and distance.p < _SURE
+    where = split_name(split)
+    return Finding(
+        check=NAME, subject="against training rows", status=Status.WARN if large else Status.PASS,
+        headline=f"Answers on {where} {'are spread otherwise than' if large else 'are spread as'} on the training rows "
+                 f"(largest gap {figure(distance.value, 'share')}).",
+        advice="Either the rows changed, or the model knows its training rows by heart: compare its figures on both."
+        if large else "",
+        measure=Measure(name="largest gap between the distributions (KS)", value=distance.value, unit="share"),
+        threshold=Threshold(at_most=settings.distance),
+        plot=_histograms(left, right, "training rows", where.removeprefix("the "), "Answers on training and other rows"),
+    )  # fmt: skip
+
+
+def _status(flips: Interval, large: bool, settings: ShiftSettings) -> Status:
+    if settings.max_flips is not None and flips.low > settings.max_flips:
+        return Status.FAIL
+    return (
+        Status.WARN
+        if large or (settings.max_flips is not None and flips.value > settings.max_flips)
+        else Status.PASS
+    )
+
+
+def _advice(status: Status, settings: ShiftSettings) -> str:
+    if status is Status.FAIL:
+        return f"At most {figure(settings.max_flips, 'share')} may change: find out which rows do, or have the limit changed."
+    return "Ask whoever acts on these answers whether this change is wanted; a shadow release shows it on real traffic." if (
+        status is Status.WARN) else ""  # fmt: skip
+
+
+def _rate(name: object, mine: Answers, other: Answers) -> Interval:
+    now, was = mine.decisions == name, other.decisions == name
+    return paired_share_difference(int((now & ~was).sum()), int((was & ~now).sum()), now.size)
+
+
+def _shape(answers: Answers) -> np.ndarray:
+    """A number per row: the score, else the class's place among the names."""
+    if answers.scores is not None:
+        return np.asarray(answers.scores, dtype=float)
+    if answers.decisions.dtype.kind in "fiu":
+        return np.asarray(answers.decisions, dtype=float)
+    return np.unique(answers.decisions.astype(str), return_inverse=True)[1].astype(float)
+
+
+def _histograms(
+    left: np.ndarray | None, right: np.ndarray | None, name: str, other: str, title: str
+) -> Plot | None:
+    if left is None or right is None:
+        return None
+    edges = np.histogram_bin_edges(np.concatenate([left, right]), bins=_BINS)
+    parts = [{"name": said, "counts": np.histogram(values, bins=edges)[0].tolist()}
+             for said, values in ((name, left), (other, right))]  # fmt: skip
+    return Plot(kind=PlotKind.HISTOGRAMS, title=title, data={"edges": edges.tolist(), "parts": parts})
+
+
+CHECK = Check(
+    NAME,
+    "Do answers differ from the live version's, and where?",
+    (Need.JUDGED, Need.ANSWERS),
+    ShiftSettings,
+    run,
+)

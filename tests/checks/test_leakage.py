@@ -1,0 +1,196 @@
+"""Leakage: every planted way in is found by name, and honest tables raise nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lockgate.checks.evidence import Evidence, Split
+from lockgate.checks.finding import Finding, Status
+from lockgate.checks.leakage import run
+from lockgate.errors import InvalidInput
+from lockgate.registry.manifest import Task
+
+ALARMS = (Status.FAIL, Status.WARN)
+
+
+def alarms(evidence: Evidence) -> dict[str, Finding]:
+    """What raised an alarm, by subject."""
+    return {finding.subject: finding for finding in run(evidence) if finding.status in ALARMS}
+
+
+def tables(train: pl.DataFrame, test: pl.DataFrame | None = None, **more: object) -> Evidence:
+    """Evidence of two tables; every column but the target `y` is an input unless said otherwise."""
+    frames = {Split.TRAIN: train} | ({Split.TEST: test} if test is not None else {})
+    inputs = more.pop("inputs", tuple(name for name in train.columns if name != "y"))
+    return Evidence(frames=frames, target="y", inputs=inputs, **{"task": Task.CLASSIFICATION, **more})
+
+
+def noise(rows: int = 1_000, seed: int = 0) -> pl.DataFrame:
+    """Honest columns, and a target that they tell a little about."""
+    generator = np.random.default_rng(seed)
+    a, b = generator.normal(size=rows), generator.normal(size=rows)
+    return pl.DataFrame({"a": a, "b": b, "c": generator.choice(["u", "v", "w"], rows),
+                         "y": (a + b + generator.normal(size=rows) > 0).astype(int)})  # fmt: skip
+
+
+def test_the_bike_hire_leak_is_named(bikes):
+    """casual + registered == cnt fails, spells out the formula and names both columns; the honest columns do not."""
+    inputs = tuple(name for name in bikes.columns if name not in ("dteday", "cnt"))
+    evidence = Evidence(task=Task.REGRESSION, inputs=inputs, frames={Split.TRAIN: bikes[:8_000], Split.TEST: bikes[8_000:]},
+                        target="cnt", time="dteday")  # fmt: skip
+    found = alarms(evidence)["casual + registered"]
+    assert found.status is Status.FAIL
+    assert "cnt = casual + registered in 100.0 % of rows" in found.headline
+    assert found.measure.value == 1
+    honest = dataclasses.replace(
+        evidence, inputs=tuple(name for name in inputs if name not in ("casual", "registered"))
+    )
+    assert alarms(honest) == {}
+
+
+def test_a_leak_by_missingness_is_named(titanic):
+    """Titanic: whether `boat` is missing tells who survived; without it and `body` nothing is found."""
+    inputs = ("Pclass", "Sex", "Age", "SibSp", "Fare", "Embarked", "boat")
+    evidence = Evidence(
+        task=Task.CLASSIFICATION, inputs=inputs, frames={Split.TRAIN: titanic}, target="Survived"
+    )
+    found = alarms(evidence)
+    assert list(found) == ["boat"]
+    assert "is missing tells Survived" in found["boat"].headline
+    assert found["boat"].measure.value == pytest.approx(0.966, abs=0.01)
+    assert alarms(dataclasses.replace(evidence, inputs=inputs[:-1])) == {}
+
+
+def test_a_column_that_copies_the_answer_fails():
+    """The target under another name, as number or as text, gives the answer alone; listed under `ignore` it is let go."""
+    frame = noise().with_columns(
+        outcome=pl.col("y").replace_strict({0: "lost", 1: "won"}), late=pl.col("y") * 3.5
+    )
+    found = alarms(tables(frame))
+    assert {found["outcome"].status, found["late"].status} == {Status.FAIL}
+    settings = {"leakage": {"ignore": ["outcome", "late"]}}
+    assert alarms(tables(frame, settings=settings)) == {}
+
+
+def test_a_column_that_nearly_gives_the_answer_warns():
+    """A strong column warns, does not fail, and asks when it is known."""
+    frame = noise(4_000)
+    flips = np.random.default_rng(1).random(4_000) < 0.04
+    found = alarms(tables(frame.with_columns(d=pl.Series((frame["y"].to_numpy() + flips) % 2))))
+    assert found["d"].status is Status.WARN
+    assert "when d is known" in found["d"].advice
+
+
+def test_three_classes_and_a_number():
+    """Leaks are found for more than two classes and in regression alike."""
+    frame = noise(1_500).with_columns(y=pl.Series(["x", "y", "z"] * 500))
+    assert "copy" in alarms(tables(frame.with_columns(copy=pl.col("y") + "!")))
+    number = noise().with_columns(y=pl.col("a") * 2 + pl.Series(np.random.default_rng(2).normal(size=1_000)))
+    assert alarms(tables(number, task=Task.REGRESSION)) == {}
+    assert "copy" in alarms(tables(number.with_columns(copy=pl.col("y") ** 3), task=Task.REGRESSION))
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (pl.col("a") - 2 * pl.col("b") + 5, "a - 2 x b + 5"),
+        (pl.col("a") * pl.col("b"), "a x b"),
+        (pl.col("a") / pl.col("b"), "a / b"),
+        (pl.col("a") + pl.col("b") - pl.col("e"), "a + b - e"),
+    ],
+)
+def test_computed_targets_are_spelled_out(made, words):
+    """Weighted sums, products and ratios are found and written down."""
+    frame = (
+        noise()
+        .with_columns(e=pl.Series(np.random.default_rng(3).gamma(2.0, size=1_000)))
+        .with_columns(y=made)
+    )
+    found = [
+        finding
+        for finding in alarms(tables(frame, task=Task.REGRESSION)).values()
+        if "is" in finding.subject or "+" in finding.subject
+    ]
+    assert any(f"y = {words} in 100.0 %" in finding.headline for finding in found)
+
+
+def test_an_identifier_that_predicts_fails():
+    """Row numbers over sorted data tell the answer: that is named as an identifier; a random one is not an alarm here."""
+    frame = noise(2_000).sort("y").with_row_index("row")
+    found = alarms(tables(frame))
+    assert found["row"].status is Status.FAIL
+    assert "identifier" in found["row"].headline
+    assert alarms(tables(noise(2_000).with_row_index("row"))) == {}
+
+
+def test_rows_in_both_tables_are_found():
+    """600 of 1,000 test rows from training fail, 25 warn, none is in order."""
+    train, fresh = noise(3_000), noise(1_000, seed=9)
+    for copied, status in ((600, Status.FAIL), (25, Status.WARN), (0, None)):
+        test = pl.concat([train[:copied], fresh[copied:]])
+        found = alarms(tables(train, test)).get("rows of training in test")
+        assert (found.status if found else None) is status
+    assert (
+        "600 of 1,000"
+        in alarms(tables(train, pl.concat([train[:600], fresh[600:]])))["rows of training in test"].headline
+    )
+
+
+def test_rows_that_repeat_by_themselves_are_no_alarm():
+    """Tables of three coarse columns share nearly all rows honestly."""
+    generator = np.random.default_rng(0)
+    coarse = pl.DataFrame({name: generator.integers(0, 4, 2_000) for name in ("a", "b", "c")})
+    coarse = coarse.with_columns(y=pl.Series(generator.integers(0, 2, 2_000)))
+    assert alarms(tables(coarse[:1_000], coarse[1_000:])) == {}
+
+
+def test_overlap_sees_through_types():
+    """A row counts as the same whether its numbers are whole or not."""
+    train = noise().with_columns(n=pl.Series(range(1_000)) % 400)
+    test = train[:500].with_columns(pl.col("n").cast(pl.Float64))
+    assert "rows of training in test" in alarms(tables(train, test))
+
+
+def test_time_travel_is_found():
+    """Trained after the test: fails. Mixed: warns. Trained before: in order."""
+    frame = noise(2_000).with_columns(at=pl.Series([f"2024-{1 + n // 200:02d}-01" for n in range(2_000)]))
+    old, new, inputs = frame[:1_000], frame[1_000:], ("a", "b", "c")
+    assert alarms(tables(old, new, time="at", inputs=inputs)) == {}
+    assert alarms(tables(new, old, time="at", inputs=inputs))["time (at)"].status is Status.FAIL
+    mixed = frame.sample(fraction=1, shuffle=True, seed=0)
+    assert (
+        alarms(tables(mixed[:1_000], mixed[1_000:], time="at", inputs=inputs))["time (at)"].status
+        is Status.WARN
+    )
+
+
+def test_columns_known_too_late_are_found():
+    """`known_at` after the prediction fails for that column; a missing time column says what it needs."""
+    frame = noise(400).with_columns(
+        made=pl.Series(range(400)), known=pl.Series(range(400)) - 1, late=pl.Series(range(400)) + 5
+    )
+    evidence = tables(frame, frame, time="made", known_at={"a": "known", "b": "late"}, inputs=("a", "b"))
+    late = [finding for finding in run(evidence) if "known at" in finding.subject]
+    assert [(finding.subject, finding.status) for finding in late] == [
+        ("b (known at late)", Status.FAIL), ("a (known at known)", Status.PASS)]  # fmt: skip
+    lost = tables(frame, frame, time="made", known_at={"a": "nowhere"}, inputs=("a",))
+    assert any(f.status is Status.COULD_NOT_RUN and "nowhere" in f.headline for f in run(lost))
+
+
+def test_what_could_not_be_looked_at_is_said():
+    """Without labels and without training data each part says what would make it possible."""
+    frame = noise().drop("y")
+    said = {finding.subject: finding for finding in run(tables(frame))}
+    assert said["target"].status is Status.COULD_NOT_RUN
+    assert "test table" in said["rows of training in test"].headline
+
+
+def test_a_time_column_that_holds_no_times():
+    """Text that is no time is an error that shows it."""
+    frame = noise().with_columns(at=pl.lit("soon"))
+    with pytest.raises(InvalidInput, match="soon"):
+        run(tables(frame, frame, time="at", inputs=("a",)))

@@ -1,0 +1,146 @@
+"""Data quality: each planted trouble is named, real tables show their real ones, honest ones none."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lockgate.checks.evidence import Evidence, Split
+from lockgate.checks.finding import Finding, Status
+from lockgate.checks.identifiers import looks_like_identifier
+from lockgate.checks.quality import run
+from lockgate.registry.manifest import Task
+
+
+def base(rows: int = 2_000, seed: int = 0) -> pl.DataFrame:
+    """An honest table."""
+    generator = np.random.default_rng(seed)
+    return pl.DataFrame({"age": generator.integers(18, 90, rows), "pay": generator.lognormal(8, 1, rows),
+                         "city": generator.choice(["Graz", "Linz", "Wien"], rows),
+                         "y": generator.integers(0, 2, rows)})  # fmt: skip
+
+
+def found(train: pl.DataFrame, test: pl.DataFrame | None = None, **more: object) -> dict[str, Finding]:
+    """Findings by subject."""
+    frames = {Split.TRAIN: train} | ({Split.TEST: test} if test is not None else {})
+    inputs = tuple(name for name in train.columns if name != "y")
+    return {finding.subject: finding for finding in run(
+        Evidence(inputs=inputs, frames=frames, target="y", **{"task": Task.CLASSIFICATION, **more}))}  # fmt: skip
+
+
+def test_an_honest_table_passes():
+    """One finding that says nothing is wrong."""
+    assert {f.status for f in found(base(), base(500, 1)).values()} == {Status.PASS}
+
+
+SENTINEL = pl.when(pl.int_range(pl.len()) % 50 == 0)
+
+
+@pytest.mark.parametrize(
+    ("column", "subject", "says"),
+    [
+        (pl.lit(7).alias("z"), "constant columns", "always 7"),
+        (pl.lit(None, dtype=pl.Float64).alias("z"), "empty columns", "has no value"),
+        (pl.when(pl.int_range(pl.len()) < 20).then(1.0).alias("z"), "mostly missing columns", "99.0 %"),
+        ((pl.col("pay") * 1.0).alias("z"), "copies of a column", "equals pay"),
+        (
+            SENTINEL.then(-999.0).otherwise(pl.col("pay")).alias("z"),
+            "numbers that stand for 'missing'",
+            "-999 in 40 rows",
+        ),
+        (
+            SENTINEL.then(999_999.0).otherwise(pl.col("age")).alias("z"),
+            "numbers that stand for 'missing'",
+            "999999 in 40 rows",
+        ),
+        (
+            SENTINEL.then(pl.lit("?")).otherwise(pl.col("city")).alias("z"),
+            "text that stands for 'missing'",
+            "'?' in 40 rows",
+        ),
+        (
+            SENTINEL.then(pl.lit("12 kg")).otherwise(pl.col("age").cast(pl.String)).alias("z"),
+            "text among numbers",
+            "'12 kg'",
+        ),
+        (SENTINEL.then(float("inf")).otherwise(pl.col("pay")).alias("z"), "infinite values", "40 infinite"),
+        (pl.format("cust-{}", pl.int_range(pl.len())).alias("z"), "identifiers", "a value of its own"),
+    ],
+)
+def test_each_trouble_is_named(column, subject, says):
+    """A planted column is the only one named, with what is wrong."""
+    frame = base().with_columns(column)
+    findings = found(frame)
+    assert list(findings) == [subject]
+    assert findings[subject].headline.startswith("z")
+    assert says in findings[subject].headline
+
+
+def test_codes_and_honest_extremes_are_left_alone():
+    """-1/0/1 codes, ages to 99 and a heavy tail are no sentinels; free text and spread numbers are no identifiers."""
+    generator = np.random.default_rng(0)
+    frame = base().with_columns(
+        code=pl.Series(generator.choice([-1.0, 0.0, 1.0], 2_000)),
+        old=pl.Series(np.minimum(generator.integers(20, 110, 2_000), 99)),
+        tail=pl.Series(generator.pareto(1.0, 2_000)),
+        said=pl.Series([f"a text of its own {n}" for n in generator.permutation(2_000)]),
+        income=pl.Series(generator.permutation(10_000_000)[:2_000]),
+    )  # fmt: skip
+    assert {f.status for f in found(frame).values()} == {Status.PASS}
+
+
+def test_unseen_categories_and_ranges():
+    """A city that training never showed and prices in another unit are named, with shares; a rare one is not."""
+    train, test = base(), base(1_000, 1)
+    moved = test.with_columns(pl.when(pl.int_range(pl.len()) < 100).then(pl.lit("Bonn")).otherwise("city").alias("city"),
+                              pay=pl.col("pay") * 100)  # fmt: skip
+    findings = found(train, moved)
+    assert (
+        "10.0 % of test rows have a value in city that training never showed (Bonn)"
+        in findings["unseen categories"].headline
+    )
+    assert findings["out of range"].headline.split()[6] == "pay"
+    rare = test.with_columns(
+        pl.when(pl.int_range(pl.len()) < 8).then(pl.lit("Bonn")).otherwise("city").alias("city")
+    )
+    assert {f.status for f in found(train, rare).values()} == {Status.PASS}
+
+
+def test_labels_that_lack_or_cannot_be_learned():
+    """Missing labels, one class only, a class of three rows and a class that training lacks."""
+    gaps = base().with_columns(pl.when(pl.int_range(pl.len()) % 4 > 0).then("y").alias("y"))
+    assert (
+        "25.0 % of the training rows have no value in y"
+        in found(gaps)["labels of the training rows"].headline
+    )
+    assert found(base().with_columns(y=pl.lit(1)))["labels of the training rows"].status is Status.FAIL
+    rare = base().with_columns(y=pl.Series([2] * 3 + [0, 1] * 998 + [0]))
+    assert "2 has fewer than 10 rows" in found(rare)["rare classes in the training rows"].headline
+    new = found(base(), base(500, 1).with_columns(y=pl.Series([0, 5] * 250)))["new classes in the test rows"]
+    assert new.headline == "5 is never seen in training."
+
+
+def test_the_census_shows_its_question_marks(adult):
+    """The census' '?' columns are found, and nothing else is called wrong."""
+    inputs = tuple(name for name in adult.columns if name != "income")
+    findings = run(
+        Evidence(task=Task.CLASSIFICATION, inputs=inputs, frames={Split.TRAIN: adult}, target="income")
+    )
+    assert [finding.subject for finding in findings] == ["text that stands for 'missing'"]
+    assert [row[0] for row in findings[0].table.rows] == ["workclass", "occupation", "native_country"]
+
+
+def test_ignored_columns_are_not_looked_at():
+    """`ignore` in the settings silences a column."""
+    frame = base().with_columns(z=pl.lit(7))
+    assert {f.status for f in found(frame, settings={"quality": {"ignore": ["z"]}}).values()} == {Status.PASS}
+
+
+def test_what_an_identifier_is():
+    """Row numbers and hashes are; measured numbers, few rows, times and truth values are not."""
+    assert looks_like_identifier(pl.Series([float(n) for n in range(100)]))
+    assert looks_like_identifier(pl.Series([f"{n:032x}" for n in range(100)]))
+    assert not looks_like_identifier(pl.Series(range(20)))
+    assert not looks_like_identifier(pl.Series([n / 7 for n in range(100)]))
+    assert not looks_like_identifier(pl.Series([True, False] * 50))
