@@ -225,6 +225,12 @@ class World:
         found = LogReader(self.home.log).read({}, limit=10_000_000).records
         return sorted((record for record, _ in found), key=lambda record: record.id)
 
+    def record_of(self, response: httpx.Response) -> Record:
+        """The record of the request that had this answer."""
+        wanted = response.headers["x-lockgate-request-id"]
+        (found,) = [record for record in self.records() if record.id == wanted]
+        return found
+
     wait_for = staticmethod(wait_for)
     logistic = staticmethod(logistic)
 
@@ -271,3 +277,14 @@ def served(world: World) -> World:
     world.route(world.package())
     world.worker()
     return world
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The same, once for all tests of a module that change nothing."""
+    home = Home(tmp_path_factory.mktemp("shared") / "home").prepare()
+    made = World(home, Blobs(str(home.blobs)))
+    made.route(made.package())
+    made.worker()
+    yield made
+    made.close()

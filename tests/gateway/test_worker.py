@@ -51,19 +51,19 @@ def test_an_answer_is_right_and_on_record(served: Any) -> None:
         ("/invocations", {"inputs": ROWS.tolist()}),
     ],
 )
-def test_mlflow_forms_give_the_same_answers(served: Any, path: str, body: dict[str, Any]) -> None:
+def test_mlflow_forms_give_the_same_answers(shared: Any, path: str, body: dict[str, Any]) -> None:
     """dataframe_split, dataframe_records, inputs and instances are one question."""
-    with served.client() as client:
+    with shared.client() as client:
         response = client.post(path, json=body)
     assert response.status_code == 200, response.text
     answer = response.json()
     assert answer["predictions"] == [1, 0]
-    assert answer["outputs"]["probability"] == pytest.approx(served.logistic(ROWS).tolist(), rel=1e-4)
+    assert answer["outputs"]["probability"] == pytest.approx(shared.logistic(ROWS).tolist(), rel=1e-4)
 
 
-def test_csv_is_read(served: Any) -> None:
+def test_csv_is_read(shared: Any) -> None:
     """A header line and rows, any order, columns that the model does not know."""
-    with served.client() as client:
+    with shared.client() as client:
         response = client.post(
             "/invocations", content="name,c,b,a\nx,3,2,1\ny,-6,5,4\n", headers={"content-type": "text/csv"}
         )
@@ -72,9 +72,9 @@ def test_csv_is_read(served: Any) -> None:
 
 @pytest.mark.parametrize("binary", [True, False], ids=["binary", "json"])
 @pytest.mark.parametrize("one", [True, False], ids=["one tensor", "a tensor a column"])
-def test_tritonclient_gets_the_same(served: Any, binary: bool, one: bool) -> None:
+def test_tritonclient_gets_the_same(shared: Any, binary: bool, one: bool) -> None:
     """The protocol's common client, with its binary default and with JSON."""
-    client = triton.InferenceServerClient(f"127.0.0.1:{served.port}")
+    client = triton.InferenceServerClient(f"127.0.0.1:{shared.port}")
     headers = {"authorization": "Bearer test-key"}
     assert client.is_server_live()
     assert client.is_server_ready()
@@ -92,12 +92,11 @@ def test_tritonclient_gets_the_same(served: Any, binary: bool, one: bool) -> Non
         inputs.append(tensor)
     outputs = [triton.InferRequestedOutput("probability", binary_data=binary)]
     found = client.infer("churn", inputs, outputs=outputs, request_id="order-1", headers=headers)
-    assert found.as_numpy("probability") == pytest.approx(served.logistic(ROWS), rel=1e-4)
+    assert found.as_numpy("probability") == pytest.approx(shared.logistic(ROWS), rel=1e-4)
     assert found.as_numpy("prediction") is None
     assert found.get_response()["id"] == "order-1"
     client.close()
-    (record,) = served.records()
-    assert record.inference_id == "order-1"
+    assert shared.records()[-1].inference_id == "order-1"
 
 
 def test_texts_travel_as_binary_and_json(world: Any) -> None:
