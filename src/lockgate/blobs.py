@@ -13,7 +13,7 @@ from pathlib import Path
 
 import fsspec
 
-from lockgate.errors import InvalidInput, NotFound, Unavailable
+from lockgate.errors import Conflict, InvalidInput, NotFound, Unavailable
 
 
 class Blobs:
@@ -27,8 +27,12 @@ class Blobs:
         )
 
     def put(self, name: str, body: bytes) -> None:
-        """Store bytes under a name, whole or not at all."""
+        """Store bytes under a name, whole or not at all. Raises Conflict when it holds other bytes already."""
         target = self._path(name)
+        if self._fs.exists(target):
+            if self.get(name) != body:
+                raise Conflict(f"the store {self.url} holds another '{name}'", fix="blobs never change: use another name")
+            return
         try:
             if self.local:
                 temporary = Path(f"{target}.{uuid.uuid4().hex}.part")
