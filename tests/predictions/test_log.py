@@ -16,7 +16,7 @@ import pytest
 from lockgate.clock import FakeClock
 from lockgate.config import Durability
 from lockgate.errors import Conflict
-from lockgate.predictions.log import LogReader, SegmentWriter
+from lockgate.predictions.log import LogReader, SegmentWriter, open_writer
 from lockgate.predictions.record import Offset, Record
 from lockgate.predictions.segment import is_ended
 from lockgate.predictions.writers import end_abandoned
@@ -107,6 +107,33 @@ def test_offsets_are_committed_with_the_records(tmp_path: Path) -> None:
         place = writer.append([record("answer", of="q")], read=read)
     frames = list(LogReader(tmp_path).frames_of(place.segment))
     assert frames[0].read == read
+
+
+def test_numbers_grow_even_when_the_clock_steps_back(tmp_path: Path) -> None:
+    """A writer whose segments are gone and whose clock was set back makes later names all the same."""
+    with SegmentWriter(tmp_path, "w", clock=FakeClock(2_000_000)) as writer:
+        first = writer.append([record("1")]).segment
+    for path in segments(tmp_path, "w"):
+        path.unlink()
+    with SegmentWriter(tmp_path, "w", clock=FakeClock(1_000_000)) as writer:
+        assert writer.append([record("2")]).segment[:19] > first[:19]
+
+
+def test_several_runs_of_one_work_write_side_by_side(tmp_path: Path) -> None:
+    """Each run takes the first free name, so that folders do not pile up."""
+    with open_writer(tmp_path, "batch") as one, open_writer(tmp_path, "batch") as two:
+        assert one.append([record("1")]).segment.startswith("batch-0/")
+        assert two.append([record("2")]).segment.startswith("batch-1/")
+    with open_writer(tmp_path, "batch") as again:
+        assert again.append([record("3")]).segment.startswith("batch-0/")
+
+
+def test_a_closed_writer_says_so(tmp_path: Path) -> None:
+    """Appending after close is refused, not written without the lock."""
+    writer = SegmentWriter(tmp_path, "w")
+    writer.close()
+    with pytest.raises(Conflict, match="the log of 'w' is closed"):
+        writer.append([record("1")])
 
 
 def test_two_processes_cannot_write_under_one_name(tmp_path: Path) -> None:

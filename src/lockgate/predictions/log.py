@@ -6,11 +6,13 @@ disk (`power`). Readers keep their own offsets, never block the writer, and neve
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -32,10 +34,11 @@ from lockgate.predictions.segment import (
     end_mark,
     frames,
     seed_of,
+    sync_folder,
     whole_end,
     write_whole,
 )
-from lockgate.predictions.writers import claim, end_segments
+from lockgate.predictions.writers import NUMBER_DIGITS, claim, end_segments, last_number, note_number
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 SEGMENT_S = 300.0
@@ -75,9 +78,7 @@ class SegmentWriter:
                 f"another process writes the log as '{writer}'", fix="stop it, or write under another name"
             )
         end_segments(self._folder)
-        self._named_us = max(
-            (int(p.stem.partition("-")[0]) for p in self._folder.glob(f"*{SUFFIX}")), default=0
-        )
+        self._number = last_number(self._lock)
 
     def append(self, records: Sequence[Record], read: Sequence[Offset] = ()) -> Offset:
         """Commit records, and the offsets of the reader that made them, in one frame; returns the place after it.
@@ -139,16 +140,19 @@ class SegmentWriter:
 
     def _start(self) -> None:
         self._opened_us = self._clock.now_us()
-        self._named_us = max(
-            self._opened_us, self._named_us + 1
-        )  # names sort as begun, even if the clock steps back
-        name = f"{self._named_us:017d}-{secrets.token_hex(4)}"
+        if self._lock is None:
+            raise Conflict(f"the log of '{self._writer}' is closed", fix="open another writer")
+        # numbers only grow, even if the clock steps back: the archive knows by them what it holds
+        self._number = max(self._opened_us, self._number + 1)
+        note_number(self._lock, self._number)
+        name = f"{self._number:0{NUMBER_DIGITS}d}-{secrets.token_hex(4)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         self._handle = os.open(self._folder / f"{name}{SUFFIX}", flags, 0o640)
         self._segment = f"{self._writer}/{name}"
         self._position, self._synced, self._seed = 0, 0, seed_of(self._segment)
         if self._durable:
-            _sync_folder(self._folder)
+            os.fdatasync(self._lock)
+            sync_folder(self._folder)
 
     def _roll_if_due(self) -> None:
         if self._handle < 0:
@@ -175,6 +179,14 @@ class SegmentWriter:
             reached = self._position
             os.fdatasync(self._handle)
             self._synced = reached
+
+
+def open_writer(folder: Path, name: str) -> SegmentWriter:
+    """A writer under the first free of `<name>-0`, `<name>-1`, ...: for work of which several may run at once."""
+    for number in itertools.count():
+        with suppress(Conflict):
+            return SegmentWriter(folder, f"{name}-{number}")
+    raise AssertionError("counting has no end")
 
 
 @dataclass(frozen=True)
@@ -282,11 +294,3 @@ def _segments(folder: Path) -> Iterator[str]:
     for writer in folder.glob("*"):
         if writer.is_dir():
             yield from (f"{writer.name}/{path.stem}" for path in writer.glob(f"*{SUFFIX}"))
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

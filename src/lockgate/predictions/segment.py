@@ -125,6 +125,15 @@ def end_torn(path: Path, segment: str) -> None:
         os.close(handle)
 
 
+def sync_folder(folder: Path) -> None:
+    """Put a folder's list of files on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _scan(handle: int, segment: str, position: int) -> Iterator[Whole | Damage | Ended]:
     seed = seed_of(segment)
     window, base = b"", position

@@ -11,6 +11,7 @@ from pathlib import Path
 from lockgate.predictions.segment import SUFFIX, end_torn
 
 LOCK_NAME = "lock"
+NUMBER_DIGITS = 17  # microseconds since 1970, until the year 5138
 
 
 def claim(folder: Path) -> int | None:
@@ -22,6 +23,16 @@ def claim(folder: Path) -> int | None:
         os.close(handle)
         return None
     return handle
+
+
+def last_number(lock: int) -> int:
+    """The highest number that a segment of this writer ever had; 0: none. Kept beside the segments, which go."""
+    return int(os.pread(lock, NUMBER_DIGITS, 0) or b"0")
+
+
+def note_number(lock: int, number: int) -> None:
+    """Put on record that a segment of this number is about to be made."""
+    os.pwrite(lock, f"{number:0{NUMBER_DIGITS}d}".encode(), 0)
 
 
 def end_segments(folder: Path) -> None:

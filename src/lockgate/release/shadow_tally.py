@@ -158,10 +158,19 @@ def _cut(column: pl.Series) -> Cut | None:
         return None
     if column.dtype.is_numeric() and present.n_unique() > MOST_CATEGORIES:
         shares = [place / BINS for place in range(1, BINS)]
-        edges = sorted({float(present.quantile(share, "nearest") or 0.0) for share in shares})
+        edges = sorted({_round(float(present.quantile(share, "nearest") or 0.0)) for share in shares})
         return Cut(column.name, edges=tuple(edges))
     counts = present.cast(pl.String).value_counts().sort(["count", column.name], descending=[True, False])
     return Cut(column.name, values=tuple(sorted(counts[column.name].head(MOST_CATEGORIES).to_list())))
+
+
+def _round(edge: float) -> float:
+    """Three digits, so that people can read where a segment begins.
+
+    >>> _round(60.9155), _round(-0.0012345)
+    (60.9, -0.00123)
+    """
+    return float(f"{edge:.3g}")
 
 
 def _segments(pairs: pl.DataFrame, cut: Cut) -> dict[str, tuple[int, int]]:
