@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from lockgate.clock import DAY_US, SECOND_US
+from lockgate.clock import DAY_US, HOUR_US, SECOND_US
 from lockgate.predictions.record import Record
 
 BIN_RATIO = 1.02  # width of a latency bin: thresholds are exact to 2 %
@@ -21,6 +21,8 @@ HEAVY_SHARE = 0.01
 HEAVY_COUNTERS = 400  # Misra & Gries (1982): counts of keys above 1/400 are at most n/400 too low
 HEAVY_SLACK = 1 / HEAVY_COUNTERS
 MEMORY_US = 14 * DAY_US  # older traffic counts half
+RATE_HOURS = 72  # the rate is that of the last three days
+KEYS_US = 7 * DAY_US  # keys are counted over the last one to two weeks
 T99_REQUESTS = 20_000
 T95_REQUESTS = 2_000
 
@@ -56,9 +58,12 @@ class Baseline(msgspec.Struct, kw_only=True):
     last_us: int = 0
     longest_gap_us: int = 0
     digest: str = ""  # of the live version that the latencies belong to
+    hours: dict[int, int] = {}  # hour since 1970 -> requests, the last RATE_HOURS
     latency: dict[int, int] = {}
     latencies: int = 0
     smallest: list[int] = []  # sorted, the smallest hashes of keys
+    smallest_before: list[int] = []  # of the week before
+    keys_us: int = 0  # when the present week of keys began
     counters: dict[str, int] = {}
 
     def add(self, record: Record) -> None:
@@ -75,12 +80,12 @@ class Baseline(msgspec.Struct, kw_only=True):
 
     def traffic(self) -> Traffic:
         """The numbers so far."""
-        span_s = (self.last_us - self.first_us) / SECOND_US
+        since_us = max(self.first_us, min(self.hours, default=0) * HOUR_US)
         return Traffic(
-            requests=self.requests,
-            span_s=span_s,
+            requests=sum(self.hours.values()),
+            span_s=(self.last_us - since_us) / SECOND_US,
             keyed_share=self.keyed / self.requests if self.requests else 0.0,
-            keys=distinct(self.smallest),
+            keys=distinct(sorted({*self.smallest, *self.smallest_before})[:SKETCH_HASHES]),
             heavy=self._heavy(),
             error_share=self.errors / self.requests if self.requests else 0.0,
             longest_gap_s=self.longest_gap_us / SECOND_US,
@@ -96,6 +101,12 @@ class Baseline(msgspec.Struct, kw_only=True):
         if at_us > self.last_us:
             self.longest_gap_us = max(self.longest_gap_us, at_us - self.last_us)
             self.last_us = at_us
+        hour = at_us // HOUR_US
+        self.hours[hour] = self.hours.get(hour, 0) + 1
+        if min(self.hours) <= hour - RATE_HOURS:
+            self.hours = {held: n for held, n in self.hours.items() if held > hour - RATE_HOURS}
+        if at_us - self.keys_us > KEYS_US:
+            self.keys_us, self.smallest_before, self.smallest = at_us, self.smallest, []
         if self.last_us - self.first_us > MEMORY_US:
             self.first_us += (self.last_us - self.first_us) // 2
             self.requests, self.keyed, self.errors = self.requests // 2, self.keyed // 2, self.errors // 2

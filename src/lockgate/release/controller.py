@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
+import sqlalchemy as sa
 
 from lockgate.clock import Clock
 from lockgate.db import Database
@@ -26,7 +27,7 @@ from lockgate.predictions.log import LogReader
 from lockgate.release import gate, snapshots, store
 from lockgate.release.evidence import Evidence
 from lockgate.release.judge import judge
-from lockgate.release.lease import check_lease, drop_lease, take_lease
+from lockgate.release.lease import LEASE_S, check_lease, drop_lease, take_lease
 from lockgate.release.moves import freeze, lowers_risk, moved
 from lockgate.release.phases import Decision, Phase, Release, advance
 from lockgate.release.routes import route_of
@@ -58,11 +59,12 @@ class Controller:
         *,
         handlers: Mapping[str, EffectHandler] | None = None,
         owner: str | None = None,
+        lease_s: float = LEASE_S,
     ) -> None:
         self._db, self._shelf, self._members_folder, self._clock = db, shelf, members_folder, clock
         self._handlers = {"notify": log_effect, **(handlers or {})}
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._reader = reader
+        self._reader, self._lease_s = reader, lease_s
         self._evidence: Evidence | None = None  # read when the lease is ours, from the last snapshot
         self._gaps: dict[int, tuple[int, int]] = {}  # release -> (seq, log gap of all members when it began)
         self._status: dict[int, snapshots.Status] = {}
@@ -71,7 +73,7 @@ class Controller:
         """One round over all running releases; false while another controller holds the lease."""
         now_us = self._clock.now_us()
         with self._db.write() as tx:
-            mine = take_lease(tx, LEASE, self.owner, now_us=now_us)
+            mine = take_lease(tx, LEASE, self.owner, now_us=now_us, lease_s=self._lease_s)
         if not mine:
             self._evidence = None  # another one reads on; ours would be stale
             return False
@@ -84,7 +86,7 @@ class Controller:
         for release in running:
             self._step(release)
         self._run_effects()
-        if self._evidence.save(self._clock.now_us()):
+        if self._evidence.save(self._clock.now_us(), self._fence):
             self._evidence.forget(running)
         return True
 
@@ -114,9 +116,15 @@ class Controller:
     def close(self) -> None:
         """Save the evidence and give the lease back."""
         if self._evidence is not None:
-            self._evidence.save(self._clock.now_us(), force=True)
+            try:
+                self._evidence.save(self._clock.now_us(), self._fence, force=True)
+            except Conflict:
+                return  # another one reads on, from its own snapshot
         with self._db.write() as tx:
             drop_lease(tx, LEASE, self.owner)
+
+    def _fence(self, tx: sa.Connection) -> None:
+        check_lease(tx, LEASE, self.owner)
 
     def _step(self, release: Release) -> None:
         seen = self._look(release)
@@ -139,9 +147,9 @@ class Controller:
         if lowers_risk(release, after):
             self._shelf.publish_route(route_of(after), killed=(release.id,))
         with self._db.write() as tx:
-            check_lease(tx, LEASE, self.owner)
+            self._fence(tx)
             store.claim(tx, release, after, actor="controller", at_us=now_us, verdicts=seen.verdicts)
-        self._evidence.save(now_us, force=True)  # the counts that the move was made on
+        self._evidence.save(now_us, self._fence, force=True)  # the counts that the move was made on
         self.publish()
 
     def _look(self, release: Release) -> Seen:

@@ -6,7 +6,9 @@ replay gives the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+import sqlalchemy as sa
 
 from lockgate.clock import SECOND_US
 from lockgate.db import Database
@@ -67,11 +69,15 @@ class Evidence:
                 break
         return total
 
-    def save(self, now_us: int, *, force: bool = False) -> bool:
-        """Snapshot counts and offset together, at most every few seconds unless forced."""
+    def save(self, now_us: int, fence: Callable[[sa.Connection], None], *, force: bool = False) -> bool:
+        """Snapshot counts and offset together, at most every few seconds unless forced.
+
+        `fence` raises in the same transaction when another process took over the reading.
+        """
         if not force and now_us - self._saved_us < SNAPSHOT_S * SECOND_US:
             return False
         with self._db.write() as tx:
+            fence(tx)
             for model, baseline in self._baselines.items():
                 snapshots.save(tx, f"model:{model}", baseline, at_us=now_us)
             for number, counts in self._counts.items():

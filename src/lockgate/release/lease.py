@@ -8,7 +8,7 @@ from lockgate.clock import SECOND_US
 from lockgate.errors import Conflict
 from lockgate.release.tables import release_leases
 
-LEASE_S = 5.0
+LEASE_S = 2.0  # a controller that died is replaced after this long; a round takes half a second
 
 
 def take_lease(tx: sa.Connection, name: str, owner: str, *, now_us: int, lease_s: float = LEASE_S) -> bool:

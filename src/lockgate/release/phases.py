@@ -119,7 +119,12 @@ def advance(release: Release, seen: Seen, now_us: int) -> Decision:
     hold = _hold(release, seen, now_us)
     if hold is not None:
         return hold
-    return _RULES[release.phase](release, seen, now_us)
+    decision = _RULES[release.phase](release, seen, now_us)
+    running_s = (now_us - release.limit_us) / SECOND_US
+    timed = release.phase in (Phase.SHADOW, Phase.CANARY) and running_s > release.plan.max_s
+    if decision.to is None and timed:
+        return Decision(to=Phase.HELD, reason=f"after {span(running_s)} still: {decision.reason}")
+    return decision
 
 
 def _emergency(release: Release, seen: Seen) -> Decision | None:
@@ -141,6 +146,8 @@ def _emergency(release: Release, seen: Seen) -> Decision | None:
 
 def _hold(release: Release, seen: Seen, now_us: int) -> Decision | None:
     """What needs a person."""
+    if release.phase is Phase.DRAFT:
+        return None
     for verdict in seen.verdicts:
         if verdict.label >= Label.BROKEN:
             return Decision(to=Phase.HELD, reason=verdict.sentence)
@@ -148,10 +155,6 @@ def _hold(release: Release, seen: Seen, now_us: int) -> Decision | None:
         silent_s = (now_us - max(seen.counts.newest_us, release.phase_us)) / SECOND_US
         if silent_s > release.plan.no_data_s:
             return Decision(to=Phase.HELD, reason=f"no data: no request was recorded for {span(silent_s)}")
-    running_s = (now_us - release.limit_us) / SECOND_US
-    if release.phase in (Phase.SHADOW, Phase.CANARY) and running_s > release.plan.max_s:
-        said = f"after {span(running_s)} there is still too little evidence to go on"
-        return Decision(to=Phase.HELD, reason=said)
     return None
 
 

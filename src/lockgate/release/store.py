@@ -115,10 +115,7 @@ def releases_of(tx: sa.Connection, model: str | None = None, *, limit: int = 100
 def moves_of(tx: sa.Connection, number: int) -> list[Move]:
     """Every move of a release, the oldest first."""
     query = sa.select(release_moves).where(release_moves.c.release == number).order_by(release_moves.c.seq)
-    return [
-        msgspec.convert({**row, "verdicts": msgspec.json.decode(row["verdicts"])}, Move)
-        for row in tx.execute(query).mappings()
-    ]
+    return [_read_move(row) for row in tx.execute(query)]
 
 
 def claim(
@@ -276,9 +273,13 @@ def _columns(release: Release) -> dict[str, object]:
     return row
 
 
+def _read_move(row: sa.Row[tuple[object, ...]]) -> Move:
+    values = {name: getattr(row, name) for name in Move.__struct_fields__}
+    return msgspec.convert({**values, "verdicts": msgspec.json.decode(row.verdicts)}, Move)
+
+
 def _read(row: sa.Row[tuple[object, ...]]) -> Release:
-    values = dict(row._mapping)
-    values.pop("running")
+    values = {name: getattr(row, name) for name in Release.__struct_fields__}
     for name in _JSON:
         values[name] = msgspec.json.decode(values[name])
     return msgspec.convert(values, Release)
