@@ -1,0 +1,239 @@
+"""Looks at a drafted model in a confined process: signature, answers, compiled form with proof, example with golden answers.
+
+The model's own code runs only there, in the interpreter that its requirements ask for.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from lockgate.config import EnvironmentConfig, Home, ModelConfig
+from lockgate.datasets.columns import columns_from
+from lockgate.errors import InvalidInput, PredictionFailed
+from lockgate.inference.compiled import Graph
+from lockgate.inference.environment import interpreter_for
+from lockgate.inference.workshop import (
+    GRAPH_PATH,
+    Description,
+    Draft,
+    Workbench,
+    compile_draft,
+    open_draft,
+)
+from lockgate.registry.example import EXAMPLE_NAME, Columns, Example, encode_example
+from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Task
+from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
+from lockgate.submission.lock import pins_from, pins_of_distributions
+from lockgate.submission.parts import Progress, Stage, Submission
+from lockgate.submission.signature import answer_of, inputs_of, task_of
+from lockgate.submission.source import Source
+
+EXAMPLE_ROWS = 16
+DESCRIBED_ROWS = 50
+REQUIREMENTS_NAME = "requirements.txt"
+NO_DATA = "no data were submitted, so parity could not be proven: submit again with --train rows.parquet"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A manifest without files, data and provenance, and what was noticed on the way, in words."""
+
+    manifest: Manifest
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A draft's folder and all that is known before the model is loaded. `pins`: requirements given by people."""
+
+    package: Path
+    source: Source
+    frames: dict[str, pl.DataFrame]
+    asked: Submission
+    settings: ModelConfig
+    pins: tuple[str, ...]
+
+    def draft(self, inputs: tuple[Field, ...] = ()) -> Draft:
+        """What a confined process is told."""
+        return Draft(self.package, self.source.framework, self.source.model_path, self.source.entry, inputs)
+
+    def beside(self) -> list[str]:
+        """Columns of the data that are no inputs."""
+        settings = self.settings
+        return [
+            *self.asked.leave_out,
+            *(name for name in (settings.target, settings.time, settings.key) if name),
+        ]
+
+
+def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progress) -> Made:
+    """Write requirements, compiled form and example into the package's folder and return its manifest."""
+    progress(Stage.ENVIRONMENT, "finding an interpreter that the model runs in")
+    source, settings = job.source, job.settings
+    locked = job.pins or pins_from("\n".join(source.requirements))
+    python = _interpreter(locked, source, home, environment)
+    progress(Stage.DESCRIBE, "loading it in a confined process")
+    with open_draft(job.draft(), python=python, memory_mb=environment.memory_mb) as bench:
+        first = bench.describe()
+    inputs = inputs_of(
+        source.framework, first, job.frames, source.inputs, settings=settings, leave_out=job.asked.leave_out
+    )
+    real = _rows(job.frames, Signature(inputs=inputs, outputs=()), job.beside())
+    rows = real if real is not None else _blank(inputs)
+    with open_draft(job.draft(inputs), python=python, memory_mb=environment.memory_mb) as bench:
+        described = _described(bench, rows)
+        answer = answer_of(described, settings, job.frames)
+        signature = Signature(inputs=inputs, outputs=_outputs(described, answer))
+        progress(Stage.COMPILE, "converting it and comparing answers row by row")
+        compiled, graph = _compiled(bench, signature, answer, real, source.framework)
+        example = _example(bench, signature, rows, graph)
+    locked = locked or pins_of_distributions(described.distributions)
+    _write(job.package, locked, graph, example)
+    manifest = _manifest(
+        source,
+        described,
+        signature=signature,
+        answer=answer,
+        task=task_of(described, settings),
+        compiled=compiled,
+        pins=locked,
+    )
+    return Made(manifest, _remarks(described, compiled, source.framework))
+
+
+def _interpreter(pins: tuple[str, ...], source: Source, home: Home, environment: EnvironmentConfig) -> Path:
+    """The interpreter for these pins; without any the configured one, else the one that runs lockgate."""
+    if not pins and environment.python is None:
+        return Path(sys.executable)
+    wished = Manifest(
+        framework=source.framework,
+        task=Task.OTHER,
+        signature=Signature(inputs=(), outputs=()),
+        answer=Answer(prediction=""),
+        model_path=source.model_path,
+        compiled=Compiled(),
+        python=source.python or "",
+        requirements=pins,
+    )
+    return interpreter_for(wished, home, environment)
+
+
+def _rows(frames: dict[str, pl.DataFrame], signature: Signature, leave_out: list[str]) -> Columns | None:
+    """Real rows for the model: those of the first data set that is there, in a fixed random order."""
+    frame = next((frames[name] for name in ("train", "validation", "test") if name in frames), None)
+    if frame is None:
+        return None
+    columns = columns_from(frame, signature, leave_out=leave_out)
+    order = np.random.default_rng(0).permutation(frame.height)
+    return {name: array[order] for name, array in columns.items()}
+
+
+def _blank(inputs: tuple[Field, ...]) -> Columns:
+    """One row of zeros and empty texts, when there are no data."""
+    return {
+        field.name: np.full((1, *(max(1, size) for size in field.shape)), "", dtype=object)
+        if field.datatype is DataType.BYTES
+        else np.zeros((1, *(max(1, size) for size in field.shape)), dtype=NUMPY_TYPES[field.datatype])
+        for field in inputs
+    }
+
+
+def _described(bench: Workbench, rows: Columns) -> Description:
+    described = bench.describe({name: array[:DESCRIBED_ROWS] for name, array in rows.items()})
+    if not described.outputs:
+        raise InvalidInput(
+            "the model does not answer rows like these",
+            got=described.no_outputs,
+            fix="submit rows as the model was trained on them: --train rows.parquet",
+        )
+    return described
+
+
+def _outputs(described: Description, answer: Answer) -> tuple[Field, ...]:
+    """The model's outputs; the prediction of a classifier of texts lists its classes."""
+    texts = tuple(str(one) for one in answer.classes or () if isinstance(one, str))
+    return tuple(
+        Field(name=field.name, datatype=field.datatype, shape=field.shape, categories=texts)
+        if texts and field.name == answer.prediction and field.datatype is DataType.BYTES
+        else field
+        for field in described.outputs
+    )
+
+
+def _compiled(
+    bench: Workbench, signature: Signature, answer: Answer, rows: Columns | None, framework: Framework
+) -> tuple[Compiled, bytes | None]:
+    if rows is None and framework is not Framework.ONNX:
+        return Compiled(reason=NO_DATA), None
+    return compile_draft(bench, signature, answer, rows or {})
+
+
+def _example(bench: Workbench, signature: Signature, rows: Columns, graph: bytes | None) -> Example:
+    """A few rows, with one that misses each value that may be missing, and every form's answers to them."""
+    chosen = dict.fromkeys(range(min(EXAMPLE_ROWS, len(next(iter(rows.values()))))))
+    for field in signature.inputs:
+        if field.nullable and field.shape == ():
+            array = rows[field.name]
+            gaps = np.array([value is None for value in array]) if array.dtype == object else np.isnan(array)
+            chosen.update(dict.fromkeys(np.flatnonzero(gaps)[:1].tolist()))
+    inputs = {name: array[list(chosen)] for name, array in rows.items()}
+    try:
+        golden = bench.predict(inputs)
+    except PredictionFailed as error:
+        raise InvalidInput(
+            "the model does not answer some of the rows that were submitted with it", got=error.sentence(),
+            fix="train it on data with missing values, or leave such rows out",
+        ) from error  # fmt: skip
+    return Example(inputs, golden, Graph(graph, signature).answer(inputs) if graph is not None else None)
+
+
+def _write(package: Path, pins: tuple[str, ...], graph: bytes | None, example: Example) -> None:
+    (package / REQUIREMENTS_NAME).write_text("".join(f"{line}\n" for line in pins))
+    (package / EXAMPLE_NAME).write_bytes(encode_example(example))
+    if graph is not None:
+        (package / GRAPH_PATH).parent.mkdir(exist_ok=True)
+        (package / GRAPH_PATH).write_bytes(graph)
+
+
+def _manifest(
+    source: Source,
+    described: Description,
+    *,
+    signature: Signature,
+    answer: Answer,
+    task: Task,
+    compiled: Compiled,
+    pins: tuple[str, ...],
+) -> Manifest:
+    return Manifest(
+        framework=source.framework,
+        framework_version=described.framework_version,
+        task=task,
+        signature=signature,
+        answer=answer,
+        model_path=source.model_path,
+        entry=source.entry,
+        compiled=compiled,
+        python=".".join(described.python.split(".")[:2]),
+        requirements=pins,
+        trusted=source.trusted,
+        parameters=described.parameters,
+    )
+
+
+def _remarks(described: Description, compiled: Compiled, framework: Framework) -> tuple[str, ...]:
+    remarks = list(described.warnings)
+    if compiled.parity is not None:
+        remarks.append(
+            f"compiled: {compiled.parity.rows} rows answer alike, largest difference {compiled.parity.largest_difference:.2g}"
+        )
+    elif framework is not Framework.ONNX:
+        remarks.append(f"stays a Python model and runs in a process of its own: {compiled.reason}")
+    if described.unconfined:
+        remarks.append("this machine cannot confine: " + "; ".join(described.unconfined))
+    return tuple(remarks)

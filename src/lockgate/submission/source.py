@@ -1,0 +1,178 @@
+"""From what was received to a draft that looks as the package will: `model/`, `code/`; scanned, nothing loaded."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lockgate.errors import InvalidInput, NotFound
+from lockgate.frameworks.handlers import by_globals
+from lockgate.frameworks.python import module_of
+from lockgate.registry.manifest import Framework
+from lockgate.registry.mlmodel import MLModel, read_mlmodel
+from lockgate.registry.onnxfile import check_onnx
+from lockgate.registry.scan import ScanReport, scan_file
+from lockgate.registry.signature import Field
+from lockgate.registry.skopsfile import scan_skops
+from lockgate.submission.parts import Part
+from lockgate.submission.receive import receive_code
+from lockgate.submission.recognise import ACCEPTED, Kind, Recognised, recognise
+
+MODEL_FOLDER, CODE_FOLDER = "model", "code"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A draft's model. `inputs` and `requirements` are MLflow's, `trusted` the names that needed an admin's word."""
+
+    framework: Framework
+    model_path: str
+    entry: str | None = None
+    inputs: tuple[Field, ...] | None = None
+    requirements: tuple[str, ...] = ()
+    python: str | None = None
+    trusted: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exceptions:
+    """What the scanner accepts beyond its list: names that an admin allowed, modules that were submitted."""
+
+    model: str
+    trusted: frozenset[str]
+    shipped: frozenset[str]
+
+
+def place(given: Path | None, draft: Path, entry: str | None, exceptions: Exceptions) -> Source:
+    """Put the model into the draft and say what it is. Raises Unsafe for refused names, InvalidInput for other files."""
+    if entry is not None:
+        return _callable(given, draft, entry, exceptions.shipped)
+    if given is None:
+        raise InvalidInput("there is no model in this submission", allowed=ACCEPTED)
+    found = recognise(given)
+    if found.kind is Kind.MLMODEL:
+        return _mlmodel(given, draft, exceptions)
+    return _single(given, draft, found, exceptions)
+
+
+def _single(given: Path, draft: Path, found: Recognised, exceptions: Exceptions) -> Source:
+    """One model file, or a folder with an ONNX graph and its data."""
+    if found.kind is Kind.ONNX:
+        return _onnx(given, draft)
+    source = _scanned(given, found, exceptions)
+    path = f"{MODEL_FOLDER}/{source.model_path}"
+    _move(given, draft / path)
+    remarks = source.remarks
+    expected = {".pickle": ".pkl", ".lgb": ".txt", ".ubjson": ".ubj"}.get(
+        given.suffix.lower(), given.suffix.lower()
+    )
+    if expected and expected not in (
+        Path(path).suffix,
+        ".gz",
+        ".z",
+        ".xz",
+        ".bz2",
+        ".lzma",
+        ".joblib",
+        ".pkl",
+        ".model",
+    ):
+        remarks += (f"{given.name} holds {_article(found)}, whatever its ending says; it was read as that",)
+    return replace(source, model_path=path, remarks=remarks)
+
+
+def _scanned(given: Path, found: Recognised, exceptions: Exceptions) -> Source:
+    """Framework and file name of a model that was scanned; boosters' own files hold no names."""
+    if found.kind is Kind.BOOSTER and found.framework is not None:
+        return Source(found.framework, f"model{found.ending}")
+    scan = scan_skops if found.kind is Kind.SKOPS else scan_file
+    report = scan(given, trusted=exceptions.trusted, shipped=exceptions.shipped)
+    report.require_safe(exceptions.model)
+    ending = found.ending or (".joblib" if report.joblib else ".pkl")
+    return Source(_framework(given.name, report), f"model{ending}", trusted=report.trusted)
+
+
+def _framework(name: str, report: ScanReport) -> Framework:
+    handler = by_globals(report.globals)
+    if handler is not None:
+        return handler.framework
+    if report.shipped or report.trusted:  # a class of the submitter's own, with a predict method
+        return Framework.SKLEARN
+    raise InvalidInput(
+        f"{name} holds no model of a framework that lockgate knows",
+        got=", ".join(report.globals[:10]) or "plain values only",
+        allowed=ACCEPTED,
+        fix="submit the fitted model or pipeline itself",
+    )
+
+
+def _onnx(given: Path, draft: Path) -> Source:
+    graph = given if given.is_file() else next(path for path in given.iterdir() if path.suffix == ".onnx")
+    report = check_onnx(graph)
+    for name in report.external:
+        _move(graph.parent / name, draft / MODEL_FOLDER / name)
+    _move(graph, draft / MODEL_FOLDER / "model.onnx")
+    return Source(Framework.ONNX, f"{MODEL_FOLDER}/model.onnx")
+
+
+def _mlmodel(given: Path, draft: Path, exceptions: Exceptions) -> Source:
+    said = read_mlmodel(given)
+    if said.code is not None:
+        logged = [
+            path for path in sorted((given / said.code).iterdir()) if path.suffix == ".py" or path.is_dir()
+        ]
+        shipped = receive_code(tuple(Part.of(path) for path in logged), draft / CODE_FOLDER)
+        exceptions = replace(exceptions, shipped=exceptions.shipped | shipped)
+    if said.file is not None:
+        file = given / said.file
+        if said.framework is Framework.ONNX and file.suffix == ".onnx":
+            source = _onnx(file, draft)
+        else:
+            source = _single(file, draft, recognise(file), exceptions)
+    else:
+        source = _whole_folder(given, draft, exceptions)
+    return _as_said(source, said)
+
+
+def _as_said(source: Source, said: MLModel) -> Source:
+    return replace(source, inputs=said.inputs, requirements=said.requirements, python=said.python)
+
+
+def _whole_folder(given: Path, draft: Path, exceptions: Exceptions) -> Source:
+    """A flavor that MLflow opens itself: every pickle in the folder is scanned, then the folder is taken as it is."""
+    trusted: set[str] = set()
+    for path in sorted(path for path in given.rglob("*") if path.is_file()):
+        if path.suffix in (".pkl", ".pickle", ".joblib") or path.read_bytes()[:1] == b"\x80":
+            report = scan_file(path, trusted=exceptions.trusted, shipped=exceptions.shipped)
+            trusted |= set(report.require_safe(exceptions.model).trusted)
+    _move(given, draft / MODEL_FOLDER)
+    return Source(Framework.MLFLOW, MODEL_FOLDER, trusted=tuple(sorted(trusted)))
+
+
+def _callable(given: Path | None, draft: Path, entry: str, shipped: Collection[str]) -> Source:
+    module = module_of(entry)
+    file = draft / CODE_FOLDER / Path(*module.split("."))
+    if module.partition(".")[0] not in shipped or not (file.with_suffix(".py").is_file() or file.is_dir()):
+        raise NotFound(
+            f"the module '{module}' of the entry {entry} is not among the code that was submitted",
+            got=", ".join(sorted(shipped)) or "no code",
+            fix=f"--code {module.partition('.')[0]}.py",
+        )
+    if given is None:
+        return Source(Framework.PYTHON, CODE_FOLDER, entry=entry)
+    _move(given, draft / MODEL_FOLDER / given.name if given.is_file() else draft / MODEL_FOLDER)
+    return Source(Framework.PYTHON, MODEL_FOLDER, entry=entry)
+
+
+def _move(given: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(given, target)
+
+
+def _article(found: Recognised) -> str:
+    return {Kind.PICKLE: "a pickle", Kind.SKOPS: "a skops model"}.get(
+        found.kind, f"a {found.framework} model"
+    )
