@@ -24,7 +24,7 @@ from lockgate.predictions.flat import SCHEMA, day_of, flat
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.offsets import slowest
 from lockgate.predictions.record import Kind
-from lockgate.predictions.segment import SUFFIX, is_ended, whole_end
+from lockgate.predictions.segment import HEADER, SUFFIX, is_ended
 from lockgate.predictions.writers import claim, end_abandoned
 
 TABLE = "archive/predictions"
@@ -78,8 +78,8 @@ def commit_ended(log: Path, blobs: Blobs) -> list[str]:
 def remove_archived(log: Path, blobs: Blobs, database: Database) -> tuple[list[str], dict[str, list[str]]]:
     """Remove the files of committed segments that every registered reader is past; and who holds up the others."""
     table = open_table(blobs)
-    ends = {
-        segment: whole_end(log / f"{segment}{SUFFIX}", segment)[0]
+    ends = {  # an archived segment is ended: its last frame ends where the mark begins
+        segment: (log / f"{segment}{SUFFIX}").stat().st_size - HEADER.size
         for segment in LogReader(log).segments()
         if is_archived(table, segment)
     }

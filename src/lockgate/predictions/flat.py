@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from itertools import groupby
 
 import msgspec
 import polars as pl
@@ -32,22 +33,20 @@ _blocks = msgspec.msgpack.Decoder(list[Block])
 
 def flat(placed: Iterable[tuple[Record, Offset]]) -> pl.DataFrame:
     """One row per record. `place` is the record's place within the frame that ends at the offset."""
-    rows: dict[str, list[object]] = {name: [] for name in SCHEMA}
-    last, place = None, 0
-    for record, offset in placed:
-        place = place + 1 if offset == last else 0
-        last = offset
-        for name in _SAME:
-            rows[name].append(getattr(record, name))
-        for name in _ATTEMPT:
-            rows[f"failed_{name}"].append(getattr(record.failed, name) if record.failed else None)
-        rows["day"].append(day_of(record.at_us))
-        rows["inputs"].append(_encoder.encode(record.inputs))
-        rows["outputs"].append(_encoder.encode(record.outputs))
-        rows["segment"].append(offset.segment)
-        rows["position"].append(offset.position)
-        rows["place"].append(place)
-    return pl.DataFrame(rows, schema=SCHEMA)
+    pairs = list(placed)
+    records, offsets = [record for record, _ in pairs], [offset for _, offset in pairs]
+    columns: dict[str, list[object]] = {name: [getattr(record, name) for record in records] for name in _SAME}
+    for name in _ATTEMPT:
+        columns[f"failed_{name}"] = [
+            None if record.failed is None else getattr(record.failed, name) for record in records
+        ]
+    columns["day"] = [day_of(record.at_us) for record in records]
+    for name in ("inputs", "outputs"):
+        columns[name] = [_encoder.encode(getattr(record, name)) for record in records]
+    columns["segment"] = [offset.segment for offset in offsets]
+    columns["position"] = [offset.position for offset in offsets]
+    columns["place"] = [place for _, group in groupby(offsets) for place, _ in enumerate(group)]
+    return pl.DataFrame(columns, schema=SCHEMA)
 
 
 def record_of(row: dict[str, object]) -> Record:

@@ -6,6 +6,7 @@ snapshot, and what the snapshot holds is left out of the hot part.
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -41,6 +42,16 @@ class _Asked:
     version: int | None
     kinds: tuple[Kind, ...]
 
+    def __call__(self, record: Record) -> bool:
+        """Whether a record is wanted."""
+        return (
+            record.kind in self.kinds
+            and (self.model is None or record.model == self.model)
+            and (self.since_us is None or record.at_us >= self.since_us)
+            and (self.until_us is None or record.at_us < self.until_us)
+            and (self.version is None or record.version == self.version)
+        )
+
     def expression(self) -> pl.Expr:
         """The same, over the columns of the table."""
         tests = [pl.col("kind").is_in([kind.value for kind in self.kinds])]
@@ -74,7 +85,8 @@ def frame(
     cannot be understood.
     """
     condition = _condition(where)
-    found = _stored(home, blobs, _Asked(model, since_us, until_us, version, tuple(kinds)))
+    asked = _Asked(model, since_us, until_us, version, tuple(kinds))
+    found = _stored(home, blobs, asked, newest=limit if condition is None else None)
     early = condition is not None and set(condition.meta.root_names()) <= {*SCHEMA, "at"} - _BLOCKS
     if early:
         found = _filter(found, condition, where)
@@ -104,30 +116,33 @@ def records(
     return (record_of(row) for row in found.iter_rows(named=True))
 
 
-def _stored(home: Home, blobs: Blobs, asked: _Asked) -> pl.DataFrame:
-    """Records as rows, archived and hot, in order of time."""
-    wanted = asked.expression()
-    hot = flat(_hot(home.log, asked.model, asked.since_us or 0))
+def _stored(home: Home, blobs: Blobs, asked: _Asked, newest: int | None = None) -> pl.DataFrame:
+    """Records as rows, archived and hot, in order of time; `newest`: no more than the newest so many are needed."""
+    placed = _hot(home.log, asked)
+    if newest is not None:
+        placed = iter(heapq.nlargest(newest, placed, key=lambda one: one[0].at_us))
+    hot = flat(sorted(placed, key=lambda one: one[1]))
     table = open_table(blobs)
     parts = []
     if table is not None:
         fresh = [name for name in hot["segment"].unique() if not is_archived(table, name)]
         hot = hot.filter(pl.col("segment").is_in(fresh))
-        parts.append(pl.scan_delta(table).select(list(SCHEMA)).filter(wanted))
-    parts.append(hot.lazy().filter(wanted))
+        parts.append(pl.scan_delta(table).select(list(SCHEMA)).filter(asked.expression()))
+    parts.append(hot.lazy())
     at = pl.from_epoch("at_us", time_unit="us").dt.replace_time_zone("UTC").alias("at")
-    return pl.concat(parts).sort(_ORDER).with_columns(at).collect()
+    found = pl.concat(parts).sort(_ORDER).with_columns(at)
+    return (found if newest is None else found.tail(newest)).collect()
 
 
-def _hot(log: Path, model: str | None, since_us: int) -> Iterator[tuple[Record, Offset]]:
-    """Records of the segments that are files now. A file that vanishes meanwhile is in the archive."""
+def _hot(log: Path, asked: _Asked) -> Iterator[tuple[Record, Offset]]:
+    """Wanted records of the segments that are files now. A file that vanishes meanwhile is in the archive."""
     reader = LogReader(log)
     for segment in reader.segments():
         try:
-            if (log / f"{segment}{SUFFIX}").stat().st_mtime_ns // 1000 < since_us:
+            if (log / f"{segment}{SUFFIX}").stat().st_mtime_ns // 1000 < (asked.since_us or 0):
                 continue  # its last write was before
             for record, place in reader.placed([segment]):
-                if (model is None or record.model == model) and record.at_us >= since_us:
+                if asked(record):
                     yield record, place
         except FileNotFoundError:
             continue
