@@ -38,6 +38,11 @@ def encode(value: object) -> bytes:
     return msgspec.json.encode(value, enc_hook=_plain)
 
 
+def plain(value: object) -> Any:
+    """A value of the house as it will look in JSON, made once."""
+    return msgspec.json.decode(encode(value))
+
+
 def refusal(error: LockgateError) -> Response:
     """An error as JSON with its own status."""
     headers = {}

@@ -15,7 +15,7 @@ import msgspec
 
 from lockgate.clock import HOUR_US, Clock
 from lockgate.errors import Busy, LockgateError, NotFound
-from lockgate.web.answers import unforeseen
+from lockgate.web.answers import plain, unforeseen
 
 WORKERS = 2
 MOST_WAITING = 50
@@ -126,7 +126,7 @@ class Jobs:
 
         job.state, job.phase = JobState.RUNNING, "starting"
         try:
-            job.result = work(progress)
+            job.result = plain(work(progress))
         except LockgateError as error:
             job.error = error.as_json()
         except Exception:

@@ -16,7 +16,19 @@ from lockgate.registry.store import ModelRow, Version
 from lockgate.release.phases import Release
 from lockgate.release.promise import ReleasePlan
 from lockgate.traffic import Plan
-from lockgate.web.api import audit, health, jobs, logs, models, people, policies, releases, sessions, versions
+from lockgate.web.api import (
+    audit,
+    health,
+    jobs,
+    logs,
+    models,
+    people,
+    policies,
+    releases,
+    sessions,
+    versions,
+    work,
+)
 from lockgate.web.api.models import ModelShown
 from lockgate.web.api.people import KeyShown, Standing
 from lockgate.web.api.releases import Acted
@@ -35,6 +47,7 @@ API: tuple[APIRouter, ...] = (
     models.router,
     versions.router,
     releases.router,
+    work.router,
     logs.router,
 )
 

@@ -1,0 +1,128 @@
+"""`lockgate up`: console, gateway and everything behind them, on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import webbrowser
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Annotated
+
+import httpx
+import typer
+
+from lockgate.cli.show import new_app
+from lockgate.config import Home, home_from
+from lockgate.gateway.port import claim_port
+from lockgate.gateway.port import free_port as any_port
+from lockgate.gateway.worker import worker_argv
+from lockgate.governance.keys import create_key, list_keys
+from lockgate.supervisor import Child, Event, Supervisor
+from lockgate.wiring.house import House, open_house
+from lockgate.wiring.ports import Addresses, forget_addresses, free_port, url, write_addresses
+from lockgate.wiring.services import children
+
+app = new_app("Start console, gateway and everything behind them.")
+READY_S = 60.0
+QUIET = frozenset({"started", "stopped"})
+
+
+@app.command()
+def up(
+    *,
+    port: Annotated[
+        int | None, typer.Option(help="The console's; 0: any free one.", show_default="8400")
+    ] = None,
+    gateway_port: Annotated[
+        int | None, typer.Option(help="The gateway's; 0: any.", show_default="8401")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Gateway processes.", min=1, show_default="1")] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the console in the browser.")] = False,
+) -> None:
+    """Start everything and look after it: what dies is started again. Ctrl-C stops in good order."""
+    home = home_from()
+    with ExitStack() as stack:
+        house = open_house(home)
+        console, gateway = house.config.console, house.config.gateway
+        console_port = free_port(console.host, console.port if port is None else port, "--port")
+        wanted = gateway.port if gateway_port is None else gateway_port
+        taken = wanted or any_port(gateway.host)
+        stack.enter_context(claim_port(gateway.host, taken, "--gateway-port"))
+        processes = [
+            *children(home.root, host=console.host, port=console_port),
+            *_gateways(home, gateway.host, taken, workers or gateway.workers),
+        ]
+        supervisor = Supervisor(processes, home.run, tell=_tell)
+        addresses = Addresses(console=url(console.host, console_port), gateway=url(gateway.host, taken))
+        stack.enter_context(_noted(home, addresses))
+        _say_first_key(house, addresses)
+        house.close()
+        greeter = threading.Thread(target=_greet, args=(addresses, open_browser), daemon=True)
+        greeter.start()
+        supervisor.run()
+    print("lockgate: stopped")
+
+
+def _gateways(home: Home, host: str, port: int, workers: int) -> Iterator[Child]:
+    for number in range(workers):
+        name = f"gateway-{number}"
+        yield Child(name, worker_argv(home.root, name, host=host, port=port))
+
+
+@contextmanager
+def _noted(home: Home, addresses: Addresses) -> Iterator[None]:
+    write_addresses(home, addresses)
+    try:
+        yield
+    finally:
+        forget_addresses(home)
+
+
+def _tell(event: Event) -> None:
+    """Deaths are said aloud; ordinary starts and stops are not."""
+    if event.what not in QUIET:
+        print(f"lockgate: {event.name} {event.what} {event.detail}".rstrip(), file=sys.stderr, flush=True)
+
+
+def _say_first_key(house: House, addresses: Addresses) -> None:
+    """The very first start makes a key for the owner, shows it once, and says how to call a model with it."""
+    with house.db.read() as tx:
+        if list_keys(tx):
+            return
+    with house.db.write() as tx:
+        key, _ = create_key(tx, house.owner, label="first start", by=house.owner, at_us=house.clock.now_us())
+    house.publish_access()
+    print(f"Your key, {house.owner.id}; it is shown this once:\n\n  {key}\n")
+    print("Sign in to the console with it. When a model is live, call it with it:\n")
+    print(
+        f"  curl {addresses.gateway}/v2/models/MODEL/infer -H 'Authorization: Bearer {key}' -d @request.json\n"
+    )
+    sys.stdout.flush()
+
+
+def _greet(addresses: Addresses, open_browser: bool) -> None:
+    """Say where everything is as soon as it answers."""
+    deadline = time.monotonic() + READY_S
+    waiting = {"console": f"{addresses.console}/api/health", "gateway": f"{addresses.gateway}/v2/health/live"}
+    while waiting and time.monotonic() < deadline:
+        for name, address in list(waiting.items()):
+            if _answers(address):
+                del waiting[name]
+                print(f"{name:<8} {getattr(addresses, name)}", flush=True)
+        time.sleep(0.1)
+    for name in waiting:
+        print(
+            f"lockgate: the {name} does not answer; see {name}*.log in run/ of the home folder",
+            file=sys.stderr,
+        )
+    if open_browser and "console" not in waiting:
+        webbrowser.open(addresses.console)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=2.0).is_success
+    except httpx.HTTPError:
+        return False

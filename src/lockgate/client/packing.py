@@ -1,0 +1,219 @@
+"""What is handed in, as files: an estimator is dumped, a function is taken with its module, a folder is zipped."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import pickle
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from lockgate.client.notebook import MODULE, lives_in_main, source_module
+from lockgate.errors import InvalidInput
+
+IGNORED = ("__pycache__", ".git", ".ipynb_checkpoints", ".venv")
+_FIX = "hand in a fitted estimator, a function, or the path of a model file or folder"
+
+
+@dataclass
+class Parcel:
+    """What goes to the registry: the model's file (None for plain code), code files by their name, the entry of code."""
+
+    name: str | None = None
+    body: bytes | Path | None = None
+    code: dict[str, bytes] = field(default_factory=dict)
+    entry: str | None = None
+
+
+def pack(model: Any, code: Iterable[str | Path] = (), entry: str | None = None) -> Parcel:
+    """Whatever a model builder has in hand. Raises InvalidInput with the exact fix for what cannot be handed in."""
+    parcel = _parcel(model)
+    parcel.entry = entry or parcel.entry
+    for path in map(Path, code):
+        parcel.code.update(code_files(path))
+    return parcel
+
+
+def code_files(path: Path) -> dict[str, bytes]:
+    """A module's file or a package's folder, by names as Python imports them."""
+    if path.is_file():
+        return {path.name: path.read_bytes()}
+    if path.is_dir():
+        return {f"{path.name}/{name}": file.read_bytes() for name, file in _files(path)}
+    raise InvalidInput("there is no such code", got=path, fix="name Python files or folders of them")
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """Files as one zip, the same bytes for the same files."""
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), files[name], zipfile.ZIP_DEFLATED)
+    return body.getvalue()
+
+
+def zipped_folder(folder: Path) -> bytes:
+    """A folder's files as one zip."""
+    return zipped({name: file.read_bytes() for name, file in _files(folder)})
+
+
+def commit_of(folder: Path) -> str | None:
+    """The git commit of a folder, `-dirty` when files differ from it; None outside a repository."""
+
+    def git(*words: str) -> str | None:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return f"{commit}-dirty" if commit and git("status", "--porcelain", "-uno") else commit
+    except OSError:
+        return None  # there is no git here
+
+
+def _parcel(model: Any) -> Parcel:
+    if isinstance(model, str | Path):
+        return _from_path(Path(model))
+    if isinstance(model, FunctionType | type):
+        return _from_code(model)
+    if hasattr(model, "SerializeToString") and hasattr(model, "graph"):
+        return Parcel("model.onnx", model.SerializeToString())
+    if isinstance(model, ModuleType) or not (hasattr(model, "predict") or callable(model)):
+        raise InvalidInput("this is no model", got=type(model).__name__, fix=_FIX)
+    return _from_object(model)
+
+
+def _from_path(path: Path) -> Parcel:
+    if path.is_dir():
+        return Parcel(f"{path.resolve().name}.zip", zipped_folder(path))
+    if not path.is_file():
+        raise InvalidInput("there is no such model file", got=path, fix=_FIX)
+    if path.suffix == ".py":
+        return Parcel(code={path.name: path.read_bytes()}, entry=f"{path.stem}:predict")
+    return Parcel(path.name, path)
+
+
+def _from_code(thing: Any) -> Parcel:
+    """A function, or a class with a predict method, with the module that it lives in."""
+    if lives_in_main(thing):
+        source = source_module([thing])
+        return Parcel(code={f"{MODULE}.py": source.encode()}, entry=f"{MODULE}:{thing.__qualname__}")
+    if "<" in thing.__qualname__:
+        raise InvalidInput(
+            f"'{thing.__qualname__}' cannot be imported by name", fix="define it with def at the top level"
+        )
+    return Parcel(code=_local_code({thing.__module__}), entry=f"{thing.__module__}:{thing.__qualname__}")
+
+
+def _from_object(model: Any) -> Parcel:
+    import joblib  # noqa: PLC0415 - only who hands in an object needs it
+
+    seen = _Globals()
+    seen.look_at(model)
+    mine = [thing for thing in seen.found if lives_in_main(thing)]
+    code = _local_code({thing.__module__ for thing in seen.found if not lives_in_main(thing)})
+    if mine:
+        code[f"{MODULE}.py"] = source_module(mine).encode()
+    body = io.BytesIO()
+    with _moved(mine):
+        try:
+            joblib.dump(model, body, compress=0)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise InvalidInput("this model cannot be written to a file", got=error, fix=_FIX) from error
+    return Parcel("model.joblib", body.getvalue(), code)
+
+
+class _Globals(pickle.Pickler):
+    """Notes every class and function that an object refers to, without keeping what is pickled."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), protocol=5)
+        self.found: list[Any] = []
+
+    def look_at(self, model: Any) -> None:
+        """Walk through an object. Raises InvalidInput for what no file can hold."""
+        try:
+            self.dump(model)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            if not any(lives_in_main(thing) for thing in self.found):
+                raise InvalidInput("this model cannot be written to a file", got=error, fix=_FIX) from error
+
+    def reducer_override(self, thing: Any) -> Any:
+        """Called for every object that is not a plain value."""
+        kind = thing if isinstance(thing, type | FunctionType) else type(thing)
+        if "<" in kind.__qualname__ and isinstance(kind, FunctionType):
+            raise InvalidInput(
+                f"the model holds {kind.__qualname__} of {kind.__code__.co_filename}, line {kind.__code__.co_firstlineno}",
+                fix="write it as a function with def at the top level of a module, and fit the model with that",
+            )
+        if kind not in self.found:
+            self.found.append(kind)
+        return NotImplemented
+
+
+@contextmanager
+def _moved(things: list[Any]) -> Iterator[None]:
+    """While a model is dumped, classes of the notebook call themselves by the module that they are packaged in."""
+    stand_in = ModuleType(MODULE)
+    for thing in things:
+        setattr(stand_in, thing.__qualname__, thing)
+        thing.__module__ = MODULE
+    sys.modules[MODULE] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules[MODULE]
+        for thing in things:
+            thing.__module__ = "__main__"
+
+
+def _local_code(modules: set[str]) -> dict[str, bytes]:
+    """Files of the project's own modules among these, and of those that they import in turn; libraries are left out."""
+    files: dict[str, bytes] = {}
+    done: set[str] = set()
+    waiting = set(modules)
+    while waiting:
+        name = waiting.pop()
+        module = sys.modules.get(name)
+        if name in done or module is None or not _is_local(module):
+            continue
+        done.add(name)
+        top = name.partition(".")[0]
+        file = Path(inspect.getfile(module)).resolve()
+        if top == name and file.name != "__init__.py":
+            files[file.name] = file.read_bytes()
+        else:
+            folder = Path(inspect.getfile(sys.modules[top])).resolve().parent
+            files.update(code_files(folder))
+        for value in vars(module).values():
+            used = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+            if isinstance(used, str):
+                waiting.add(used)
+    return files
+
+
+def _is_local(module: ModuleType) -> bool:
+    """Code of the project: a file that lies neither in an installed environment nor in Python itself."""
+    file = getattr(module, "__file__", None)
+    if not file or module.__name__.partition(".")[0] in ("__main__", "lockgate"):
+        return False
+    path = Path(file).resolve()
+    libraries = {
+        Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    }
+    return not any(path.is_relative_to(place) for place in libraries) and "site-packages" not in path.parts
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder)
+        if file.is_file() and not any(part in IGNORED for part in name.parts):
+            yield name.as_posix(), file

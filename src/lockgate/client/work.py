@@ -1,0 +1,68 @@
+"""Validating a version and scoring a table, from Python."""
+
+from __future__ import annotations
+
+import io
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from lockgate.client.naming import version_path
+from lockgate.client.transport import Progress, connected
+from lockgate.errors import Conflict, InvalidInput
+
+
+def validate(
+    version: str,
+    suite: str | None = None,
+    *,
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run the checks on a version (`churn/3`; `churn`: the newest) and return the recorded validation."""
+    with connected(home) as lockgate:
+        job = lockgate.post(f"{version_path(version)}/validate", {"suite": suite})
+        found: dict[str, Any] = lockgate.wait(job, progress)
+    return found
+
+
+def report(version: str, *, home: str | Path | None = None) -> bytes:
+    """The findings of a version as one HTML page that needs nothing else."""
+    with connected(home) as lockgate:
+        return lockgate.read(f"{version_path(version)}/report")
+
+
+def score(
+    version: str,
+    table: Any,
+    output: str | Path,
+    *,
+    overwrite: bool = False,
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Score a table (a path or a data frame) with a version (`churn@live`; `churn`: the live one) into a Parquet file.
+
+    Returns counts of rows. Raises Conflict when the file is there and `overwrite` is not set.
+    """
+    target = Path(output)
+    if target.exists() and not overwrite:
+        raise Conflict(f"there is a file {target} already", fix="choose another name, or allow overwriting")
+    with ExitStack() as stack, connected(home) as lockgate:
+        upload = [("file", _table(table, stack))]
+        job = lockgate.upload(f"{version_path(version, default='live')}/score", {}, upload)
+        done: dict[str, Any] = lockgate.wait(job, progress)
+        lockgate.download(f"/jobs/{job['id']}/file", target)
+    return done
+
+
+def _table(table: Any, stack: ExitStack) -> tuple[str, Any]:
+    if not isinstance(table, str | Path):
+        body = io.BytesIO()
+        (table.write_parquet if hasattr(table, "write_parquet") else table.to_parquet)(body)
+        return "rows.parquet", body.getvalue()
+    path = Path(table)
+    try:
+        return path.name, stack.enter_context(path.open("rb"))
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read", got=error.strerror) from error

@@ -1,0 +1,104 @@
+"""Work that takes a while: submit, validate, score. Each answers a job to follow at once."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Response, UploadFile
+from pydantic import BaseModel, ConfigDict
+
+from lockgate.governance.people import require
+from lockgate.governance.permissions import Permission
+from lockgate.web.answers import answer
+from lockgate.web.api.jobs import AllJobs
+from lockgate.web.auth import Asking, InHouse
+from lockgate.web.jobs import Job
+from lockgate.web.shapes import says
+from lockgate.web.uploads import keep, tidying
+from lockgate.wiring.names import resolve
+from lockgate.wiring.scoring import score_file
+from lockgate.wiring.submitting import may_submit, read_metadata, submit_upload
+from lockgate.wiring.validating import validate_version
+
+router = APIRouter(tags=["work"])
+Table = Annotated[UploadFile | None, File(description="parquet, csv or jsonl")]
+
+
+class Wanted(BaseModel):
+    """Which suite to run; that of the model's tier when none is named."""
+
+    model_config = ConfigDict(extra="forbid")
+    suite: str | None = None
+
+
+@router.post("/models/{model}/versions", responses=says(Job))
+def submit(
+    model: str,
+    house: InHouse,
+    me: Asking,
+    jobs: AllJobs,
+    *,
+    metadata: Annotated[
+        str, Form(description="JSON: settings, entry, uri, commit, parameters, metrics, notes, tags")
+    ],
+    requirements: Annotated[str | None, Form(description="text of a file with exact pins")] = None,
+    file: Annotated[
+        UploadFile | None, File(alias="model", description="a model file, or a zip of a folder")
+    ] = None,
+    code: Annotated[list[UploadFile] | None, File(description="Python files, or zips of them")] = None,
+    train: Table = None,
+    validation: Table = None,
+    test: Table = None,
+) -> Response:
+    """Submit a model: scan, compile, prove, seal. The job's result is `{"version", "new", "remarks"}`."""
+    asked = read_metadata(metadata)
+    may_submit(house, me, model)
+    given = {"model": [file], "train": [train], "validation": [validation], "test": [test]}
+    uploads = {name: [each for each in files if each is not None] for name, files in given.items()}
+    folder, kept = keep(jobs, {**uploads, "code": code or []})
+    work = tidying(
+        folder,
+        lambda tell: submit_upload(house, me, model, asked, files=kept, requirements=requirements, tell=tell),
+    )
+    return answer(jobs.start("submit", model, me.id, work))
+
+
+@router.post("/models/{model}/versions/{version}/validate", responses=says(Job))
+def validate(
+    model: str, version: str, sent: Wanted, house: InHouse, me: Asking, *, jobs: AllJobs
+) -> Response:
+    """Run a suite of checks. The job's result is the recorded validation."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.MODEL_VALIDATE, model)
+        found = resolve(tx, model, version)
+    return answer(
+        jobs.start(
+            "validate", found.name, me.id, lambda tell: validate_version(house, me, found, sent.suite, tell)
+        )
+    )
+
+
+@router.post("/models/{model}/versions/{version}/score", responses=says(Job))
+def score(
+    model: str,
+    version: str,
+    house: InHouse,
+    me: Asking,
+    *,
+    jobs: AllJobs,
+    file: Annotated[UploadFile, File()],
+) -> Response:
+    """Score a table. The job's result is counts; its file the table with the answers, as Parquet."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.PREDICTION_CALL, model)
+        found = resolve(tx, model, version)
+    folder, kept = keep(jobs, {"file": [file]})
+    target, number = jobs.place("scored.parquet"), uuid.uuid4().hex
+    work = tidying(
+        folder,
+        lambda tell: score_file(
+            house, me, found, table=kept["file"][0], target=target, job=number, tell=tell
+        ),
+    )
+    return answer(jobs.start("score", found.name, me.id, work, file=target))

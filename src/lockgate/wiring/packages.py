@@ -1,0 +1,30 @@
+"""Opening a sealed package of the registry, wherever the store is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from lockgate.inference.executor import Executor
+from lockgate.inference.open import open_model
+from lockgate.registry.package import blob_name
+from lockgate.registry.store import get_model
+from lockgate.wiring.house import House
+
+
+def open_version(house: House, digest: str, python: str | None = None) -> Executor:
+    """The executor of a sealed package; close it when done. `python`: the model's named interpreter."""
+    folder = house.blobs.fetch_tree(blob_name(digest), house.home.cache)
+    return open_model(
+        folder,
+        digest,
+        home=house.home,
+        environment=house.config.environment,
+        python=Path(python) if python else None,
+    )
+
+
+def interpreter_of(tx: sa.Connection, model: str) -> str | None:
+    """The interpreter that a model's settings name, if they name one."""
+    return get_model(tx, model).settings.python

@@ -1,0 +1,65 @@
+"""Scoring a table with a version of the registry: the same package as online, the same log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from lockgate.config import ModelConfig
+from lockgate.datasets.columns import columns_from
+from lockgate.datasets.dataset import read_table
+from lockgate.governance.people import Person, require
+from lockgate.governance.permissions import Permission
+from lockgate.inference.batch import CHUNK_ROWS, BatchJob, Chunk, score_table
+from lockgate.predictions.log import open_writer
+from lockgate.registry.signature import Signature
+from lockgate.registry.store import Version, get_model
+from lockgate.wiring.house import House
+from lockgate.wiring.packages import open_version
+
+Tell = Callable[..., None]  # tell(phase, done, total, message)
+
+
+class ScoredTable(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a table. `job` stands in every record as `inference_id`."""
+
+    model: str
+    version: int
+    rows: int
+    failed: int
+    job: str
+
+
+def score_file(
+    house: House, person: Person, version: Version, *, table: Path, target: Path, job: str, tell: Tell
+) -> ScoredTable:
+    """Score a table file into a Parquet file. Raises Forbidden, InvalidInput for a table that does not fit."""
+    with house.db.read() as tx:
+        require(tx, person, Permission.PREDICTION_CALL, version.model)
+        settings = get_model(tx, version.model).settings
+    tell("reading the table", 0, 0)
+    frame = read_table(table)
+    tell("loading the model", 0, 0)
+    with (
+        closing(open_version(house, version.digest, settings.python)) as executor,
+        open_writer(house.home.log, "batch") as log,
+    ):
+        done = score_table(
+            executor, _chunks(frame, executor.manifest.signature, settings), target,
+            job=BatchJob(version.model, version.number, person.id, job), log=log, clock=house.clock,
+            progress=lambda rows: tell("scoring", rows, frame.height),
+        )  # fmt: skip
+    return ScoredTable(
+        model=version.model, version=version.number, rows=done.rows, failed=done.failed, job=job
+    )
+
+
+def _chunks(frame: pl.DataFrame, signature: Signature, settings: ModelConfig) -> Iterator[Chunk]:
+    leave_out = [name for name in (settings.target, settings.time, settings.key) if name is not None]
+    for start in range(0, frame.height, CHUNK_ROWS):
+        rows = frame.slice(start, CHUNK_ROWS)
+        yield Chunk(rows.to_arrow(), columns_from(rows, signature, leave_out=leave_out))

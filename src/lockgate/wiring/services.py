@@ -1,0 +1,111 @@
+"""The processes behind a box, each with one duty: `python -m lockgate.wiring.services controller --home DIR`.
+
+The controller also keeps the published keys as the database has them and signs the audit log's head now and then. The
+shadow scorer runs at lower priority. Each may be killed at any moment and started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from lockgate.clock import MINUTE_US
+from lockgate.config import home_from
+from lockgate.errors import LockgateError, exit_status
+from lockgate.governance.checkpoints import checkpoint
+from lockgate.predictions.log import LogReader
+from lockgate.release import shadow
+from lockgate.release.controller import ROUND_S, Controller
+from lockgate.supervisor import Child
+from lockgate.wiring.house import House, open_house
+from lockgate.wiring.shadowing import opener, wanted
+
+CHECKPOINT_US = 5 * MINUTE_US
+SHADOW_NICE = 10
+LAST, MIDDLE = 2, 1  # ranks of stopping: gateways first (0), the console last
+_log = logging.getLogger("lockgate.services")
+
+
+def controller(house: House, stop: threading.Event) -> None:
+    """Carry releases, keep the published keys right, sign the audit log's head."""
+    keeper = threading.Thread(target=_keep, args=(house, stop), name="keeper")
+    keeper.start()
+    try:
+        reader = LogReader(house.home.log)
+        Controller(house.db, house.plan, house.home.members, reader, house.clock).run(stop)
+    finally:
+        stop.set()
+        keeper.join()
+
+
+def shadow_scorer(house: House, stop: threading.Event) -> None:
+    """Score recorded requests with the versions that are not yet, or no longer, live."""
+    os.nice(SHADOW_NICE)
+    scorer = shadow.Scorer(house.home, house.blobs, house.db, opener(house), clock=house.clock)
+    shadow.run(scorer, wanted(house), stop)
+
+
+SERVICES: dict[str, Callable[[House, threading.Event], None]] = {
+    "controller": controller,
+    "shadow": shadow_scorer,
+}
+
+
+def children(home: Path, *, host: str, port: int) -> list[Child]:
+    """Everything behind a box but the gateway's workers, as the supervisor starts it."""
+
+    def module(name: str, *words: str) -> tuple[str, ...]:
+        return (sys.executable, "-m", name, *words, "--home", str(home))
+
+    return [
+        Child("console", module("lockgate.web.serve", "--host", host, "--port", str(port)), rank=LAST),
+        Child("controller", module("lockgate.wiring.services", "controller"), rank=MIDDLE),
+        Child("shadow", module("lockgate.wiring.services", "shadow"), rank=MIDDLE),
+        Child("archiver", module("lockgate.predictions.archiver"), rank=MIDDLE),
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one service of one home folder until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m lockgate.wiring.services", description=__doc__)
+    parser.add_argument("service", choices=sorted(SERVICES))
+    parser.add_argument("--home", help="the home folder (default: LOCKGATE_HOME or ./.lockgate)")
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        house = open_house(home_from(chosen.home))
+        try:
+            SERVICES[chosen.service](house, stop)
+        finally:
+            house.close()
+    except LockgateError as error:
+        _log.error("%s", error.sentence())
+        return exit_status(error)
+    return 0
+
+
+def _keep(house: House, stop: threading.Event) -> None:
+    signed_us = 0
+    while not stop.wait(2 * ROUND_S):
+        try:
+            house.publish_access()
+            now_us = house.clock.now_us()
+            if now_us - signed_us >= CHECKPOINT_US:
+                signed_us = now_us
+                checkpoint(house.db, house.home, at_us=now_us)
+        except LockgateError as error:
+            _log.error("keys or checkpoints: %s", error.sentence())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
