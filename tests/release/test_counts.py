@@ -100,6 +100,38 @@ def test_caller_mistakes_are_nobodys_error():
     assert counts.guards[GuardName.ERRORS].totals() == (0, 0)
 
 
+def test_requests_that_the_canary_cannot_read_ask_a_person():
+    """Callers lack a field: no error of the canary, nothing is rolled back, the release is held."""
+    refused = Attempt(2, "sha256:b", "input", "tenure: missing", 0)
+    records = [msgspec.structs.replace(record(i, canary=True), failed=refused) for i in range(30)]
+    counts = folded(records)
+    assert counts.guards[GuardName.ERRORS].totals() == (0, 0)
+    verdict = worst(judge(PLAN, counts, Frozen()))
+    assert (verdict.guard, verdict.label) == ("inputs", Label.HELD)
+
+
+def test_failures_of_live_count_for_both_guards_unless_they_say_more():
+    """An unclear failure of live makes both guards more careful; one that says "invalid" counts as that alone."""
+    unclear = folded([record(1, bad=True)])
+    assert unclear.guards[GuardName.ERRORS].totals() == unclear.guards[GuardName.INVALID].totals() == (0, 1)
+    clear = folded([record(1, status=500, error="invalid answer: NaN")])
+    assert clear.guards[GuardName.INVALID].totals() == (0, 1)
+    assert clear.guards[GuardName.ERRORS].totals() == (0, 0)
+
+
+def test_recorded_history_is_no_evidence_of_errors():
+    """Requests from before the release: how live fared is not known here, so the new version's failure proves nothing."""
+    old = [
+        Record(kind=Kind.SHADOW, id=f"s{i}", of=f"old{i}", at_us=5 + i, model="churn", release=7, status=500)
+        for i in range(40)
+    ]  # fmt: skip
+    counts = Counts(release=7)
+    for part in ([record(1, w=0.0, stage=0)], old, []):
+        fold(counts, part, PLAN, Frozen())
+    assert counts.pairs == 40
+    assert counts.guards[GuardName.ERRORS].totals() == (0, 0)
+
+
 def test_broken_split_voids_other_evidence():
     """When an arm loses its records the split guard says so, and no other guard may roll back."""
     records = [record(i, canary=i % 50 == 0, bad=i % 50 == 0, w=0.5) for i in range(1500)]
@@ -127,6 +159,7 @@ def test_pairs_of_the_shadow_compare_the_same_request():
     ]  # fmt: skip
     for first, second in ((live, shadow), (shadow, live)):
         counts = Counts(release=7)
+        counts.first_us = 1_000_000
         for part in (first, second, []):
             fold(counts, part, PLAN, Frozen())
         assert counts.pairs == 40

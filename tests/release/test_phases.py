@@ -104,7 +104,7 @@ def test_traffic_never_rises_without_gate_and_quiet_guards(release, seen, now_us
     if raises_risk(release, after) and decision.to is not Phase.DONE:
         assert not seen.killed
         assert seen.blocked is None
-        assert all(verdict.label < Label.BROKEN for verdict in seen.verdicts)
+        assert all(verdict.label < Label.HELD for verdict in seen.verdicts)
         assert release.phase is not Phase.HELD
     if decision.to is Phase.DONE:
         assert release.phase is Phase.WATCH

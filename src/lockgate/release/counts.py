@@ -40,6 +40,7 @@ class StageCounts(msgspec.Struct, kw_only=True):
     baseline: int = 0
     canary_bad: int = 0  # errors and invalid answers, every one
     baseline_bad: int = 0
+    refused: int = 0  # requests that live takes and the canary's signature does not: callers lack a field
     units_canary: int = 0
     units_baseline: int = 0
 
@@ -69,18 +70,24 @@ class Counts(msgspec.Struct, kw_only=True):
     watched: dict[GuardName, Watched] = {}
     pairs: int = 0
     pair_errors: int = 0  # the new version's, in shadow
+    pair_refused: int = 0  # requests of today that the new version's signature does not take
     shadow_us: int = 0  # time of the newest request that was scored in shadow
-    waiting: list[tuple[str, bool]] = []  # shadow answers that wait for their request's record: id, failed
+    waiting: list[
+        tuple[str, bool, bool]
+    ] = []  # shadow answers waiting for their request: id, failed, of today
     failed_ids: set[str] = set()  # requests that failed, until their shadow answer comes
     voided: int = 0  # the newest resume whose broken split was taken into account
 
 
 def fold(counts: Counts, records: list[Record], plan: ReleasePlan, frozen: Frozen) -> None:
     """Add records of this release, in the order of the log. Pairs are closed after the requests they belong to."""
-    shadows = []
+    shadows: list[tuple[str, bool, bool]] = []
     for record in records:
         if record.kind is Kind.SHADOW:
-            shadows.append((record.of or "", is_error(record)))
+            # of recorded history nobody knows here how live fared: those pairs are no evidence
+            today = 0 < counts.first_us <= record.at_us
+            shadows.append((record.of or "", is_error(record), today))
+            counts.pair_refused += today and 400 <= record.status < 429 and not counts.stages
             counts.shadow_us = max(counts.shadow_us, record.at_us)
         elif record.kind is Kind.ANSWER and not record.forced:
             _answer(counts, record, plan, frozen)
@@ -92,24 +99,35 @@ def void(counts: Counts, stage: int, seq: int) -> None:
     counts.guards = {name: process.void(stage) for name, process in counts.guards.items()}
     if stage in counts.stages:
         counts.stages[stage] = StageCounts(weight=counts.stages[stage].weight)
-    counts.stage_keys = set()
+    counts.stage_keys, counts.pair_refused = set(), 0
     counts.voided = seq
 
 
 def bad_kinds(record: Record) -> set[GuardName]:
-    """Which events a request was, by the arm it was assigned to, whoever answered in the end."""
+    """Which events a request was, by the arm it was assigned to, whoever answered in the end.
+
+    A canary that could not even read the request (`input`) is no event: callers lack a field, and the release is held.
+    A failure of live that does not say that its answer was invalid counts for both guards, which can only make them
+    more careful.
+    """
     if record.failed is not None:
-        return {GuardName.INVALID if record.failed.reason == "invalid" else GuardName.ERRORS}
+        return _ATTEMPTS.get(record.failed.reason, {GuardName.ERRORS})
     if not is_error(record):
         return set()
-    return {GuardName.INVALID if (record.error or "").startswith("invalid") else GuardName.ERRORS}
+    if (record.error or "").startswith("invalid"):
+        return {GuardName.INVALID}
+    in_canary = record.assigned is Role.CANARY
+    return {GuardName.ERRORS} if in_canary else {GuardName.ERRORS, GuardName.INVALID}
+
+
+_ATTEMPTS: dict[str, set[GuardName]] = {"input": set(), "invalid": {GuardName.INVALID}}
 
 
 def _answer(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen) -> None:
     counts.first_us = counts.first_us or record.at_us
     counts.newest_us = max(counts.newest_us, record.at_us)
     counts.requests += 1
-    counts.fallbacks += record.failed is not None
+    counts.fallbacks += record.failed is not None and record.role is Role.LIVE
     bad = bad_kinds(record)
     if 0.0 < record.weight < 1.0:
         _unpaired(counts, record, plan, frozen, bad)
@@ -129,6 +147,7 @@ def _unpaired(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen,
     if in_canary:
         stage.canary += 1
         stage.canary_bad += bool(bad)
+        stage.refused += record.failed is not None and record.failed.reason == "input"
     else:
         stage.baseline += 1
         stage.baseline_bad += bool(bad)
@@ -202,13 +221,13 @@ def _first_of_key(counts: Counts, name: GuardName, unit: int) -> bool:
     return True
 
 
-def _pairs(counts: Counts, shadows: list[tuple[str, bool]]) -> None:
+def _pairs(counts: Counts, shadows: list[tuple[str, bool, bool]]) -> None:
     """Close pairs: answers wait one round, so that a request read after its shadow is still known.
 
     Pairs are evidence before the canary alone; later the requests themselves are, and must not count twice.
     """
     process = counts.guards.get(GuardName.ERRORS, EventProcess())
-    for request, shadow_failed in counts.waiting:
+    for request, shadow_failed, today in counts.waiting:
         live_failed = request in counts.failed_ids
         counts.failed_ids.discard(request)
         if counts.stages or counts.watched:
@@ -216,7 +235,7 @@ def _pairs(counts: Counts, shadows: list[tuple[str, bool]]) -> None:
         counts.pairs += 1
         counts.pair_errors += shadow_failed
         process = process.request(0)
-        if shadow_failed != live_failed:
+        if today and shadow_failed != live_failed:
             process = process.event(PAIR_WEIGHT, in_canary=shadow_failed)
     counts.guards[GuardName.ERRORS] = process
     counts.waiting = shadows

@@ -20,6 +20,8 @@ from lockgate.stats.evalues import beta_arm, event_arm_safe
 FLOOR_REQUESTS = 20  # hard floor: of at least so many canary requests in a stage ...
 FLOOR_SHARE = 0.5  # ... half failed: no statistics are needed
 PROOF_ALPHA = 0.05
+REFUSED_REQUESTS = 5  # that do not fit the signature ...
+REFUSED_SHARE = 0.01  # ... and at least this share: a person is asked
 _Z99 = 2.326
 LEAST_LIMIT = 0.005  # a live version without a single error does not make one error an alarm
 WATCH_SLOWNESS = 3.0  # with all traffic on one version, answers are a little slower without any harm
@@ -31,8 +33,9 @@ class Label(IntEnum):
     BETTER = 0
     NOT_YET = 1  # nothing to see so far
     SUSPICIOUS = 2  # some evidence of harm: the weight does not grow
-    BROKEN = 3  # the split between the arms is not what it should be: other evidence is void
-    WORSE = 4
+    HELD = 3  # something that a person has to look at
+    BROKEN = 4  # the split between the arms is not what it should be: other evidence is void
+    WORSE = 5
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +64,7 @@ def judge(plan: ReleasePlan, counts: Counts, frozen: Frozen) -> list[Verdict]:
     verdicts = [_floor(stage) for _, stage in sorted(counts.stages.items())[-1:]]
     split = [_split(number, stage) for number, stage in sorted(counts.stages.items())[-1:]]
     verdicts += split
+    verdicts += _inputs(counts)
     if all(verdict.label is not Label.BROKEN for verdict in split):
         verdicts += [
             _events(guard, counts.guards[guard.name]) for guard in plan.guards if guard.name in counts.guards
@@ -147,6 +151,25 @@ def _floor(stage: StageCounts) -> Verdict:
         canary=stage.canary_bad,
         baseline=stage.baseline_bad,
     )
+
+
+def _inputs(counts: Counts) -> list[Verdict]:
+    """Requests that live takes and the new version's signature does not: a person is asked, nothing is rolled back."""
+    newest = counts.stages[max(counts.stages)] if counts.stages else None
+    refused, total = (newest.refused, newest.canary) if newest else (counts.pair_refused, counts.pairs)
+    if not refused:
+        return []
+    many = refused >= REFUSED_REQUESTS and refused >= REFUSED_SHARE * total
+    return [
+        Verdict(
+            guard="inputs",
+            label=Label.HELD if many else Label.NOT_YET,
+            sentence=f"inputs: {refused} of {total} requests do not fit the new version's signature",
+            action=Action.HOLD,
+            canary=refused,
+            baseline=total,
+        )
+    ]
 
 
 def _limit(guard: GuardPlan, watched: Watched, limit: float, plan: ReleasePlan) -> Verdict:

@@ -149,7 +149,7 @@ def _hold(release: Release, seen: Seen, now_us: int) -> Decision | None:
     if release.phase is Phase.DRAFT:
         return None
     for verdict in seen.verdicts:
-        if verdict.label >= Label.BROKEN:
+        if verdict.label >= Label.HELD:
             return Decision(to=Phase.HELD, reason=verdict.sentence)
     if release.phase in (Phase.SHADOW, Phase.CANARY, Phase.WATCH):
         silent_s = (now_us - max(seen.counts.newest_us, release.phase_us)) / SECOND_US
@@ -216,15 +216,15 @@ def _shadow(release: Release, seen: Seen, now_us: int) -> Decision:
 
 def _approval(release: Release, seen: Seen, _now_us: int) -> Decision:
     if seen.approval is Approval.REJECTED:
-        return Decision(to=Phase.REJECTED, reason=seen.approval_words)
+        return Decision(to=Phase.REJECTED, reason=seen.approval_words or "rejected")
     if seen.approval is not Approval.APPROVED:
         return Decision(reason=seen.approval_words or "waits for approval")
     if seen.blocked:
         return Decision(reason=f"waits: {seen.blocked}")
     if release.plan.first:
-        said = f"{seen.approval_words}; it gets all requests, under declared limits"
+        said = f"{seen.approval_words or 'approved'}; it gets all requests, under declared limits"
         return Decision(to=Phase.WATCH, stage=1, reason=said)
-    said = f"{seen.approval_words}; canary starts with {percent(release.plan.stages[0])}"
+    said = f"{seen.approval_words or 'approved'}; canary starts with {percent(release.plan.stages[0])}"
     return Decision(to=Phase.CANARY, stage=1, reason=said)
 
 
