@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ def create(
         print_json(made)
         return
     print(made["key"])
-    print(f"  key {made['row']['id']} of {made['row']['person']}; it is shown this once", flush=True)
+    print(f"key {made['row']['id']} of {made['row']['person']}; it is shown this once", file=sys.stderr)
 
 
 @app.command("list")

@@ -136,7 +136,11 @@ def connected(home: str | Path | None = None) -> Iterator[Connection]:
 
 def connect(home: str | Path | None = None) -> Connection:
     """A connection as the environment says; close it when done. `home` wins over LOCKGATE_URL."""
-    url, key = os.environ.get("LOCKGATE_URL"), os.environ.get("LOCKGATE_KEY")
+    url, key = os.environ.get("LOCKGATE_URL"), os.environ.get("LOCKGATE_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise Unauthorized(
+            "LOCKGATE_KEY is no key", fix="set it to the one line that 'lockgate key create' printed"
+        )
     headers = {"authorization": f"Bearer {key}"} if key else {}
     if url and home is None:
         if not url.startswith(("http://", "https://")):
@@ -147,7 +151,7 @@ def connect(home: str | Path | None = None) -> Connection:
         timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
         return Connection(httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout), url)
     near = importlib.import_module(NEAR)
-    transport, where = near.open_near(home, as_owner=key is None)
+    transport, where = near.open_near(home, as_owner=not key)
     http = httpx.Client(transport=transport, base_url="http://near", headers=headers, timeout=None)  # noqa: S113 - it is this very process
     return Connection(http, where)
 
