@@ -51,6 +51,7 @@ class Answers:
 class Evidence:
     """Everything about one version that checks look at. What is absent is empty or None.
 
+    Answers on training rows may be of a sample of them. `failures` says why answers are lacking, by split or `live`.
     `inputs` are the tables' columns that the model takes; `classes` the class names in the order of the probability
     columns; `known_at` says for a column which time column tells when it was known.
     """
@@ -61,6 +62,7 @@ class Evidence:
     answers: Mapping[Split, Answers] = field(default_factory=dict)
     live: Mapping[Split, Answers] = field(default_factory=dict)
     live_name: str | None = None
+    failures: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
     time: str | None = None
     key: str | None = None

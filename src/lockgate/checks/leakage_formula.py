@@ -10,7 +10,7 @@ import polars as pl
 
 from lockgate.checks.base import figure
 from lockgate.checks.evidence import numbers_of
-from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
+from lockgate.checks.finding import Finding, Measure, Status, Table
 
 _ROWS = 5_000
 _COLUMNS = 100
@@ -63,7 +63,6 @@ def _finding(
         headline=f"{target} = {text} in {figure(share, 'share')} of rows: the inputs {listed} are the answer itself.",
         advice=f"Leave {listed} out: they are known only when {target} is.",
         measure=Measure(name="rows where the formula holds", value=share, unit="share"),
-        threshold=Threshold(at_most=_SHARE),
         table=Table(columns=(*used, target),
                     rows=tuple((*(float(sample[name][row]) for name in used), float(y[row])) for row in range(5))),
     )  # fmt: skip

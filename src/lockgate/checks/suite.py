@@ -83,15 +83,7 @@ def run_suite(evidence: Evidence, names: Iterable[str], progress: Progress | Non
 
 def _run(evidence: Evidence, planned: Planned) -> list[Finding]:
     if not planned.runs:
-        needs = "; ".join(planned.lacks)
-        return [
-            could_not_run(
-                planned.check,
-                "the whole check",
-                f"The check needs {needs}.",
-                "Add what is named, then validate again.",
-            )
-        ]
+        return [_lacking(evidence, planned)]
     try:
         return CHECKS[planned.check].run(evidence)
     except LockgateError as error:
@@ -101,6 +93,16 @@ def _run(evidence: Evidence, planned: Planned) -> list[Finding]:
         log.warning("check %s raised", planned.check, exc_info=True)
         return [could_not_run(planned.check, "the whole check", f"The check stopped with {type(error).__name__}: {error}.",
                               "This is a defect of lockgate or of the data: the log holds the traceback.")]  # fmt: skip
+
+
+def _lacking(evidence: Evidence, planned: Planned) -> Finding:
+    failure = evidence.failures.get(str(evidence.judged_split()))
+    if planned.lacks == (Need.ANSWERS,) and failure:
+        return could_not_run(planned.check, "the whole check", f"The model did not answer the rows: {failure}.",
+                             "Mend the model or the table, then validate again.")  # fmt: skip
+    needs = "; ".join(planned.lacks)
+    return could_not_run(planned.check, "the whole check", f"The check needs {needs}.",
+                         "Add what is named, then validate again.")  # fmt: skip
 
 
 def _check(name: str) -> Check:

@@ -1,0 +1,158 @@
+"""Plots of findings as SVG: what was measured is a `Plot`, how it is drawn is decided here.
+
+Drawn by Altair and vl-convert in this process, without a browser or a script; the same picture stands in the page, in
+the console and on paper.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from lockgate.checks.finding import Plot, PlotKind
+from lockgate.errors import InvalidInput
+from lockgate.reports.theme import COLOURS, FIRST, HEIGHT, INK, QUIET, SECOND, WIDTH, take_ink, theme
+
+_BAR_STEP = 26
+_ROWS_SHOWN = 16
+
+
+def draw(plot: Plot, *, width: int = WIDTH) -> str:
+    """The plot as one SVG element, ink as `currentColor`, with its title for screen readers.
+
+    Raises InvalidInput when the data do not fit the kind.
+    """
+    try:
+        chart = DRAWN[plot.kind](plot.data).properties(width=width).configure(**theme())
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"the plot '{plot.title}' does not hold what a {plot.kind} plot needs", got=error
+        ) from error
+    svg = vl_convert.vegalite_to_svg(
+        chart.to_dict(), vl_version=alt.SCHEMA_VERSION.removeprefix("v").rsplit(".", 1)[0]
+    )
+    titled = re.sub(r"<svg ", f'<svg role="img" aria-label="{escape(plot.title, quote=True)}" ', svg, count=1)
+    return take_ink(titled)
+
+
+def _bars(data: dict[str, Any]) -> Any:
+    """data: bars [{name, value, low?, high?}], axis, unit."""
+    rows = [{"name": bar["name"], "value": bar["value"], "low": bar.get("low"), "high": bar.get("high")}
+            for bar in data["bars"][:_ROWS_SHOWN]]  # fmt: skip
+    form = _form(data.get("unit"))
+    base = _chart(rows).encode(y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(grid=False)))
+    x = alt.X("value:Q", title=data.get("axis"), axis=alt.Axis(format=form, tickCount=5))
+    bars = base.mark_bar(color=FIRST, height=14, cornerRadiusEnd=2).encode(x=x)
+    words = base.mark_text(align="left", dx=6, fontSize=11, color=INK).encode(
+        x="value:Q", text=alt.Text("value:Q", format=form)
+    )
+    layers: list[Any] = [bars, words]
+    if any(row["low"] is not None for row in rows):
+        layers[1] = base.mark_rule(strokeWidth=1.5, color=INK).encode(x="low:Q", x2="high:Q")
+    return alt.layer(*layers).properties(height=alt.Step(_BAR_STEP))
+
+
+def _histograms(data: dict[str, Any]) -> Any:
+    """data: edges (n + 1), parts [{name, counts (n)}]; drawn as shares, so tables of unequal size compare."""
+    edges, rows = data["edges"], []
+    for part in data["parts"]:
+        total = sum(part["counts"]) or 1
+        for place, count in enumerate(part["counts"]):
+            rows.append(
+                {"name": part["name"], "from": edges[place], "to": edges[place + 1], "share": count / total}
+            )
+    names = [part["name"] for part in data["parts"]]
+    return _chart(rows).mark_bar(opacity=0.55).encode(
+        x=alt.X("from:Q", title=None, axis=alt.Axis(grid=False, tickCount=6), scale=alt.Scale(nice=False)), x2="to:Q",
+        y2=alt.datum(0), y=alt.Y("share:Q", title="share of rows", stack=None, axis=alt.Axis(format="~%", tickCount=4)),
+        color=alt.Color("name:N", scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)]))),
+    ).properties(height=HEIGHT)  # fmt: skip
+
+
+def _calibration(data: dict[str, Any]) -> Any:
+    """data: said, came, rows: a point per bin; on the line the model keeps its word."""
+    rows = [{"said": said, "came": came, "rows": count}
+            for said, came, count in zip(data["said"], data["came"], data["rows"], strict=True)]  # fmt: skip
+    ideal = _chart([{"x": 0, "y": 0}, {"x": 1, "y": 1}]).mark_line(
+        strokeDash=[4, 4], color=QUIET, strokeWidth=1.5).encode(x="x:Q", y="y:Q")  # fmt: skip
+    base = _chart(rows).encode(
+        x=alt.X("said:Q", title="probability said", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="~%", tickCount=5)),
+        y=alt.Y("came:Q", title="came true", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="~%", tickCount=5)),
+    )  # fmt: skip
+    return alt.layer(ideal, base.mark_line(color=FIRST, strokeWidth=2), base.mark_circle(color=FIRST, size=60, opacity=1)
+                     ).properties(height=HEIGHT)  # fmt: skip
+
+
+def _roc(data: dict[str, Any]) -> Any:
+    """data: curves [{name, x, y}] from (0, 0) to (1, 1)."""
+    rows = [{"name": curve["name"], "x": x, "y": y, "order": place} for curve in data["curves"]
+            for place, (x, y) in enumerate(zip(curve["x"], curve["y"], strict=True))]  # fmt: skip
+    names = [curve["name"] for curve in data["curves"]]
+    chance = _chart([{"x": 0, "y": 0}, {"x": 1, "y": 1}]).mark_line(
+        strokeDash=[4, 4], color=QUIET, strokeWidth=1.5).encode(x="x:Q", y="y:Q")  # fmt: skip
+    axis = alt.Axis(format="~%", tickCount=5)
+    curves = _chart(rows).mark_line(strokeWidth=2).encode(
+        x=alt.X("x:Q", title="false alarms, share of negatives", scale=alt.Scale(domain=[0, 1]), axis=axis),
+        y=alt.Y("y:Q", title="found, share of positives", scale=alt.Scale(domain=[0, 1]), axis=axis),
+        color=alt.Color("name:N", scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])),
+                        legend=alt.Legend() if len(names) > 1 else None),
+        order="order:Q",
+    )  # fmt: skip
+    return alt.layer(chance, curves).properties(height=HEIGHT)
+
+
+def _forest(data: dict[str, Any]) -> Any:
+    """data: rows [{name, value, low, high, rows}], overall, axis, unit: slices against the whole."""
+    shown = data["rows"][:_ROWS_SHOWN]
+    rows = [
+        {**row, "apart": row["low"] > data["overall"], "label": f"{row['name']}  ({row['rows']:,})"}
+        for row in shown
+    ]
+    form = _form(data.get("unit"))
+    base = _chart(rows).encode(
+        y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False)),
+        color=alt.condition("datum.apart", alt.value(SECOND), alt.value(FIRST)),
+    )  # fmt: skip
+    x = alt.X(
+        "low:Q", title=data.get("axis"), axis=alt.Axis(format=form, tickCount=5), scale=alt.Scale(zero=True)
+    )
+    overall = _chart([{"x": data["overall"]}]).mark_rule(
+        strokeDash=[4, 4], color=QUIET, strokeWidth=1.5).encode(x="x:Q")  # fmt: skip
+    return alt.layer(
+        overall, base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q"),
+        base.mark_circle(size=70, opacity=1).encode(x="value:Q"),
+    ).properties(height=alt.Step(_BAR_STEP))  # fmt: skip
+
+
+def _line(data: dict[str, Any]) -> Any:
+    """data: lines [{name, at_us, value}], axis, unit: figures over time."""
+    rows = [{"name": line["name"], "at": dt.datetime.fromtimestamp(at / 1e6, dt.UTC).isoformat(), "value": value}
+            for line in data["lines"] for at, value in zip(line["at_us"], line["value"], strict=True)]  # fmt: skip
+    names = [line["name"] for line in data["lines"]]
+    return _chart(rows).mark_line(strokeWidth=2, interpolate="monotone").encode(
+        x=alt.X("at:T", title=None, axis=alt.Axis(grid=False, tickCount=6)),
+        y=alt.Y("value:Q", title=data.get("axis"), axis=alt.Axis(format=_form(data.get("unit")), tickCount=4),
+                scale=alt.Scale(zero=False)),
+        color=alt.Color("name:N", scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])),
+                        legend=alt.Legend() if len(names) > 1 else None),
+    ).properties(height=HEIGHT)  # fmt: skip
+
+
+def _chart(rows: list[dict[str, Any]]) -> Any:  # altair's methods return unions that no reader needs
+    return alt.Chart(alt.Data(values=rows))  # type: ignore[no-untyped-call]
+
+
+def _form(unit: str | None) -> str:
+    return ".1~%" if unit == "share" else ".4~g"
+
+
+DRAWN: dict[PlotKind, Callable[[dict[str, Any]], Any]] = {
+    PlotKind.BARS: _bars, PlotKind.HISTOGRAMS: _histograms, PlotKind.CALIBRATION: _calibration, PlotKind.ROC: _roc,
+    PlotKind.FOREST: _forest, PlotKind.LINE: _line,
+}  # fmt: skip

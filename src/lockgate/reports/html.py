@@ -1,0 +1,127 @@
+"""The report of a validation as one HTML file: verdict, findings worst first, plots inside, no script, no address.
+
+It reads on a light screen, a dark one, a phone and on paper.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from lockgate.checks.finding import Cell, Finding, Status, Table, worst_first
+from lockgate.checks.store import Validation
+from lockgate.clock import iso
+from lockgate.reports.charts import draw
+from lockgate.reports.words import LABELS, asked, cell, check_title, measured, tally, verdict
+
+_ROWS_SHOWN = 20
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One finding, ready for the template."""
+
+    anchor: str
+    check: str
+    subject: str
+    status: str
+    label: str
+    headline: str
+    advice: str
+    figures: str
+    asked: str
+    author: str | None
+    blocks: bool
+    waiver: str | None
+    plot: Markup | None
+    plot_title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[tuple[str, bool], ...], ...]  # (text, is a number)
+    more_rows: int
+
+
+def report_page(
+    validation: Validation, *, name: str | None = None, facts: Mapping[str, str] | None = None
+) -> str:
+    """A recorded validation as a whole page. `facts`: further lines for its head (owner, tier, code commit)."""
+    about = {
+        "package": validation.package, "suite": validation.suite, "policy": validation.policy,
+        **{f"{split} data": digest for split, digest in validation.data.items()},
+        "findings": validation.digest, "validated": f"{iso(validation.recorded_us)} by {validation.author}", **(facts or {}),
+    }  # fmt: skip
+    waived = {
+        waiver.check: f"{waiver.reason} ({waiver.by}, {iso(waiver.at_us)[:10]})"
+        for waiver in validation.waivers
+    }
+    return findings_page(
+        name or f"{validation.model}/{validation.version}", validation.findings, about=about, waived=waived
+    )
+
+
+def findings_page(
+    name: str,
+    findings: Sequence[Finding],
+    *,
+    about: Mapping[str, str] | None = None,
+    waived: Mapping[str, str] | None = None,
+) -> str:
+    """Findings as a whole page, recorded or not. `waived`: check -> who let it pass and why."""
+    return _TEMPLATES.get_template("report.html").render(_words(name, findings, about or {}, waived or {}))
+
+
+def findings_part(findings: Sequence[Finding], *, waived: Mapping[str, str] | None = None) -> Markup:
+    """The same findings as a piece for another page, which brings `styles()` along."""
+    return Markup(_TEMPLATES.get_template("findings.html").render(_words("", findings, {}, waived or {})))  # noqa: S704 - ours
+
+
+def styles() -> Markup:
+    """The style sheet that findings need."""
+    return Markup(_TEMPLATES.get_template("report.css").render())  # noqa: S704 - ours
+
+
+def _words(
+    name: str, findings: Sequence[Finding], about: Mapping[str, str], waived: Mapping[str, str]
+) -> dict[str, object]:
+    ordered = [
+        show(finding, waived.get(finding.check), number)
+        for number, finding in enumerate(worst_first(findings), 1)
+    ]
+    blocked = any(finding.blocks for finding in ordered)
+    worst = "fail" if blocked else next((finding.status for finding in ordered), "pass")
+    return {
+        "name": name, "about": about, "verdict": verdict(findings, tuple(waived)), "worst": worst, "style": styles,
+        "tally": [(status.value, LABELS[status], count) for status, count in tally(findings)],
+        "troubles": [finding for finding in ordered if finding.status != Status.PASS],
+        "passed": [finding for finding in ordered if finding.status == Status.PASS],
+    }  # fmt: skip
+
+
+def show(finding: Finding, waiver: str | None, number: int) -> Shown:
+    """One finding in words, with its plot drawn."""
+    table = finding.table or Table(columns=(), rows=())
+    unit = finding.measure.unit if finding.measure else None
+    return Shown(
+        anchor=f"{number}-" + re.sub(r"[^a-z0-9]+", "-", f"{finding.check} {finding.subject}".lower()).strip("-"),
+        check=check_title(finding.check), subject=finding.subject, status=finding.status.value,
+        label=LABELS[finding.status], headline=finding.headline, advice=finding.advice, figures=measured(finding.measure),
+        asked=asked(finding.threshold, unit), author=finding.author, blocks=finding.blocking and waiver is None,
+        waiver=waiver if finding.blocking else None,
+        plot=Markup(draw(finding.plot)) if finding.plot else None,  # noqa: S704 - drawn by us, names escaped by vl-convert
+        plot_title=finding.plot.title if finding.plot else "", columns=table.columns,
+        rows=tuple(_cells(table, row) for row in table.rows[:_ROWS_SHOWN]),
+        more_rows=max(0, len(table.rows) - _ROWS_SHOWN),
+    )  # fmt: skip
+
+
+def _cells(table: Table, row: tuple[Cell, ...]) -> tuple[tuple[str, bool], ...]:
+    return tuple((cell(value, column), isinstance(value, int | float) and not isinstance(value, bool))
+                 for column, value in zip(table.columns, row, strict=True))  # fmt: skip

@@ -1,0 +1,110 @@
+"""Prediction shift: changed decisions are counted and placed, and equal versions raise nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lockgate.checks.evidence import Answers, Evidence, Split
+from lockgate.checks.finding import Finding, Status
+from lockgate.checks.prediction_shift import run
+from lockgate.registry.manifest import Task
+
+ROWS = 3_000
+
+
+def evidence(**more: object) -> Evidence:
+    """Two equal versions over an honest table."""
+    generator = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {"plan": generator.choice(["gold", "silver", "tin"], ROWS), "age": generator.integers(18, 80, ROWS)}
+    )
+    score = generator.random(ROWS)
+    answers = {Split.TEST: decided(score)}
+    made = {"task": Task.CLASSIFICATION, "inputs": ("plan", "age"), "frames": {Split.TEST: frame}, "positive": "yes",
+            "answers": answers, "live": answers, "live_name": "churn/1", **more}  # fmt: skip
+    return Evidence(**made)
+
+
+def decided(score: np.ndarray) -> Answers:
+    """Yes above a half."""
+    return Answers(np.where(score > 0.5, "yes", "no").astype(object), score)
+
+
+def against_live(given: Evidence) -> Finding:
+    """The finding about the live version."""
+    return run(given)[0]
+
+
+def test_equal_versions_pass():
+    """No decision differs, and the sentence says so."""
+    finding = against_live(evidence())
+    assert finding.status is Status.PASS
+    assert finding.headline.startswith("0.0 % of 3,000 decisions differ from churn/1")
+
+
+def test_a_slice_that_changes_is_named():
+    """Every gold row says yes now: the rate moves, the finding warns and names the slice."""
+    given = evidence()
+    gold = (given.frames[Split.TEST]["plan"] == "gold").to_numpy()
+    score = given.answers[Split.TEST].scores.copy()
+    score[gold] = 0.9
+    finding = against_live(dataclasses.replace(given, answers={Split.TEST: decided(score)}))
+    assert finding.status is Status.WARN
+    assert "Most change for plan = gold: 49.6 %" in finding.headline
+    assert finding.table.rows[0][0] == "plan = gold"
+    assert finding.measure.value == pytest.approx(0.5 * gold.mean(), abs=0.02)
+
+
+def test_many_flips_that_balance_are_no_shift_unless_limited():
+    """Ten per cent flips both ways: the rate stays, so no alarm; a limit of five per cent fails."""
+    given = evidence()
+    score = given.answers[Split.TEST].scores
+    turned = np.where(np.random.default_rng(1).random(ROWS) < 0.1, 1 - score, score)
+    new = dataclasses.replace(given, answers={Split.TEST: decided(turned)})
+    assert against_live(new).status is Status.PASS
+    limited = dataclasses.replace(new, settings={"prediction_shift": {"max_flips": 0.05}})
+    assert against_live(limited).status is Status.FAIL
+    assert "At most 5.0 %" in against_live(limited).advice
+
+
+def test_numbers_that_move():
+    """In regression a shift of half a deviation warns, with its size; none passes."""
+    old = np.random.default_rng(2).normal(100, 10, ROWS)
+    given = evidence(
+        task=Task.REGRESSION, answers={Split.TEST: Answers(old, old)}, live={Split.TEST: Answers(old, old)}
+    )
+    assert against_live(given).status is Status.PASS
+    moved = dataclasses.replace(given, answers={Split.TEST: Answers(old + 5, old + 5)})
+    assert against_live(moved).status is Status.WARN
+    assert "move by 5 in the mean" in against_live(moved).headline
+
+
+def test_no_live_version_is_in_order():
+    """The first version has nothing to be compared with, and that does not block it."""
+    finding = against_live(evidence(live={}))
+    assert finding.status is Status.PASS
+    assert "nothing to compare" in finding.headline
+
+
+def test_answers_by_heart_show_against_training():
+    """Scores near 0 and 1 on training rows and in the middle on test rows warn; alike ones do not."""
+    given = evidence()
+    frames = {**given.frames, Split.TRAIN: given.frames[Split.TEST]}
+    sure = np.random.default_rng(3).beta(0.2, 0.2, ROWS)
+    for trained, status in ((sure, Status.WARN), (np.random.default_rng(4).random(ROWS), Status.PASS)):
+        answers = {**given.answers, Split.TRAIN: decided(trained)}
+        assert run(dataclasses.replace(given, frames=frames, answers=answers))[1].status is status
+
+
+def test_answers_without_scores():
+    """Names of classes alone are compared by their rates."""
+    given = evidence()
+    bare = Answers(given.answers[Split.TEST].decisions)
+    all_yes = Answers(np.full(ROWS, "yes", dtype=object))
+    finding = against_live(dataclasses.replace(given, answers={Split.TEST: all_yes}, live={Split.TEST: bare}))
+    assert finding.status is Status.WARN
+    assert finding.plot is None

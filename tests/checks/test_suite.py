@@ -1,0 +1,148 @@
+"""The suite: what runs, what cannot, in which order, and how often honest models raise an alarm."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.checks.conftest import ADULT_COLUMNS, CAR_INPUTS, Model, evidence_of
+
+from lockgate.checks import suite
+from lockgate.checks.base import Check, Need
+from lockgate.checks.evidence import Answers, Evidence, Split, class_names
+from lockgate.checks.finding import Status, digest_of
+from lockgate.checks.quality import QualitySettings
+from lockgate.checks.suite import CHECKS, SUITES, checks_of, plan_suite, refuse_settings, run_suite
+from lockgate.config import Tier
+from lockgate.errors import InvalidInput, NotFound
+from lockgate.governance.policy import DEFAULTS
+from lockgate.registry.manifest import Task
+
+ALL = tuple(CHECKS)
+
+
+def test_an_honest_model_passes_everything(loans):
+    """Car loans, split in time: every finding passes, worst first is all alike, and the run repeats to the byte."""
+    findings = run_suite(loans, ALL)
+    assert {finding.status for finding in findings} == {Status.PASS}
+    assert {finding.check for finding in findings} == set(ALL)
+    assert digest_of(findings) == digest_of(run_suite(loans, ALL))
+
+
+def test_progress_is_shown(loans):
+    """Each check is announced before it starts, and the end is told."""
+    told = []
+    run_suite(loans, ["quality", "leakage"], lambda done, of, name: told.append((done, of, name)))
+    assert told == [(0, 2, "quality"), (1, 2, "leakage"), (2, 2, "")]
+
+
+def test_the_plan_says_what_cannot_run(loans):
+    """Without labels, answers and test table, each check says what it needs; with them it runs."""
+    assert all(planned.runs for planned in plan_suite(loans, ALL))
+    bare = dataclasses.replace(
+        loans, frames={Split.TRAIN: loans.frames[Split.TRAIN]}, answers={}, target=None
+    )
+    plan = {planned.check: planned.lacks for planned in plan_suite(bare, ALL)}
+    assert plan["quality"] == ()
+    assert plan["performance"] == (Need.JUDGED, Need.TARGET, Need.LABELS, Need.ANSWERS)
+    finding = next(f for f in run_suite(bare, ["performance"]))
+    assert finding.status is Status.COULD_NOT_RUN
+    assert "test or validation table" in finding.headline
+
+
+def test_a_check_that_raises_hides_nothing(loans, monkeypatch):
+    """Its reason is a finding; the other checks are run all the same."""
+
+    def broken(_: Evidence) -> list:
+        raise ZeroDivisionError("by chance")
+
+    def lost(_: Evidence) -> list:
+        raise NotFound("no such column", fix="add it")
+
+    for run, says in ((broken, "ZeroDivisionError: by chance"), (lost, "no such column")):
+        monkeypatch.setitem(
+            suite.CHECKS, "quality", Check("quality", "?", (Need.TABLE,), QualitySettings, run)
+        )
+        findings = run_suite(loans, ["quality", "leakage"])
+        assert says in next(f.headline for f in findings if f.check == "quality")
+        assert {f.status for f in findings if f.check == "quality"} == {Status.COULD_NOT_RUN}
+        assert any(f.check == "leakage" and f.status is Status.PASS for f in findings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"fairnes": {}}, "there is no such check"),
+        ({"leakage": {"alone": 1}}, "alone_fail"),
+        ({"performance": {"min": "high"}}, "Expected"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_runs(loans, settings, says):
+    """An unknown check, an unknown key and a wrong value are named."""
+    with pytest.raises(InvalidInput, match=says):
+        refuse_settings(settings)
+    with pytest.raises(InvalidInput):
+        run_suite(dataclasses.replace(loans, settings=settings), ALL)
+
+
+def test_suites_and_policies_fit():
+    """Each tier's suite has every check that the tier's policy requires; unknown names are refused."""
+    for tier in Tier:
+        assert set(DEFAULTS[tier].must_pass) <= set(SUITES[tier])
+    with pytest.raises(InvalidInput, match="quick"):
+        checks_of("huge")
+    with pytest.raises(InvalidInput, match="no check 'x'"):
+        plan_suite(Evidence(task=Task.OTHER, inputs=(), frames={}), ["x"])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_honest_halves_raise_no_alarm(car_loan, adult, seed):
+    """Shuffled halves of two real tables, with a live version trained on other rows: not one failure or warning.
+
+    The census' question marks are a true finding and are made missing first. Slices are left to the next test: on real
+    tables some are truly harder than others.
+    """
+    loans = car_loan.sample(12_000, shuffle=True, seed=seed)
+    live = Model(loans[4_000:8_000], CAR_INPUTS, "repaid", Task.CLASSIFICATION)
+    one = evidence_of(loans[:4_000], loans[8_000:], CAR_INPUTS, "repaid", live=live, key="id")
+    census = adult.sample(12_000, shuffle=True, seed=seed).with_columns(pl.col(pl.String).replace("?", None))
+    two = evidence_of(census[:6_000], census[6_000:], ADULT_COLUMNS[:-1], "income")
+    alarms = [
+        finding.headline
+        for given in (one, two)
+        for finding in run_suite(given, ALL)
+        if finding.status is not Status.PASS
+    ]
+    assert alarms == []
+
+
+def test_pure_noise_raises_alarms_as_rarely_as_promised():
+    """Sixty models on pure noise against a twin: no failure, and at most three warnings in some 500 findings."""
+    alarms = []
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        rows = 400
+        score = generator.random(rows)
+        frame = pl.DataFrame(
+            {f"x{n}": generator.normal(size=rows) for n in range(5)}
+            | {"c": generator.choice(list("abcd"), rows), "y": (generator.random(rows) < score).astype(int)}
+        )
+        twin = np.clip(score + generator.normal(0, 0.02, rows), 0.001, 0.999)
+        answers, other = ({Split.TEST: Answers(class_names((s > 0.5) * 1), s)} for s in (score, twin))
+        given = Evidence(
+            task=Task.CLASSIFICATION,
+            inputs=tuple(n for n in frame.columns if n != "y"),
+            target="y",
+            classes=("0", "1"),
+            frames={Split.TEST: frame},
+            answers=answers,
+            live=other,
+            slices=("c", "x0"),
+        )
+        alarms += [
+            finding for finding in run_suite(given, ALL) if finding.status in (Status.FAIL, Status.WARN)
+        ]
+    assert not [finding for finding in alarms if finding.status is Status.FAIL]
+    assert len(alarms) <= 3
