@@ -13,7 +13,7 @@ from granian._granian import RSGIProtocolClosed as ProtocolClosed
 
 from lockgate.config import GatewayConfig
 from lockgate.errors import InvalidInput, LockgateError, NotFound
-from lockgate.gateway.bodies import read_body
+from lockgate.gateway.bodies import BodyReader
 from lockgate.gateway.door import Door
 from lockgate.gateway.job import Reply
 from lockgate.gateway.metrics import Metrics, exposition, gather
@@ -50,7 +50,8 @@ class App:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.draining = False
-        self._limit_bytes = round(parts.config.max_body_mb * 1_000_000)
+        limit_bytes = round(parts.config.max_body_mb * 1_000_000)
+        self._bodies = BodyReader(limit_bytes=limit_bytes, timeout_s=parts.config.body_timeout_s)
         self._plain = {
             "/v2": self._server,
             "/v2/health/live": self._live,
@@ -142,7 +143,7 @@ class App:
 
     async def _predict(self, scope: Any, protocol: Any, which: tuple[str, int | None], read: Reader) -> Reply:
         _only(scope, "POST")
-        headers, config = scope.headers, self._parts.config
+        headers = scope.headers
         model, version = which
         caller = self._admit(headers, model)
         asked = self._parts.predictor.ask(model, version, caller, headers)
@@ -153,9 +154,7 @@ class App:
                     got=headers.get("content-encoding"),
                     fix="send the body uncompressed",
                 )
-            body = await read_body(
-                protocol, headers, limit_bytes=self._limit_bytes, timeout_s=config.body_timeout_s
-            )
+            body = await self._bodies.read(protocol, headers)
         except LockgateError as error:
             return _closing(self._parts.predictor.refuse(asked, error))
         return await self._parts.predictor.answer(asked, body, read)
@@ -198,6 +197,10 @@ class App:
         )
         text = exposition(gather(self._parts.run, self._parts.worker, own))
         return Reply(200, [("content-type", "text/plain; version=0.0.4; charset=utf-8")], text.encode())
+
+    def sweep(self) -> None:
+        """Give up uploads that take too long; called by the worker's heart."""
+        self._bodies.sweep()
 
     def waiting(self) -> dict[str, int]:
         """How many requests wait in each loaded package's queue."""

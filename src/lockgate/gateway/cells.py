@@ -5,6 +5,9 @@ Every refusal names the field: the only one of its group, or the column of the f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import chain
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,26 @@ from lockgate.gateway.rows import Group
 from lockgate.registry.signature import NUMPY_TYPES, DataType, Field
 
 FLOATS = (DataType.FP16, DataType.FP32, DataType.FP64)
+_REAL = {int, float}
+_INTEGRAL = {int}
+
+
+def together(group: Group, columns: Mapping[str, Any]) -> np.ndarray | None:
+    """All inputs of a group of numbers at once, `[k, n]`; None when anything is unusual, and each must be looked at."""
+    if group.shape != () or group.datatype in (DataType.BYTES, DataType.BOOL):
+        return None
+    values = [value for wanted in group.fields if isinstance(value := columns.get(wanted.name), list)]
+    if len(values) < len(group.fields):
+        return None
+    kinds = set(map(type, chain.from_iterable(values)))
+    if not kinds <= (_REAL if group.datatype in FLOATS else _INTEGRAL) or len(set(map(len, values))) != 1:
+        return None
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            array = np.array(values, dtype=NUMPY_TYPES[group.datatype])
+            return array if isfinite(array.sum()) else None
+    except OverflowError:
+        return None
 
 
 def cells(values: Any, what: str) -> np.ndarray:
@@ -57,9 +80,12 @@ def typed(array: np.ndarray, group: Group, values: Any) -> np.ndarray:
         )
     target = np.dtype(NUMPY_TYPES[datatype])
     if datatype in FLOATS:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             typed = array.astype(target, copy=False)
-        if not np.isfinite(typed).all():
+            total = (
+                typed.sum()
+            )  # one pass for the usual case; a sum that only overflowed is looked at closely
+        if not isfinite(total):
             _refuse_missing(typed, group)
         return typed
     return array if datatype is DataType.BOOL else _whole(array, target, group)
@@ -99,6 +125,7 @@ def _with_missing(array: np.ndarray, group: Group) -> np.ndarray:
 
 
 def _refuse_missing(typed: np.ndarray, group: Group) -> None:
+    """Raises InvalidInput for infinite cells, and for missing ones where they are not allowed."""
     infinite = np.isinf(typed)
     if infinite.any():
         raise InvalidInput(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lockgate.errors import InvalidInput
-from lockgate.gateway.cells import FLOATS, cells, texts, typed, wanted_word
+from lockgate.gateway.cells import FLOATS, cells, texts, together, typed, wanted_word
 from lockgate.gateway.rows import Group, Layout, Rows
 from lockgate.predictions.record import Block
 from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
@@ -56,7 +56,8 @@ class Decoder:
                 {f.name: _read(f, given[f.name]) for f in self.layout.fields if f.name in given}
             )
         else:
-            rows = self._from_columns(self._named(sent.columns))
+            named = self._named(sent.columns)
+            rows = self._from_numbers(named) if isinstance(named, np.ndarray) else self._from_columns(named)
         if rows.n == 0:
             raise InvalidInput("no rows were sent", fix="send at least one row")
         if key_field is None or key_field in self._known:
@@ -68,8 +69,8 @@ class Decoder:
             else Rows(rows.parts, rows.n, (_key_block(key_field, keys),))
         )
 
-    def _named(self, columns: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A lone tensor under any name may be the only input, or the whole table of numbers."""
+    def _named(self, columns: Mapping[str, Any]) -> Mapping[str, Any] | np.ndarray:
+        """A lone tensor under any name may be the only input, or the whole table (then as an array `[n, k]`)."""
         if len(columns) != 1 or not self._known.isdisjoint(columns):
             return columns
         ((name, values),) = columns.items()
@@ -83,7 +84,7 @@ class Decoder:
                 f"the tensor '{name}' has {shape[1]} columns, the model takes {len(self._order)}"
             )
         array = np.asarray(values)
-        return dict(zip(self._order, array.T, strict=True))
+        return array if self._plain else dict(zip(self._order, array.T, strict=True))
 
     def _from_table(self, table: Any, names: Sequence[str] | None) -> Rows:
         if self._plain and (names is None or list(names) == self._order):
@@ -122,6 +123,11 @@ class Decoder:
         n: int | None = None
         parts = []
         for group in self.layout.groups:
+            part = together(group, columns)
+            if part is not None and n in (None, part.shape[1]):
+                parts.append(part)
+                n = part.shape[1]
+                continue
             arrays = []
             for wanted in group.fields:
                 array = _column(wanted, columns.get(wanted.name), n)

@@ -56,6 +56,8 @@ class Heart:
         while True:
             self._router.look()
             self._router.tidy()
+            if self.app is not None:
+                self.app.sweep()
             if self._router.changes != told or time.monotonic() >= due_s:
                 told, due_s = self._router.changes, time.monotonic() + HEARTBEAT_S
                 self._recorder.rest()

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lockgate.predictions.record import Block, Columns
-from lockgate.registry.signature import DataType, Field, Signature
+from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
+
+_TYPES = {np.dtype(kind): name for name, kind in NUMPY_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,18 @@ class Layout:
         return Rows(parts, sum(rows.n for rows in many))
 
 
+def output_blocks(columns: Columns) -> list[Block]:
+    """A request's outputs as the log holds them, a block each: few and small, so looking for neighbours costs more."""
+    return [_block([name], _type_of(array), array[np.newaxis]) for name, array in columns.items()]
+
+
+def _type_of(array: np.ndarray) -> DataType:
+    return DataType.BYTES if array.dtype.kind in "OUS" else _TYPES[array.dtype]
+
+
 def _block(names: list[str], datatype: DataType, part: np.ndarray) -> Block:
     shape = list(part.shape[1:])
     if datatype is DataType.BYTES:
-        return Block(names, datatype, shape, b"", part.ravel().tolist())
+        texts = [None if cell is None else str(cell) for cell in part.ravel().tolist()]
+        return Block(names, datatype, shape, b"", texts)
     return Block(names, datatype, shape, part.tobytes())

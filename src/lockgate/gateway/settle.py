@@ -27,7 +27,8 @@ from lockgate.gateway.protocols.answer import Answered
 from lockgate.gateway.recorder import Recorder
 from lockgate.gateway.refusals import InvalidAnswer, internal, refusal, status_of
 from lockgate.gateway.router import Router
-from lockgate.predictions.record import Attempt, Record, blocks_of
+from lockgate.gateway.rows import output_blocks
+from lockgate.predictions.record import Attempt, Record
 from lockgate.traffic import Role
 
 _log = logging.getLogger(__name__)
@@ -172,7 +173,7 @@ def _record(job: Job, error: LockgateError | None, now_s: float) -> Record:
         status=200 if error is None else status_of(error),
         rows=job.rows.n,
         inputs=job.layout.blocks(job.rows),
-        outputs=[] if job.outputs is None else blocks_of(job.outputs),
+        outputs=[] if job.outputs is None else output_blocks(job.outputs),
         error=None if error is None else error.sentence(),
         failed=job.failed,
     )

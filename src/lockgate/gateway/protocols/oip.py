@@ -7,6 +7,7 @@ makes no difference to the version that answers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import msgspec
@@ -127,7 +128,7 @@ def _from_json(tensor: _Input) -> Any:
         array = np.array(tensor.data, dtype=object if tensor.datatype == "BYTES" else None)
     except ValueError as error:
         raise InvalidInput(f"the data of input '{tensor.name}' are not rows of equal length") from error
-    if not shape or min(shape) < 0 or array.size != int(np.prod(shape)):
+    if not shape or min(shape) < 0 or array.size != prod(shape):
         raise _misfit(tensor, array.size)
     return array.reshape(shape)
 

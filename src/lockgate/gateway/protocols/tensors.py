@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from math import prod
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def from_binary(name: str, datatype: str, shape: list[int], data: memoryview) ->
                 f"the binary data of input '{name}' end inside a value", got=f"{len(data)} bytes"
             )
         values = np.frombuffer(data, dtype=item.newbyteorder("<"))
-    if not shape or min(shape) < 0 or values.size != int(np.prod(shape)):
+    if not shape or min(shape) < 0 or values.size != prod(shape):
         raise InvalidInput(
             f"the data of input '{name}' do not fill its shape {shape}", got=f"{values.size} values"
         )
