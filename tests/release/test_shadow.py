@@ -213,7 +213,10 @@ def start_scorer(home: Home) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_kill_9_neither_doubles_nor_leaves_out(home: Home, blobs: Blobs, sqlite: Database) -> None:
+@pytest.mark.parametrize("kills", [6, pytest.param(60, marks=[pytest.mark.faults, pytest.mark.timeout(900)])])
+def test_kill_9_neither_doubles_nor_leaves_out(
+    home: Home, blobs: Blobs, sqlite: Database, kills: int
+) -> None:
     """A scorer killed at random moments under traffic, with the archiver at work: each request once for each version."""
     rng, names, stop = random.Random(11), [f"old{n}" for n in range(60)], threading.Event()
     write(home, names)
@@ -234,7 +237,7 @@ def test_kill_9_neither_doubles_nor_leaves_out(home: Home, blobs: Blobs, sqlite:
     threads = [threading.Thread(target=traffic), threading.Thread(target=archiving)]
     for thread in threads:
         thread.start()
-    for _ in range(6):
+    for _ in range(kills):
         process = start_scorer(home)
         time.sleep(rng.uniform(0.05, 0.8))
         process.send_signal(signal.SIGKILL)
@@ -245,7 +248,7 @@ def test_kill_9_neither_doubles_nor_leaves_out(home: Home, blobs: Blobs, sqlite:
     for thread in threads:
         thread.join()
     process = start_scorer(home)
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 40 + kills
     while time.monotonic() < deadline and {*scored(home, blobs, 2)} & {*scored(home, blobs, 3)} != {*names}:
         time.sleep(0.2)
     process.send_signal(signal.SIGKILL)
