@@ -113,8 +113,15 @@ class PlanShelf:
         return self._decoder.decode(body) if body else Plan()
 
     def publish_route(self, route: Route, *, killed: tuple[int, ...] = ()) -> Plan:
-        """Put one model's route (and newly killed releases) into force; the other routes stay as they are."""
-        return self._publish(lambda old: {**old.routes, route.model: route}, killed)
+        """Put one model's route (and newly killed releases) into force; the other routes stay as they are.
+
+        A route of a release that was killed before is left out: a late publisher cannot bring its canary back.
+        """
+
+        def change(old: Plan) -> dict[str, Route]:
+            return old.routes if route.release in old.killed else {**old.routes, route.model: route}
+
+        return self._publish(change, killed)
 
     def withdraw(self, model: str) -> Plan:
         """Take one model out of the plan."""

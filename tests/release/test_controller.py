@@ -2,10 +2,14 @@
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from tests.release.world import QUICK, World, invariants
 
+from lockgate.checks.tables import validations
 from lockgate.config import ModelConfig, ReleaseConfig, Tier
 from lockgate.errors import Conflict
+from lockgate.governance.approvals import approvals_of
+from lockgate.governance.policy import Policy, write_policy
 from lockgate.membership import Tripped
 from lockgate.release import acts, store
 from lockgate.release.moves import moved
@@ -351,3 +355,38 @@ def test_claim_with_an_old_seq_is_refused(world):
         store.claim(tx, release, after, actor="two", at_us=1)
     with world.db.read() as tx:
         assert [move.actor for move in store.moves_of(tx, release.id)] == ["ann", "one"]
+
+
+def test_broken_record_stops_growth_and_no_guard(world):
+    """Findings that were tampered with: traffic does not rise, and a bad canary is still rolled back."""
+    controller = world.controller()
+    world.ship_first(controller)
+    world.version(2)
+    start(world.desk, world.ann, "churn/2")
+    world.go(controller, Phase.CANARY)
+    with world.db.write() as tx:
+        tx.execute(sa.update(validations).values(body=validations.c.body + " "))
+    for _ in range(30):
+        world.send(50, seconds=5)
+        controller.tick()
+    assert (world.last().phase, world.last().stage) == (Phase.CANARY, 1)
+    with world.db.read() as tx:
+        assert "not what was recorded" in status_of(tx, world.last().id).blocked
+    world.go(controller, Phase.ROLLED_BACK, bad=from_version_two)
+
+
+def test_changed_policy_of_the_low_tier_approves_again_on_record(world):
+    """An admin writes a new policy in the middle: the low tier needs nobody, so the new one approves by itself."""
+    controller = world.controller()
+    world.ship_first(controller)
+    world.version(2)
+    start(world.desk, world.ann, "churn/2")
+    world.go(controller, Phase.CANARY)
+    with world.db.write() as tx:
+        stricter = Policy(must_pass=("leakage", "performance", "quality"), approvals=0)
+        write_policy(
+            tx, Tier.LOW, stricter, by=world.admin, reason="quality counts", at_us=world.clock.now_us()
+        )
+    world.go(controller, Phase.DONE)
+    with world.db.read() as tx:
+        assert len(approvals_of(tx, "churn", 2)) == 2

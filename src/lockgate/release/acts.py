@@ -120,6 +120,8 @@ def rollback(desk: Desk, person: Person, model: str, reason: str, *, wait: bool 
                 done = _claim(tx, desk, ask, before, after)
         except Conflict:
             continue  # the controller moved it in between; the canary is off already
+        if plan.routes.get(model) != desk.shelf.latest().routes.get(model):
+            plan = desk.shelf.publish_route(route_of(done))  # someone published the old route in between
         if wait:
             wait_until_obeyed(desk, plan.epoch)
         return done

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from lockgate.clock import Clock
 from lockgate.db import Database
-from lockgate.errors import Conflict, LockgateError
+from lockgate.errors import Conflict, LockgateError, NotFound, SealBroken
 from lockgate.membership import Member, members
 from lockgate.predictions.log import LogReader
 from lockgate.release import gate, snapshots, store
@@ -84,7 +84,11 @@ class Controller:
         self._evidence.poll(running)
         self.publish()
         for release in running:
-            self._step(release)
+            try:
+                self._step(release)
+            except Conflict as error:
+                # a person or another controller was first
+                _log.info("release %d: %s", release.id, error)
         self._run_effects()
         if self._evidence.save(self._clock.now_us(), self._fence):
             self._evidence.forget(running)
@@ -96,7 +100,8 @@ class Controller:
             wanted = store.all_routes(tx)
         plan = self._shelf.latest()
         for model, route in wanted.items():
-            if plan.routes.get(model) != route:
+            dead = route.release in plan.killed  # its rollback is about to be committed
+            if plan.routes.get(model) != route and not dead:
                 plan = self._shelf.publish_route(route)
         return plan
 
@@ -132,10 +137,7 @@ class Controller:
         self._say(release, seen, decision)
         if decision.to is None:
             return
-        try:
-            self._move(release, seen, decision, decision.to)
-        except Conflict as error:
-            _log.info("release %d: %s", release.id, error)  # a person or another controller was first
+        self._move(release, seen, decision, decision.to)
 
     def _move(self, release: Release, seen: Seen, decision: Decision, to: Phase) -> None:
         assert self._evidence is not None  # noqa: S101 - set by tick before any step
@@ -174,15 +176,14 @@ class Controller:
 
     def _gate(self, release: Release, now_us: int) -> gate.Gate:
         """The gate; where people are asked, or a changed seal needs a new approval, the question is put."""
-        with self._db.read() as tx:
-            stands = gate.look(tx, release.model, release.version, now_us=now_us)
-        if (
-            stands.request is None
-            and release.at in (Phase.APPROVAL, Phase.CANARY)
-            and stands.seal is not None
-        ):
-            with self._db.write() as tx:
-                stands = gate.ask(tx, release, at_us=now_us)
+        try:
+            with self._db.read() as tx:
+                stands = gate.look(tx, release.model, release.version, now_us=now_us)
+            if stands.unasked and release.at in (Phase.APPROVAL, Phase.CANARY):
+                with self._db.write() as tx:
+                    stands = gate.ask(tx, release, at_us=now_us)
+        except (SealBroken, NotFound) as error:  # a broken record stops traffic from rising, not the guards
+            return gate.Gate(blocked=error.sentence())
         return stands
 
     def _blind(self, release: Release, there: list[Member]) -> int:

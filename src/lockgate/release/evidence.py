@@ -15,7 +15,7 @@ from lockgate.db import Database
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.offsets import commit_offsets, offsets_of, register_reader
 from lockgate.predictions.record import Kind, Record
-from lockgate.release import snapshots
+from lockgate.release import snapshots, store
 from lockgate.release.baseline import Baseline, Traffic
 from lockgate.release.counts import Counts, fold, void
 from lockgate.release.phases import Release
@@ -41,8 +41,8 @@ class Evidence:
         with self._db.read() as tx:
             self._offsets = offsets_of(tx, READER)
             self._baselines = snapshots.find_all(tx, "model:", Baseline)
-            found = snapshots.find_all(tx, "release:", Counts)
-        self._counts = {int(number): counts for number, counts in found.items()}
+            running = store.running_releases(tx)
+            self._counts = {release.id: snapshots.counts_of(tx, release.id) for release in running}
 
     def counts(self, release: Release) -> Counts:
         """The counts of a release."""

@@ -32,6 +32,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     request: Request | None = None
     seal: Seal | None = None
     proof: bool = False
+    unasked: bool = False  # the seal as it is today was not put before anyone, or what they said is too old
 
 
 _STATES = {
@@ -60,6 +61,7 @@ def look(tx: sa.Connection, model: str, number: int, *, now_us: int) -> Gate:
         request=asked,
         seal=seal,
         proof=policy.policy.proof,
+        unasked=asked is None or asked.state(now_us) is ApprovalState.EXPIRED,
     )
 
 
@@ -79,7 +81,7 @@ def check_start(tx: sa.Connection, model: str, number: int) -> Gate:
 def ask(tx: sa.Connection, release: Release, *, at_us: int) -> Gate:
     """Ask for approval of the release's seal as it is today; a tier that needs no person approves at once, on record."""
     gate = look(tx, release.model, release.version, now_us=at_us)
-    if gate.seal is None or (gate.request and gate.request.state(at_us) is not ApprovalState.EXPIRED):
+    if gate.seal is None or not gate.unasked:
         return gate
     version = get_version(tx, VersionName(release.model, release.version))
     request(

@@ -151,7 +151,10 @@ def _hold(release: Release, seen: Seen, now_us: int) -> Decision | None:
     for verdict in seen.verdicts:
         if verdict.label >= Label.HELD:
             return Decision(to=Phase.HELD, reason=verdict.sentence)
-    if release.phase in (Phase.SHADOW, Phase.CANARY, Phase.WATCH):
+    waited_for = (
+        (Phase.SHADOW, Phase.CANARY) if release.plan.first else (Phase.SHADOW, Phase.CANARY, Phase.WATCH)
+    )
+    if release.phase in waited_for:  # a first version may wait for its first callers
         silent_s = (now_us - max(seen.counts.newest_us, release.phase_us)) / SECOND_US
         if silent_s > release.plan.no_data_s:
             return Decision(to=Phase.HELD, reason=f"no data: no request was recorded for {span(silent_s)}")

@@ -57,7 +57,8 @@ def make_plan(
     Raises InvalidInput for stages, guards or an alpha that cannot be.
     """
     per_s = traffic.per_s if traffic.requests >= FEWEST_REQUESTS else (requests_per_day or 0.0) / DAY_S
-    watch_s = settings.watch_s if settings.watch_s is not None else min(DAY_S, settings.max_days * DAY_S / 4)
+    usual_s = HOUR_S if first else min(DAY_S, settings.max_days * DAY_S / 4)
+    watch_s = usual_s if settings.watch_s is None else settings.watch_s
     plan = ReleasePlan(
         code=version("lockgate"),
         first=first,
