@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,13 +25,10 @@ QUIET = 3  # errors only: LightGBM's graphs declare a label shape that brings a 
 Feed = Callable[[Columns], dict[str, np.ndarray]]
 
 
-class CompiledModel:
-    """An executor over one ONNX graph. Raises Unavailable when the graph does not load or does not fit the signature."""
+class Graph:
+    """An ONNX graph that answers as a signature says. Raises Unavailable when it does not load or does not fit."""
 
-    kind = ExecutorKind.COMPILED
-
-    def __init__(self, graph: Path | bytes, digest: str, manifest: Manifest) -> None:
-        self._digest, self._manifest = digest, manifest
+    def __init__(self, graph: Path | bytes, signature: Signature) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = QUIET
@@ -41,17 +37,36 @@ class CompiledModel:
             session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own classes derive from Exception alone
             raise Unavailable("the ONNX graph cannot be loaded", got=_first_line(error)) from error
-        self._feed = feeder(session, manifest.signature)
+        self._feed = feeder(session, signature)
         names = {output.name for output in session.get_outputs()}
-        absent = [field.name for field in manifest.signature.outputs if field.name not in names]
+        absent = [field.name for field in signature.outputs if field.name not in names]
         if absent:
             raise Unavailable(
                 "the ONNX graph does not fit the signature", got=f"no output {', '.join(absent)}"
             )
-        self._outputs = [(field, _caster(field)) for field in manifest.signature.outputs]
-        self._names = [field.name for field in manifest.signature.outputs]
+        self._outputs = [(field.name, _caster(field)) for field in signature.outputs]
+        self._names = [field.name for field in signature.outputs]
         self._run = session.run
-        self._lock = threading.Lock()
+
+    def answer(self, columns: Columns) -> Columns:
+        """Answer n rows."""
+        try:
+            answers = self._run(self._names, self._feed(columns))
+        except KeyError as error:
+            raise InvalidInput(f"the input {error} is missing") from error
+        except Exception as error:  # onnxruntime's own classes derive from Exception alone
+            raise PredictionFailed("the model raised", got=_first_line(error)) from error
+        return {name: cast(answer) for (name, cast), answer in zip(self._outputs, answers, strict=True)}
+
+
+class CompiledModel:
+    """An executor over one ONNX graph of a sealed package."""
+
+    kind = ExecutorKind.COMPILED
+
+    def __init__(self, graph: Path, digest: str, manifest: Manifest) -> None:
+        self._digest, self._manifest = digest, manifest
+        self._graph = Graph(graph, manifest.signature)
 
     @property
     def digest(self) -> str:
@@ -65,19 +80,11 @@ class CompiledModel:
 
     def predict(self, columns: Columns, *, deadline_s: float | None = None) -> Columns:  # noqa: ARG002
         """Answer n rows. A graph cannot be interrupted, so the deadline is for the caller to watch."""
-        try:
-            answers = self._run(self._names, self._feed(columns))
-        except KeyError as error:
-            raise InvalidInput(f"the input {error} is missing") from error
-        except Exception as error:  # onnxruntime's own classes derive from Exception alone
-            raise PredictionFailed("the model raised", got=_first_line(error)) from error
-        return {
-            field.name: cast(answer) for (field, cast), answer in zip(self._outputs, answers, strict=True)
-        }
+        return self._graph.answer(columns)
 
-    async def predict_async(self, columns: Columns, *, deadline_s: float | None = None) -> Columns:
+    async def predict_async(self, columns: Columns, *, deadline_s: float | None = None) -> Columns:  # noqa: ARG002
         """The same, at once."""
-        return self.predict(columns, deadline_s=deadline_s)
+        return self._graph.answer(columns)
 
     def status(self) -> ExecutorStatus:
         """Nothing runs apart."""

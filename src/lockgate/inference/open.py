@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from lockgate.config import EnvironmentConfig, Home
 from lockgate.inference.compiled import CompiledModel
 from lockgate.inference.environment import interpreter_for
 from lockgate.inference.executor import Executor
 from lockgate.inference.isolated import DEADLINE_S, IsolatedModel
-from lockgate.inference.runner_process import Order
+from lockgate.inference.runner_process import Order, plain_fields
 from lockgate.registry.manifest import Framework, Manifest
 from lockgate.registry.package import open_package
 
@@ -74,6 +72,6 @@ def order_for(package: Path, manifest: Manifest, python: Path, environment: Envi
         framework=manifest.framework.value,
         model_path=manifest.model_path,
         entry=manifest.entry,
-        inputs=tuple(msgspec.to_builtins(field) for field in manifest.signature.inputs),
+        inputs=tuple(plain_fields(manifest.signature.inputs)),
         memory_bytes=environment.memory_mb * 2**20,
     )

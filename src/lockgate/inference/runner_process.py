@@ -8,24 +8,25 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from lockgate.errors import LockgateError, PredictionFailed, TimedOut, Unavailable
+from lockgate.registry.signature import Field
 from lockgate.runner import wire
 
 RUNNER_FOLDER = Path(wire.__file__).parent
 START_TIMEOUT_S = 120.0  # a cold import of a heavy library from a slow disk
-KEPT_LINES = 40
+KEPT_LINES = 200  # a trace through a deep library is a hundred lines
 ANSWER_BYTES = 512 * 1024 * 1024
 THREADS = (
     "OMP_NUM_THREADS",
@@ -35,6 +36,7 @@ THREADS = (
     "LOKY_MAX_CPU_COUNT",
 )
 GRACE_S = 2.0
+LAST_WORDS_S = 0.5
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -150,7 +152,7 @@ class RunnerProcess:
                     if request == number:
                         return self._checked(wire.Frame(found, request, answer))
         except TimeoutError as error:
-            raise self._late(deadline_s) from error
+            raise await asyncio.to_thread(self._late, deadline_s) from error
         except (OSError, EOFError, wire.BadFrame) as error:
             raise self._died(error) from error
 
@@ -193,9 +195,9 @@ class RunnerProcess:
             frame = self._receive(0, time.monotonic() + self.order.start_timeout_s)
             return msgspec.json.decode(bytes(self._checked(frame)), type=Ready)
         except TimeoutError as error:
+            late = self._late(self.order.start_timeout_s)
             self.kill()
-            raise TimedOut(f"the model did not load within {self.order.start_timeout_s:g} s",
-                           fix=self._said() or "see whether it loads by hand") from error  # fmt: skip
+            raise late from error
         except (OSError, wire.BadFrame, msgspec.MsgspecError) as error:
             failure = self._died(error)
             self.kill()
@@ -223,7 +225,22 @@ class RunnerProcess:
         return self._request
 
     def _late(self, deadline_s: float) -> TimedOut:
-        return TimedOut(f"the model did not answer within {deadline_s:g} s")
+        """End it with SIGABRT, upon which it says where it was."""
+        self._process.send_signal(signal.SIGABRT)
+        try:
+            self._process.wait(LAST_WORDS_S)
+            self._listener.join(LAST_WORDS_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        places = [
+            line.strip()
+            for line in self.lines
+            if line.startswith("  File ") and str(RUNNER_FOLDER) not in line
+        ]
+        return TimedOut(
+            f"the model did not answer within {deadline_s:g} s",
+            got=f"it was at {places[0]}" if places else None,
+        )
 
     def _died(self, error: Exception) -> PredictionFailed:
         try:
@@ -247,7 +264,17 @@ class RunnerProcess:
                 self.lines.append(line.decode(errors="replace").rstrip()[:500])
 
 
-Starter = Callable[[Order], RunnerProcess]
+def plain_fields(fields: tuple[Field, ...]) -> list[dict[str, object]]:
+    """A signature's inputs as HELLO carries them, everything spelled out: a runner knows no defaults."""
+    return [
+        {
+            "name": one.name,
+            "datatype": one.datatype.value,
+            "shape": list(one.shape),
+            "categories": list(one.categories or ()),
+        }
+        for one in fields
+    ]
 
 
 def environment_of(temporary: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ one input a column when the model picks columns by name.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from . import convert_boosters, convert_hgb
@@ -15,6 +16,7 @@ from .estimator import Estimator
 
 TENSOR = "x"
 OPSETS = {"": 21, "ai.onnx.ml": 3}
+NO_WORD = re.compile(r"\W")
 PREDICTION, PROBABILITY = "prediction", "probability"
 
 
@@ -36,24 +38,42 @@ def convert(model: Any, wish: dict[str, Any]) -> bytes:
         graph = _estimator(model.fitted, inputs, double)
     else:
         raise CannotConvert(f"there is no graph form for {model.framework} models")
-    return bytes(named(graph, model.classes() is not None).SerializeToString())
+    return bytes(
+        named(graph, model.classes() is not None, [field["name"] for field in inputs]).SerializeToString()
+    )
 
 
-def named(graph: Any, classifies: bool) -> Any:
-    """The same graph with its outputs called `prediction` and `probability`. Raises CannotConvert when there are others."""
+def named(graph: Any, classifies: bool, fields: list[str]) -> Any:
+    """The same graph with its inputs called as the signature's fields, its outputs `prediction` and `probability`.
+
+    Converters rewrite names such as `hours-per-week`. Raises CannotConvert when inputs or outputs are not those expected.
+    """
     wanted = [PREDICTION, PROBABILITY] if classifies else [PREDICTION]
     outputs = [output.name for output in graph.graph.output]
     if len(outputs) != len(wanted):
         raise CannotConvert(f"the graph answers {', '.join(outputs)}, expected were {' and '.join(wanted)}")
-    if outputs == wanted:
-        return graph
     change = dict(zip(outputs, wanted))
+    inputs = [given.name for given in graph.graph.input]
+    plain = {NO_WORD.sub("_", field): field for field in fields}
+    if inputs != [TENSOR] and set(inputs) != set(fields):
+        if len(plain) != len(fields) or not set(inputs) <= set(plain):
+            raise CannotConvert("the converter renamed the inputs past recognition")
+        change.update({name: plain[name] for name in inputs})
+    _rename(graph, {old: new for old, new in change.items() if old != new})
+    return graph
+
+
+def _rename(graph: Any, change: dict[str, str]) -> None:
+    inside = {name for node in graph.graph.node for name in (*node.input, *node.output)} - set(change)
+    if inside & set(change.values()):
+        raise CannotConvert(
+            f"the graph uses the name {sorted(inside & set(change.values()))[0]} for something else"
+        )
     for node in graph.graph.node:
         node.input[:] = [change.get(name, name) for name in node.input]
         node.output[:] = [change.get(name, name) for name in node.output]
-    for output in graph.graph.output:
-        output.name = change[output.name]
-    return graph
+    for value in (*graph.graph.input, *graph.graph.output):
+        value.name = change.get(value.name, value.name)
 
 
 def _estimator(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> Any:
@@ -70,10 +90,20 @@ def _estimator(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> Any:
 def _sklearn(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> Any:
     import skl2onnx
 
+    if _splits_missing(fitted):
+        raise CannotConvert("its trees were trained with missing values, which skl2onnx gets wrong")
     convert_boosters.register()
     options = {id(fitted): {"zipmap": False}} if hasattr(fitted, "predict_proba") else None
     return skl2onnx.convert_sklearn(fitted, initial_types=_types(fitted, inputs, double), options=options,
                                     target_opset=OPSETS)  # fmt: skip
+
+
+def _splits_missing(fitted: Any) -> bool:
+    """Whether trees of scikit-learn's forests learned where missing values go."""
+    last = fitted.steps[-1][1] if isinstance(getattr(fitted, "steps", None), list) else fitted
+    trees = getattr(last, "estimators_", [last])
+    learned = [getattr(getattr(tree, "tree_", None), "missing_go_to_left", None) for tree in trees]
+    return any(found is not None and bool(found.any()) for found in learned)
 
 
 def _types(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> list[Any]:
