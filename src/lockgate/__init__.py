@@ -1,1 +1,68 @@
-"""lockgate: the production half of machine learning."""
+"""lockgate: the production half of machine learning.
+
+    import lockgate
+
+    lockgate.submit(model, name="churn", train=df, test=df2, target="churned")
+    lockgate.validate("churn")
+    lockgate.start_release("churn")
+    lockgate.predictions("churn", since="1h")
+
+Where it runs is said by the environment: `LOCKGATE_URL` and `LOCKGATE_KEY`, else the home folder (`LOCKGATE_HOME`).
+Every word below is imported when it is first used, so `import lockgate` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+import lockgate.predictions as room
+
+WORDS = {
+    "submit": "lockgate.client.submit:submit",
+    "validate": "lockgate.client.work:validate",
+    "score": "lockgate.client.work:score",
+    "import_labels": "lockgate.client.predictions:import_labels",
+    "start_release": "lockgate.client.releases:start",
+    "release_status": "lockgate.client.releases:status",
+    "rollback": "lockgate.client.releases:rollback",
+    "LockgateError": "lockgate.errors:LockgateError",
+}
+__all__ = [
+    "LockgateError",
+    "import_labels",
+    "predictions",
+    "release_status",
+    "rollback",
+    "score",
+    "start_release",
+    "submit",
+    "validate",
+]
+
+
+class _CallableRoom(ModuleType):
+    """`lockgate.predictions` is a room of the house and a word that people call: the room answers the call."""
+
+    def __call__(self, model: str, **asked: Any) -> Any:
+        """The predictions of a model as a polars frame: see `lockgate.client.predictions.predictions`."""
+        return _word("lockgate.client.predictions:predictions")(model, **asked)
+
+
+def __getattr__(name: str) -> Any:
+    if name in WORDS:
+        return _word(WORDS[name])
+    raise AttributeError(f"lockgate has no '{name}'; its words are: {', '.join(sorted(__all__))}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def _word(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+room.__class__ = _CallableRoom

@@ -11,6 +11,7 @@ from lockgate.cli.show import AsJson, new_group, print_json, print_table, when
 from lockgate.client.transport import connected
 
 app = new_group("Show and verify the audit log.")
+MOST_LETTERS = 120  # of a row's details on the screen; --json shows all
 
 
 @app.command("show")
@@ -32,10 +33,15 @@ def show(
         ("ROW", "TIME", "WHO", "WHAT", "SUBJECT", "DETAILS"),
         [
             (row["seq"], when(row["at_us"]), row["actor"], row["action"], row["subject"],
-             row["details"] if row["details"] != "{}" else "")
+             _short(row["details"]))
             for row in rows
         ],
     )  # fmt: skip
+
+
+def _short(details: str) -> str:
+    text = "" if details == "{}" else details
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."
 
 
 @app.command("verify")

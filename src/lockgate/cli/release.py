@@ -62,10 +62,13 @@ def status(
         _follow(name)
         return
     found = releases.status(name, number)
+    told = releases.shadow(name, found["release"]["id"]) if found["release"]["plan"]["shadow"] else None
     if as_json:
-        print_json(found)
-    else:
-        _print(found)
+        print_json({**found, "shadow": told})
+        return
+    print_release(found)
+    if told is not None:
+        print(f"\nShadow: {told['sentence']}")
 
 
 @app.command("hold")
@@ -122,7 +125,8 @@ def _say(done: dict[str, Any], as_json: bool) -> None:
         print(f"  waits for {done['waits_for']}")
 
 
-def _print(found: dict[str, Any]) -> None:
+def print_release(found: dict[str, Any]) -> None:
+    """A release for people: phase, weight, verdicts, moves."""
     release, state = found["release"], found["status"]
     held = f" (from {release['held_from']})" if release["held_from"] else ""
     print_pairs(

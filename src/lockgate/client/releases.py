@@ -47,6 +47,13 @@ def status(model: str, number: int | None = None, *, home: str | Path | None = N
     return found
 
 
+def shadow(model: str, number: int | None = None, *, home: str | Path | None = None) -> Answer | None:
+    """What the shadow says so far, in decisions: `sentence`, `pairs`, `agreement`, `segments` ...; None without one."""
+    with connected(home) as lockgate:
+        told: Answer | None = lockgate.get(f"/models/{model_only(model)}/release/shadow", number=number)
+    return told
+
+
 def act(name: str, target: str, reason: str = "", *, home: str | Path | None = None) -> Answer:
     """`hold`, `resume`, `rollback`, `promote`, `cancel`, `approve` or `reject` the release of a model or a version."""
     model, word = parts_of(target)

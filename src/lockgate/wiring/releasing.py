@@ -18,6 +18,20 @@ from lockgate.release.store import Move, aliases, find_running, moves_of, releas
 from lockgate.wiring.house import House
 
 
+class VerdictShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One guard's word. `label`: better, not yet, suspicious, held, broken or worse. `alpha` None: an absolute rule."""
+
+    guard: str
+    label: str
+    sentence: str
+    action: str
+    canary: int
+    baseline: int
+    log_e: float
+    alpha: float | None
+    threshold: float | None
+
+
 class ReleaseShown(msgspec.Struct, frozen=True, kw_only=True):
     """One release with everything that belongs to it. `weight`: its share of the traffic now, 0..1."""
 
@@ -26,7 +40,7 @@ class ReleaseShown(msgspec.Struct, frozen=True, kw_only=True):
     running: bool
     live: int | None
     status: Status | None
-    verdicts: list[Verdict]
+    verdicts: list[VerdictShown]
     counts: Counts
     blocked: str | None
     approval: Approval | None
@@ -50,7 +64,7 @@ def show_release(tx: sa.Connection, release: Release, now_us: int) -> ReleaseSho
         running=running,
         live=aliases(tx, release.model).get("live"),
         status=status_of(tx, release.id),
-        verdicts=judge(release.plan, counts, release.frozen),
+        verdicts=[_in_words(verdict) for verdict in judge(release.plan, counts, release.frozen)],
         counts=counts,
         blocked=stands.blocked if running else None,
         approval=stands.request,
@@ -66,3 +80,17 @@ def newest_release(tx: sa.Connection, model: str) -> Release:
     if found is None:
         raise NotFound(f"no release of '{model}' was ever started", fix=f"lockgate release {model}/NUMBER")
     return found
+
+
+def _in_words(verdict: Verdict) -> VerdictShown:
+    return VerdictShown(
+        guard=verdict.guard,
+        label=verdict.label.name.lower().replace("_", " "),
+        sentence=verdict.sentence,
+        action=str(verdict.action),
+        canary=verdict.canary,
+        baseline=verdict.baseline,
+        log_e=verdict.log_e,
+        alpha=verdict.alpha,
+        threshold=verdict.threshold,
+    )

@@ -46,7 +46,7 @@ def jobs_of(tx: sa.Connection, release: Release) -> list[ShadowJob]:
         return []
     jobs = []
     if release.at in _CANDIDATE:
-        jobs.append(_job(release, settings, release.version, release.digest, _history_us(release)))
+        jobs.append(_job(release, settings, release.version, release.digest, history_us(release)))
     if release.at in (Phase.CANARY, Phase.WATCH):
         jobs.append(_job(release, settings, release.previous, release.previous_digest, release.created_us))
     return jobs
@@ -63,7 +63,7 @@ def opener(house: House) -> Callable[[ShadowJob], Executor]:
     return opened
 
 
-def _history_us(release: Release) -> int:
+def history_us(release: Release) -> int:
     """How far back the candidate scores: a few times what the shadow asks for, at the measured traffic."""
     plan = release.plan
     if plan.per_s <= 0:

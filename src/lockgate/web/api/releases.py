@@ -7,12 +7,13 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Response
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from lockgate.access import EVERY_MODEL
 from lockgate.config import ModelConfig, ReleaseConfig
-from lockgate.errors import Conflict
+from lockgate.errors import Conflict, NotFound
 from lockgate.governance.people import Person, models_with, require
 from lockgate.governance.permissions import Permission
 from lockgate.registry.store import get_model
@@ -25,11 +26,13 @@ from lockgate.release.start import preview, start
 from lockgate.release.store import get_release, releases_of
 from lockgate.release.votes import Vote
 from lockgate.traffic import Plan
-from lockgate.web.answers import answer
+from lockgate.web.answers import answer, encode
 from lockgate.web.auth import Asking, InHouse, require_anywhere
+from lockgate.web.events import stream
 from lockgate.web.shapes import says
 from lockgate.wiring.names import resolve
 from lockgate.wiring.releasing import ReleaseShown, desk_of, newest_release, show_release
+from lockgate.wiring.verdicts import ShadowShown, shadow_of
 from lockgate.yamlfile import convert
 
 router = APIRouter(tags=["releases"])
@@ -116,10 +119,30 @@ def release(
     """The running release of a model, else its last one, with evidence, verdicts and moves."""
     with house.db.read() as tx:
         require(tx, me, Permission.MODEL_READ, model)
-        found = newest_release(tx, model) if number is None else get_release(tx, number)
-        if found.model != model:
-            found = newest_release(tx, model)
-        return answer(show_release(tx, found, house.clock.now_us()))
+        return answer(show_release(tx, _wanted(tx, model, number), house.clock.now_us()))
+
+
+@router.get("/models/{model}/release/shadow", responses=says(ShadowShown))
+def shadow(
+    model: str, house: InHouse, me: Asking, number: Annotated[int | None, Query(ge=1)] = None
+) -> Response:
+    """What the shadow says so far, in decisions; null where there is no shadow."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.MODEL_READ, model)
+        found = _wanted(tx, model, number)
+    return answer(shadow_of(house, found))
+
+
+@router.get("/models/{model}/release/events", responses=says(media="text/event-stream"))
+async def events(model: str, house: InHouse, me: Asking, request: Request) -> Response:
+    """The release as server-sent events: one at once, then one whenever something changes, until the caller leaves."""
+
+    def look() -> bytes:
+        with house.db.read() as tx:
+            require(tx, me, Permission.MODEL_READ, model)
+            return encode(show_release(tx, newest_release(tx, model), house.clock.now_us()))
+
+    return await stream(request, look, name="release")
 
 
 @router.post("/models/{model}/release/{act}", responses=says(Acted))
@@ -169,3 +192,12 @@ def _other(running: Release, wanted: int) -> Conflict:
         f"the release that runs is that of {running.model}/{running.version}, not of {running.model}/{wanted}",
         fix=f"lockgate release status {running.model}",
     )
+
+
+def _wanted(tx: sa.Connection, model: str, number: int | None) -> Release:
+    if number is None:
+        return newest_release(tx, model)
+    found = get_release(tx, number)
+    if found.model != model:  # somebody who may see this model asks about another one
+        raise NotFound(f"release {number} is none of '{model}'", fix=f"lockgate release status {model}")
+    return found

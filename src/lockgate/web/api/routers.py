@@ -11,6 +11,7 @@ from lockgate.governance.people import Grant, Person
 from lockgate.governance.policy import PolicyVersion
 from lockgate.predictions.labels import Imported
 from lockgate.registry.compare import Comparison
+from lockgate.registry.leadtime import LeadTime
 from lockgate.registry.search import Hit
 from lockgate.registry.store import ModelRow, Version
 from lockgate.release.phases import Release
@@ -18,6 +19,7 @@ from lockgate.release.promise import ReleasePlan
 from lockgate.traffic import Plan
 from lockgate.web.api import (
     audit,
+    box,
     health,
     jobs,
     logs,
@@ -36,6 +38,8 @@ from lockgate.web.api.versions import VersionShown
 from lockgate.web.jobs import Job
 from lockgate.wiring.inventory import ModelStanding, VersionLine
 from lockgate.wiring.releasing import ReleaseShown
+from lockgate.wiring.status import BoxStatus
+from lockgate.wiring.verdicts import ShadowShown
 
 API: tuple[APIRouter, ...] = (
     health.router,
@@ -43,6 +47,7 @@ API: tuple[APIRouter, ...] = (
     people.router,
     policies.router,
     audit.router,
+    box.router,
     jobs.router,
     models.router,
     versions.router,
@@ -54,12 +59,15 @@ API: tuple[APIRouter, ...] = (
 # The kinds of answers, whose shapes OpenAPI describes.
 KINDS: tuple[type, ...] = (
     AuditRow,
+    BoxStatus,
     Grant,
     Hit,
     Imported,
     Job,
     KeyRow,
     KeyShown,
+    LeadTime,
+    ShadowShown,
     ModelRow,
     ModelShown,
     ModelStanding,

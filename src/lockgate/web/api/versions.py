@@ -15,15 +15,19 @@ from lockgate.governance.people import require
 from lockgate.governance.permissions import Permission
 from lockgate.registry.annotations import annotate, tag
 from lockgate.registry.compare import Comparison, compare
+from lockgate.registry.leadtime import LeadTime
 from lockgate.registry.naming import parse_version
 from lockgate.registry.store import Version, get_version
+from lockgate.reports.html import report_page
 from lockgate.web.answers import answer
 from lockgate.web.auth import Asking, InHouse
 from lockgate.web.shapes import says
+from lockgate.wiring.journey import journey
 from lockgate.wiring.names import resolve
 from lockgate.wiring.validating import waive_check
 
 router = APIRouter(tags=["versions"])
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 
 
 class VersionShown(msgspec.Struct, frozen=True):
@@ -108,6 +112,27 @@ def findings(model: str, version: str, house: InHouse, me: Asking) -> Response:
     if validation is None:
         raise NotFound(f"{found.name} was not validated yet", fix=f"lockgate validate {found.name}")
     return answer(validation)
+
+
+@router.get("/models/{model}/versions/{version}/report", responses=says(media="text/html"))
+def report(model: str, version: str, house: InHouse, me: Asking) -> Response:
+    """The newest validation as one HTML page with plots, which needs nothing else."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.MODEL_READ, model)
+        found = resolve(tx, model, version)
+        validation = findings_of(tx, found.digest, model)
+    if validation is None:
+        raise NotFound(f"{found.name} was not validated yet", fix=f"lockgate validate {found.name}")
+    page = report_page(validation, name=found.name)
+    return Response(page, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
+
+
+@router.get("/models/{model}/versions/{version}/lead-time", responses=says(LeadTime))
+def lead_time(model: str, version: str, house: InHouse, me: Asking) -> Response:
+    """How long each gate took, and where the version waits now and for whom."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.MODEL_READ, model)
+        return answer(journey(tx, resolve(tx, model, version), house.clock.now_us()))
 
 
 @router.post("/models/{model}/versions/{version}/waivers", responses=says(Validation))
