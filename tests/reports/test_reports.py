@@ -34,7 +34,7 @@ PLOTS = {
     PlotKind.CALIBRATION: {"said": [0.1, 0.9], "came": [0.2, 0.8], "rows": [10, 10]},
     PlotKind.ROC: {"curves": [{"name": EVIL, "x": [0.0, 0.2, 1.0], "y": [0.0, 0.9, 1.0]}]},
     PlotKind.FOREST: {
-        "rows": [{"name": EVIL, "value": 0.2, "low": 0.1, "high": 0.3, "rows": 90}],
+        "rows": [{"name": EVIL, "value": 0.2, "low": 0.1, "high": 0.3, "rows": 90, "weak": True}],
         "overall": 0.05,
         "unit": "share",
         "axis": "wrong answers",
@@ -54,7 +54,7 @@ LEAK = Finding(
     blocking=True,
     measure=Measure(name="ROC AUC", value=0.99, low=0.98),
     threshold=Threshold(at_most=0.93),
-    table=Table(columns=("column", "share"), rows=((EVIL, 0.25), ("b", None))),
+    table=Table(columns=("column", "share"), shares=("share",), rows=((EVIL, 0.25), ("b", None))),
 )
 FINE = Finding(check="quality", subject="all", status=Status.PASS, headline="nothing found")
 OWN = Finding(
@@ -248,7 +248,7 @@ def test_verdicts_and_figures_in_words():
         measured(Measure(name="x", value=0.5, low=0.4, high=0.6, unit="share"))
         == "x 50.0 % (40.0 % to 60.0 %)"
     )
-    assert (cell(None), cell(True), cell(12_345), cell(0.5, "share of rows")) == (
+    assert (cell(None), cell(True), cell(12_345), cell(0.5, share=True)) == (
         "–",
         "yes",
         "12,345",

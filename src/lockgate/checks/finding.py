@@ -52,11 +52,12 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str = "lockgate"
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """A small table behind the sentence."""
+class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A small table behind the sentence. `shares`: the columns whose numbers are shares, shown in per cent."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    shares: tuple[str, ...] = ()
 
 
 class Plot(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,7 +76,7 @@ def lone_inputs(
         check=check, subject="single inputs", status=Status.PASS,
         headline=f"No input gives {target} away alone; the strongest, {best.name}, reaches {unit} {figure(best.score)}.",
         measure=Measure(name=f"{unit} of {best.name} alone", value=best.score), threshold=Threshold(at_most=warn),
-        table=Table(columns=("input", f"{unit} alone", "missing"),
+        table=Table(columns=("input", f"{unit} alone", "missing"), shares=("missing",),
                     rows=tuple((alone.name, round(alone.score, 4), round(alone.missing_share, 4)) for alone in looked[:_SHOWN])),
         plot=Plot(kind=PlotKind.BARS, title=f"{unit} of each input alone", data={
             "bars": [{"name": alone.name, "value": alone.score} for alone in looked[:_SHOWN]], "unit": None, "axis": unit}),

@@ -215,7 +215,7 @@ def _calibration(settings: PerformanceSettings, judged: Judged, split: Split) ->
         advice="Calibrate the model (CalibratedClassifierCV), or use its answers for ranking only." if off else "",
         measure=Measure(name="calibration error beyond chance", value=gap, unit="share"),
         threshold=Threshold(at_most=settings.calibration_gap),
-        table=Table(columns=("said", "came", "rows"),
+        table=Table(columns=("said", "came", "rows"), shares=("said", "came"),
                     rows=tuple((_round(said), _round(came), count)
                                for said, came, count in zip(curve.predicted, curve.observed, curve.rows, strict=True))),
         plot=Plot(kind=PlotKind.CALIBRATION, title="What was said and what came",

@@ -70,7 +70,7 @@ def weak_slices(
         measure=Measure(name=f"{what}, {worst.part.name}", value=worst.loss, unit=unit, low=worst.low, high=worst.high)
         if worst else None,
         threshold=Threshold(at_most=worst.rest + gap if classifies else worst.rest * ratio) if worst else None,
-        table=_table(weighed, what), plot=_forest(weighed, what, float(loss.mean()), unit),
+        table=_table(weighed, what, unit), plot=_forest(weighed, weak, what, overall=float(loss.mean()), unit=unit),
     )  # fmt: skip
 
 
@@ -102,18 +102,22 @@ def _headline(weak: list[_Weighed], count: int, what: str, unit: str | None, abs
             f"elsewhere{more}.{missing}")  # fmt: skip
 
 
-def _table(weighed: list[_Weighed], what: str) -> Table:
+def _table(weighed: list[_Weighed], what: str, unit: str | None) -> Table:
     ordered = sorted(weighed, key=lambda each: each.rest - each.loss)[:_SHOWN]
-    return Table(columns=("slice", "rows", what, "from", "to", "elsewhere"), rows=tuple(
+    return Table(columns=("slice", "rows", what, "from", "to", "elsewhere"),
+        shares=(what, "from", "to", "elsewhere") if unit == "share" else (), rows=tuple(
         (each.part.name, each.part.rows, round(each.loss, 6), round(each.low, 6), round(each.high, 6), round(each.rest, 6))
         for each in ordered))  # fmt: skip
 
 
-def _forest(weighed: list[_Weighed], what: str, overall: float, unit: str | None) -> Plot | None:
+def _forest(
+    weighed: list[_Weighed], weak: list[_Weighed], what: str, *, overall: float, unit: str | None
+) -> Plot | None:
     if not weighed:
         return None
     ordered = sorted(weighed, key=lambda each: -each.loss)[:_SHOWN]
-    rows = [{"name": each.part.name, "value": each.loss, "low": each.low, "high": each.high, "rows": each.part.rows}
+    rows = [{"name": each.part.name, "value": each.loss, "low": each.low, "high": each.high, "rows": each.part.rows,
+             "weak": each in weak}
             for each in ordered]  # fmt: skip
     return Plot(kind=PlotKind.FOREST, title=f"{what[0].upper()}{what[1:]} by slice",
                 data={"rows": rows, "overall": overall, "unit": unit, "axis": what})  # fmt: skip

@@ -77,7 +77,7 @@ def _decisions(evidence: Evidence, mine: Answers, other: Answers, settings: Shif
         Measure(name="decisions that differ", value=flips.value, unit="share", low=flips.low, high=flips.high),
         threshold=Threshold(at_most=settings.decision) if settings.max_flips is None else
         Threshold(at_most=settings.max_flips, source="checks.prediction_shift"),
-        table=where.table or Table(columns=("decision", "live", "this version"), rows=tuple(
+        table=where.table or Table(columns=("decision", "live", "this version"), shares=("live", "this version"), rows=tuple(
             (str(each), round(float((other.decisions == each).mean()), 6), round(float((mine.decisions == each).mean()), 6))
             for each in list(rates)[:20])),
         plot=_histograms(other.scores, mine.scores, live, "this version", "Scores on the same rows"),

@@ -54,7 +54,7 @@ def changed_most(evidence: Evidence, change: np.ndarray, overall: float) -> Wher
     standing.sort(key=lambda pair: -pair[1])
     part, mean = standing[0]
     unit = "share" if evidence.classifies else None
-    table = Table(columns=("slice", "rows", "change"), rows=tuple(
+    table = Table(columns=("slice", "rows", "change"), shares=("change",) if unit else (), rows=tuple(
         (each.name, each.rows, round(value, 6)) for each, value in standing[:_SHOWN]))  # fmt: skip
     return Where(f" Most change for {part.name}: {figure(mean, unit)}.", table)
 

@@ -80,7 +80,7 @@ def _columns(frame: pl.DataFrame, split: Split, mostly_missing: float, *, key: s
             headline=kind.sentence.format(columns=listed, example=rows[0].what, where=split_name(split)),
             advice=kind.advice, measure=Measure(name=f"columns: {kind.title}", value=float(len(rows))),
             threshold=Threshold(at_most=0.0),
-            table=Table(columns=("column", "what", "share of rows"),
+            table=Table(columns=("column", "what", "share of rows"), shares=("share of rows",),
                         rows=tuple((trouble.column, trouble.what, round(trouble.share, 4)) for trouble in rows)),
         ))  # fmt: skip
     return found

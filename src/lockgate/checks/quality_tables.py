@@ -43,7 +43,8 @@ def unseen_categories(
         headline=f"{figure(worst[2], 'share')} of test rows have a value in {worst[0]} that training never showed ({worst[1]}).",
         advice="Train on rows that hold these values, or say what the model shall do with them.",
         measure=Measure(name="test rows with unseen values", value=worst[2], unit="share"), threshold=Threshold(at_most=warn),
-        table=Table(columns=("column", "values", "share of rows"), rows=tuple((name, said, round(share, 4))
+        table=Table(columns=("column", "values", "share of rows"), shares=("share of rows",),
+                    rows=tuple((name, said, round(share, 4))
                                                                           for name, said, share in rows)),
     )]  # fmt: skip
 
@@ -83,5 +84,6 @@ def out_of_range(
         advice="See whether the unit changed or time moved on; train on rows that cover these values.",
         measure=Measure(name="test rows out of range", value=share, unit="share"), threshold=Threshold(at_most=limit),
         table=Table(columns=("column", "training from", "training to", "test from", "test to", "share of rows"),
+                    shares=("share of rows",),
                     rows=tuple((*row[:5], round(row[5], 4)) for row in rows)),
     )]  # fmt: skip

@@ -95,7 +95,7 @@ def _ranges(series: pl.Series, bins: int) -> list[Slice]:
 def _edge_labels(series: pl.Series, edges: np.ndarray) -> list[str]:
     if series.dtype.is_temporal():
         return [str(value) for value in pl.Series(edges.astype(np.int64)).cast(series.dtype).to_list()]
-    return [f"{edge:.4g}" if abs(edge) < 1e5 else f"{edge:,.0f}" for edge in edges]
+    return [f"{edge:.4g}" if abs(edge) < 1e4 else f"{edge:,.0f}" for edge in edges]
 
 
 def _filled(mask: pl.Series) -> np.ndarray:

@@ -108,16 +108,13 @@ def _roc(data: dict[str, Any]) -> Any:
 
 
 def _forest(data: dict[str, Any]) -> Any:
-    """data: rows [{name, value, low, high, rows}], overall, axis, unit: slices against the whole."""
+    """data: rows [{name, value, low, high, rows, weak}], overall, axis, unit: slices against the whole."""
     shown = data["rows"][:_ROWS_SHOWN]
-    rows = [
-        {**row, "apart": row["low"] > data["overall"], "label": f"{row['name']}  ({row['rows']:,})"}
-        for row in shown
-    ]
+    rows = [{**row, "label": f"{row['name']}  ({row['rows']:,})"} for row in shown]
     form = _form(data.get("unit"))
     base = _chart(rows).encode(
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False)),
-        color=alt.condition("datum.apart", alt.value(SECOND), alt.value(FIRST)),
+        color=alt.condition("datum.weak", alt.value(SECOND), alt.value(FIRST)),
     )  # fmt: skip
     x = alt.X(
         "low:Q", title=data.get("axis"), axis=alt.Axis(format=form, tickCount=5), scale=alt.Scale(zero=True)

@@ -123,5 +123,5 @@ def show(finding: Finding, waiver: str | None, number: int) -> Shown:
 
 
 def _cells(table: Table, row: tuple[Cell, ...]) -> tuple[tuple[str, bool], ...]:
-    return tuple((cell(value, column), isinstance(value, int | float) and not isinstance(value, bool))
+    return tuple((cell(value, share=column in table.shares), isinstance(value, int | float) and not isinstance(value, bool))
                  for column, value in zip(table.columns, row, strict=True))  # fmt: skip

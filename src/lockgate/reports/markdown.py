@@ -60,7 +60,12 @@ def _table(table: Table) -> str:
         return "| " + " | ".join(plain(text) for text in cells) + " |"
 
     rows = [
-        line([cell(value, column) for column, value in zip(table.columns, row, strict=True)])
+        line(
+            [
+                cell(value, share=column in table.shares)
+                for column, value in zip(table.columns, row, strict=True)
+            ]
+        )
         for row in table.rows[:_ROWS_SHOWN]
     ]
     return "\n".join([line(table.columns), "|" + " --- |" * len(table.columns), *rows])

@@ -32,7 +32,7 @@ def theme() -> dict[str, Any]:
         "axisY": {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleY": -12, "titleX": 0},
         "legend": {
             "labelColor": INK, "labelOpacity": 0.85, "labelFontSize": 11, "title": None, "orient": "top",
-            "symbolType": "square", "symbolSize": 90, "padding": 0, "offset": 16, "labelLimit": 300,
+            "symbolType": "square", "symbolSize": 90, "padding": 0, "offset": 26, "labelLimit": 300,
             "columnPadding": 28,
         },
         "text": {"color": INK, "font": FONT, "fontSize": 11},

@@ -74,9 +74,9 @@ def number(value: float | None, unit: str | None = None) -> str:
     return f"{value:.4g}"
 
 
-def cell(value: Cell, column: str = "") -> str:
-    """A table's cell; columns that are named as shares in per cent."""
-    if isinstance(value, float) and column.startswith(("share", "missing")):
+def cell(value: Cell, *, share: bool = False) -> str:
+    """A table's cell, a share in per cent."""
+    if share and isinstance(value, int | float):
         return number(value, "share")
     if value is None:
         return "–"
