@@ -12,6 +12,7 @@ from lockgate.predictions.query import frame
 from lockgate.predictions.record import Columns, Kind
 from lockgate.registry.manifest import Answer, Manifest, Task
 
+NEWEST = 20_000  # more say little more, and a page waits for them
 _ANSWERED = pl.col("status") < 400
 
 
@@ -24,14 +25,19 @@ def pairs_of(
     new: tuple[int, Manifest],
     release: int,
     since_us: int | None = None,
+    newest: int = NEWEST,
 ) -> pl.DataFrame:
     """Rows that both versions were asked, as `shadow_tally` counts them, in order of time.
 
     `old` and `new` are (version number, its manifest). Either may have answered the caller and the other been the
-    shadow. `since_us`: requests from then on.
+    shadow. `since_us`: requests from then on. `newest`: no more than so many rows, the newest.
     """
-    shadow = frame(home, blobs, model, kinds=[Kind.SHADOW], since_us=since_us, where=f"release = {release}")
-    asked = frame(home, blobs, model, kinds=[Kind.ANSWER], since_us=since_us)
+    shadow = frame(home, blobs, model, kinds=[Kind.SHADOW], since_us=since_us, limit=newest)
+    shadow = shadow.filter(pl.col("release") == release)
+    first_us = shadow["at_us"].min()  # a shadow record bears the time of its request
+    asked = frame(
+        home, blobs, model, kinds=[Kind.ANSWER], since_us=first_us if isinstance(first_us, int) else since_us
+    )
     parts = []
     for answered, scored in ((old, new), (new, old)):
         callers = _side(asked.filter(version=answered[0]), answered[1], "id")

@@ -16,11 +16,13 @@ from lockgate.errors import InvalidInput
 
 BINS = 5
 MOST_CATEGORIES = 20  # of one column; the rarer ones are "another"
+MOST_NUMBERS = 10  # different numbers of one column that are segments of their own; more are cut into bins
 KEPT = 10  # requests that differ most
 TOLERANCE_SIGMA = (
     0.1  # in regression a decision changed when it moved by more than this share of the old spread
 )
 ANOTHER, MISSING = "another value", "missing"
+_TEXT = "__text"
 Scalar = str | float | bool | None
 
 
@@ -156,11 +158,11 @@ def _cut(column: pl.Series) -> Cut | None:
     present = column.drop_nulls()
     if present.is_empty() or column.dtype.is_nested():
         return None
-    if column.dtype.is_numeric() and present.n_unique() > MOST_CATEGORIES:
+    if column.dtype.is_numeric() and present.n_unique() > MOST_NUMBERS:
         shares = [place / BINS for place in range(1, BINS)]
         edges = sorted({_round(float(present.quantile(share, "nearest") or 0.0)) for share in shares})
         return Cut(column.name, edges=tuple(edges))
-    counts = present.cast(pl.String).value_counts().sort(["count", column.name], descending=[True, False])
+    counts = _text(present).value_counts().sort(["count", column.name], descending=[True, False])
     return Cut(column.name, values=tuple(sorted(counts[column.name].head(MOST_CATEGORIES).to_list())))
 
 
@@ -180,12 +182,19 @@ def _segments(pairs: pl.DataFrame, cut: Cut) -> dict[str, tuple[int, int]]:
         place = pl.sum_horizontal((column > edge).cast(pl.Int32) for edge in cut.edges)
         named = place.replace_strict(list(range(len(names))), names, return_dtype=pl.String)
     else:
-        text = column.cast(pl.String)
+        pairs = pairs.with_columns(_text(pairs[cut.column]).alias(_TEXT))
+        text = pl.col(_TEXT)
         named = pl.when(text.is_in(list(cut.values or ()))).then(text).otherwise(pl.lit(ANOTHER))
     missing = column.is_null() | (column.is_nan() if pairs[cut.column].dtype.is_float() else pl.lit(False))
     named = pl.when(missing).then(pl.lit(MISSING)).otherwise(named).alias("segment")
     counted = pairs.select(named, "flip").group_by("segment").agg(pairs=pl.len(), flips=pl.col("flip").sum())
     return {name: (pairs, flips) for name, pairs, flips in counted.sort("segment").rows()}
+
+
+def _text(column: pl.Series) -> pl.Series:
+    """Values as people write them: whole numbers without a decimal point."""
+    text = column.cast(pl.String)
+    return text.str.strip_suffix(".0") if column.dtype.is_float() else text
 
 
 def _bin_names(edges: tuple[float, ...]) -> list[str]:

@@ -182,7 +182,7 @@ def _answer(verdict: ShadowVerdict) -> str:
 
 
 def _rate_words(old: float, new: float, change: Interval) -> str:
-    if change.value == 0.0:
+    if percent(old) == percent(new):
         return f"The share of positive decisions stays at {percent(old)}."
     words = f"The share of positive decisions would go from {percent(old)} to {percent(new)}"
     if math.isinf(change.low):
