@@ -94,6 +94,14 @@ def fold(counts: Counts, records: list[Record], plan: ReleasePlan, frozen: Froze
     _pairs(counts, shadows)
 
 
+def label_pair(counts: Counts, *, new_wrong: bool, old_wrong: bool, stage: int = 0) -> None:
+    """A label arrived for a request that both versions scored: only a pair in which one was wrong is evidence."""
+    process = counts.guards.get(GuardName.LABELS, EventProcess()).request(stage)
+    if new_wrong != old_wrong:
+        process = process.event(PAIR_WEIGHT, in_canary=new_wrong)
+    counts.guards[GuardName.LABELS] = process
+
+
 def void(counts: Counts, stage: int, seq: int) -> None:
     """Drop the evidence of a stage whose split was broken; both the guards and the split guard begin anew."""
     counts.guards = {name: process.void(stage) for name, process in counts.guards.items()}

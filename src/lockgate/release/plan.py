@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 import msgspec
 
-from lockgate.config import ReleaseConfig
+from lockgate.config import Observed, ReleaseConfig
 from lockgate.errors import InvalidInput
 from lockgate.release.baseline import Traffic
 from lockgate.release.counts import WATCH_BATCH
@@ -51,14 +51,17 @@ def make_plan(
     key_field: str | None = None,
     python: str | None = None,
     missing_fields: tuple[str, ...] = (),
+    labels: Observed | None = None,
 ) -> ReleasePlan:
     """The plan for one release. `requests_per_day` (the stated goal) stands in until traffic was measured.
+
+    `labels`: how labels come, when somebody feeds them to the guards (`counts.label_pair`); None: nobody does. Where the
+    decision decides whether a label exists they never roll back: an equally good model would be, every time.
 
     Raises InvalidInput for stages, guards or an alpha that cannot be.
     """
     per_s = traffic.per_s if traffic.requests >= FEWEST_REQUESTS else (requests_per_day or 0.0) / DAY_S
-    usual_s = HOUR_S if first else min(DAY_S, settings.max_days * DAY_S / 4)
-    watch_s = usual_s if settings.watch_s is None else settings.watch_s
+    watch_s = _watch_s(settings, first=first)
     plan = ReleasePlan(
         code=version("lockgate"),
         first=first,
@@ -70,7 +73,7 @@ def make_plan(
         max_s=settings.max_days * DAY_S,
         no_data_s=_no_data_s(traffic, per_s),
         alpha=settings.alpha,
-        guards=_guards(settings),
+        guards=_guards(settings, fed=labels is Observed.ALWAYS),
         error_limit=_limit(settings.error_limit),
         p99_limit_ms=settings.p99_limit_ms,
         deadline_ms=settings.deadline_ms,
@@ -100,6 +103,12 @@ def parse_share(text: str | float) -> float:
     if not 0.0 < value < 1.0:
         raise InvalidInput("a canary stage is a share between 0 and 1", got=text, allowed="5% or 0.05")
     return value
+
+
+def _watch_s(settings: ReleaseConfig, *, first: bool) -> float:
+    if settings.watch_s is not None:
+        return settings.watch_s
+    return HOUR_S if first else min(DAY_S, settings.max_days * DAY_S / 4)
 
 
 def _with_steps(plan: ReleasePlan, settings: ReleaseConfig) -> ReleasePlan:
@@ -164,9 +173,10 @@ def _no_data_s(traffic: Traffic, per_s: float) -> float:
     return max(NO_DATA_S, GAP_RATE / per_s, 1.5 * traffic.longest_gap_s)
 
 
-def _guards(settings: ReleaseConfig) -> tuple[GuardPlan, ...]:
-    # labels do not reach the guards yet: their share of alpha goes to the others, and the plan says so
-    named = [name for name in settings.guards or ("errors", "latency") if name != "labels"]
+def _guards(settings: ReleaseConfig, *, fed: bool) -> tuple[GuardPlan, ...]:
+    """The guards, with alpha split among those that get evidence; the plan says which do not."""
+    usual = ("errors", "latency", "labels") if fed else ("errors", "latency")
+    named = [name for name in settings.guards or usual if fed or name != "labels"]
     if settings.guards and not named:
         raise InvalidInput(
             "a release cannot be guarded by labels alone", got="labels", allowed="errors, latency beside it"

@@ -6,6 +6,7 @@ import math
 
 from lockgate.config import ReleaseConfig
 from lockgate.release.baseline import Traffic
+from lockgate.release.guards import GuardName
 from lockgate.release.promise import DAY_S, HOUR_S, MINUTE_S, ReleasePlan
 from lockgate.stats.planning import plan_events, smallest_ratio
 from lockgate.traffic import Stick
@@ -70,11 +71,12 @@ def unseen_sentences(plan: ReleasePlan, traffic: Traffic, settings: ReleaseConfi
             )
     if plan.first:
         said.append("Whether it is better or worse than what was there before: nothing was.")
-    said.append(
-        "Wrong answers: labels do not reach the guards"
-        + (", though they are named in the settings" if "labels" in (settings.guards or ()) else "")
-        + ". A version that answers plausibly and wrongly is seen by the shadow verdict and by people."
-    )
+    if all(guard.name is not GuardName.LABELS for guard in plan.guards):
+        named = ", though they are named in the settings" if "labels" in (settings.guards or ()) else ""
+        said.append(
+            f"Wrong answers: labels do not reach the guards{named}. A version that answers plausibly and wrongly is seen "
+            "by the shadow verdict and by people."
+        )
     said.append("Harm to a group of callers too small to move the total.")
     if traffic.heavy:
         said.append(
