@@ -8,7 +8,8 @@ import time
 
 from lockgate.errors import Conflict, InvalidInput, PredictionFailed, TimedOut, Unavailable
 from lockgate.inference.executor import ExecutorKind, ExecutorStatus
-from lockgate.inference.runner_process import Order, RunnerProcess
+from lockgate.inference.runner_order import Order
+from lockgate.inference.runner_process import RunnerProcess
 from lockgate.predictions.record import Columns
 from lockgate.registry.manifest import Manifest
 from lockgate.runner import columns as frames
@@ -152,7 +153,7 @@ class IsolatedModel:
         if (
             isinstance(error, TimedOut)
             or not runner.alive()
-            or isinstance(error.__cause__, OSError | EOFError | ValueError)
+            or isinstance(error.__cause__, OSError | ValueError)
         ):
             self._count_failure(runner)
 

@@ -9,7 +9,7 @@ from lockgate.inference.compiled import CompiledModel
 from lockgate.inference.environment import interpreter_for
 from lockgate.inference.executor import Executor
 from lockgate.inference.isolated import DEADLINE_S, IsolatedModel
-from lockgate.inference.runner_process import Order, plain_fields
+from lockgate.inference.runner_order import Order, plain_fields
 from lockgate.registry.manifest import Framework, Manifest
 from lockgate.registry.package import open_package
 

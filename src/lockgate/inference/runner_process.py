@@ -15,78 +15,20 @@ import tempfile
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from lockgate.errors import LockgateError, PredictionFailed, TimedOut, Unavailable
-from lockgate.registry.signature import Field
+from lockgate.inference.runner_order import Failure, Order, Ready, environment_of
 from lockgate.runner import wire
 
 RUNNER_FOLDER = Path(wire.__file__).parent
-START_TIMEOUT_S = 120.0  # a cold import of a heavy library from a slow disk
 KEPT_LINES = 200  # a trace through a deep library is a hundred lines
 ANSWER_BYTES = 512 * 1024 * 1024
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "LOKY_MAX_CPU_COUNT",
-)
 GRACE_S = 2.0
+RECEIVE_BYTES, MOST_RECEIVED_BYTES = 65_536, 1 << 20
 LAST_WORDS_S = 0.5
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """An ERROR body."""
-
-    type: str = "Error"
-    message: str = ""
-    where: str = ""
-    trace: list[str] = []
-
-
-class Ready(msgspec.Struct, frozen=True):
-    """A READY body: what was loaded and how it is confined."""
-
-    protocol: int
-    runner: str = ""
-    pid: int = 0
-    python: str = ""
-    framework: str = ""
-    framework_version: str | None = None
-    load_s: float = 0.0
-    memory_bytes: int = 0
-    confined: list[str] = []
-    unconfined: list[str] = []
-    warnings: list[str] = []
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a runner is to load, where, and how much it may use. `inputs`: the signature's fields as plain values."""
-
-    python: Path
-    folder: Path
-    framework: str
-    model_path: str
-    entry: str | None = None
-    inputs: tuple[dict[str, object], ...] = ()
-    memory_bytes: int = 4 * 1024**3
-    start_timeout_s: float = START_TIMEOUT_S
-    read: tuple[str, ...] = field(default=())
-
-    def hello(self, temporary: str) -> dict[str, object]:
-        """The HELLO body."""
-        code = [str(self.folder / name) for name in ("code",) if (self.folder / name).is_dir()]
-        return {
-            "protocol": wire.PROTOCOL, "framework": self.framework, "folder": str(self.folder),
-            "model_path": self.model_path, "entry": self.entry, "inputs": list(self.inputs), "path": code,
-            "confine": {"folder": str(self.folder), "temporary": temporary, "memory_bytes": self.memory_bytes,
-                        "read": list(self.read)},
-        }  # fmt: skip
 
 
 class RunnerProcess:
@@ -97,7 +39,7 @@ class RunnerProcess:
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._temporary = tempfile.mkdtemp(prefix="lockgate-runner-")
         self._request = 0
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._in_loop = False
         self._sock, theirs = socket.socketpair()
         life, self._life = os.pipe()
         try:
@@ -137,29 +79,26 @@ class RunnerProcess:
     async def ask_async(self, kind: wire.Kind, body: bytes, deadline_s: float) -> bytearray:
         """The same on the running event loop; from the first call on the socket belongs to that loop."""
         number = self._next()
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(deadline_s):
-                if self._streams is None:
+                if not self._in_loop:
                     self._sock.setblocking(False)
-                    self._streams = await asyncio.open_unix_connection(sock=self._sock, limit=1 << 20)
-                reader, writer = self._streams
-                writer.write(wire.header(kind, number, len(body)) + body)
-                await writer.drain()
+                    self._in_loop = True
+                await loop.sock_sendall(self._sock, wire.header(kind, number, len(body)) + body)
                 while True:
-                    head = await reader.readexactly(wire.HEADER.size)
-                    found, request, length = wire.parse_header(head, ANSWER_BYTES)
-                    answer = bytearray(await reader.readexactly(length))
-                    if request == number:
-                        return self._checked(wire.Frame(found, request, answer))
+                    frame = await self._receive_async(loop)
+                    if frame.request == number:
+                        return self._checked(frame)
         except TimeoutError as error:
             raise await asyncio.to_thread(self._late, deadline_s) from error
-        except (OSError, EOFError, wire.BadFrame) as error:
+        except (OSError, wire.BadFrame) as error:
             raise self._died(error) from error
 
     @property
     def in_loop(self) -> bool:
         """Whether an event loop owns the socket."""
-        return self._streams is not None
+        return self._in_loop
 
     def alive(self) -> bool:
         """Whether the process runs."""
@@ -180,10 +119,7 @@ class RunnerProcess:
             self._life = -1
         self._process.kill()
         self._process.wait()
-        if self._streams is not None:
-            self._streams[1].transport.abort()
-        else:
-            self._sock.close()
+        self._sock.close()
         self._listener.join(GRACE_S)
         shutil.rmtree(self._temporary, ignore_errors=True)
 
@@ -212,6 +148,25 @@ class RunnerProcess:
             frame = wire.receive(self._sock, ANSWER_BYTES)
             if frame.request == number:
                 return frame
+
+    async def _receive_async(self, loop: asyncio.AbstractEventLoop) -> wire.Frame:
+        """One frame; requests take turns, so nothing of another follows it."""
+        body = bytearray()
+        while len(body) < wire.HEADER.size:
+            body += await self._some(loop, RECEIVE_BYTES)
+        kind, request, length = wire.parse_header(bytes(body[: wire.HEADER.size]), ANSWER_BYTES)
+        del body[: wire.HEADER.size]
+        while len(body) < length:
+            body += await self._some(loop, min(length - len(body), MOST_RECEIVED_BYTES))
+        if len(body) > length:
+            raise wire.BadFrame("more bytes than the frame has")
+        return wire.Frame(kind, request, body)
+
+    async def _some(self, loop: asyncio.AbstractEventLoop, size: int) -> bytes:
+        got = await loop.sock_recv(self._sock, size)
+        if not got:
+            raise wire.Closed("the other end closed the connection")
+        return got
 
     def _checked(self, frame: wire.Frame) -> bytearray:
         if frame.kind != wire.Kind.ERROR:
@@ -262,28 +217,6 @@ class RunnerProcess:
         with stream:
             for line in stream:
                 self.lines.append(line.decode(errors="replace").rstrip()[:500])
-
-
-def plain_fields(fields: tuple[Field, ...]) -> list[dict[str, object]]:
-    """A signature's inputs as HELLO carries them, everything spelled out: a runner knows no defaults."""
-    return [
-        {
-            "name": one.name,
-            "datatype": one.datatype.value,
-            "shape": list(one.shape),
-            "categories": list(one.categories or ()),
-        }
-        for one in fields
-    ]
-
-
-def environment_of(temporary: str) -> dict[str, str]:
-    """The environment variables of a runner: nothing of ours but what finds libraries."""
-    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-    return {
-        "PATH": "/usr/bin:/bin", "HOME": temporary, "TMPDIR": temporary, "LANG": "C.UTF-8", "USER": "model",
-        "JOBLIB_MULTIPROCESSING": "0", **dict.fromkeys(THREADS, "1"), **kept,
-    }  # fmt: skip
 
 
 def _ending(status: int) -> str:

@@ -12,7 +12,8 @@ import msgspec
 from lockgate.errors import PredictionFailed, TimedOut, Unavailable
 from lockgate.inference.compiled import Graph
 from lockgate.inference.parity import Proof, parity_groups, prove
-from lockgate.inference.runner_process import Order, RunnerProcess, plain_fields
+from lockgate.inference.runner_order import Order, plain_fields
+from lockgate.inference.runner_process import RunnerProcess
 from lockgate.predictions.record import Columns
 from lockgate.registry.manifest import Answer, Compiled, Framework, Task
 from lockgate.registry.signature import Field, Signature
