@@ -61,15 +61,13 @@ def make_plan(
     Raises InvalidInput for stages, guards or an alpha that cannot be.
     """
     per_s = traffic.per_s if traffic.requests >= FEWEST_REQUESTS else (requests_per_day or 0.0) / DAY_S
-    watch_s = _watch_s(settings, first=first)
     plan = ReleasePlan(
         code=version("lockgate"),
         first=first,
         shadow=pure and not first,
         fallback=pure,
         stick=Stick.REQUEST if traffic.requests and traffic.keys < FEW_KEYS else Stick.KEY,
-        watch_s=watch_s,
-        watch_batches=max(math.ceil(per_s * watch_s / WATCH_BATCH), FEWEST_BATCHES),
+        watch_s=_watch_s(settings, first=first),
         max_s=settings.max_days * DAY_S,
         no_data_s=_no_data_s(traffic, per_s),
         alpha=settings.alpha,
@@ -112,7 +110,7 @@ def _watch_s(settings: ReleaseConfig, *, first: bool) -> float:
 
 
 def _with_steps(plan: ReleasePlan, settings: ReleaseConfig) -> ReleasePlan:
-    """The plan with its shadow and its canary stages, as long and as large as traffic and settings say."""
+    """The plan with its shadow, its canary stages and its watch, as long and as large as traffic and settings say."""
     stages = () if plan.first else _stages(settings, plan.per_s, plan.max_s)
     return msgspec.structs.replace(
         plan,
@@ -121,6 +119,7 @@ def _with_steps(plan: ReleasePlan, settings: ReleaseConfig) -> ReleasePlan:
         stage_requests=tuple(
             _stage_requests(settings, w, plan.per_s, plan.max_s, len(stages)) for w in stages
         ),
+        watch_batches=max(math.ceil(plan.per_s * plan.watch_s / WATCH_BATCH), FEWEST_BATCHES),
         shadow_requests=_shadow_requests(settings, plan.per_s, plan.max_s),
         shadow_min_s=SHADOW_MIN_S if settings.shadow_min_s is None else settings.shadow_min_s,
     )
