@@ -15,6 +15,7 @@ from typing import IO
 
 from lockgate.errors import InvalidInput, NotFound, TooLarge, Unsafe
 from lockgate.registry.allowed import ALLOWED
+from lockgate.registry.bounded import BROKEN
 from lockgate.registry.package import MAX_FILES
 from lockgate.submission.parts import Part
 
@@ -36,7 +37,7 @@ def receive_model(part: Part, into: Path) -> Path:
     unpacked = into / "unpacked"
     if _is_folder_zip(target):
         _unpack(_zip_members(target), unpacked, part.name)
-    elif tarfile.is_tarfile(target):
+    elif _is_tar(target):
         _unpack(_tar_members(target, part.name), unpacked, part.name)
     else:
         return target
@@ -132,6 +133,14 @@ def _is_folder_zip(path: Path) -> bool:
     return "MLmodel" in names or any(name.endswith((".onnx", ".py")) for name in names)
 
 
+def _is_tar(path: Path) -> bool:
+    """A compressed model that is cut off makes tarfile raise; the scanner will name it."""
+    try:
+        return tarfile.is_tarfile(path)
+    except BROKEN:
+        return False
+
+
 def _zip_members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
@@ -158,6 +167,13 @@ def _tar_members(path: Path, label: str) -> Iterator[tuple[str, int, IO[bytes]]]
                 )
             with body:
                 yield member.name, member.size, body
+        # a tar that is cut off between two files reads like a whole one, but for its closing block of zeros
+        if archive.fileobj is not None:
+            archive.fileobj.seek(archive.offset)
+            if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise InvalidInput(
+                    f"{label} is a damaged archive", got="no end", fix="make and copy it again"
+                )
 
 
 def _unpack(members: Iterator[tuple[str, int, IO[bytes]]], into: Path, label: str) -> None:
