@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,7 +21,6 @@ from onnx import TensorProto, helper, numpy_helper
 from lockgate.access import Access, AccessShelf, Caller, key_hash
 from lockgate.blobs import Blobs
 from lockgate.config import Home
-from lockgate.gateway.port import free_port
 from lockgate.membership import Member
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.record import Record
@@ -29,6 +30,7 @@ from lockgate.registry.package import blob_name, seal
 from lockgate.registry.signature import DataType, Field, Signature
 from lockgate.traffic import Arm, Plan, PlanShelf, Role, Route
 
+START_S = 60.0  # a busy machine
 KEY = "test-key"
 HEADERS = {"authorization": f"Bearer {KEY}"}
 WEIGHTS = np.array([0.5, -0.25, 1.0], dtype=np.float32)
@@ -94,6 +96,15 @@ def graph(kind: str = "good", bias: float = 0.0) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def quiet_port() -> int:
+    """A free port below those that outgoing connections of other processes take at any moment."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
 class Worker:
     """One worker process."""
 
@@ -144,7 +155,7 @@ class World:
 
     def __init__(self, home: Home, blobs: Blobs) -> None:
         self.home, self.blobs = home, blobs
-        self.port = free_port()
+        self.port = quiet_port()
         self.plan, self.access = PlanShelf(home.plan), AccessShelf(home.access)
         self.workers: list[Worker] = []
         self.allow()
@@ -201,7 +212,7 @@ class World:
         worker = Worker(self.home, self.port, name, *more)
         self.workers.append(worker)
         if listening:
-            wait_for(lambda: worker.member is not None and self._answers(worker))
+            wait_for(lambda: self._answers(worker) and worker.member is not None, START_S)
         return worker
 
     def _answers(self, worker: Worker) -> bool:

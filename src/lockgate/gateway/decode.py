@@ -76,14 +76,14 @@ class Decoder:
         ((name, values),) = columns.items()
         if len(self._order) == 1:
             return {self._order[0]: values}
-        shape = np.shape(values)
+        array = cells(values, f"the tensor '{name}'")
+        shape = array.shape
         if not self._scalars or len(shape) != 2:
             return columns
         if shape[1] != len(self._order):
             raise InvalidInput(
                 f"the tensor '{name}' has {shape[1]} columns, the model takes {len(self._order)}"
             )
-        array = np.asarray(values)
         return array if self._plain else dict(zip(self._order, array.T, strict=True))
 
     def _from_table(self, table: Any, names: Sequence[str] | None) -> Rows:
