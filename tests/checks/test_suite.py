@@ -119,11 +119,11 @@ def test_honest_halves_raise_no_alarm(car_loan, adult, seed):
 
 
 def test_pure_noise_raises_alarms_as_rarely_as_promised():
-    """Sixty models on pure noise against a twin: no failure, and at most three warnings in some 500 findings."""
+    """Thirty models on pure noise against a twin: no failure, and at most two warnings in some 250 findings."""
     alarms = []
-    for seed in range(60):
+    for seed in range(30):
         generator = np.random.default_rng(seed)
-        rows = 400
+        rows = 300
         score = generator.random(rows)
         frame = pl.DataFrame(
             {f"x{n}": generator.normal(size=rows) for n in range(5)}
@@ -145,4 +145,4 @@ def test_pure_noise_raises_alarms_as_rarely_as_promised():
             finding for finding in run_suite(given, ALL) if finding.status in (Status.FAIL, Status.WARN)
         ]
     assert not [finding for finding in alarms if finding.status is Status.FAIL]
-    assert len(alarms) <= 3
+    assert len(alarms) <= 2

@@ -26,7 +26,7 @@ samples = st.lists(st.integers(-50, 50).map(float), min_size=2, max_size=40)
 @given(samples, samples)
 def test_ks_and_wasserstein_are_scipys(left, right):
     """KS is scipy's and symmetric; the Wasserstein distance is scipy's in standard deviations of the left."""
-    assert ks(left, right).value == pytest.approx(stats.ks_2samp(left, right).statistic)
+    assert ks(left, right).value == pytest.approx(stats.ks_2samp(left, right, method="asymp").statistic)
     assert ks(left, right).value == pytest.approx(ks(right, left).value)
     if np.std(left) > 0:
         assert wasserstein(left, right) == pytest.approx(

@@ -71,8 +71,12 @@ def lone_inputs(
             found.append(finding)
     if found or not looked:
         return found
+    return [_strongest(check, looked, target, unit, warn)]
+
+
+def _strongest(check: str, looked: list[_Alone], target: str, unit: str, warn: float) -> Finding:
     best = looked[0]
-    return [Finding(
+    return Finding(
         check=check, subject="single inputs", status=Status.PASS,
         headline=f"No input gives {target} away alone; the strongest, {best.name}, reaches {unit} {figure(best.score)}.",
         measure=Measure(name=f"{unit} of {best.name} alone", value=best.score), threshold=Threshold(at_most=warn),
@@ -80,7 +84,7 @@ def lone_inputs(
                     rows=tuple((alone.name, round(alone.score, 4), round(alone.missing_share, 4)) for alone in looked[:_SHOWN])),
         plot=Plot(kind=PlotKind.BARS, title=f"{unit} of each input alone", data={
             "bars": [{"name": alone.name, "value": alone.score} for alone in looked[:_SHOWN]], "unit": None, "axis": unit}),
-    )]  # fmt: skip
+    )  # fmt: skip
 
 
 def _judge(
