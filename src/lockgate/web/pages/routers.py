@@ -4,4 +4,15 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-PAGES: tuple[APIRouter, ...] = ()
+from lockgate.web.pages import audits, inventory, logs, models, people, releases, sign_in, versions
+
+PAGES: tuple[APIRouter, ...] = (
+    sign_in.router,
+    inventory.router,
+    models.router,
+    versions.router,
+    releases.router,
+    logs.router,
+    audits.router,
+    people.router,
+)

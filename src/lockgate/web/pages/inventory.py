@@ -1,0 +1,65 @@
+"""The first page: every model, what is live, what runs, what waits for whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from lockgate.access import EVERY_MODEL
+from lockgate.governance.people import models_with
+from lockgate.governance.permissions import Permission
+from lockgate.registry.search import search
+from lockgate.web.pages.shell import Looking, PageRoute, Viewer, fragment, page
+from lockgate.wiring.inventory import ModelStanding, inventory
+
+router = APIRouter(route_class=PageRoute)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The few numbers above the table."""
+
+    models: int
+    live: int
+    running: int
+    waiting: int
+    requests_per_day: float
+
+
+@router.get("/")
+def models(looking: Looking, q: str = "") -> Response:
+    """The inventory; `q` searches names, tags, notes, owners and data."""
+    found = _seen(looking, q.strip())
+    return page(looking, "inventory.html", models=found, totals=totals(found), q=q)
+
+
+@router.get("/fresh")
+def fresh(looking: Looking, q: str = "") -> Response:
+    """The table alone, for the script that keeps it fresh."""
+    found = _seen(looking, q.strip())
+    return fragment("_inventory.html", looking, models=found, totals=totals(found), q=q)
+
+
+def totals(found: list[ModelStanding]) -> Totals:
+    """The numbers of an inventory."""
+    return Totals(
+        models=len(found),
+        live=sum(model.live is not None for model in found),
+        running=sum(model.release is not None for model in found),
+        waiting=sum(bool(model.waits_for) for model in found),
+        requests_per_day=sum(model.requests_per_day or 0.0 for model in found),
+    )
+
+
+def _seen(looking: Viewer, text: str) -> list[ModelStanding]:
+    with looking.house.db.read() as tx:
+        allowed = models_with(tx, looking.person, Permission.MODEL_READ)
+        hits = {hit.model for hit in search(tx, text)} if text else None
+        found = inventory(tx)
+    return [
+        model
+        for model in found
+        if (EVERY_MODEL in allowed or model.name in allowed) and (hits is None or model.name in hits)
+    ]

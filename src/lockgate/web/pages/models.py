@@ -1,0 +1,54 @@
+"""A model's page: what is live, its versions, and how long they took from submission to live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from lockgate.governance.people import require
+from lockgate.governance.permissions import Permission
+from lockgate.governance.policy import current_policy
+from lockgate.registry.leadtime import LeadTime
+from lockgate.registry.store import get_model, get_version
+from lockgate.release.store import releases_of
+from lockgate.web.pages.shell import Looking, PageRoute, page
+from lockgate.wiring.inventory import VersionLine, standing_of, version_lines
+from lockgate.wiring.journey import journey
+
+TIMED = 10  # versions whose lead time is shown
+router = APIRouter(route_class=PageRoute)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A version with its lead time; None beyond the newest few."""
+
+    version: VersionLine
+    way: LeadTime | None
+
+
+@router.get("/models/{model}")
+def one_model(model: str, looking: Looking) -> Response:
+    """One model."""
+    with looking.house.db.read() as tx:
+        require(tx, looking.person, Permission.MODEL_READ, model)
+        row = get_model(tx, model)
+        lines = [
+            Line(
+                version, journey(tx, get_version(tx, version.name), looking.now_us) if place < TIMED else None
+            )
+            for place, version in enumerate(version_lines(tx, model))
+        ]
+        metrics = sorted({name for line in lines for name in line.version.metrics})[:3]
+        return page(
+            looking,
+            "model.html",
+            model=row,
+            standing=standing_of(tx, row),
+            lines=lines,
+            metrics=metrics,
+            releases=releases_of(tx, model, limit=20),
+            policy=current_policy(tx, row.tier),
+        )

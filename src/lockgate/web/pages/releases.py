@@ -1,0 +1,168 @@
+"""A release's page: how far it is, what the evidence says, what this plan cannot see, and what people can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import sqlalchemy as sa
+from fastapi import APIRouter, Form
+from starlette.responses import Response
+
+from lockgate.checks.store import findings_of
+from lockgate.errors import Conflict, LockgateError, http_status
+from lockgate.governance.approvals import ApprovalState
+from lockgate.governance.people import may, require
+from lockgate.governance.permissions import Permission
+from lockgate.release.phases import BEFORE_TRAFFIC, ENDS, Phase, Release
+from lockgate.release.store import get_release, releases_of
+from lockgate.web.api.releases import ACTS, Act
+from lockgate.web.pages.shell import Looking, PageRoute, Viewer, fragment, go, page
+from lockgate.web.pages.steps import steps_of
+from lockgate.wiring.releasing import ReleaseShown, desk_of, newest_release, show_release
+from lockgate.wiring.verdicts import shadow_of
+
+ALARMS = frozenset({"suspicious", "held", "broken", "worse"})  # the worst verdict comes first
+router = APIRouter(route_class=PageRoute)
+
+
+@dataclass(frozen=True)
+class Button:
+    """Something that a person can do with a release now."""
+
+    act: Act
+    title: str
+    says: str  # what will happen, before it does
+    strong: bool = False
+
+
+_BUTTONS: tuple[tuple[Act, Permission, str, str], ...] = (
+    (Act.APPROVE, Permission.RELEASE_APPROVE, "Approve", "You say yes to exactly this package, data, findings and policy."),
+    (Act.REJECT, Permission.RELEASE_APPROVE, "Reject", "The release ends here. What is live stays live."),
+    (Act.RESUME, Permission.RELEASE_RESUME, "Resume", "Goes on where it was held. After a guard's alarm two people must say so."),
+    (Act.HOLD, Permission.RELEASE_HOLD, "Hold", "The share of callers stays as it is until a person resumes. Guards stay armed."),
+    (Act.PROMOTE, Permission.RELEASE_PROMOTE, "Promote early", "Takes the next step before its time: two people must say so."),
+    (Act.ROLLBACK, Permission.RELEASE_ROLLBACK, "Roll back", "The previous version answers every request again, at once."),
+    (Act.CANCEL, Permission.RELEASE_HOLD, "Cancel", "Takes the release back before it has any traffic."),
+)  # fmt: skip
+
+
+def possible(release: Release, *, asked: bool, newest: bool) -> set[Act]:
+    """What the table of moves lets people do with a release as it stands. `asked`: an approval waits. Pure."""
+    if release.phase in ENDS:
+        return {Act.ROLLBACK} if release.phase is Phase.DONE and newest and release.previous else set()
+    acts = {Act.RESUME} if release.phase is Phase.HELD else {Act.HOLD}
+    if release.at in BEFORE_TRAFFIC:
+        acts.add(Act.CANCEL)
+    else:
+        acts.add(Act.ROLLBACK)
+    if asked:
+        acts |= {Act.APPROVE, Act.REJECT}
+    if release.phase in (Phase.SHADOW, Phase.CANARY, Phase.WATCH):
+        acts.add(Act.PROMOTE)
+    return acts - ({Act.HOLD} if release.phase is Phase.DRAFT else set())
+
+
+@router.get("/models/{model}/release")
+def release(model: str, looking: Looking, number: int | None = None, done: Act | None = None) -> Response:
+    """The running release of a model, else its last one; or one by number."""
+    return _show(looking, model, number, None, done)
+
+
+@router.get("/models/{model}/release/fresh")
+def fresh(model: str, looking: Looking, number: int) -> Response:
+    """The evidence alone, for the script that keeps it fresh while it grows."""
+    with looking.house.db.read() as tx:
+        require(tx, looking.person, Permission.MODEL_READ, model)
+        shown = _find(tx, looking, model, number)
+    return fragment("_evidence.html", looking, **_context(shown))
+
+
+@router.get("/models/{model}/release/shadow")
+def shadow(model: str, looking: Looking, number: int) -> Response:
+    """The shadow verdict alone: counting its pairs takes longer than the rest of the page, so it comes after."""
+    with looking.house.db.read() as tx:
+        require(tx, looking.person, Permission.MODEL_READ, model)
+        found = _find(tx, looking, model, number).release
+    early = found.phase in (Phase.DRAFT, Phase.WARMING)
+    return fragment("_shadow.html", looking, shadow=None if early else shadow_of(looking.house, found))
+
+
+@router.post("/models/{model}/release/{act}")
+def do(
+    model: str,
+    act: Act,
+    looking: Looking,
+    version: Annotated[int, Form()],
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """Hold, resume, roll back, promote, cancel, approve or reject; a refusal is shown on the same page."""
+    with looking.house.db.read() as tx:
+        require(tx, looking.person, Permission.MODEL_READ, model)
+        before = newest_release(tx, model)
+    try:
+        if before.version != version:
+            raise Conflict(
+                f"another release runs by now, that of {before.model}/{before.version}",
+                fix="look at it first",
+            )
+        ACTS[act](desk_of(looking.house), looking.person, model, reason)
+    except LockgateError as error:
+        return _show(looking, model, None, error, None)
+    return go(f"/models/{model}/release?number={before.id}&done={act}")
+
+
+def _show(
+    looking: Viewer, model: str, number: int | None, problem: LockgateError | None, done: Act | None
+) -> Response:
+    with looking.house.db.read() as tx:
+        require(tx, looking.person, Permission.MODEL_READ, model)
+        shown = _find(tx, looking, model, number)
+        found = shown.release
+        asked = shown.approval is not None and shown.approval.state(looking.now_us) is ApprovalState.WAITING
+        newest = releases_of(tx, model, limit=1)[0].id == found.id
+        acts = possible(found, asked=asked, newest=newest)
+        buttons = [
+            Button(act, title, says, act in (Act.APPROVE, Act.RESUME))
+            for act, needed, title, says in _BUTTONS
+            if act in acts and may(tx, looking.person, needed, model)
+        ]
+        validation = findings_of(tx, found.digest, model)
+    return page(
+        looking,
+        "release.html",
+        status=http_status(problem) if problem else 200,
+        buttons=buttons,
+        validation=validation,
+        problem=problem,
+        done=next((title for act, _, title, _ in _BUTTONS if act is done), None),
+        **_context(shown),
+    )
+
+
+def _find(tx: sa.Connection, looking: Viewer, model: str, number: int | None) -> ReleaseShown:
+    found = newest_release(tx, model) if number is None else get_release(tx, number)
+    if found.model != model:
+        found = newest_release(tx, model)
+    return show_release(tx, found, looking.now_us)
+
+
+def _context(shown: ReleaseShown) -> dict[str, object]:
+    return {
+        "shown": shown,
+        "release": shown.release,
+        "steps": steps_of(shown.release, shown.moves),
+        "alarm": next((verdict for verdict in shown.verdicts if verdict.label in ALARMS), None),
+        "bars": [(verdict, filled(verdict.log_e, verdict.threshold)) for verdict in shown.verdicts],
+        "stages": [msgspec.structs.asdict(stage) for _, stage in sorted(shown.counts.stages.items())],
+    }
+
+
+def filled(log_e: float, threshold: float | None) -> float | None:
+    """How far a guard's evidence is on its way to firing, 0..1; None for an absolute rule.
+
+    >>> filled(2.0, 4.0), filled(-3.0, 4.0), filled(9.0, 4.0), filled(1.0, None)
+    (0.5, 0.0, 1.0, None)
+    """
+    return None if not threshold else min(max(log_e / threshold, 0.0), 1.0)

@@ -1,0 +1,52 @@
+// What the console's pages do beyond links and forms. Everything works without it but freshness.
+
+/** Keep a part of the page fresh: fetch it again every few seconds while somebody looks, and swap it when it changed. */
+function keepFresh(part) {
+  const every = Number(part.dataset.every) * 1000;
+  const now = "now" in part.dataset;
+  if (!every && !now) return;
+  let last = "";
+  const round = async () => {
+    if (!document.hidden) {
+      try {
+        const answer = await fetch(part.dataset.fresh, { credentials: "same-origin", redirect: "manual" });
+        if (answer.type === "opaqueredirect") return location.reload(); // the session is over
+        if (answer.ok) {
+          const html = await answer.text();
+          if ((last || now) && html !== last && !part.contains(document.activeElement)) part.innerHTML = html;
+          last = html;
+          part.removeAttribute("data-stale");
+        }
+      } catch {
+        part.setAttribute("data-stale", ""); // the console is away; what is shown is old
+      }
+    }
+    if (every) setTimeout(round, every);
+  };
+  setTimeout(round, now ? 0 : every);
+}
+
+document.querySelectorAll("[data-fresh]").forEach(keepFresh);
+
+document.querySelectorAll("select[data-go]").forEach((select) => {
+  select.addEventListener("change", () => {
+    location.href = select.dataset.go.replace("{}", encodeURIComponent(select.value));
+  });
+});
+
+document.querySelectorAll("[data-copy]").forEach((button) => {
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.textContent = "Copied";
+  });
+});
+
+// An opened question closes when somebody presses Escape or clicks elsewhere.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") document.querySelectorAll("details.act[open]").forEach((open) => open.removeAttribute("open"));
+});
+document.addEventListener("click", (event) => {
+  document.querySelectorAll("details.act[open]").forEach((open) => {
+    if (!open.contains(event.target)) open.removeAttribute("open");
+  });
+});
