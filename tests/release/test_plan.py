@@ -51,6 +51,13 @@ def test_small_traffic_collapses_stages_and_counts(per_day):
     assert "small traffic" in plan.sentences[0]
 
 
+def test_young_traffic_sticks_by_key():
+    """A few hundred requests of almost as many keys: their number is not known yet, and callers keep their version."""
+    young = Traffic(requests=600, span_s=300, keyed_share=1.0, keys=550)
+    assert make_plan(ReleaseConfig(), young).stick is Stick.KEY
+    assert make_plan(ReleaseConfig(), Traffic(requests=600, span_s=300, keys=50)).stick is Stick.REQUEST
+
+
 def test_first_version_has_limits_and_no_canary():
     """Nothing to compare with: no shadow, no stages, and it is said in words."""
     plan = make_plan(ReleaseConfig(error_limit=0.02, p99_limit_ms=80), Traffic(), first=True)

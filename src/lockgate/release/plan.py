@@ -36,7 +36,8 @@ UNKNOWN_NO_DATA_S = HOUR_S  # nobody knows yet how often requests come
 GAP_RATE = 14.0  # exp(-14): a silence of 14 mean gaps happens once in a million
 CANARY_TIME_SHARE = 0.6  # of max_days; the rest is shadow, people and watch
 FEWEST_REQUESTS = 20
-FEW_KEYS = 2_000  # fewer: assign by request, or one heavy customer decides
+FEW_KEYS = 2_000  # fewer: assign by request, or a few customers decide
+REPEATS = 5  # requests per key from which on their number is known: in young traffic most keys are new
 FEWEST_BATCHES = 100  # that the false alarms of the watch are reckoned with
 
 
@@ -66,7 +67,7 @@ def make_plan(
         first=first,
         shadow=pure and not first,
         fallback=pure,
-        stick=Stick.REQUEST if traffic.requests and traffic.keys < FEW_KEYS else Stick.KEY,
+        stick=_stick(traffic),
         watch_s=_watch_s(settings, first=first),
         max_s=settings.max_days * DAY_S,
         no_data_s=_no_data_s(traffic, per_s),
@@ -101,6 +102,11 @@ def parse_share(text: str | float) -> float:
     if not 0.0 < value < 1.0:
         raise InvalidInput("a canary stage is a share between 0 and 1", got=text, allowed="5% or 0.05")
     return value
+
+
+def _stick(traffic: Traffic) -> Stick:
+    few = traffic.keys < FEW_KEYS and traffic.requests > REPEATS * traffic.keys
+    return Stick.REQUEST if few else Stick.KEY
 
 
 def _watch_s(settings: ReleaseConfig, *, first: bool) -> float:
