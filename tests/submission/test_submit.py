@@ -417,6 +417,15 @@ def test_wrong_data_are_named(desk: Desk, bikes: pl.DataFrame) -> None:
     assert [field.name for field in done.version.manifest.signature.inputs] == inputs.columns
 
 
+def test_a_model_of_another_version_says_how_to_go_on(desk: Desk) -> None:
+    """A model that does not load with this machine's libraries names the reason and the pins to hand in."""
+    body = pickle.dumps(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), 2)
+    older = body.replace(b"sklearn.linear_model._logistic\nLogisticRegression", b"sklearn.tree._tree\nTree")
+    assert older != body
+    with pytest.raises(InvalidInput, match="--requirements"):
+        desk.submit(Parts(Part("m.pkl", older)))
+
+
 def test_without_data_it_stays_a_python_model(desk: Desk, bikes: pl.DataFrame) -> None:
     """A model that remembers its columns is sealed without data; the reason why it is not compiled is on record."""
     data = bikes.drop_nulls()

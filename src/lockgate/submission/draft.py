@@ -79,8 +79,7 @@ def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progres
     locked = job.pins or pins_from("\n".join(source.requirements))
     python = _interpreter(locked, source, home, environment)
     progress(Stage.DESCRIBE, "loading it in a confined process")
-    with open_draft(job.draft(), python=python, memory_mb=environment.memory_mb) as bench:
-        first = bench.describe()
+    first = _first_look(job, python, environment)
     inputs = inputs_of(
         source.framework, first, job.frames, source.inputs, settings=settings, leave_out=job.asked.leave_out
     )
@@ -105,6 +104,21 @@ def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progres
         pins=locked,
     )
     return Made(manifest, _remarks(described, compiled, source.framework))
+
+
+def _first_look(job: Job, python: Path, environment: EnvironmentConfig) -> Description:
+    """What the model remembers. Raises InvalidInput when it does not load: most often its libraries were others."""
+    try:
+        with open_draft(job.draft(), python=python, memory_mb=environment.memory_mb) as bench:
+            return bench.describe()
+    except PredictionFailed as error:
+        raise InvalidInput(
+            "the model does not load in this environment",
+            got=str(error.what).splitlines()[0][:300],
+            fix="hand in the versions that made it: pip freeze > requirements.txt there, then --requirements requirements.txt"
+            if not job.pins
+            else "see that the requirements are those of the environment that made it",
+        ) from error
 
 
 def _interpreter(pins: tuple[str, ...], source: Source, home: Home, environment: EnvironmentConfig) -> Path:
