@@ -102,6 +102,7 @@ def feeder(session: onnxruntime.InferenceSession, signature: Signature) -> Feed:
     inputs = session.get_inputs()
     fields = {field.name: field for field in signature.inputs}
     if len(inputs) == 1 and (inputs[0].name not in fields or len(fields) > 1):
+        _check_width(inputs[0], signature)
         return _tensor_feed(inputs[0].name, _dtype(inputs[0]), list(fields), len(inputs[0].shape or []))
     absent = [one.name for one in inputs if one.name not in fields]
     if absent:
@@ -116,6 +117,16 @@ def feeder(session: onnxruntime.InferenceSession, signature: Signature) -> Feed:
         return {name: _shaped(_cast(columns[name], dtype), wanted) for name, dtype, wanted in plan}
 
     return feed
+
+
+def _check_width(one: onnxruntime.NodeArg, signature: Signature) -> None:
+    wanted = (one.shape or [])[1:]
+    lone = signature.inputs[0].shape if len(signature.inputs) == 1 else ()
+    got = lone[0] if lone else len(signature.inputs)
+    if len(wanted) == 1 and isinstance(wanted[0], int) and got not in (-1, wanted[0]):
+        raise Unavailable(
+            "the ONNX graph does not fit the signature", got=f"{got} columns", allowed=f"{wanted[0]} columns"
+        )
 
 
 def _tensor_feed(name: str, dtype: np.dtype, fields: list[str], wanted: int) -> Feed:

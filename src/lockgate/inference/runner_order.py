@@ -78,6 +78,7 @@ def plain_fields(fields: tuple[Field, ...]) -> list[dict[str, object]]:
             "name": one.name,
             "datatype": one.datatype.value,
             "shape": list(one.shape),
+            "nullable": one.nullable,
             "categories": list(one.categories or ()),
         }
         for one in fields

@@ -90,20 +90,18 @@ def _estimator(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> Any:
 def _sklearn(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> Any:
     import skl2onnx
 
-    if _splits_missing(fitted):
-        raise CannotConvert("its trees were trained with missing values, which skl2onnx gets wrong")
+    if _learned_missing(fitted, inputs):
+        raise CannotConvert("skl2onnx gets trees that were trained with missing values wrong")
     convert_boosters.register()
     options = {id(fitted): {"zipmap": False}} if hasattr(fitted, "predict_proba") else None
     return skl2onnx.convert_sklearn(fitted, initial_types=_types(fitted, inputs, double), options=options,
                                     target_opset=OPSETS)  # fmt: skip
 
 
-def _splits_missing(fitted: Any) -> bool:
-    """Whether trees of scikit-learn's forests learned where missing values go."""
-    last = fitted.steps[-1][1] if isinstance(getattr(fitted, "steps", None), list) else fitted
-    trees = getattr(last, "estimators_", [last])
-    learned = [getattr(getattr(tree, "tree_", None), "missing_go_to_left", None) for tree in trees]
-    return any(found is not None and bool(found.any()) for found in learned)
+def _learned_missing(fitted: Any, inputs: list[dict[str, Any]]) -> bool:
+    """Whether this is one of scikit-learn's own trees or forests, to be given missing values themselves."""
+    trees = getattr(fitted, "estimators_", [fitted])
+    return any(field.get("nullable") for field in inputs) and any(hasattr(tree, "tree_") for tree in trees)
 
 
 def _types(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> list[Any]:
