@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -231,8 +232,6 @@ def test_bodies_that_are_not_read_are_refused(shared: Any, headers: dict[str, st
 
 def test_a_full_queue_answers_429_and_a_late_request_is_not_computed(world: Any) -> None:
     """Callers are told to come back; who waited past the deadline gets 504; all of it is on record."""
-    import threading  # noqa: PLC0415
-
     (world.home.root / "config.yaml").write_text("gateway: {queue: 2, max_batch_rows: 1}\n")
     code = (
         "import time\nimport numpy as np\n\ndef predict(columns):\n    time.sleep(0.4)\n    n = len(columns['a'])\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from lockgate.blobs import Blobs
 from lockgate.membership import LoadState
-from lockgate.registry.package import blob_name
+from lockgate.registry.example import decode_example, encode_example
+from lockgate.registry.package import blob_name, read_manifest, seal
 from lockgate.registry.signature import DataType, Field
 from lockgate.traffic import Arm, Role, Route, share
 
@@ -72,8 +74,6 @@ def test_an_answer_outside_the_signature_is_the_live_versions(world: Any) -> Non
 
 def test_many_failures_inside_one_batch_cost_only_themselves(world: Any) -> None:
     """Requests that came at the same moment are batched, and told apart when the batch fails."""
-    import threading  # noqa: PLC0415
-
     with_canary(world, world.package("raises"), 1.0)
     statuses: list[int] = []
 
@@ -221,10 +221,6 @@ def test_one_changed_byte_is_refused_by_name_and_the_live_version_serves_on(worl
 
 def test_a_package_that_answers_otherwise_than_recorded_is_refused(world: Any) -> None:
     """The golden answers are compared before a version may answer anybody."""
-    from lockgate.registry.example import decode_example, encode_example  # noqa: PLC0415
-    from lockgate.registry.manifest import Manifest  # noqa: PLC0415
-    from lockgate.registry.package import read_manifest, seal  # noqa: PLC0415
-
     honest = world.package(bias=1.0)
     folder = world.home.root / "other"
     folder.mkdir()
@@ -234,7 +230,7 @@ def test_a_package_that_answers_otherwise_than_recorded_is_refused(world: Any) -
     example.compiled["probability"][0] += 0.1  # type: ignore[index]
     (folder / "model/model.onnx").write_bytes((source / "model/model.onnx").read_bytes())
     (folder / "example.json").write_bytes(encode_example(example))
-    manifest: Manifest = read_manifest(source, honest)
+    manifest = read_manifest(source, honest)
     digest, _ = seal(folder, manifest)
     Blobs(str(world.home.blobs)).put_tree(blob_name(digest), folder)
     world.route(digest)

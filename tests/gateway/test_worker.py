@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
 
+from lockgate.access import Access
 from lockgate.predictions.record import columns_of
+from lockgate.registry.signature import DataType, Field
 from lockgate.traffic import Role
 
 ROWS = np.float32([[1, 2, 3], [4, 5, -6]])
@@ -101,8 +105,6 @@ def test_tritonclient_gets_the_same(shared: Any, binary: bool, one: bool) -> Non
 
 def test_texts_travel_as_binary_and_json(world: Any) -> None:
     """BYTES in and out of a Python model in its own process, missing ones too."""
-    from lockgate.registry.signature import DataType, Field  # noqa: PLC0415
-
     code = (
         "import numpy as np\n\ndef predict(columns):\n    plan = columns['plan']\n"
         "    good = np.array([p == 'gold' for p in plan])\n"
@@ -169,10 +171,6 @@ def test_a_second_lockgate_on_the_same_port_is_refused(served: Any) -> None:
 
 def test_a_worker_that_is_asked_to_stop_fails_nobody(served: Any) -> None:
     """Requests before, during and right after SIGTERM are answered until the socket closes; exit status 0."""
-    import threading  # noqa: PLC0415
-
-    import httpx  # noqa: PLC0415
-
     failures, answers, done = [], [0], threading.Event()
 
     def load() -> None:
@@ -198,3 +196,15 @@ def test_a_worker_that_is_asked_to_stop_fails_nobody(served: Any) -> None:
     assert failures == []
     assert len(served.records()) == answers[0]
     assert served.workers[0].member is None
+
+
+def test_an_open_gateway_asks_for_no_key_and_records_on_the_disk_first(world: Any) -> None:
+    """`open` callers are anonymous on record; durability `power` answers and records as ever."""
+    (world.home.root / "config.yaml").write_text("gateway: {durability: power}\n")
+    world.access.publish(Access(open=True))
+    world.route(world.package())
+    world.worker()
+    with httpx.Client(base_url=world.url) as client:
+        for _ in range(5):
+            assert client.post("/v2/models/churn/infer", json=world.infer([1, 2, 3])).status_code == 200
+    assert [record.caller for record in world.records()] == ["anonymous"] * 5

@@ -15,6 +15,7 @@ from lockgate.gateway.app import App
 from lockgate.gateway.breaker import Breaker
 from lockgate.gateway.metrics import Metrics, leave
 from lockgate.gateway.recorder import Recorder
+from lockgate.gateway.refusals import internal
 from lockgate.gateway.router import Router
 from lockgate.membership import HEARTBEAT_S, Member, report, retire
 
@@ -48,21 +49,27 @@ class Heart:
     ) -> None:
         self._identity, self._members, self._run, self._clock = identity, members, run, clock
         self._router, self._breaker, self._recorder, self._metrics = router, breaker, recorder, metrics
+        self._told, self._due_s = -1, 0.0
         self.app: App | None = None
 
     async def beat(self) -> None:
-        """Look at the plan all the time; report at every change and every half second."""
-        told, due_s = -1, 0.0
+        """Look at the plan all the time; report at every change and every half second. A defect stops no heart."""
         while True:
-            self._router.look()
-            self._router.tidy()
-            if self.app is not None:
-                self.app.sweep()
-            if self._router.changes != told or time.monotonic() >= due_s:
-                told, due_s = self._router.changes, time.monotonic() + HEARTBEAT_S
-                self._recorder.rest()
-                self.tell()
+            try:
+                self._once()
+            except Exception:  # noqa: BLE001  shown by its id; the next beat tries again
+                internal("a heartbeat")
             await asyncio.sleep(LOOK_S)
+
+    def _once(self) -> None:
+        self._router.look()
+        self._router.tidy()
+        if self.app is not None:
+            self.app.sweep()
+        if self._router.changes != self._told or time.monotonic() >= self._due_s:
+            self._told, self._due_s = self._router.changes, time.monotonic() + HEARTBEAT_S
+            self._recorder.rest()
+            self.tell()
 
     def tell(self) -> None:
         """Write this worker's report and its numbers; on a full disk the report grows old, and service goes on."""

@@ -163,7 +163,8 @@ def _keys(asked: Asked, sent: Sent, key_field: str | None) -> tuple[str | None, 
 def _choose(served: Served, asked: Asked, sent: Sent, unit: str | None) -> Choice:
     """The arm for a request, and its rows as that arm takes them. Raises InvalidInput and NotFound."""
     route = served.route
-    arm, weight = assign(route, unit, asked.id)
+    # Without a canary the only arm is the live one: most requests, most of the time.
+    arm, weight = (route.arms[0], 0.0) if served.canary is None else assign(route, unit, asked.id)
     if asked.version is not None:
         arm = next((a for a in route.arms if a.version == asked.version), None)
         if arm is None:

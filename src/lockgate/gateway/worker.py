@@ -57,7 +57,8 @@ CONNECTIONS = (
     16_384  # past it the server would make callers wait without a word; our queues refuse long before
 )
 HEADER_BYTES = 65_536
-HEADER_TIMEOUT_MS = 10_000
+# Also ends idle keep-alive connections (measured): longer than the 60 s after which usual balancers let go themselves.
+HEADER_TIMEOUT_MS = 75_000
 _log = logging.getLogger("lockgate.gateway")
 
 
