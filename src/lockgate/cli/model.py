@@ -10,6 +10,7 @@ from lockgate.cli.show import AsJson, new_group, print_json, print_pairs, print_
 from lockgate.client.naming import model_only, parts_of, version_path
 from lockgate.client.transport import connected
 from lockgate.errors import InvalidInput
+from lockgate.registry.leadtime import duration
 
 app = new_group("List, show, compare, search and annotate models and versions.")
 Subject = Annotated[
@@ -73,6 +74,25 @@ def compare(
     rows = [(row["section"], row["name"], *map(_value, row["values"]), "*" if row["differs"] else "")
             for row in found["rows"] if row["differs"] or everything]  # fmt: skip
     print_table(("", "NAME", *found["versions"], "DIFFERS"), rows, empty="no difference")
+
+
+@app.command("lead-time")
+def lead_time(name: Subject, as_json: AsJson = False) -> None:
+    """How long each gate took, and where a version waits now and for whom."""
+    with connected() as lockgate:
+        found = lockgate.get(f"{version_path(name)}/lead-time")
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("GATE", "TOOK", "SHARE", "WAITED FOR"),
+        [
+            (step["gate"] + ("" if step["done"] else " (waits)"), duration(step["took_us"]), f"{step['share']:.0%}",
+             step["waits_for"])
+            for step in found["steps"]
+        ],
+    )  # fmt: skip
+    print(f"in all {duration(found['total_us'])}{', live' if found['live'] else ''}")
 
 
 @app.command("search")

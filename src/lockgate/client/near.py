@@ -27,6 +27,11 @@ class NearTransport(httpx.BaseTransport):
         self._stack = stack
         self._portal = stack.enter_context(start_blocking_portal())
 
+    @classmethod
+    def over(cls, app: ASGIApp) -> NearTransport:
+        """On an application that somebody else opened and will close."""
+        return cls(app, ExitStack())
+
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """One request and its whole answer."""
         return self._portal.call(self._answer, request)

@@ -1,0 +1,85 @@
+"""Long work: progress, results, errors, files, lost jobs."""
+
+import threading
+
+import pytest
+
+from lockgate.errors import Conflict, NotFound
+from lockgate.web.jobs import Jobs, JobState
+
+
+@pytest.fixture
+def jobs(clock, tmp_path):
+    """Jobs of a console that is closed afterwards."""
+    made = Jobs(clock, tmp_path / "jobs")
+    yield made
+    made.close()
+
+
+def finished(jobs, job):
+    """The job when it has ended."""
+    for _ in range(500):
+        if jobs.get(job.id).ended_us is not None:
+            return jobs.get(job.id)
+        threading.Event().wait(0.01)
+    raise AssertionError(f"job {job} does not end")
+
+
+def test_progress_and_result(jobs):
+    """While it runs, its phase is seen; afterwards its result."""
+    go, said = threading.Event(), threading.Event()
+
+    def work(progress):
+        progress("reading", 3, 10, "rows")
+        said.set()
+        go.wait(5)
+        return {"rows": 10}
+
+    job = jobs.start("score", "churn/1", "anna", work)
+    assert said.wait(5)
+    running = jobs.get(job.id)
+    assert (running.state, running.phase, running.done, running.total) == (JobState.RUNNING, "reading", 3, 10)
+    go.set()
+    assert (finished(jobs, job).state, finished(jobs, job).result) == (JobState.DONE, {"rows": 10})
+
+
+def test_an_error_is_kept(jobs):
+    """What the work raises is the job's error, with its code."""
+
+    def work(_progress):
+        raise Conflict("somebody was first", fix="again")
+
+    done = finished(jobs, jobs.start("submit", "churn", "anna", work))
+    assert done.state is JobState.FAILED
+    assert (done.error["code"], done.error["fix"]) == ("conflict", "again")
+
+
+def test_a_defect_is_an_id(jobs, caplog):
+    """A defect in a job is logged under a number; the job holds only the number."""
+    with caplog.at_level("ERROR"):
+        done = finished(jobs, jobs.start("submit", "churn", "anna", lambda _: 1 / 0))
+    assert done.error["code"] == "internal"
+    assert done.error["what"].split()[-1] in caplog.text
+
+
+def test_a_lost_job_says_so(jobs, clock, tmp_path):
+    """A job of a console that restarted is said to be lost; one that never was is not."""
+    job = jobs.start("submit", "churn", "anna", lambda _: None)
+    after_restart = Jobs(clock, tmp_path / "jobs")
+    with pytest.raises(NotFound, match="lost when the console restarted"):
+        after_restart.get(job.id)
+    with pytest.raises(NotFound, match="never was"):
+        jobs.get(job.id.partition("-")[0] + "-nothing")
+    after_restart.close()
+
+
+def test_files_and_forgetting(jobs, clock):
+    """A job's file is there when it is done, and goes with the job after an hour."""
+    target = jobs.place("table.parquet")
+    job = jobs.start("score", "churn/1", "anna", lambda _: target.write_bytes(b"x"), file=target)
+    assert jobs.file_of(finished(jobs, job)) == target
+    clock.sleep(3601)
+    jobs.start("score", "churn/1", "anna", lambda _: None)
+    with pytest.raises(NotFound):
+        jobs.get(job.id)
+    assert not target.exists()
