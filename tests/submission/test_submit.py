@@ -321,6 +321,31 @@ def test_own_classes_travel_as_code(
     np.testing.assert_array_equal(original, model.predict(data.drop("cnt").to_numpy()))
 
 
+WITH_FILES = """
+from pathlib import Path
+
+class Priced:
+    def __init__(self, folder: Path):
+        self.rate = float((folder / "tables" / "rate.txt").read_text())
+
+    def predict(self, columns):
+        return {"prediction": columns["a"] * self.rate}
+"""
+
+
+def test_a_callable_with_files_of_its_own(desk: Desk, tmp_path: Path) -> None:
+    """A class gets the folder of its files, which may be handed in as a zip."""
+    packed = tmp_path / "files.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("tables/rate.txt", "3.5")
+        archive.writestr("readme.txt", "rates")
+    data = pl.DataFrame({"a": [1.0, 2.0]})
+    parts = Parts(Part.of(packed), code=(Part("priced.py", WITH_FILES.encode()),), data={"train": data})
+    done = desk.submit(parts, entry="priced:Priced")
+    assert {"model/tables/rate.txt", "code/priced.py"} <= done.version.manifest.files.keys()
+    assert opened(desk, done, data)[0].tolist() == [3.5, 7.0]
+
+
 class Evil:
     """Would run a command when it is loaded."""
 

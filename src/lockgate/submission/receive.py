@@ -24,8 +24,10 @@ COPY_BYTES = 1024 * 1024
 _LIBRARIES = frozenset(name.partition(".")[0] for name in ALLOWED) | {"onnxruntime", "skops", "mlflow"}
 
 
-def receive_model(part: Part, into: Path) -> Path:
+def receive_model(part: Part, into: Path, *, any_folder: bool = False) -> Path:
     """The model as a file or a folder below `into`. Archives of folders are unpacked; skops files stay as they are.
+
+    `any_folder`: every zip is one (files of a Python callable), not only those with an MLmodel or a graph in it.
 
     Raises NotFound, InvalidInput for links and damaged archives, Unsafe for paths that lead out, TooLarge.
     """
@@ -35,7 +37,7 @@ def receive_model(part: Part, into: Path) -> Path:
     if target.is_dir():
         return target
     unpacked = into / "unpacked"
-    if _is_folder_zip(target):
+    if _is_folder_zip(target, any_folder=any_folder):
         _unpack(_zip_members(target), unpacked, part.name)
     elif _is_tar(target):
         _unpack(_tar_members(target, part.name), unpacked, part.name)
@@ -119,7 +121,7 @@ def _copy_folder(source: Path, target: Path) -> None:
             shutil.copyfile(Path(root, name), here / name)
 
 
-def _is_folder_zip(path: Path) -> bool:
+def _is_folder_zip(path: Path, *, any_folder: bool) -> bool:
     """A zip that is an archive of a folder. skops files and those of PyTorch and Keras are zips, too, but models."""
     if not zipfile.is_zipfile(path):
         return False
@@ -130,7 +132,7 @@ def _is_folder_zip(path: Path) -> bool:
         raise InvalidInput(
             f"{path.name} is a damaged zip", got=error, fix="make and copy it again"
         ) from error
-    return "MLmodel" in names or any(name.endswith((".onnx", ".py")) for name in names)
+    return any_folder or "MLmodel" in names or any(name.endswith((".onnx", ".py")) for name in names)
 
 
 def _is_tar(path: Path) -> bool:

@@ -61,7 +61,7 @@ def submit(parts: Parts, asked: Submission, person: Person, rooms: Rooms, progre
         package.mkdir()
         progress(Stage.RECEIVE, "copying what was handed in")
         fetched = _fetched(parts, asked, folder)
-        given = fetched.folder if parts.uri else _received(parts, folder)
+        given = fetched.folder if parts.uri else _received(parts, asked, folder)
         shipped = receive_code(parts.code, package / CODE_FOLDER)
         progress(Stage.SCAN, "comparing every name in it with the list of known ones")
         source = place(given, package, asked.entry, Exceptions(asked.model, trusted, shipped))
@@ -106,8 +106,10 @@ def _fetched(parts: Parts, asked: Submission, folder: Path) -> Fetched:
     return fetch(parts.uri, into, asked.tracking_uri)
 
 
-def _received(parts: Parts, folder: Path) -> Path | None:
-    return receive_model(parts.model, folder / "given") if parts.model is not None else None
+def _received(parts: Parts, asked: Submission, folder: Path) -> Path | None:
+    if parts.model is None:
+        return None
+    return receive_model(parts.model, folder / "given", any_folder=asked.entry is not None)
 
 
 def _finished(
