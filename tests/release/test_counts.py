@@ -119,17 +119,24 @@ def test_failures_of_live_count_for_both_guards_unless_they_say_more():
     assert clear.guards[GuardName.ERRORS].totals() == (0, 0)
 
 
-def test_recorded_history_is_no_evidence_of_errors():
-    """Requests from before the release: how live fared is not known here, so the new version's failure proves nothing."""
+@pytest.mark.parametrize(
+    ("failing", "label"), [(1, Label.NOT_YET), (6, Label.HELD), (40, Label.WORSE)], ids=["one", "many", "all"]
+)
+def test_failures_on_recorded_history_are_no_statistics_but_not_ignored(failing, label):
+    """How live fared on old requests is not known here: a few failures wait, many ask a person, most end it."""
     old = [
-        Record(kind=Kind.SHADOW, id=f"s{i}", of=f"old{i}", at_us=5 + i, model="churn", release=7, status=500)
+        Record(kind=Kind.SHADOW, id=f"s{i}", of=f"old{i}", at_us=5 + i, model="churn", release=7,
+               status=500 if i < failing else 200)
         for i in range(40)
     ]  # fmt: skip
     counts = Counts(release=7)
     for part in ([record(1, w=0.0, stage=0)], old, []):
         fold(counts, part, PLAN, Frozen())
-    assert counts.pairs == 40
+    assert (counts.pairs, counts.pair_errors) == (40, failing)
     assert counts.guards[GuardName.ERRORS].totals() == (0, 0)
+    assert worst(judge(PLAN, counts, Frozen())).label is label
+    void(counts, 0, seq=4)  # two people looked at it and let it go on
+    assert worst(judge(PLAN, counts, Frozen())).label is Label.NOT_YET
 
 
 def test_broken_split_voids_other_evidence():

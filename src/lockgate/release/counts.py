@@ -107,7 +107,7 @@ def void(counts: Counts, stage: int, seq: int) -> None:
     counts.guards = {name: process.void(stage) for name, process in counts.guards.items()}
     if stage in counts.stages:
         counts.stages[stage] = StageCounts(weight=counts.stages[stage].weight)
-    counts.stage_keys, counts.pair_refused = set(), 0
+    counts.stage_keys, counts.pair_refused, counts.pair_errors = set(), 0, 0
     counts.voided = seq
 
 

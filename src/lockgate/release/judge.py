@@ -64,7 +64,7 @@ def judge(plan: ReleasePlan, counts: Counts, frozen: Frozen) -> list[Verdict]:
     verdicts = [_floor(stage) for _, stage in sorted(counts.stages.items())[-1:]]
     split = [_split(number, stage) for number, stage in sorted(counts.stages.items())[-1:]]
     verdicts += split
-    verdicts += _inputs(counts)
+    verdicts += _inputs(counts) + _recorded(plan, counts)
     if all(verdict.label is not Label.BROKEN for verdict in split):
         verdicts += [
             _events(guard, counts.guards[guard.name]) for guard in plan.guards if guard.name in counts.guards
@@ -167,6 +167,31 @@ def _inputs(counts: Counts) -> list[Verdict]:
             sentence=f"inputs: {refused} of {total} requests do not fit the new version's signature",
             action=Action.HOLD,
             canary=refused,
+            baseline=total,
+        )
+    ]
+
+
+def _recorded(plan: ReleasePlan, counts: Counts) -> list[Verdict]:
+    """Recorded requests on which the new version fails, before it has traffic: half of them end it, many ask a person.
+
+    Of recorded history it is not known here how live fared, so this is an absolute rule and no statistics.
+    """
+    failed, total = counts.pair_errors, counts.pairs
+    if counts.stages or not failed:
+        return []
+    label = Label.NOT_YET
+    if total >= FLOOR_REQUESTS and failed >= FLOOR_SHARE * total:
+        label = Label.WORSE
+    elif failed >= REFUSED_REQUESTS and failed > plan.error_limit * total:
+        label = Label.HELD
+    return [
+        Verdict(
+            guard="shadow",
+            label=label,
+            sentence=f"shadow: the new version fails on {failed} of {total} recorded requests",
+            action=Action.ROLLBACK if label is Label.WORSE else Action.HOLD,
+            canary=failed,
             baseline=total,
         )
     ]
