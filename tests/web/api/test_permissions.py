@@ -18,6 +18,7 @@ def people(box):
 
 
 READS = ["/models", "/models/churn", "/models/churn/log", "/models/churn/releases", "/policies", "/plan", "/status",
+         "/models/churn/allowed-names"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", READS)
