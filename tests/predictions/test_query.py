@@ -140,7 +140,7 @@ WRITER = textwrap.dedent(
     from lockgate.predictions.log import SegmentWriter
     from lockgate.predictions.record import Record
     log = SegmentWriter(Path(sys.argv[1]), "busy", segment_bytes=500)
-    for n in range(1_500):
+    for n in range(600):
         log.append([Record(id=str(n), at_us=n, model="m")])
         time.sleep(0.001)
     log.close()
@@ -164,7 +164,7 @@ def test_no_record_twice_or_missing_while_the_archiver_works(
     archiver.start()
     try:
         seen = 0
-        while seen < 1_500:
+        while seen < 600:
             rows = frame(home, blobs, "m")
             assert ids(rows) == [str(n) for n in range(rows.height)]
             assert rows.height >= seen

@@ -16,13 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 
 import msgspec
 
 from lockgate.clock import SECOND_US, Clock, SystemClock
 from lockgate.config import Durability
 from lockgate.errors import Conflict
+from lockgate.predictions import writers
 from lockgate.predictions.record import Frame, Offset, Record
 from lockgate.predictions.segment import (
     HEADER,
@@ -38,7 +38,6 @@ from lockgate.predictions.segment import (
     whole_end,
     write_whole,
 )
-from lockgate.predictions.writers import NUMBER_DIGITS, claim, end_segments, last_number, note_number
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 SEGMENT_S = 300.0
@@ -72,13 +71,14 @@ class SegmentWriter:
         self._handle = -1
         self._segment, self._position, self._synced, self._seed, self._opened_us = "", 0, 0, 0, 0
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = claim(self._folder)
+        self._lock = writers.claim(self._folder)
         if self._lock is None:
             raise Conflict(
                 f"another process writes the log as '{writer}'", fix="stop it, or write under another name"
             )
-        end_segments(self._folder)
-        self._number = last_number(self._lock)
+        self._number = writers.last_number(self._lock)
+        self._left_over = True
+        self._end_left_over()
 
     def append(self, records: Sequence[Record], read: Sequence[Offset] = ()) -> Offset:
         """Commit records, and the offsets of the reader that made them, in one frame; returns the place after it.
@@ -120,9 +120,7 @@ class SegmentWriter:
         """The writer itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
 
@@ -138,14 +136,24 @@ class SegmentWriter:
             write_whole(self._handle, frame, self._position)
             self._position += len(frame)
 
+    def _end_left_over(self) -> None:
+        """End what a killed writer left; on a full disk later, for a writer must start even then."""
+        try:
+            writers.end_segments(self._folder)
+            self._left_over = False
+        except OSError as error:
+            _log.error("old segments of the log in %s wait for room: %s", self._folder, error)
+
     def _start(self) -> None:
+        if self._left_over:
+            self._end_left_over()
         self._opened_us = self._clock.now_us()
         if self._lock is None:
             raise Conflict(f"the log of '{self._writer}' is closed", fix="open another writer")
         # numbers only grow, even if the clock steps back: the archive knows by them what it holds
         self._number = max(self._opened_us, self._number + 1)
-        note_number(self._lock, self._number)
-        name = f"{self._number:0{NUMBER_DIGITS}d}-{secrets.token_hex(4)}"
+        writers.note_number(self._lock, self._number)
+        name = f"{self._number:0{writers.NUMBER_DIGITS}d}-{secrets.token_hex(4)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         self._handle = os.open(self._folder / f"{name}{SUFFIX}", flags, 0o640)
         self._segment = f"{self._writer}/{name}"
@@ -208,7 +216,7 @@ class LogReader:
 
     def segments(self) -> list[str]:
         """All segments that are there, in the order in which they were begun."""
-        return sorted(_segments(self._folder), key=lambda segment: segment.partition("/")[::-1])
+        return sorted(writers.segments_in(self._folder), key=lambda segment: segment.partition("/")[::-1])
 
     def read(self, offsets: Mapping[str, int], limit: int = 10_000) -> Batch:
         """Whole frames after `offsets` (segment -> byte position; a segment not named is read from its start).
@@ -288,9 +296,3 @@ class LogReader:
                     break
         except FileNotFoundError:
             batch.offsets.pop(segment, None)  # archived and removed: every reader was past it
-
-
-def _segments(folder: Path) -> Iterator[str]:
-    for writer in folder.glob("*"):
-        if writer.is_dir():
-            yield from (f"{writer.name}/{path.stem}" for path in writer.glob(f"*{SUFFIX}"))

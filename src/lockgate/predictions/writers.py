@@ -35,6 +35,13 @@ def note_number(lock: int, number: int) -> None:
     os.pwrite(lock, f"{number:0{NUMBER_DIGITS}d}".encode(), 0)
 
 
+def segments_in(log: Path) -> Iterator[str]:
+    """Every segment of every writer, as `<writer>/<name>`, in no order."""
+    for writer in log.glob("*"):
+        if writer.is_dir():
+            yield from (f"{writer.name}/{path.stem}" for path in writer.glob(f"*{SUFFIX}"))
+
+
 def end_segments(folder: Path) -> None:
     """End every segment in a writer's folder; only for the holder of its lock."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
