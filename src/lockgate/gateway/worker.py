@@ -27,7 +27,7 @@ from granian.server.embed import Server
 
 from lockgate.access import AccessShelf
 from lockgate.blobs import Blobs
-from lockgate.clock import SystemClock
+from lockgate.clock import Clock, SystemClock
 from lockgate.config import GatewayConfig, Home, ServerConfig, home_from, load_server_config
 from lockgate.errors import LockgateError, exit_status
 from lockgate.gateway.app import App, Parts
@@ -160,33 +160,9 @@ def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder]:
     """Every part of the worker, joined. Runs inside the event loop."""
     clock, home, config = SystemClock(), setup.home, setup.gateway
     make_id, metrics, breaker = id_maker(), Metrics(setup.name), Breaker(clock)
-    writer = SegmentWriter(
-        home.log,
-        setup.name,
-        durability=config.durability,
-        segment_bytes=round(config.segment_mb * 1_000_000),
-        segment_s=config.segment_s,
-        clock=clock,
-    )
-    recorder = Recorder(writer, clock, make_id)
+    recorder = Recorder(_writer(setup, clock), clock, make_id)
     settler = Settler(recorder, breaker, metrics, config.full_disk)
-    blobs = Blobs(setup.config.blobs or str(home.blobs))
-
-    def load(arm: Arm) -> Prepared:
-        return prepare(arm, blobs, home.cache, lambda folder, wanted: _opened(setup, folder, wanted))
-
-    def engine(prepared: Prepared) -> Engine:
-        batcher = Batcher(
-            prepared.executor,
-            prepared.decoder.layout,
-            prepared.cost,
-            settler.settle,
-            limit=config.queue,
-            max_rows=config.max_batch_rows,
-        )
-        return Engine(prepared, batcher)
-
-    router = Router(PlanShelf(home.plan), breaker, load, engine)
+    router = _router(setup, breaker, settler)
     settler.router = router
     identity = Identity(setup.name, config.port, clock.now_us())
     heart = Heart(
@@ -213,6 +189,38 @@ def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder]:
         )
     )
     return app, heart, router, recorder
+
+
+def _writer(setup: Setup, clock: Clock) -> SegmentWriter:
+    config = setup.gateway
+    return SegmentWriter(
+        setup.home.log,
+        setup.name,
+        durability=config.durability,
+        segment_bytes=round(config.segment_mb * 1_000_000),
+        segment_s=config.segment_s,
+        clock=clock,
+    )
+
+
+def _router(setup: Setup, breaker: Breaker, settler: Settler) -> Router:
+    config, blobs = setup.gateway, Blobs(setup.config.blobs or str(setup.home.blobs))
+
+    def load(arm: Arm) -> Prepared:
+        return prepare(arm, blobs, setup.home.cache, lambda folder, wanted: _opened(setup, folder, wanted))
+
+    def engine(prepared: Prepared) -> Engine:
+        batcher = Batcher(
+            prepared.executor,
+            prepared.decoder.layout,
+            prepared.cost,
+            settler.settle,
+            limit=config.queue,
+            max_rows=config.max_batch_rows,
+        )
+        return Engine(prepared, batcher)
+
+    return Router(PlanShelf(setup.home.plan), breaker, load, engine)
 
 
 def _opened(setup: Setup, folder: Path, arm: Arm) -> Executor:
