@@ -176,6 +176,7 @@ def _fill(world: World) -> None:
         )
     start(world.desk, world.ann, "churn/3", "autumn data")
     world.go(controller, Phase.APPROVAL, per_round=120)
+    controller.tick()  # asks for the approval
     _others(world)
     _requests(world)
     checkpoint(world.db, world.home, at_us=world.clock.now_us())
@@ -212,7 +213,8 @@ def _others(world: World) -> None:
         signature=Signature(inputs=fields, outputs=(Field(name="probability", datatype=DataType.FP32, shape=(2,)),)),
         answer=Answer(prediction="probability", probability="probability", classes=("no", "yes"), positive="yes"),
         compiled=Compiled(path="compiled/model.onnx", parity=Parity(
-            rows=4212, largest_difference=2.2e-7, flips=0, tolerance=1e-5, covered=("missing: income", "unknown category: plan"))),
+            rows=4212, largest_difference=2.2e-7, flips=0, tolerance=1e-5,
+            covered=("missing: income", "unknown category: plan"))),
         data={"train": "sha256:" + "1f" * 32, "test": "sha256:" + "2e" * 32}, requirements=("lightgbm==4.6.0", "numpy==2.4.6"),
         parameters={"num_leaves": "31", "learning_rate": "0.05"}, metrics={"roc_auc": 0.871, "log_loss": 0.312},
         files={"model/model.txt": SealedFile("0" * 64, 88_000)},
@@ -248,7 +250,7 @@ def _requests(world: World) -> None:
         record = Record(
             id=f"{number:032x}", at_us=world.clock.now_us() - number * 1_700_000, latency_us=int(rng.integers(600, 4000)),
             model="churn", version=1, digest="sha256:1", key=f"customer-{number * 37}", caller="shop", rows=1,
-            inputs=blocks_of(columns), outputs=blocks_of({"probability": rng.random(1)}),
+            inputs=blocks_of(columns), outputs=blocks_of({"prediction": rng.integers(0, 2, 1)}),
         )  # fmt: skip
         if number % 13 == 5:
             record = msgspec.structs.replace(

@@ -17,7 +17,7 @@ from lockgate.registry.store import get_model, list_models
 from lockgate.web.pages.shell import Looking, PageRoute, Viewer, go, page
 from lockgate.wiring.moments import moment
 
-MOST = 200
+MOST = 100
 _SHOWN = ("id", "at_us", "status", "version", "role", "latency_us", "key", "caller", "error", "kind", "row")
 router = APIRouter(route_class=PageRoute)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -25,6 +26,13 @@ from lockgate.wiring.verdicts import shadow_of
 
 ALARMS = frozenset({"suspicious", "held", "broken", "worse"})  # the worst verdict comes first
 router = APIRouter(route_class=PageRoute)
+
+
+class Part(StrEnum):
+    """What is kept fresh apart from the rest."""
+
+    JOURNEY = "journey"
+    EVIDENCE = "evidence"
 
 
 @dataclass(frozen=True)
@@ -71,12 +79,12 @@ def release(model: str, looking: Looking, number: int | None = None, done: Act |
 
 
 @router.get("/models/{model}/release/fresh")
-def fresh(model: str, looking: Looking, number: int) -> Response:
-    """The evidence alone, for the script that keeps it fresh while it grows."""
+def fresh(model: str, looking: Looking, number: int, part: Part = Part.EVIDENCE) -> Response:
+    """One part of the page, for the script that keeps it fresh while the evidence grows."""
     with looking.house.db.read() as tx:
         require(tx, looking.person, Permission.MODEL_READ, model)
         shown = _find(tx, looking, model, number)
-    return fragment("_evidence.html", looking, **_context(shown))
+    return fragment(f"_{part}.html", looking, **_context(shown))
 
 
 @router.get("/models/{model}/release/shadow")

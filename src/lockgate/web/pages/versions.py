@@ -8,12 +8,13 @@ from fastapi import APIRouter, Form
 from starlette.responses import Response
 
 from lockgate.checks.store import findings_of
-from lockgate.errors import Conflict, LockgateError, NotFound, http_status
+from lockgate.errors import Conflict, Forbidden, LockgateError, NotFound, http_status
 from lockgate.governance.approvals import approvals_of
 from lockgate.governance.people import may, require
 from lockgate.governance.permissions import Permission
 from lockgate.registry.compare import describe_field
 from lockgate.registry.store import get_model
+from lockgate.release.gate import check_start
 from lockgate.release.start import preview, start
 from lockgate.release.store import find_running, releases_of
 from lockgate.reports.charts import draw
@@ -74,7 +75,8 @@ def _show(looking: Viewer, model: str, word: str, problem: LockgateError | None)
         if running is None:
             try:
                 plan = preview(tx, found.name)
-            except Conflict as error:
+                check_start(tx, model, found.number)
+            except (Conflict, Forbidden) as error:
                 why_not = error
         own = [each for each in releases_of(tx, model, limit=1000) if each.version == found.number]
         return page(

@@ -5,16 +5,16 @@ function keepFresh(part) {
   const every = Number(part.dataset.every) * 1000;
   const now = "now" in part.dataset;
   if (!every && !now) return;
-  let last = "";
   const round = async () => {
     if (!document.hidden) {
       try {
         const answer = await fetch(part.dataset.fresh, { credentials: "same-origin", redirect: "manual" });
         if (answer.type === "opaqueredirect") return location.reload(); // the session is over
         if (answer.ok) {
-          const html = await answer.text();
-          if ((last || now) && html !== last && !part.contains(document.activeElement)) part.innerHTML = html;
-          last = html;
+          const found = document.createElement("template");
+          found.innerHTML = await answer.text(); // made by this console's templates, which escape what people wrote
+          const changed = found.innerHTML.trim() !== part.innerHTML.trim();
+          if (changed && !part.contains(document.activeElement)) part.replaceChildren(found.content);
           part.removeAttribute("data-stale");
         }
       } catch {
