@@ -17,7 +17,8 @@ from lockgate.config import EnvironmentConfig, Home
 from lockgate.errors import InvalidInput, PredictionFailed, SealBroken, Unavailable
 from lockgate.inference.executor import Executor, ExecutorKind
 from lockgate.inference.open import open_model, open_original
-from lockgate.registry.manifest import Compiled, Parity
+from lockgate.inference.workshop import Draft, open_draft
+from lockgate.registry.manifest import Compiled, Framework, Parity
 from lockgate.registry.signature import DataType, Field
 
 Seal = Callable[..., tuple[Path, str]]
@@ -67,6 +68,26 @@ def test_proven_graph_is_served_compiled(seal_estimator: Seal, home: Home) -> No
     finally:
         original.close()
         compiled.close()
+
+
+def test_onnx_file_is_described(tmp_path: Path) -> None:
+    """An ONNX file tells its inputs and outputs; one whose probabilities are a list of maps is refused with the fix."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.onnx").write_bytes(graph())
+    draft = Draft(tmp_path, Framework.ONNX, "model/model.onnx")
+    with open_draft(draft, python=Path(sys.executable)) as bench:
+        said = bench.describe({"x": X[:2].astype(np.float32)})
+        assert [(one.name, one.datatype, one.shape) for one in said.inputs] == [("x", DataType.FP32, (3,))]
+        assert [one.name for one in said.outputs] == ["prediction", "probability"]
+    maps = skl2onnx.convert_sklearn(
+        FITTED, initial_types=[("x", FloatTensorType([None, 3]))], target_opset=15
+    )
+    (tmp_path / "model" / "model.onnx").write_bytes(maps.SerializeToString())
+    with (
+        pytest.raises(PredictionFailed, match="zipmap=False"),
+        open_draft(draft, python=Path(sys.executable)),
+    ):
+        pass
 
 
 def test_unproven_graph_is_not_served(seal_estimator: Seal, home: Home) -> None:

@@ -138,6 +138,9 @@ STAY: dict[str, tuple[Callable[[pd.DataFrame], tuple[Any, pd.DataFrame]], str]] 
         "rows answer differently"),
     "forest with gaps": (lambda a: (
         RandomForestClassifier(10, random_state=0).fit(with_gaps(a), a.rich), with_gaps(a)), "missing values"),
+    "xgboost with categories": (lambda a: (
+        xgb.XGBClassifier(n_estimators=10, n_jobs=1, enable_categorical=True).fit(as_categories(a[NUMBERS + TEXTS]), a.rich),
+        as_categories(a[NUMBERS + TEXTS])), ""),
     "lightgbm with categories": (lambda a: (
         lgb.LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1).fit(as_categories(a[NUMBERS + TEXTS]), a.rich),
         as_categories(a[NUMBERS + TEXTS])), ""),

@@ -12,6 +12,7 @@ from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
 
 SUM_TOLERANCE = 1e-3  # float32 soft-max over many classes strays by about 1e-5; a wrong graph by far more
 RANGE_TOLERANCE = 1e-6
+DTYPES = {name: np.dtype(kind) for name, kind in NUMPY_TYPES.items()}
 
 
 def check_inputs(signature: Signature, columns: Mapping[str, np.ndarray]) -> int:
@@ -91,7 +92,7 @@ def _check_field(field: Field, array: np.ndarray) -> None:
         )
     if field.datatype is DataType.BYTES:
         _check_text(field, array)
-    elif array.dtype != NUMPY_TYPES[field.datatype]:
+    elif array.dtype != DTYPES[field.datatype]:
         raise InvalidInput(
             f"the input '{field.name}' has another type", got=array.dtype.name, allowed=field.datatype.value
         )
@@ -114,4 +115,6 @@ def _check_text(field: Field, array: np.ndarray) -> None:
 
 
 def _shape_fits(wanted: tuple[int, ...], got: tuple[int, ...]) -> bool:
-    return len(wanted) == len(got) and all(w in (-1, g) for w, g in zip(wanted, got, strict=True))
+    return wanted == got or (
+        len(wanted) == len(got) and all(w in (-1, g) for w, g in zip(wanted, got, strict=True))
+    )

@@ -95,3 +95,10 @@ def load(hello: dict[str, Any], path: str) -> XgboostBooster:
     booster.load_model(path)
     booster.set_param({"nthread": 1})
     return XgboostBooster(booster, hello.get("inputs", []))
+
+
+def splits_categories(model: Any) -> bool:
+    """Whether an XGBClassifier or the like was trained on pandas categories."""
+    if type(model).__module__.split(".")[0] != "xgboost" or not hasattr(model, "get_booster"):
+        return False
+    return "c" in (model.get_booster().feature_types or [])

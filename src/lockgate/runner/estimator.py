@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import booster_lightgbm, tables
+from . import booster_lightgbm, booster_xgboost, tables
 from .columns import Columns
 
 # predict() of these is exactly "the class with the largest probability", so one call gives both
@@ -54,6 +54,7 @@ class Estimator:
         last = _last_step(fitted)
         self._probability = hasattr(fitted, "predict_proba")
         self._argmax = type(last).__name__ in ARGMAX
+        self._as_categories = booster_xgboost.splits_categories(last)
         self._categories = booster_lightgbm.categories_of(last)
         self._category_columns = booster_lightgbm.categorical_columns(last)
 
@@ -118,7 +119,13 @@ class Estimator:
         categories = None
         if self._categories:
             categories = booster_lightgbm.match(self._categories, self._category_columns, list(columns))
-        return tables.frame(self._pandas, columns, self.feature_names(), categories)
+        table = tables.frame(self._pandas, columns, self.feature_names(), categories)
+        text = (
+            [name for name, array in columns.items() if array.dtype.kind == "O"]
+            if self._as_categories
+            else []
+        )
+        return table.astype(dict.fromkeys(text, "category")) if text else table
 
     def _chosen(self, table: Any, probability: np.ndarray) -> np.ndarray:
         classes = getattr(self.fitted, "classes_", None)

@@ -72,6 +72,11 @@ def load(_hello: dict[str, Any], path: str) -> Graph:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    for one in session.get_outputs():
+        if one.type not in TYPES:
+            raise ValueError(
+                f"the graph's output '{one.name}' is a {one.type}: export it as a tensor (zipmap=False)"
+            )
     return Graph(session, onnxruntime.__version__)
 
 
