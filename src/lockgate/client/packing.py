@@ -25,12 +25,16 @@ _FIX = "hand in a fitted estimator, a function, or the path of a model file or f
 
 @dataclass
 class Parcel:
-    """What goes to the registry: the model's file (None for plain code), code files by their name, the entry of code."""
+    """What goes to the registry: the model's file (None for plain code), code files by their name, the entry of code.
+
+    `globals`: dotted names of what an object refers to, so that a far box can be told which versions made it.
+    """
 
     name: str | None = None
     body: bytes | Path | None = None
     code: dict[str, bytes] = field(default_factory=dict)
     entry: str | None = None
+    globals: tuple[str, ...] = ()
 
 
 def pack(model: Any, code: Iterable[str | Path] = (), entry: str | None = None) -> Parcel:
@@ -128,7 +132,10 @@ def _from_object(model: Any) -> Parcel:
             joblib.dump(model, body, compress=0)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             raise InvalidInput("this model cannot be written to a file", got=error, fix=_FIX) from error
-    return Parcel("model.joblib", body.getvalue(), code)
+    names = tuple(
+        f"{thing.__module__}.{thing.__qualname__}" for thing in seen.found if not lives_in_main(thing)
+    )
+    return Parcel("model.joblib", body.getvalue(), code, globals=names)
 
 
 class _Globals(pickle.Pickler):

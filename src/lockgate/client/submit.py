@@ -15,6 +15,7 @@ from lockgate.client.packing import Parcel, commit_of, pack, zipped
 from lockgate.client.transport import Progress, connected
 from lockgate.config import PROJECT_NAME, ModelConfig, load_project
 from lockgate.errors import InvalidInput
+from lockgate.submission.lock import pins_of_globals
 
 SPLITS = ("train", "validation", "test")
 URI = ("runs:/", "models:/")
@@ -68,6 +69,8 @@ def submit(
     if requirements is not None:
         fields["requirements"] = _text(Path(requirements))
     with ExitStack() as stack, connected(home) as lockgate:
+        if requirements is None and lockgate.far and parcel.globals:
+            fields["requirements"] = "\n".join(pins_of_globals(parcel.globals))  # of here, where it was made
         files = [*_model_files(parcel, stack), *_data_files(data, stack)]
         job = lockgate.upload(f"/models/{name}/versions", fields, files)
         done: dict[str, Any] = lockgate.wait(job, progress)

@@ -37,8 +37,8 @@ _ERRORS = {
 class Connection:
     """Speaks JSON to one lockgate. Every failure is a LockgateError of the class that the server raised."""
 
-    def __init__(self, http: httpx.Client, where: str) -> None:
-        self._http, self.where = http, where
+    def __init__(self, http: httpx.Client, where: str, *, far: bool = False) -> None:
+        self._http, self.where, self.far = http, where, far
 
     def get(self, path: str, **params: Any) -> Any:
         """Read; parameters that are None are left out."""
@@ -149,7 +149,9 @@ def connect(home: str | Path | None = None) -> Connection:
             raise Unauthorized("LOCKGATE_URL is set, LOCKGATE_KEY is not",
                                fix="export LOCKGATE_KEY=...; an admin makes one: lockgate key create")  # fmt: skip
         timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
-        return Connection(httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout), url)
+        return Connection(
+            httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout), url, far=True
+        )
     near = importlib.import_module(NEAR)
     transport, where = near.open_near(home, as_owner=not key)
     http = httpx.Client(transport=transport, base_url="http://near", headers=headers, timeout=None)  # noqa: S113 - it is this very process
