@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 
 import numpy as np
 import polars as pl
@@ -146,3 +147,32 @@ def test_pure_noise_raises_alarms_as_rarely_as_promised():
         ]
     assert not [finding for finding in alarms if finding.status is Status.FAIL]
     assert len(alarms) <= 2
+
+
+ODD = {
+    "nan": [float("nan")], "inf": [float("inf"), 1.0], "null": [None], "text": ["a", "", None], "truth": [True, False],
+    "list": [[1.0, 2.0]], "date": [dt.date(2024, 1, 1)], "while": [dt.timedelta(1)], "big": [2**62], "tiny": [1e-300, 2e-300],
+    "huge": [1e200, -1e200], "constant": [1.0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rows", [1, 2, 60])
+@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize("labels", [[0, 1], [1], [0, 1, 2], [None], [0.5, 1.5, -3.0]])
+def test_odd_tables_never_break_a_check(rows, task, labels):
+    """Whatever a table holds, each check ends in findings of its own; none stops with an exception of Python."""
+    columns = {name: (values * rows)[:rows] for name, values in ODD.items()}
+    frame = pl.DataFrame({**columns, "y": pl.Series((labels * rows)[:rows], dtype=pl.Float64)})
+    score = np.random.default_rng(0).random((3, rows))
+    made = [
+        Answers(class_names((s > 0.5) * 1), s) if task is Task.CLASSIFICATION else Answers(s, s)
+        for s in score
+    ]
+    given = Evidence(
+        task=task, inputs=tuple(ODD), frames={Split.TRAIN: frame, Split.TEST: frame}, target="y", time="date", key="big",
+        answers={Split.TRAIN: made[0], Split.TEST: made[1]}, live={Split.TEST: made[2]}, known_at={"tiny": "date"},
+        slices=("text", "huge", "truth", "null"), protected=("inf",), classes=("0", "1"), positive="1",
+    )  # fmt: skip
+    findings = run_suite(given, ALL)
+    assert not [finding.headline for finding in findings if "stopped with" in finding.headline]
+    assert {finding.check for finding in findings} == set(ALL)

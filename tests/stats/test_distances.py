@@ -102,3 +102,13 @@ def test_empty_samples_have_no_distance():
     assert np.isnan(psi([], [1.0]))
     assert np.isnan(wasserstein([], [1.0]))
     assert chi_square([], ["a"]).p == 1
+
+
+def test_ks_p_values_are_honest():
+    """Over 1,000 pairs of equal samples at most 5 % fall below 0.05, and for large samples p is scipy's."""
+    generator = np.random.default_rng(0)
+    small = [ks(generator.normal(size=40), generator.normal(size=60)).p < 0.05 for _ in range(1_000)]
+    assert np.mean(small) <= 0.05
+    left, right = generator.normal(size=5_000), generator.normal(0.03, 1, size=4_000)
+    assert ks(left, right).p == pytest.approx(stats.ks_2samp(left, right, method="asymp").pvalue, rel=0.05)
+    assert ks([1.0], [2.0]).value == 1

@@ -59,6 +59,9 @@ def _targets(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
         return [could_not_run(NAME, "target", "Inputs could not be held against the target: its column is not in the tables.",
                               "Name the target (target: ...) and keep its column in the training table.")]  # fmt: skip
     frame, labels = _sample(evidence.frames[split], truth)
+    if not labels.size:
+        return [could_not_run(NAME, "target", f"Inputs could not be held against the target: no row has a value in "
+                              f"{evidence.target}.", "Give a training table whose labels are known.")]  # fmt: skip
     inputs = [name for name in evidence.inputs if name in frame.columns and name not in settings.ignore]
     found = lone_inputs(
         NAME, frame, inputs, labels, key=evidence.key, target=str(evidence.target),

@@ -137,17 +137,24 @@ def _look(series: pl.Series, truth: np.ndarray, is_key: bool) -> _Alone:
         gone, gone_low = _tells(missing.astype(float), truth)
     codes, numbers = _codes(series)
     score, low = _out_of_fold(codes, truth)
-    if (
-        truth.dtype.kind == "f"
-        and numbers is not None
-        and not missing.any()
-        and np.ptp(numbers)
-        and np.ptp(truth)
-    ):
-        straight = float(np.corrcoef(numbers, truth)[0, 1] ** 2)  # bins blur a straight line's ends
+    if truth.dtype.kind == "f" and numbers is not None and np.isfinite(numbers).all():
+        straight = _straight(numbers, truth)  # bins blur a straight line's ends
         score, low = max(score, straight), max(low, straight)
     identifier = is_key or looks_like_identifier(series)
     return _Alone(series.name, score, low, gone, gone_low, float(missing.mean()), identifier)
+
+
+def _straight(numbers: np.ndarray, truth: np.ndarray) -> float:
+    """The squared correlation, 0 where one of the two is constant; scaled first, so that 1e-300 and 1e200 do no harm."""
+    sides = []
+    for values in (numbers, truth):
+        size = float(np.abs(values).max())
+        if size == 0 or not np.ptp(values / size):
+            return 0.0
+        side = values / size - (values / size).mean()
+        sides.append(side / np.abs(side).max())
+    spread = float((sides[0] ** 2).sum() * (sides[1] ** 2).sum())
+    return float((sides[0] * sides[1]).sum()) ** 2 / spread if spread else 0.0
 
 
 def _codes(series: pl.Series) -> tuple[np.ndarray, np.ndarray | None]:

@@ -18,6 +18,7 @@ _EXACT = 1 - 1e-6  # R squared of a formula, not of a good model
 _SHARE = 0.95
 _CLOSE = 1e-6
 _MISSING = 0.2
+_LARGEST = 1e150
 _FEW_VALUES = 10  # a target of few values is met by chance
 
 _PAIRS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -34,8 +35,7 @@ def exact_formulas(
     if np.unique(truth).size <= _FEW_VALUES:
         return []
     columns = {name: numbers_of(frame[name]) for name in inputs if frame[name].dtype.is_numeric()}
-    columns = {name: values for name, values in columns.items()
-               if np.isnan(values).mean() <= _MISSING and np.unique(values[np.isfinite(values)]).size > 1}  # fmt: skip
+    columns = {name: values for name, values in columns.items() if _usable(values)}
     if not columns:
         return []
     names = _closest(columns, truth)
@@ -66,6 +66,14 @@ def _finding(
         table=Table(columns=(*used, target),
                     rows=tuple((*(float(sample[name][row]) for name in used), float(y[row])) for row in range(5))),
     )  # fmt: skip
+
+
+def _usable(values: np.ndarray) -> bool:
+    """Mostly there, not constant, and of a size whose square is still a number."""
+    finite = values[np.isfinite(values)]
+    if np.isnan(values).mean() > _MISSING or np.unique(finite).size < 2:
+        return False
+    return float(np.abs(finite).max()) < _LARGEST
 
 
 def _closest(columns: dict[str, np.ndarray], truth: np.ndarray) -> list[str]:

@@ -162,8 +162,9 @@ def _copies(columns: list[pl.Series]) -> Iterator[Trouble]:
     """Columns that equal an earlier one in every row."""
     seen: dict[bytes, str] = {}
     for series in columns:
-        kind = pl.Float64 if series.dtype.is_numeric() else pl.String
-        mark = series.cast(kind).hash(seed=1).to_numpy().tobytes()
+        kind = pl.Float64 if series.dtype.is_numeric() or series.dtype.is_temporal() else pl.String
+        plain = series.to_physical() if series.dtype.is_temporal() else series
+        mark = plain.cast(kind).hash(seed=1).to_numpy().tobytes()
         if mark in seen:
             yield Trouble("copy", series.name, f"equals {seen[mark]} in every row", 1.0)
         else:
