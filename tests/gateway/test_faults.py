@@ -50,7 +50,9 @@ class Load:
         while not self._done.is_set():
             try:
                 with self._world.client() as client:
-                    while not self._done.is_set():
+                    for _ in range(20):  # then a new connection, which may reach another worker
+                        if self._done.is_set():
+                            return
                         count += 1
                         name = f"{number}-{count}"
                         response = client.post(INFER, json={"id": name, **self._world.infer([1, 2, 3])})
