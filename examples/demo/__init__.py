@@ -1,0 +1,1 @@
+"""The demo: five steps on real data."""
