@@ -222,6 +222,7 @@ def forms(bikes: pl.DataFrame, folder: Path) -> dict[str, tuple[Path, Framework]
     }
 
 
+@pytest.mark.timeout(400)  # many processes are started
 def test_every_form_is_told_by_its_content(desk: Desk, bikes: pl.DataFrame, tmp_path: Path) -> None:
     """skops, XGBoost JSON and UBJ, LightGBM text, ONNX and a pickle with a wrong ending: each is sealed and answers."""
     data = bikes.drop_nulls()
@@ -268,6 +269,18 @@ def test_an_mlflow_folder_as_path_and_as_zip(desk: Desk, car_loan: pl.DataFrame,
     assert one.version.digest == two.version.digest
     assert one.version.manifest.requirements == tuple(pins)
     assert [field.name for field in one.version.manifest.signature.inputs] == list(inputs.columns)
+
+
+def test_an_mlflow_folder_with_code_inside_is_refused(desk: Desk, tmp_path: Path) -> None:
+    """A folder that MLflow would open itself is scanned, too: code in a pickle is refused whatever its file is called."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "MLmodel").write_text(
+        "flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n    python_version: 3.11.7\n"
+    )
+    joblib.dump(Evil(), folder / "weights.bin", compress=3)
+    with pytest.raises(Unsafe, match=r"system \(weights\.bin"):
+        desk.submit(Parts(Part.of(folder)))
 
 
 CALLABLE = """
@@ -511,6 +524,7 @@ submit(Parts(Part.of(model), data={"train": Part.of(data)}), Submission(model="c
 """
 
 
+@pytest.mark.timeout(400)  # many processes are started
 def test_killed_at_every_stage_then_tried_again(desk: Desk, bikes: pl.DataFrame, tmp_path: Path) -> None:
     """kill -9 at each stage: no model and no version is visible, whatever is stored is whole, and a retry works."""
     (tmp_path / "model.onnx").write_bytes(onnx_bytes(3))

@@ -17,13 +17,17 @@ from lockgate.registry.inert import UNREADABLE, InertUnpickler, Name
 
 MAX_UNPACKED_BYTES = 16 * 1024**3
 _MOST_SHOWN = 10
+_UNKNOWN = "it is not in the list of names that lockgate knows"
 _CODE_MAKERS = ("cloudpickle", "dill", "types")  # modules whose names mean: code was written into the file
 _OLD_JOBLIB = ("joblib.numpy_pickle_compat", "sklearn.externals.joblib")
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One name that was refused: where it stands, why, and what its author can do."""
+    """One name that was refused: where it stands, why, and what its author can do.
+
+    In `fix`, NAMES and MODEL stand for what `require_safe` puts there.
+    """
 
     name: str
     where: str
@@ -53,7 +57,10 @@ class ScanReport:
         ]
         if len(self.refused) > _MOST_SHOWN:
             shown.append(f"and {len(self.refused) - _MOST_SHOWN} more")
-        fixes = dict.fromkeys(refusal.fix.replace("MODEL", model or "MODEL") for refusal in self.refused)
+        names = " ".join(refusal.name for refusal in self.refused[:_MOST_SHOWN] if refusal.reason == _UNKNOWN)
+        fixes = dict.fromkeys(
+            refusal.fix.replace("NAMES", names).replace("MODEL", model or "MODEL") for refusal in self.refused
+        )
         raise Unsafe(
             "the model file asks for names that lockgate does not load; nothing of it was run",
             got="; ".join(shown),
@@ -177,14 +184,13 @@ def _ships(module: str, shipped: frozenset[str]) -> bool:
 
 def _why(name: Name) -> tuple[str, str]:
     """Why a name is refused and what helps: the first of KNOWN that fits, else the general answer."""
-    full = str(name)
     for fits, reason, fix in KNOWN:
         if fits(name):
             return reason, fix.replace("NAME", name.attribute)
     return (
-        "it is not in the list of names that lockgate knows",
+        _UNKNOWN,
         "if it is your own module, pass it with --code; if it is a library that an admin has looked at: "
-        f"lockgate model allow-name {full} --model MODEL",
+        "lockgate model allow-name NAMES --model MODEL --reason WHY",
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from lockgate.errors import InvalidInput, NotFound
 from lockgate.frameworks.handlers import by_globals
 from lockgate.frameworks.python import module_of
+from lockgate.registry.bounded import compression_of
 from lockgate.registry.manifest import Framework
 from lockgate.registry.mlmodel import MLModel, read_mlmodel
 from lockgate.registry.onnxfile import check_onnx
@@ -145,11 +146,17 @@ def _whole_folder(given: Path, draft: Path, exceptions: Exceptions) -> Source:
     """A flavor that MLflow opens itself: every pickle in the folder is scanned, then the folder is taken as it is."""
     trusted: set[str] = set()
     for path in sorted(path for path in given.rglob("*") if path.is_file()):
-        if path.suffix in (".pkl", ".pickle", ".joblib") or path.read_bytes()[:1] == b"\x80":
+        if path.suffix in (".pkl", ".pickle", ".joblib") or _like_a_pickle(path):
             report = scan_file(path, trusted=exceptions.trusted, shipped=exceptions.shipped)
             trusted |= set(report.require_safe(exceptions.model).trusted)
     _move(given, draft / MODEL_FOLDER)
     return Source(Framework.MLFLOW, MODEL_FOLDER, trusted=tuple(sorted(trusted)))
+
+
+def _like_a_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(8)
+    return head[:1] == b"\x80" or compression_of(head) is not None
 
 
 def _callable(given: Path | None, draft: Path, entry: str, shipped: Collection[str]) -> Source:
