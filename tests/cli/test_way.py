@@ -1,10 +1,15 @@
 """A version's whole way by the command line against a real box: submit, validate, release, call, log, labels, score."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import httpx
 import polars as pl
 import pytest
+from tests.cli.conftest import environment
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits for a whole box to start
 ROW = {
@@ -81,7 +86,7 @@ def test_labels_are_joined_by_key(live):
         json.loads(line)
         for line in ok(live.far("log", "churn", "--where", "key = 'customer-1'", "--json")).splitlines()
     ]
-    assert {row["label"] for row in rows} == {"1"}
+    assert {row["label"] for row in rows} == {1}
 
 
 def test_score_a_table(live, work):
@@ -154,3 +159,30 @@ def test_a_second_box_on_the_same_home_or_port(live):
     assert elsewhere.returncode == 5
     assert f"port {port} is in use" in elsewhere.stderr
     assert "--gateway-port" in elsewhere.stderr
+
+
+def test_interrupted_in_the_middle(lockgate, work, tmp_path):
+    """Ctrl-C during a submission: one word, exit status 130, at once, nothing half-made; the same again works."""
+    words = [
+        sys.executable,
+        "-m",
+        "lockgate.cli.main",
+        "submit",
+        str(work / "model.joblib"),
+        "--name",
+        "late",
+    ]
+    words += ["--train", str(work / "train.parquet"), "--target", "churned"]
+    with subprocess.Popen(
+        words, stderr=subprocess.PIPE, text=True, env=environment(tmp_path / "home"), cwd=tmp_path
+    ) as running:
+        for line in running.stderr:
+            if "looking at the model" in line or "compiling" in line:
+                break
+        running.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        assert running.wait(20) == 130
+        assert time.monotonic() - started < 10
+        assert "Traceback" not in running.stderr.read()
+    assert lockgate("model", "show", "late").returncode == 4
+    assert "late/1 is sealed" in ok(lockgate(*words[3:]))

@@ -72,8 +72,8 @@ def main(argv: list[str] | None = None) -> int:
     except LockgateError as error:
         return _say(error)
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return INTERRUPTED
+        print("\ninterrupted", file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)  # work that still runs in a thread is left as by a kill: nothing is half-made
     except BrokenPipeError:  # somebody piped us into `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE

@@ -18,6 +18,8 @@ from lockgate.web.app import create_app
 from lockgate.web.auth import OWNER
 from lockgate.wiring.house import open_house
 
+INTERRUPTED_S = 1.0  # a job still runs at the end only when somebody pressed Ctrl-C
+
 
 class NearTransport(httpx.BaseTransport):
     """Hands requests to an ASGI application that runs on an event loop in a thread of its own."""
@@ -69,7 +71,7 @@ def open_near(home: str | Path | None, *, as_owner: bool) -> tuple[NearTransport
         if as_owner:
             _require_ownership(place.root)
         app = create_app(house)
-        stack.callback(app.state.jobs.close)
+        stack.callback(app.state.jobs.close, INTERRUPTED_S)
         reached = _as_owner(app) if as_owner else app
         return NearTransport(reached, stack.pop_all()), str(place.root)
 

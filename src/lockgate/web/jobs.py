@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import queue
 import secrets
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from lockgate.web.answers import plain, unforeseen
 
 WORKERS = 2
 MOST_WAITING = 50
+LAST_WAIT_S = 10.0
 KEPT_US = HOUR_US  # how long a finished job can still be asked for
 log = logging.getLogger("lockgate.web.jobs")
 
@@ -64,7 +66,15 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._files: dict[str, Path] = {}
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="job")
+        self._closed = False
+        self._waiting: queue.SimpleQueue[tuple[Job, Work] | None] = queue.SimpleQueue()
+        # daemons: work that outlives its console is lost, as when the console is killed, and leaves nothing half-made
+        self._threads = [
+            threading.Thread(target=self._work, name=f"job-{number}", daemon=True)
+            for number in range(WORKERS)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def start(self, kind: str, subject: str, person: str, work: Work, file: Path | None = None) -> Job:
         """Queue work and return its job at once. `file`: what the work will have written. Raises Busy."""
@@ -80,7 +90,7 @@ class Jobs:
             self._jobs[job.id] = job
             if file is not None:
                 self._files[job.id] = file
-        self._pool.submit(self._run, job, work)
+        self._waiting.put((job, work))
         return job
 
     def get(self, job_id: str) -> Job:
@@ -114,11 +124,21 @@ class Jobs:
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder / f"{secrets.token_hex(8)}-{name}"
 
-    def close(self) -> None:
-        """Take no more work; what runs is waited for, what waits is dropped."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def close(self, wait_s: float = LAST_WAIT_S) -> None:
+        """Take no more work. What runs is waited for, but not for ever; what waits is dropped."""
+        self._closed = True
+        for _ in self._threads:
+            self._waiting.put(None)
+        deadline = time.monotonic() + wait_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
         for path in self._files.values():
             path.unlink(missing_ok=True)
+
+    def _work(self) -> None:
+        while (given := self._waiting.get()) is not None:
+            if not self._closed:
+                self._run(*given)
 
     def _run(self, job: Job, work: Work) -> None:
         def progress(phase: str, done: int = 0, total: int = 0, message: str = "") -> None:
