@@ -167,7 +167,17 @@ def _trees_and_link(fitted: Any) -> tuple[list[Any], list[Any], list[Any]]:
             [helper.make_tensor_value_info("prediction", TensorProto.DOUBLE, [None, 1])],
             initializers,
         )
-    if baseline.shape[1] == 1:
+    more, outputs, values = _classes(fitted, baseline.shape[1])
+    return nodes + more, outputs, initializers + values
+
+
+def _classes(fitted: Any, targets: int) -> tuple[list[Any], list[Any], list[Any]]:
+    """Nodes from `raw` to probabilities and the class with the largest one, as `predict` chooses it."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes: list[Any] = []
+    initializers: list[Any] = []
+    if targets == 1:
         initializers.append(numpy_helper.from_array(np.array(1.0), "one"))
         nodes += [helper.make_node("Sigmoid", ["raw"], ["second"]), helper.make_node("Sub", ["one", "second"], ["first"]),
                   helper.make_node("Concat", ["first", "second"], ["probability"], axis=1)]  # fmt: skip
