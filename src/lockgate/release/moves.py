@@ -68,13 +68,15 @@ def freeze(release: Release, to: Phase, traffic: Traffic, counts: Counts) -> Fro
 
 
 def _thresholds(release: Release, traffic: Traffic) -> Frozen:
+    """What counts as slow. An answer within the declared limit never does, however fast the live version is."""
     plan = release.plan
     declared_us = round(plan.p99_limit_ms * 1000) if plan.p99_limit_ms is not None else None
     if plan.first:
         return Frozen(t99_us=declared_us)
+    slower = traffic.t95_us is not None and (declared_us is None or traffic.t95_us > declared_us)
     return Frozen(
-        t99_us=traffic.t99_us or declared_us,
-        t95_us=traffic.t95_us,
+        t99_us=max((t for t in (traffic.t99_us, declared_us) if t is not None), default=None),
+        t95_us=traffic.t95_us if slower else None,
         heavy=traffic.heavy,
         key_sample=min(1.0, SPLIT_KEYS / traffic.keys) if traffic.keys else 1.0,
     )

@@ -48,6 +48,7 @@ def make_plan(
     first: bool = False,
     pure: bool = True,
     requests_per_day: float | None = None,
+    p99_ms: float | None = None,
     proof: bool = False,
     key_field: str | None = None,
     python: str | None = None,
@@ -55,6 +56,8 @@ def make_plan(
     labels: Observed | None = None,
 ) -> ReleasePlan:
     """The plan for one release. `requests_per_day` (the stated goal) stands in until traffic was measured.
+
+    `p99_ms`: the stated goal; it is the limit of slow answers unless the release settings name another.
 
     `labels`: how labels come, when somebody feeds them to the guards (`counts.label_pair`); None: nobody does. Where the
     decision decides whether a label exists they never roll back: an equally good model would be, every time.
@@ -74,7 +77,7 @@ def make_plan(
         alpha=settings.alpha,
         guards=_guards(settings, fed=labels is Observed.ALWAYS),
         error_limit=_limit(settings.error_limit),
-        p99_limit_ms=settings.p99_limit_ms,
+        p99_limit_ms=settings.p99_limit_ms or p99_ms,
         deadline_ms=settings.deadline_ms,
         canary_deadline_ms=_canary_deadline_ms(settings.deadline_ms, traffic),
         proof=proof,

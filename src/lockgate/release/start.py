@@ -72,6 +72,7 @@ def _draft(
         first=live is None,
         pure=model.pure,
         requests_per_day=model.goal.requests_per_day,
+        p99_ms=model.goal.p99_ms,
         proof=proof,
         key_field=model.key,
         python=python or model.python,
