@@ -123,11 +123,8 @@ def request(
     if old is not None and old.state(at_us) in {ApprovalState.WAITING, ApprovalState.APPROVED}:
         return old
     values = {
-        "seal": seal.digest,
-        "round": _rounds(tx, seal) + 1,
         "model": model,
         "version": version,
-        "parts": msgspec.json.encode(seal).decode(),
         "policy": policy.name,
         "needed": asked.approvals,
         "independent": asked.independent,
@@ -136,23 +133,9 @@ def request(
         "requested_by": by,
         "requested_us": at_us,
     }
-    try:
-        with tx.begin_nested():
-            number = tx.execute(
-                sa.insert(approval_requests).values(**values).returning(approval_requests.c.id)
-            ).scalar_one()
-    except sa.exc.IntegrityError as error:
-        raise Conflict(
-            f"approval of {model}/{version} was asked for at the same moment", fix="try again"
-        ) from error
+    number = _enter(tx, seal, values)
     if asked.approvals == 0:
-        by_policy = Decided(
-            actor=f"policy:{policy.name}",
-            decision=Decision.APPROVE,
-            reason="the tier needs no person",
-            decided_us=at_us,
-        )
-        _record(tx, number, by_policy)
+        _record(tx, number, _by_policy(policy, at_us))
     append(tx, at_us=at_us, actor=by, action="governance:approval:requested", subject=f"{model}/{version}",
            details={"request": number, "seal": seal.digest, "parts": msgspec.to_builtins(seal), "needed": asked.approvals,
                     "policy": policy.name, "by_policy": asked.approvals == 0})  # fmt: skip
@@ -233,6 +216,28 @@ def _said_before(found: Approval, own: Decided, decision: Decision, name: str) -
     raise Conflict(
         f"{own.actor} {_PAST[own.decision]} {name} at {when} already",
         fix="a decision stays on record; hold or roll back the release instead",
+    )
+
+
+def _enter(tx: sa.Connection, seal: Seal, values: dict[str, object]) -> int:
+    """A new round of asking; of two at once one is refused, so that a seal never waits twice."""
+    round_ = _rounds(tx, seal) + 1
+    parts = msgspec.json.encode(seal).decode()
+    entry = sa.insert(approval_requests).values(seal=seal.digest, round=round_, parts=parts, **values)
+    try:
+        with tx.begin_nested():
+            return int(tx.execute(entry.returning(approval_requests.c.id)).scalar_one())
+    except sa.exc.IntegrityError as error:
+        name = f"{values['model']}/{values['version']}"
+        raise Conflict(f"approval of {name} was asked for at the same moment", fix="try again") from error
+
+
+def _by_policy(policy: PolicyVersion, at_us: int) -> Decided:
+    return Decided(
+        actor=f"policy:{policy.name}",
+        decision=Decision.APPROVE,
+        reason="the tier needs no person",
+        decided_us=at_us,
     )
 
 
