@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from lockgate.errors import MissingExtra, Unavailable
+from lockgate.late import late
+
+if TYPE_CHECKING:
+    from alembic import command, config
+else:
+    command, config = late("alembic.command"), late("alembic.config")
 
 metadata = sa.MetaData(
     naming_convention={
@@ -85,14 +90,24 @@ def open_database(url: str) -> Database:
 
 def migrate(database: Database) -> None:
     """Bring the schema to the newest revision; does nothing when it is there already."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     try:
+        if _revision(database) == max(path.stem for path in (MIGRATIONS / "versions").glob("0*.py")):
+            return
+        settings = config.Config()
+        settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         with database.engine.connect() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            settings.attributes["connection"] = connection
+            command.upgrade(settings, "head")
     except sa.exc.OperationalError as error:
         raise _unavailable(error) from error
+
+
+def _revision(database: Database) -> str | None:
+    """The schema's revision; None in an empty database. Revisions are named as their files: `0004_release`."""
+    with database.engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _options(url: str) -> dict[str, object]:

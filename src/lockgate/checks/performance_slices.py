@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.metrics import Judged
 from lockgate.datasets.slices import Slice, slices_of
+from lockgate.late import late
 from lockgate.stats.intervals import mean_interval, wilson
 from lockgate.stats.multiple import benjamini_hochberg
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = late("scipy.stats")
 
 FALSE_SHARE = 0.05  # of the slices named, at most that share is named by chance
 _SHOWN = 30

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
 from lockgate.checks.base import figure
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Table
 from lockgate.datasets.slices import slices_of
+from lockgate.late import late
 from lockgate.stats.multiple import benjamini_hochberg
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = late("scipy.stats")
 
 _COLUMNS = 40
 _MIN_ROWS = 50

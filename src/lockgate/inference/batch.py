@@ -13,28 +13,34 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from lockgate.clock import Clock, SystemClock
 from lockgate.errors import Conflict, LockgateError, PredictionFailed, TimedOut, Unavailable
 from lockgate.inference.executor import Executor
 from lockgate.inference.validate import check_inputs, check_outputs
+from lockgate.late import late
 from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.record import Columns, Kind, Record, blocks_of
 from lockgate.registry.manifest import Manifest
 from lockgate.registry.signature import DataType, Field
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+else:
+    pa, pc, pq = late("pyarrow"), late("pyarrow.compute"), late("pyarrow.parquet")
+
 CHUNK_ROWS = 2_000
 DEADLINE_S = 60.0  # for one chunk
 ERROR_COLUMN = "error"
-TYPES = {
-    DataType.BOOL: pa.bool_(), DataType.UINT8: pa.uint8(), DataType.INT8: pa.int8(), DataType.INT16: pa.int16(),
-    DataType.INT32: pa.int32(), DataType.INT64: pa.int64(), DataType.FP16: pa.float16(),
-    DataType.FP32: pa.float32(), DataType.FP64: pa.float64(), DataType.BYTES: pa.string(),
+TYPES = {  # names of Arrow's types
+    DataType.BOOL: "bool_", DataType.UINT8: "uint8", DataType.INT8: "int8", DataType.INT16: "int16",
+    DataType.INT32: "int32", DataType.INT64: "int64", DataType.FP16: "float16", DataType.FP32: "float32",
+    DataType.FP64: "float64", DataType.BYTES: "string",
 }  # fmt: skip
 
 
@@ -202,7 +208,7 @@ def _table(rows: pa.Table, parts: list[_Part], manifest: Manifest) -> pa.Table:
 
 
 def _array(part: _Part, field: Field) -> pa.Array:
-    kind = TYPES[field.datatype]
+    kind = getattr(pa, TYPES[field.datatype])()
     for width in reversed(field.shape):
         kind = pa.list_(kind, width) if width > 0 else pa.list_(kind)
     if part.outputs is None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 
 from lockgate.errors import InvalidInput, PredictionFailed, Unavailable
 from lockgate.inference.executor import ExecutorKind, ExecutorStatus
+from lockgate.late import late
 from lockgate.predictions.record import Columns
 from lockgate.registry.manifest import Manifest
 from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
+
+if TYPE_CHECKING:
+    import onnxruntime
+else:
+    onnxruntime = late("onnxruntime")
 
 GRAPH_TYPES: dict[str, type | np.dtype] = {
     "tensor(bool)": np.dtype(np.bool_), "tensor(uint8)": np.dtype(np.uint8), "tensor(int8)": np.dtype(np.int8),

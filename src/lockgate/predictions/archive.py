@@ -13,19 +13,25 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from lockgate.blobs import Blobs
 from lockgate.db import Database
 from lockgate.errors import Conflict
+from lockgate.late import late
 from lockgate.predictions.flat import SCHEMA, day_of, flat
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.offsets import slowest
 from lockgate.predictions.record import Kind
 from lockgate.predictions.segment import HEADER, SUFFIX, is_ended
 from lockgate.predictions.writers import claim, end_abandoned
+
+if TYPE_CHECKING:
+    import deltalake
+else:
+    deltalake = late("deltalake")
 
 TABLE = "archive/predictions"
 COMMIT_BYTES = 64 * 1024 * 1024  # of segments in one commit: bounds the memory
@@ -99,10 +105,10 @@ def compact(blobs: Blobs) -> None:
         table.vacuum(dry_run=False)
 
 
-def open_table(blobs: Blobs, version: int | None = None) -> DeltaTable | None:
+def open_table(blobs: Blobs, version: int | None = None) -> deltalake.DeltaTable | None:
     """The table as it is now (or was at a version); None when nothing was archived yet."""
     uri = f"{blobs.url}/{TABLE}"
-    return DeltaTable(uri, version=version) if DeltaTable.is_deltatable(uri) else None
+    return deltalake.DeltaTable(uri, version=version) if deltalake.DeltaTable.is_deltatable(uri) else None
 
 
 def archived_requests(blobs: Blobs, version: int, model: str, since_us: int, newest: int) -> pl.DataFrame:
@@ -115,7 +121,7 @@ def archived_requests(blobs: Blobs, version: int, model: str, since_us: int, new
     return found.sort("at_us", "segment", "position", "place").tail(newest).collect()
 
 
-def is_archived(table: DeltaTable | None, segment: str) -> bool:
+def is_archived(table: deltalake.DeltaTable | None, segment: str) -> bool:
     """Whether a segment's rows are in this version of the table."""
     writer, number = _number(segment)
     newest = table.transaction_version(writer) if table is not None else None
@@ -139,13 +145,13 @@ def _commit(blobs: Blobs, log: Path, segments: list[str]) -> None:
     for segment in segments:
         writer, number = _number(segment)
         newest[writer] = max(number, newest.get(writer, 0))
-    write_deltalake(
+    deltalake.write_deltalake(
         f"{blobs.url}/{TABLE}",
         flat(LogReader(log).placed(segments)),
         mode="append",
         partition_by=["model", "day"],
-        commit_properties=CommitProperties(
-            app_transactions=[Transaction(writer, number) for writer, number in newest.items()]
+        commit_properties=deltalake.CommitProperties(
+            app_transactions=[deltalake.Transaction(writer, number) for writer, number in newest.items()]
         ),
     )
 

@@ -6,14 +6,19 @@ import argparse
 import logging
 import signal
 import threading
-
-from deltalake.exceptions import DeltaError
+from typing import TYPE_CHECKING
 
 from lockgate.blobs import Blobs
 from lockgate.config import Home, home_from, load_server_config
 from lockgate.db import Database, open_database
 from lockgate.errors import LockgateError
+from lockgate.late import late
 from lockgate.predictions.archive import archive, compact
+
+if TYPE_CHECKING:
+    from deltalake import exceptions
+else:
+    exceptions = late("deltalake.exceptions")
 
 EVERY_S = 5.0
 COMPACT_EVERY_S = 3600.0
@@ -32,7 +37,7 @@ def run(
                 _log.info("archived %d segments, removed %d", len(done.committed), len(done.removed))
             if passes % round(COMPACT_EVERY_S / every_s) == 0:
                 compact(blobs)
-        except (LockgateError, DeltaError, OSError) as error:
+        except (LockgateError, exceptions.DeltaError, OSError) as error:
             _log.error("archiving failed, the next try comes in %g s: %s", every_s, error)
         passes += 1
         stop.wait(every_s)

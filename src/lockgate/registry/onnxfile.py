@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from lockgate.errors import InvalidInput, NotFound, Unsafe
+from lockgate.late import late
+
+if TYPE_CHECKING:
+    import onnx
+else:
+    onnx = late("onnx")
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})  # the last: built into onnxruntime
 

@@ -11,9 +11,9 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
-from deltalake.exceptions import DeltaError
 
 from lockgate.blobs import Blobs
 from lockgate.clock import SECOND_US, Clock, SystemClock
@@ -21,6 +21,7 @@ from lockgate.config import Home
 from lockgate.db import Database
 from lockgate.errors import LockgateError, Unavailable
 from lockgate.inference.executor import Executor
+from lockgate.late import late
 from lockgate.predictions.archive import archived_requests, is_archived, open_table
 from lockgate.predictions.flat import record_of
 from lockgate.predictions.log import LogReader, SegmentWriter
@@ -29,6 +30,11 @@ from lockgate.predictions.record import Record
 from lockgate.predictions.segment import SUFFIX
 from lockgate.release.shadow_progress import READ, Progress, merged, progress_of
 from lockgate.release.shadow_score import ShadowJob, score, wants
+
+if TYPE_CHECKING:
+    from deltalake import exceptions
+else:
+    exceptions = late("deltalake.exceptions")
 
 READER = WRITER = "shadow"
 CHUNK = 500  # requests in one frame
@@ -162,7 +168,7 @@ class Scorer:
         if job.name not in self._past:
             try:
                 found = archived_requests(self._blobs, progress.pin, job.model, job.since_us, PAST_REQUESTS)
-            except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+            except (exceptions.DeltaError, OSError, pl.exceptions.PolarsError) as error:
                 raise Unavailable(
                     "the archive of predictions cannot be read", got=str(error).splitlines()[0]
                 ) from error

@@ -10,14 +10,18 @@ import datetime as dt
 import re
 from collections.abc import Callable
 from html import escape
-from typing import Any
-
-import altair as alt
-import vl_convert
+from typing import TYPE_CHECKING, Any
 
 from lockgate.checks.finding import Plot, PlotKind
 from lockgate.errors import InvalidInput
+from lockgate.late import late
 from lockgate.reports.theme import COLOURS, FIRST, HEIGHT, INK, QUIET, SECOND, WIDTH, take_ink, theme
+
+if TYPE_CHECKING:
+    import altair as alt
+    import vl_convert
+else:
+    alt, vl_convert = late("altair"), late("vl_convert")
 
 _BAR_STEP = 26
 _ROWS_SHOWN = 16

@@ -6,12 +6,19 @@ implementation of DeLong's algorithm, IEEE Signal Processing Letters 21.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from lockgate.errors import InvalidInput
+from lockgate.late import late
 from lockgate.stats.intervals import LEVEL, Interval
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = late("scipy.stats")
 
 
 def auc(truth: ArrayLike, score: ArrayLike) -> float:

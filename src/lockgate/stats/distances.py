@@ -7,10 +7,17 @@ Numbers: arrays without missing values. Categories: arrays of any hashable value
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+
+from lockgate.late import late
+
+if TYPE_CHECKING:
+    from scipy import special, stats
+else:
+    special, stats = late("scipy.special"), late("scipy.stats")
 
 PSI_BINS = 10
 _FLOOR = 1e-4  # an empty bin counts as this share, else one absent value makes PSI infinite

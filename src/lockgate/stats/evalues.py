@@ -11,10 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-
-from scipy.special import betaincc, betaln, log_ndtr
+from typing import TYPE_CHECKING
 
 from lockgate.errors import InvalidInput
+from lockgate.late import late
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = late("scipy.special")
 
 THETAS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)  # odds ratios that `event_arm` bets on, with equal prior weight
 SAFE_SHARES = (0.9, 0.75, 0.5, 0.25)  # of theta_max: the ratios that `event_arm_safe` bets on
@@ -67,7 +72,7 @@ def beta_arm(n_canary: int, n_baseline: int, w: float, c: float = 1000.0) -> flo
     """
     check_weight(w)
     a, b = c * w, c * (1.0 - w)
-    ratio = float(betaln(a + n_canary, b + n_baseline) - betaln(a, b))
+    ratio = float(special.betaln(a + n_canary, b + n_baseline) - special.betaln(a, b))
     return ratio - n_canary * math.log(w) - n_baseline * math.log1p(-w)
 
 
@@ -81,7 +86,7 @@ def beta_arm_over(n_canary: int, n_baseline: int, w: float, c: float = 1000.0) -
     """
     check_weight(w)
     a, b = c * w, c * (1.0 - w)
-    after, before = (float(betaincc(p, q, w)) for p, q in ((a + n_canary, b + n_baseline), (a, b)))
+    after, before = (float(special.betaincc(p, q, w)) for p, q in ((a + n_canary, b + n_baseline), (a, b)))
     return beta_arm(n_canary, n_baseline, w, c) + (math.log(after / before) if after > 0.0 else -math.inf)
 
 
@@ -105,7 +110,7 @@ def normal_e(
     rate = _mixture_rate(-2.0 * math.log(2.0 * a), planned_n)
     k = n * rate + 1.0
     y = (diff - margin) * math.sqrt(rate * n / (variance * k))
-    return LOG_2 - math.log(k) / 2.0 + y * y / 2.0 + float(log_ndtr(y))
+    return LOG_2 - math.log(k) / 2.0 + y * y / 2.0 + float(special.log_ndtr(y))
 
 
 def normal_e_two_sided(

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from lockgate.errors import InvalidInput
+from lockgate.late import late
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = late("scipy.stats")
 
 LEVEL = 0.95
 _ROWS_BUDGET = 6_000_000  # rows a bootstrap may touch in all: keeps a hundred thousand rows within seconds

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 import polars as pl
 
 from lockgate.config import EnvironmentConfig, Home, ModelConfig
@@ -26,6 +26,7 @@ from lockgate.inference.workshop import (
     compile_draft,
     open_draft,
 )
+from lockgate.late import late
 from lockgate.registry.example import EXAMPLE_NAME, Columns, Example, encode_example
 from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Task
 from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
@@ -33,6 +34,11 @@ from lockgate.submission.lock import pins_from, pins_of_distributions
 from lockgate.submission.parts import Progress, Stage, Submission
 from lockgate.submission.signature import answer_of, inputs_of, task_of
 from lockgate.submission.source import Source
+
+if TYPE_CHECKING:
+    import onnx
+else:
+    onnx = late("onnx")
 
 EXAMPLE_ROWS = 16
 DESCRIBED_ROWS = 50
