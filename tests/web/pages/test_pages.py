@@ -214,6 +214,10 @@ def test_a_release_is_approved_held_and_resumed_by_the_right_people(opened: Open
     scene.world.controller().tick()
     assert scene.world.last().phase is Phase.CANARY
     expect(approver.locator(".journey .steps .now")).to_have_text("Canary 10 %", timeout=10_000)
+    expect(
+        approver.locator("summary", has_text=re.compile("^Roll back$"))
+    ).to_be_visible()  # buttons follow too
+    expect(approver.locator("summary", has_text=re.compile("^Approve$"))).to_have_count(0)
 
     approver.goto("/models/churn/release")
     approver.locator("summary", has_text=re.compile("^Hold$")).click()

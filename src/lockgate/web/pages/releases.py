@@ -31,6 +31,7 @@ router = APIRouter(route_class=PageRoute)
 class Part(StrEnum):
     """What is kept fresh apart from the rest."""
 
+    ACTS = "acts"
     JOURNEY = "journey"
     EVIDENCE = "evidence"
 
@@ -83,8 +84,8 @@ def fresh(model: str, looking: Looking, number: int, part: Part = Part.EVIDENCE)
     """One part of the page, for the script that keeps it fresh while the evidence grows."""
     with looking.house.db.read() as tx:
         require(tx, looking.person, Permission.MODEL_READ, model)
-        shown = _find(tx, looking, model, number)
-    return fragment(f"_{part}.html", looking, **_context(shown))
+        context = _context(tx, looking, _find(tx, looking, model, number))
+    return fragment(f"_{part}.html", looking, **context)
 
 
 @router.get("/models/{model}/release/shadow")
@@ -127,25 +128,14 @@ def _show(
     with looking.house.db.read() as tx:
         require(tx, looking.person, Permission.MODEL_READ, model)
         shown = _find(tx, looking, model, number)
-        found = shown.release
-        asked = shown.approval is not None and shown.approval.state(looking.now_us) is ApprovalState.WAITING
-        newest = releases_of(tx, model, limit=1)[0].id == found.id
-        acts = possible(found, asked=asked, newest=newest)
-        buttons = [
-            Button(act, title, says, act in (Act.APPROVE, Act.RESUME))
-            for act, needed, title, says in _BUTTONS
-            if act in acts and may(tx, looking.person, needed, model)
-        ]
-        validation = findings_of(tx, found.digest, model)
+        context = _context(tx, looking, shown)
     return page(
         looking,
         "release.html",
         status=http_status(problem) if problem else 200,
-        buttons=buttons,
-        validation=validation,
         problem=problem,
         done=next((title for act, _, title, _ in _BUTTONS if act is done), None),
-        **_context(shown),
+        **context,
     )
 
 
@@ -156,15 +146,31 @@ def _find(tx: sa.Connection, looking: Viewer, model: str, number: int | None) ->
     return show_release(tx, found, looking.now_us)
 
 
-def _context(shown: ReleaseShown) -> dict[str, object]:
+def _context(tx: sa.Connection, looking: Viewer, shown: ReleaseShown) -> dict[str, object]:
+    """What the page and its parts are drawn from."""
     return {
         "shown": shown,
         "release": shown.release,
+        "buttons": _buttons(tx, looking, shown),
+        "validation": findings_of(tx, shown.release.digest, shown.release.model),
         "steps": steps_of(shown.release, shown.moves),
         "alarm": next((verdict for verdict in shown.verdicts if verdict.label in ALARMS), None),
         "bars": [(verdict, filled(verdict.log_e, verdict.threshold)) for verdict in shown.verdicts],
         "stages": [msgspec.structs.asdict(stage) for _, stage in sorted(shown.counts.stages.items())],
     }
+
+
+def _buttons(tx: sa.Connection, looking: Viewer, shown: ReleaseShown) -> list[Button]:
+    """What this person can do with this release now."""
+    found = shown.release
+    asked = shown.approval is not None and shown.approval.state(looking.now_us) is ApprovalState.WAITING
+    newest = releases_of(tx, found.model, limit=1)[0].id == found.id
+    acts = possible(found, asked=asked, newest=newest)
+    return [
+        Button(act, title, says, act in (Act.APPROVE, Act.RESUME))
+        for act, needed, title, says in _BUTTONS
+        if act in acts and may(tx, looking.person, needed, found.model)
+    ]
 
 
 def filled(log_e: float, threshold: float | None) -> float | None:

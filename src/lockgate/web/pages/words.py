@@ -82,4 +82,17 @@ def plain(state: str) -> str:
     return state.replace("_", " ")
 
 
-FILTERS = {each.__name__: each for each in (ago, span, moment, share, number, short, plain)}
+def shown(value: object) -> str:
+    """Any value of a record, short enough for a line.
+
+    >>> shown([0.57116065, 0.42883934]), shown("a"), shown(None), shown(True)
+    ('0.5712, 0.4288', 'a', '–', 'yes')
+    """
+    if value is None or isinstance(value, bool):
+        return "–" if value is None else ("yes" if value else "no")
+    if isinstance(value, list):
+        return ", ".join(shown(each) for each in value)
+    return number(value) if isinstance(value, int | float) else str(value)
+
+
+FILTERS = {each.__name__: each for each in (ago, span, moment, share, number, short, plain, shown)}

@@ -14,7 +14,8 @@ function keepFresh(part) {
           const found = document.createElement("template");
           found.innerHTML = await answer.text(); // made by this console's templates, which escape what people wrote
           const changed = found.innerHTML.trim() !== part.innerHTML.trim();
-          if (changed && !part.contains(document.activeElement)) part.replaceChildren(found.content);
+          const busy = part.contains(document.activeElement) || part.querySelector("details.act[open]");
+          if (changed && !busy) part.replaceChildren(found.content);
           part.removeAttribute("data-stale");
         }
       } catch {
