@@ -25,28 +25,31 @@ class Story:
     def say(self, sentence: str) -> None:
         """Something happened."""
         self._tell("", sentence)
-        self.console.print(f"  [dim]{self._clock(self.lines[-1][0])}[/dim]  {sentence}")
+        self._show(self.lines[-1][0], "", sentence)
 
     def check(self, holds: bool, sentence: str) -> None:
         """Something that the demo promises: shown with a tick, or the demo fails here."""
         if not holds:
             raise SystemExit(f"the demo expected: {sentence}")
         self._tell("ok", sentence)
-        self.console.print(f"  [dim]{self._clock(self.lines[-1][0])}[/dim]  [green]✓[/green] {sentence}")
+        self._show(self.lines[-1][0], "[green]✓[/green]", sentence)
 
     def timeline(self) -> None:
-        """Everything that happened, in one table."""
-        table = Table(title="What happened", show_header=False, box=None, padding=(0, 1))
+        """Everything that happened, once more."""
+        self.console.print("\n\n[bold]What happened[/bold]")
         for at, kind, sentence in self.lines:
             if kind == "step":
-                table.add_row("", "")
-                table.add_row("", f"[bold]{sentence}[/bold]")
+                self.console.print(f"\n[bold]{sentence}[/bold]")
             else:
-                table.add_row(
-                    f"[dim]{self._clock(at)}[/dim]", ("[green]✓[/green] " if kind == "ok" else "") + sentence
-                )
-        self.console.print()
-        self.console.print(table)
+                self._show(at, "[green]✓[/green]" if kind == "ok" else "", sentence)
+
+    def _show(self, at: float, sign: str, sentence: str) -> None:
+        row = Table.grid(padding=(0, 1), expand=True)
+        row.add_column(min_width=8, justify="right", style="dim", no_wrap=True)
+        row.add_column(min_width=1, no_wrap=True)
+        row.add_column(ratio=1)
+        row.add_row(self._clock(at), sign, sentence)
+        self.console.print(row)
 
     def _tell(self, kind: str, sentence: str) -> None:
         self.lines.append((time.monotonic() - self.started, kind, sentence))
