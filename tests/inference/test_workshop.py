@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -194,6 +195,29 @@ def test_stays_python_with_the_reason(name: str, adult: pd.DataFrame, tmp_path: 
     assert compiled.path is None
     assert body is None
     assert reason in (compiled.reason or "")
+
+
+def test_a_step_of_ones_own_gets_what_it_was_written_for(
+    adult: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first step that keeps no column names is given a frame when it asks for names, else a matrix; it stays Python."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for kind, picked in (("frame", "rows[['age', 'capital-gain']]"), ("matrix", "rows[:, :2]")):
+        code = (
+            "from sklearn.base import BaseEstimator, TransformerMixin\n\n"
+            "class Own(BaseEstimator, TransformerMixin):\n"
+            "    def fit(self, rows, answers=None):\n        return self\n\n"
+            f"    def transform(self, rows):\n        return {picked}\n"
+        )
+        (tmp_path / kind / "code").mkdir(parents=True)
+        (tmp_path / f"own_{kind}.py").write_text(code)
+        (tmp_path / kind / "code" / f"own_{kind}.py").write_text(code)
+        own = importlib.import_module(f"own_{kind}").Own()
+        rows = adult[NUMBERS] if kind == "frame" else adult[NUMBERS].to_numpy()
+        fitted = make_pipeline(own, LogisticRegression()).fit(rows, adult.rich)
+        _, compiled, _, answers = worked(fitted, adult[NUMBERS], tmp_path / kind)
+        assert (answers["prediction"] == fitted.predict(rows)).all()
+        assert compiled.reason == f"its step own_{kind}.Own has no ONNX form"
 
 
 def test_description(adult: pd.DataFrame, tmp_path: Path) -> None:

@@ -66,8 +66,8 @@ def submit(
     print(
         f"{full} {'is sealed' if done['new'] else 'was sealed before: the same package'}: {version['digest']}"
     )
-    compiled = version["manifest"]["compiled"]
-    print(f"  {'compiled to ONNX with proven parity' if compiled.get('path') else compiled.get('reason')}")
+    if version["manifest"]["compiled"].get("path"):
+        print("  compiled to ONNX with proven parity")
     for remark in done["remarks"]:
         print(f"  {remark}")
     print(f"  next: lockgate validate {full}")

@@ -128,7 +128,8 @@ class Workbench:
                 bytes(self._ask(wire.Kind.CONVERT, wish, min(self._timeout_s, CONVERT_TIMEOUT_S))), None
             )
         except (PredictionFailed, TimedOut) as error:
-            return Converted(None, error.what.removeprefix("the model raised: ")[:MOST_LETTERS])
+            reason = error.what.removeprefix("the model raised: ").removeprefix("CannotConvert: ")
+            return Converted(None, reason[:MOST_LETTERS])
 
     def close(self) -> None:
         """End the process."""
@@ -173,22 +174,24 @@ def compile_draft(
     if bench.draft.framework is Framework.ONNX:
         return Compiled(reason="the model is an ONNX graph itself"), None
     groups = parity_groups(signature, rows)
-    reasons: list[str] = []
+    reasons: dict[str, str] = {}
     for precision in PRECISIONS:
         made = bench.convert(signature.inputs, precision)
         if made.body is None:
-            reasons.append(f"{precision}: {made.reason}")
+            reasons[precision] = str(made.reason)
             continue
         try:
             graph = Graph(made.body, signature)
         except Unavailable as error:
-            reasons.append(f"{precision}: {error.what} ({error.got})")
+            reasons[precision] = f"{error.what} ({error.got})"
             continue
         proof = prove(bench.predict, graph.answer, groups, answer)
         if proof.reason is None:
             return Compiled(path=GRAPH_PATH, parity=proof.parity), made.body
-        reasons.append(f"{precision}: {proof.reason}")
-    return Compiled(reason="; ".join(dict.fromkeys(reasons))), None
+        reasons[precision] = proof.reason
+    if len(set(reasons.values())) == 1:
+        return Compiled(reason=reasons[PRECISIONS[0]]), None
+    return Compiled(reason="; ".join(f"{name}: {reason}" for name, reason in reasons.items())), None
 
 
 def check_parity(

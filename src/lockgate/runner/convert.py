@@ -12,7 +12,7 @@ from typing import Any
 from . import convert_boosters, convert_hgb
 from .booster_lightgbm import LightgbmBooster
 from .booster_xgboost import XgboostBooster
-from .estimator import Estimator
+from .estimator import LIBRARIES, Estimator, steps_of
 
 TENSOR = "x"
 OPSETS = {"": 21, "ai.onnx.ml": 3}
@@ -90,6 +90,11 @@ def _estimator(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> Any:
 def _sklearn(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> Any:
     import skl2onnx
 
+    for step in steps_of(fitted):
+        if type(step).__module__.split(".")[0] not in LIBRARIES:
+            raise CannotConvert(
+                f"its step {type(step).__module__}.{type(step).__qualname__} has no ONNX form"
+            )
     if _learned_missing(fitted, inputs):
         raise CannotConvert("skl2onnx gets trees that were trained with missing values wrong")
     convert_boosters.register()

@@ -33,6 +33,7 @@ ARGMAX = frozenset(
         "LGBMClassifier",
     ]
 )
+LIBRARIES = frozenset(["sklearn", "xgboost", "lightgbm"])  # their estimators remember the names of columns
 PARAMETER_LETTERS = 200
 
 
@@ -47,7 +48,11 @@ class Estimator:
             )
         self.framework, self.fitted = framework, fitted
         self._names = [field["name"] for field in inputs]
-        self._pandas = tables.pandas_or_none() if self.feature_names() is not None else None
+        own_step = _module_root(steps_of(fitted)[-1]) not in LIBRARIES
+        remembered = any(hasattr(step, "feature_names_in_") for step in steps_of(fitted))
+        named = remembered or (own_step and bool(inputs) and not any(field["shape"] for field in inputs))
+        self._pandas = tables.pandas_or_none() if named else None
+        self._undecided = self._pandas is not None and not remembered
         self._text_only = (
             len(inputs) == 1 and inputs[0]["datatype"] == "BYTES" and self.feature_count() is None
         )
@@ -60,7 +65,21 @@ class Estimator:
 
     def answer(self, columns: Columns) -> Columns:
         """`prediction` (n,) or (n, k), and `probability` (n, classes) when the model gives one."""
-        table = self._table(tables.ordered(columns, self._names))
+        wanted = tables.ordered(columns, self._names)
+        if not self._undecided:
+            return self._answered(self._table(wanted))
+        try:  # a step of their own that keeps no names was written for frames or for matrices: what answers tells
+            answers = self._answered(self._table(wanted))
+        except Exception as refusal:  # noqa: BLE001 - it is raised again when the other way fails too
+            try:
+                answers = self._answered(tables.matrix(wanted))
+            except Exception:  # noqa: BLE001
+                raise refusal from None
+            self._pandas = None
+        self._undecided = False
+        return answers
+
+    def _answered(self, table: Any) -> Columns:
         if self._probability:
             probability = self.fitted.predict_proba(table)
             if isinstance(probability, np.ndarray) and probability.ndim == 2:
@@ -70,7 +89,7 @@ class Estimator:
 
     def version(self) -> str | None:
         """The version of the library that made the last step."""
-        root = type(_last_step(self.fitted)).__module__.split(".")[0]
+        root = _module_root(_last_step(self.fitted))
         version = getattr(importlib.import_module(root), "__version__", None)
         return str(version) if version else None
 
@@ -162,6 +181,22 @@ def _last_step(fitted: Any) -> Any:
             fitted = inner
         else:
             return fitted
+
+
+def steps_of(fitted: Any) -> list[Any]:
+    """A model and, of a pipeline, the steps inside it; last comes what takes the rows first."""
+    inner = getattr(fitted, "best_estimator_", None)
+    steps = getattr(fitted, "steps", None)
+    if inner is not None:
+        return [fitted, *steps_of(inner)]
+    if not isinstance(steps, list) or not steps:
+        return [fitted]
+    later = [step for _, step in steps[1:] if not isinstance(step, str)]
+    return [fitted, *later, *steps_of(steps[0][1])]
+
+
+def _module_root(thing: Any) -> str:
+    return type(thing).__module__.split(".")[0]
 
 
 def _holds_estimators(value: Any) -> bool:
