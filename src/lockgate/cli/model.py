@@ -133,6 +133,18 @@ def tag(
     print(", ".join(f"{key}={value}" for key, value in left.items()) or "no tags")
 
 
+@app.command("waive")
+def waive(
+    name: Subject,
+    check: Annotated[str, typer.Argument(metavar="CHECK", help="As validate names it.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="Why it may go on; it goes on record.", show_default=False)],
+) -> None:
+    """Let a blocking check pass, where the policy allows it; the findings get a new digest, so approvals begin anew."""
+    with connected() as lockgate:
+        found = lockgate.post(f"{version_path(name)}/waivers", {"check": check, "reason": reason})
+    print(f"{check} of {found['model']}/{found['version']} is waived by {found['author']}")
+
+
 @app.command("allow-name")
 def allow_name(
     names: Annotated[list[str], typer.Argument(metavar="PACKAGE.MODULE.NAME...", show_default=False)],
