@@ -56,7 +56,7 @@ def _leave(box: Box, story: Story, keep: bool) -> None:
             story.console.print("stopping")
     else:
         story.console.print(
-            "Stopped. To look around: make demo KEEP=1, or 'lockgate up' in that folder's parent."
+            "All of it is stopped. To look around: make demo KEEP=1, or cd .demo && ../.venv/bin/lockgate up"
         )
 
 

@@ -100,13 +100,7 @@ def a_brittle_version(demo: Demo) -> None:
     failed_before = demo.calls.tally.failed
     demo.calls.until("2011-06-19")  # its canary begins in June, before the season changes
     demo.box.verb("release", "bike-hire/3", "--reason", "a forest, less than half the error on the test rows")
-    _until(
-        demo,
-        lambda: _phase(demo, "bike-hire") not in ("warming", "shadow", "approval"),
-        "the canary has callers",
-    )
-    demo.calls.until(None)
-    _follow(demo, "bike-hire", "rolled_back")
+    _follow(demo, "bike-hire", "rolled_back", at_canary=lambda: demo.calls.until(None))
     moves = demo.box.release("bike-hire", demo.key)["moves"]
     demo.story.check(True, f"rolled back by {moves[-1]['actor']}: {moves[-1]['reason']}")
     answered = demo.box.rows("log", "bike-hire", "--where", "failed_version = 3", "--limit", "0")
