@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from lockgate.errors import InvalidInput
 
 app = new_app("Ask the prediction log.")
 FORMATS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".ndjson": "json"}
+WIDTH = 160  # where there is no terminal to measure
 FIRST = ("at", "id", "version", "status", "latency_us", "key")  # what people look at first
 
 
@@ -48,18 +50,41 @@ def log(
 
 
 def _print(rows: list[dict[str, object]]) -> None:
-    places = [name for name in (rows[0] if rows else ()) if name.startswith(("in.", "out."))]
+    """What people look at first, the answers, then as many inputs as fit beside them."""
+    given = list(rows[0]) if rows else []
     names = [
         name for name in (*FIRST, "error", "label") if any(row.get(name) not in (None, "") for row in rows)
     ]
-    names += places
-    print_table([name.upper() for name in names], [[_cell(row.get(name)) for name in names] for row in rows],
+    names += [name for name in given if name.startswith("out.")]
+    inputs = [name for name in given if name.startswith("in.")]
+    table = {name: [name.upper(), *(_cell(row.get(name)) for row in rows)] for name in (*names, *inputs)}
+    shown = names + inputs[: _fitting(table, names, inputs)]
+    print_table([name.upper() for name in shown], [[_cell(row.get(name)) for name in shown] for row in rows],
                 empty="no predictions found")  # fmt: skip
+    if len(shown) < len(table):
+        left = len(table) - len(shown)
+        print(
+            f"({left} more input{'s' * (left > 1)}: --json shows all, -o FILE.parquet writes them)",
+            file=sys.stderr,
+        )
+
+
+def _fitting(table: dict[str, list[str]], names: list[str], inputs: list[str]) -> int:
+    """How many inputs fit into the terminal's width, but never fewer than one."""
+    room = shutil.get_terminal_size((WIDTH, 24)).columns
+    used = sum(max(map(len, table[name])) + 2 for name in names)
+    for place, name in enumerate(inputs):
+        used += max(map(len, table[name])) + 2
+        if used > room and place:
+            return place
+    return len(inputs)
 
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.5g}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_cell(one) for one in value) + "]"
     return "" if value is None else str(value)
 
 

@@ -16,6 +16,7 @@ from lockgate.client import work
 from lockgate.errors import InvalidInput
 from lockgate.reports.terminal import findings_text
 
+WIDTH = 110  # of lines where there is no terminal to measure
 app = new_app("Run the checks on a version.")
 
 
@@ -49,7 +50,7 @@ def validate(
 
 def _print(found: Validation) -> None:
     name = f"{found.model}/{found.version}"
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     console.print(findings_text(name, found.findings, [waiver.check for waiver in found.waivers]))
     if not found.blocking:
         print(f"\nnext: lockgate release {name}")
