@@ -65,6 +65,20 @@ def test_a_tree_is_stored_once(store: Blobs, tmp_path: Path) -> None:
     assert store.get("packages/ab/package.json") == b"{}"
 
 
+def test_a_tree_is_removed_with_its_copy(store: Blobs, tmp_path: Path) -> None:
+    """Nothing is left below the name, here or in the cache; removing twice does no harm; it can be put again."""
+    for body in (b"{}", b"mended"):
+        tree = _tree(tmp_path / body.decode())
+        (tree / "package.json").write_bytes(body)
+        store.put_tree("packages/ab", tree)
+        found = store.fetch_tree("packages/ab", tmp_path / "cache")
+        assert (found / "package.json").read_bytes() == body
+        store.remove_tree("packages/ab", tmp_path / "cache")
+        store.remove_tree("packages/ab", tmp_path / "cache")
+        assert not store.exists("packages/ab")
+        assert not (tmp_path / "cache" / "packages" / "ab").exists()
+
+
 def test_the_same_name_with_other_bytes_is_refused(store: Blobs) -> None:
     """Blobs never change: equal bytes are fine, others are not."""
     store.put("data/ab", b"one")

@@ -31,7 +31,9 @@ class Blobs:
         target = self._path(name)
         if self._fs.exists(target):
             if self.get(name) != body:
-                raise Conflict(f"the store {self.url} holds another '{name}'", fix="blobs never change: use another name")
+                raise Conflict(
+                    f"the store {self.url} holds another '{name}'", fix="blobs never change: use another name"
+                )
             return
         try:
             if self.local:
@@ -89,6 +91,22 @@ class Blobs:
             self._fs.get(f"{source}/", f"{temporary}/", recursive=True)
             _rename_new(temporary, target)
         return target
+
+    def remove_tree(self, name: str, cache: Path) -> None:
+        """Take away what lies below a name, and the copy of it in `cache`; what is not there is left alone."""
+        shutil.rmtree(cache / name, ignore_errors=True)
+        source = self._path(name)
+        if not self._fs.exists(source):
+            return
+        try:
+            if self.local:
+                aside = Path(f"{source}.{uuid.uuid4().hex}.part")
+                Path(source).rename(aside)  # at once, so that nobody reads what is half gone
+                shutil.rmtree(aside)
+            else:
+                self._fs.rm(source, recursive=True)
+        except OSError as error:
+            raise _refused(self.url, error) from error
 
     def list(self, name: str) -> list[str]:
         """Names of the blobs directly below a folder, sorted; empty when there is none."""

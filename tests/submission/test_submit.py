@@ -32,7 +32,7 @@ from lockgate.config import EnvironmentConfig, ModelConfig
 from lockgate.datasets.columns import columns_from
 from lockgate.datasets.dataset import load_dataset
 from lockgate.db import Database
-from lockgate.errors import Forbidden, InvalidInput, LockgateError, NotFound, Unsafe
+from lockgate.errors import Forbidden, InvalidInput, LockgateError, NotFound, SealBroken, Unsafe
 from lockgate.governance import audit
 from lockgate.governance.people import add_person, grant
 from lockgate.governance.permissions import RoleName
@@ -134,6 +134,21 @@ def test_the_same_submission_is_the_same_version(desk: Desk, car_loan: pl.DataFr
     assert any("already" in remark for remark in done[1].remarks)
     with desk.rooms.db.read() as tx:
         assert len(audit.rows(tx, action="registry:version:submitted")) == 2
+
+
+def test_the_same_submission_mends_a_broken_package(desk: Desk, car_loan: pl.DataFrame) -> None:
+    """A package whose bytes changed in the store is whole again after submitting the same model; it is no new version."""
+    inputs, target = table(car_loan, "repaid")
+    parts = Parts(Part("model.pkl", pickle.dumps(pipeline(inputs, target))), data={"train": car_loan})
+    first = desk.submit(parts, settings=LOAN)
+    folder = desk.rooms.blobs.fetch_tree(blob_name(first.version.digest), desk.rooms.home.cache)
+    graph = folder / "compiled" / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1])
+    with pytest.raises(SealBroken, match=r"compiled/model\.onnx"):
+        open_package(folder, first.version.digest)
+    again = desk.submit(parts, settings=LOAN)
+    assert (again.version, again.new) == (first.version, False)
+    open_package(folder, first.version.digest)
 
 
 def test_texts_with_missing_values_and_categories(desk: Desk, adult: pl.DataFrame, tmp_path: Path) -> None:

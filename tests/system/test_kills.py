@@ -20,16 +20,8 @@ from lockgate.release import store
 from lockgate.release.phases import ENDS, MOVES, Phase
 from lockgate.wiring.house import House, open_house
 
-VICTIMS = (
-    "gateway-0",
-    "gateway-1",
-    "controller",
-    "gateway-0",
-    "gateway-1",
-    "controller",
-    "shadow",
-    "archiver",
-)
+CORE = ("gateway-0", "gateway-1", "controller")
+OTHERS = ("shadow", "archiver")  # now and then one of these as well; they are not counted
 QUICK = {"shadow_requests": 20, "shadow_min_s": 0, "canary": ["20%", "50%"], "stage_min_s": 0.5,
          "stage_requests": 20, "watch_s": 1}  # fmt: skip
 
@@ -63,7 +55,9 @@ def kill_on_and_on(box: Box, callers: Callers, kills: int, rng: random.Random) -
         before = len(callers.answered)
         wait_for(lambda before=before: len(callers.answered) > before + 20, 60, box.said)
         time.sleep(rng.uniform(0, 0.5))
-        done += box.kill(rng.choice(VICTIMS))
+        done += box.kill(rng.choice(CORE))
+        if rng.random() < 0.2:
+            box.kill(rng.choice(OTHERS))
     return ended
 
 
@@ -111,11 +105,10 @@ def survive(box: Box, loans: Loans, kills: int) -> None:
     with Callers(box, loans, "loan", threads=6, pause_s=0.01) as callers:
         ended = kill_on_and_on(box, callers, kills, rng)
         box.wait_for_phase("loan", *(phase.value for phase in ENDS), "held", limit_s=120)
-    print(
-        f"seed {seed}: {kills} kills, {len(callers.answered)} answers, {callers.broken} broken connections, {ended} releases ended"
-    )
+    answers = f"{len(callers.answered)} answers, {callers.broken} broken connections"
+    print(f"seed {seed}: {kills} kills, {answers}, {ended} releases ended")
     assert len(callers.answered) > 20 * kills
-    wait_for(lambda: all(box.pid(name) for name in VICTIMS), 60, box.said)
+    wait_for(lambda: all(box.pid(name) for name in CORE + OTHERS), 60, box.said)
     check_log(box, callers)
     check_releases(box)
     assert ok(box.far("audit", "verify")).startswith("whole: ")

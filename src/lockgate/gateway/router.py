@@ -22,7 +22,10 @@ from lockgate.gateway.engine import Engine, Prepared
 from lockgate.membership import Loaded, LoadState
 from lockgate.traffic import Arm, Plan, PlanShelf, Role, Route
 
-RETRY_S = 5.0  # a package that could not be loaded is tried again this often, unless its seal is broken
+RETRY_S = 5.0  # a package that could not be loaded is tried again this often
+BROKEN_RETRY_S = (
+    20.0  # one whose seal is broken less often: every byte is read, and only a restored copy can help
+)
 READ_AGAIN_S = 0.2
 LOADERS = 2  # packages loaded at once
 _log = logging.getLogger(__name__)
@@ -234,6 +237,6 @@ class Router:
             )
             _log.error("version %d (%s) cannot be served: %s", arm.version, arm.digest, words)
             self.packages[arm.digest] = Loaded(state=LoadState.FAILED, error=words)
-            if not isinstance(error, SealBroken):
-                self._retry_s[arm.digest] = time.monotonic() + RETRY_S
+            wait_s = BROKEN_RETRY_S if isinstance(error, SealBroken) else RETRY_S
+            self._retry_s[arm.digest] = time.monotonic() + wait_s
         self.settle_in()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from lockgate.blobs import Blobs
 from lockgate.errors import InvalidInput, SealBroken
 from lockgate.registry.manifest import MANIFEST_NAME, Manifest, SealedFile, canonical
 
@@ -38,6 +39,20 @@ def seal(folder: Path, manifest: Manifest) -> tuple[str, Manifest]:
     temporary.write_bytes(body)
     temporary.rename(folder / MANIFEST_NAME)
     return digest_of_bytes(body), sealed
+
+
+def store_package(blobs: Blobs, digest: str, folder: Path, cache: Path) -> None:
+    """Store a sealed folder under its digest. A copy that is there already is read whole, and replaced when it is broken.
+
+    `cache`: where copies of a far store lie. Raises Unavailable when the store cannot be written.
+    """
+    name = blob_name(digest)
+    if blobs.exists(name):
+        try:
+            open_package(blobs.fetch_tree(name, cache), digest)
+        except SealBroken:
+            blobs.remove_tree(name, cache)
+    blobs.put_tree(name, folder)
 
 
 def open_package(folder: Path, digest: str) -> Manifest:

@@ -23,7 +23,7 @@ from lockgate.registry.annotations import allowed_names_of, annotate, tag
 from lockgate.registry.manifest import Manifest
 from lockgate.registry.mlflow_uri import Fetched, fetch
 from lockgate.registry.naming import check_model_name
-from lockgate.registry.package import blob_name, seal
+from lockgate.registry.package import seal, store_package
 from lockgate.registry.store import Version, create_model, get_model, get_version, record_version
 from lockgate.submission.draft import Job, make
 from lockgate.submission.lock import pins_from
@@ -70,7 +70,7 @@ def submit(parts: Parts, asked: Submission, person: Person, rooms: Rooms, progre
         made = make(job, rooms.home, rooms.environment, progress)
         progress(Stage.SEAL, "storing the data and sealing the package")
         digest, manifest = seal(package, _finished(made.manifest, frames, asked, fetched, rooms.blobs))
-        rooms.blobs.put_tree(blob_name(digest), package)
+        store_package(rooms.blobs, digest, package, rooms.home.cache)
     progress(Stage.RECORD, "entering the version")
     version, new = _recorded(digest, manifest, asked, person, rooms)
     remarks = (*source.remarks, *made.remarks)
