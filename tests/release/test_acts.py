@@ -206,6 +206,32 @@ def test_promote_takes_two_people_and_is_remembered(world):
     invariants(world)
 
 
+def test_a_lone_builder_may_end_a_watch(world):
+    """The low tier asks nobody: one person's word ends the watch of a first version, and it is remembered."""
+    world.version(1)
+    start(world.desk, world.ann, "churn/1")
+    controller = world.controller()
+    world.go(controller, Phase.WATCH)
+    done = acts.promote(world.desk, world.ann, "churn", "the next version is ready")
+    assert (done.phase, done.overridden) == (Phase.DONE, True)
+    assert world.live() == 1
+    controller.tick()
+    invariants(world)
+
+
+def test_a_watch_of_a_higher_tier_takes_two(sqlite, home, clock):
+    """Where the tier asks an approver, one person does not end a watch."""
+    world = World(sqlite, home, clock, tier=Tier.MEDIUM)
+    world.version(1)
+    start(world.desk, world.ann, "churn/1")
+    controller = world.controller()
+    world.go(controller, Phase.APPROVAL)
+    acts.approve(world.desk, world.bob, "churn", "read")
+    world.go(controller, Phase.WATCH)
+    assert isinstance(acts.promote(world.desk, world.ann, "churn", "in a hurry"), Vote)
+    assert world.last().phase is Phase.WATCH
+
+
 def test_vote_is_void_after_a_move(world):
     """What two people said about two different states is not the same word."""
     controller = in_canary(world)

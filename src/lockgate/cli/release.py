@@ -91,7 +91,7 @@ def rollback(model: Target, reason: Why, as_json: AsJson = False) -> None:
 
 @app.command("promote")
 def promote(model: Target, reason: Why, as_json: AsJson = False) -> None:
-    """Skip what is left of the canary or of the watch; two people are needed."""
+    """Skip what is left of the canary or of the watch; two people are needed, one for a watch in the low tier."""
     _say(releases.act("promote", model, reason), as_json)
 
 

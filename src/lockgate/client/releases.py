@@ -81,7 +81,7 @@ def rollback(model: str, reason: str, *, home: str | Path | None = None) -> Answ
 
 
 def promote(model: str, reason: str, *, home: str | Path | None = None) -> Answer:
-    """Skip what is left of the canary or of the watch; two people are needed."""
+    """Skip what is left of the canary or of the watch; two people are needed, one for a watch in the low tier."""
     return act("promote", model, reason, home=home)
 
 

@@ -43,6 +43,11 @@ _STATES = {
 }
 
 
+def asks_nobody(tx: sa.Connection, model: str) -> bool:
+    """Whether the policy of the model's tier approves by itself, so that a lone builder can ship."""
+    return current_policy(tx, get_model(tx, model).tier).policy.approvals == 0
+
+
 def look(tx: sa.Connection, model: str, number: int, *, now_us: int) -> Gate:
     """How a version stands at the gate. Reads only."""
     version = get_version(tx, VersionName(model, number))

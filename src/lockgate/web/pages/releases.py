@@ -51,7 +51,7 @@ _BUTTONS: tuple[tuple[Act, Permission, str, str], ...] = (
     (Act.REJECT, Permission.RELEASE_APPROVE, "Reject", "The release ends here. What is live stays live."),
     (Act.RESUME, Permission.RELEASE_RESUME, "Resume", "Goes on where it was held. After a guard's alarm two people must say so."),
     (Act.HOLD, Permission.RELEASE_HOLD, "Hold", "The share of callers stays as it is until a person resumes. Guards stay armed."),
-    (Act.PROMOTE, Permission.RELEASE_PROMOTE, "Promote early", "Takes the next step before its time: two people must say so."),
+    (Act.PROMOTE, Permission.RELEASE_PROMOTE, "Promote early", "Takes the next step early; two people must say so."),
     (Act.ROLLBACK, Permission.RELEASE_ROLLBACK, "Roll back", "The previous version answers every request again, at once."),
     (Act.CANCEL, Permission.RELEASE_HOLD, "Cancel", "Takes the release back before it has any traffic."),
 )  # fmt: skip
