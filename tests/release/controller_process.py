@@ -26,4 +26,5 @@ def main(root: str) -> None:
     controller.run(threading.Event(), round_s=0.05)
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 from rich.console import Console
 
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
@@ -257,11 +255,8 @@ def test_verdicts_and_figures_in_words():
 
 
 @pytest.mark.browser
-def test_the_page_fits_a_phone_and_a_dark_screen(tmp_path):
+def test_the_page_fits_a_phone_and_a_dark_screen(tmp_path, chromium):
     """In a real browser nothing runs out of a phone's width, and text stands out in light and dark."""
-    chromium = Path("/usr/bin/chromium")
-    if not chromium.exists():
-        pytest.skip("Chromium is not installed (Debian: apt install chromium)")
     path = tmp_path / "report.html"
     findings = [
         *ALL,
@@ -277,17 +272,14 @@ def test_the_page_fits_a_phone_and_a_dark_screen(tmp_path):
         ),
     ]
     path.write_text(findings_page("churn/3", findings))
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=str(chromium), args=["--no-sandbox", "--disable-gpu"])
-        for scheme in ("light", "dark"):
-            page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
-            page.goto(f"file://{path}")
-            assert page.evaluate("document.documentElement.scrollWidth") <= 390
-            ink, paper = (
-                page.evaluate(f"getComputedStyle(document.querySelector('{tag}')).{what}")
-                for tag, what in (("h3", "color"), ("article", "backgroundColor"))
-            )
-            light = [sum(int(number) for number in re.findall(r"\d+", colour)[:3]) for colour in (ink, paper)]
-            assert (light[0] < light[1]) == (scheme == "light")
-            assert abs(light[0] - light[1]) > 400
-        browser.close()
+    for scheme in ("light", "dark"):
+        page = chromium.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
+        page.goto(f"file://{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        ink, paper = (
+            page.evaluate(f"getComputedStyle(document.querySelector('{tag}')).{what}")
+            for tag, what in (("h3", "color"), ("article", "backgroundColor"))
+        )
+        light = [sum(int(number) for number in re.findall(r"\d+", colour)[:3]) for colour in (ink, paper)]
+        assert (light[0] < light[1]) == (scheme == "light")
+        assert abs(light[0] - light[1]) > 400
