@@ -138,3 +138,5 @@ def test_addresses_need_the_library(tmp_path: Path) -> None:
         mlflow_uri.fetch("models:/", tmp_path)
     with pytest.raises(MissingExtra, match=r"lockgate\[mlflow\]"):
         mlflow_uri.fetch("models:/churn/1", tmp_path)
+    with pytest.raises(MissingExtra):
+        mlflow_uri.fetch("models:/churn/1", tmp_path, "http://127.0.0.1:1")

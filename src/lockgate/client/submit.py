@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,10 +17,12 @@ from lockgate.client.packing import Parcel, commit_of, pack, zipped
 from lockgate.client.transport import Progress, connected
 from lockgate.config import PROJECT_NAME, ModelConfig, load_project
 from lockgate.errors import InvalidInput
+from lockgate.registry.mlflow_uri import Fetched, fetch, is_remote
 from lockgate.submission.lock import pins_of_globals
 
 SPLITS = ("train", "validation", "test")
-URI = ("runs:/", "models:/")
+ADDRESSES = ("runs:/", "models:/")
+TRACKING = "MLFLOW_TRACKING_URI"
 Upload = tuple[str, tuple[str, Any]]
 
 
@@ -45,9 +49,10 @@ def submit(
     """Make a sealed version of a model and return it: `version`, `new`, `remarks`.
 
     `model`: a fitted estimator, a function or class with its module, the path of a model file or folder, or an address
-    of MLflow. `train`, `validation`, `test`: data frames or paths. `requirements`: a file with exact pins. `settings`:
-    anything of one model's entry in lockgate.yaml (`target="churned"`, `tier="high"`), which itself is read when it
-    lies here. Raises InvalidInput, Unsafe for a file that holds something else than a model, and what the server says.
+    of MLflow at MLFLOW_TRACKING_URI. `train`, `validation`, `test`: data frames or paths. `requirements`: a file with
+    exact pins. `settings`: anything of one model's entry in lockgate.yaml (`target="churned"`, `tier="high"`), which
+    itself is read when it lies here. Raises InvalidInput, Unsafe for a file that holds something else than a model, and
+    what the server says.
     """
     model_only(name or "?")
     declared, folder = _declared(project, name)
@@ -58,23 +63,51 @@ def submit(
             data[split] = folder / place
     if requirements is None and declared and declared.requirements:
         requirements = folder / declared.requirements
-    uri = model if isinstance(model, str) and model.startswith(URI) else None
-    parcel = Parcel(entry=entry) if uri or model is None else pack(model, code, entry)
-    metadata = {
-        "settings": own or None, "replace": declared is not None, "entry": parcel.entry, "uri": uri,
-        "commit": commit_of(folder), "parameters": {k: str(v) for k, v in (parameters or {}).items()},
-        "metrics": dict(metrics or {}), "notes": notes, "tags": dict(tags or {}), "leave_out": list(leave_out),
-    }  # fmt: skip
-    fields = {"metadata": msgspec.json.encode(metadata).decode()}
-    if requirements is not None:
-        fields["requirements"] = _text(Path(requirements))
     with ExitStack() as stack, connected(home) as lockgate:
+        origin = _origin(model, stack)
+        model = origin.folder or model
+        parcel = Parcel(entry=entry) if origin.uri or model is None else pack(model, code, entry)
+        metadata = {
+            "settings": own or None, "replace": declared is not None, "entry": parcel.entry, "uri": origin.uri,
+            "tracking_uri": origin.server, "commit": origin.run.commit if origin.ours else commit_of(folder),
+            "parameters": {**origin.run.parameters, **{k: str(v) for k, v in (parameters or {}).items()}},
+            "metrics": {**origin.run.metrics, **(metrics or {})}, "notes": notes, "tags": dict(tags or {}),
+            "leave_out": list(leave_out),
+        }  # fmt: skip
+        fields = {"metadata": msgspec.json.encode(metadata).decode()}
+        if requirements is not None:
+            fields["requirements"] = _text(Path(requirements))
         if requirements is None and lockgate.far and parcel.globals:
             fields["requirements"] = "\n".join(pins_of_globals(parcel.globals))  # of here, where it was made
         files = [*_model_files(parcel, stack), *_data_files(data, stack)]
         job = lockgate.upload(f"/models/{name}/versions", fields, files)
         done: dict[str, Any] = lockgate.wait(job, progress)
     return done
+
+
+class _Origin(NamedTuple):
+    """Where a model comes from: an address for lockgate to fetch (and from which server), or what was fetched here."""
+
+    uri: str | None = None
+    server: str | None = None
+    folder: Path | None = None
+    run: Fetched = Fetched(Path())
+
+    @property
+    def ours(self) -> bool:
+        """Whether MLflow's run says which code made it, and not the folder that we stand in."""
+        return self.uri is not None or self.folder is not None
+
+
+def _origin(model: Any, stack: ExitStack) -> _Origin:
+    """A server of MLflow is named to lockgate; a store on this machine is read here, for no other machine can."""
+    if not isinstance(model, str) or not model.startswith(ADDRESSES):
+        return _Origin()
+    store = os.environ.get(TRACKING) or None
+    if store is None or is_remote(store):
+        return _Origin(model, store)
+    fetched = fetch(model, Path(stack.enter_context(TemporaryDirectory(prefix="lockgate-"))))
+    return _Origin(folder=fetched.folder, run=fetched)
 
 
 def _declared(project: str | Path | None, name: str) -> tuple[ModelConfig | None, Path]:

@@ -12,6 +12,7 @@ from lockgate.config import ModelConfig
 from lockgate.errors import InvalidInput, NotFound
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
+from lockgate.registry.mlflow_uri import is_remote
 from lockgate.registry.naming import check_model_name
 from lockgate.registry.store import get_model
 from lockgate.submission.parts import Part, Parts, Stage, Submission, Submitted
@@ -24,12 +25,16 @@ _STAGES = list(Stage)
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is said beside the files. `settings` of the model; `replace`: they are all of them, not only some."""
+    """What is said beside the files. `settings` of the model; `replace`: they are all of them, not only some.
+
+    `uri`: an address of MLflow; `tracking_uri`: the MLflow server that holds it, None for the one that lockgate knows.
+    """
 
     settings: dict[str, Any] | None = None
     replace: bool = False
     entry: str | None = None
     uri: str | None = None
+    tracking_uri: str | None = None
     commit: str | None = None
     parameters: dict[str, str] = {}
     metrics: dict[str, float] = {}
@@ -41,12 +46,19 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def read_metadata(text: str) -> Metadata:
     """The metadata of an upload. Raises InvalidInput."""
     try:
-        return msgspec.json.decode(text, type=Metadata)
+        said = msgspec.json.decode(text, type=Metadata)
     except msgspec.DecodeError as error:
         allowed = ", ".join(Metadata.__struct_fields__)
         raise InvalidInput(
             "the metadata of the submission cannot be read", got=error, allowed=allowed
         ) from error
+    if said.tracking_uri is not None and not is_remote(said.tracking_uri):
+        raise InvalidInput(  # a path would be one of this machine's, whoever asks
+            "lockgate fetches models from MLflow servers; a local store is read where it lies",
+            got=said.tracking_uri.partition(":")[0], allowed="http://..., https://...",
+            fix="lockgate submit where the store is, or send the model's folder",
+        )  # fmt: skip
+    return said
 
 
 def may_submit(house: House, person: Person, model: str) -> None:
@@ -76,7 +88,8 @@ def submit_upload(
         requirements=requirements,
     )
     asked = Submission(
-        model=model, entry=metadata.entry, settings=settings, leave_out=metadata.leave_out, commit=metadata.commit,
+        model=model, entry=metadata.entry, settings=settings, leave_out=metadata.leave_out,
+        tracking_uri=metadata.tracking_uri, commit=metadata.commit,
         parameters=metadata.parameters, metrics=metadata.metrics, notes=metadata.notes, tags=metadata.tags,
     )  # fmt: skip
     rooms = Rooms(house.home, house.db, house.blobs, house.clock, house.config.environment)
