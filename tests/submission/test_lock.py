@@ -4,8 +4,8 @@ from importlib import metadata
 
 import pytest
 
-from lockgate.errors import InvalidInput
-from lockgate.submission.lock import pins_from, pins_of_distributions, pins_of_globals
+from lockgate.errors import InvalidInput, Unavailable
+from lockgate.submission.lock import completed, pins_from, pins_of_distributions, pins_of_globals
 
 
 def test_pins_hashes_and_comments() -> None:
@@ -55,3 +55,22 @@ def test_pins_of_what_a_model_uses() -> None:
     assert {"numpy", "scipy", "joblib", "threadpoolctl"} <= pins.keys()
     assert "pytest" not in pins
     assert pins_of_distributions({"b": "2", "A": "1", "lockgate": "0.1", "pip": "9"}) == ("A==1", "b==2")
+
+
+def test_short_lists_are_completed_from_this_environment() -> None:
+    """Pins that this process has bring its own versions of what they need; hashed ones are complete already."""
+    here = f"scikit-learn=={metadata.version('scikit-learn')}"
+    pins = dict(line.split("==") for line in completed((here,), ""))
+    assert pins["joblib"] == metadata.version("joblib")
+    assert {"scikit-learn", "numpy", "threadpoolctl"} <= pins.keys()
+    assert completed((f"{here} --hash=sha256:00ff",), "") == (f"{here} --hash=sha256:00ff",)
+    assert completed((), "") == ()
+
+
+def test_short_lists_are_completed_by_uv() -> None:
+    """Pins of other versions than this process has are resolved; two that do not go together are named."""
+    found = completed(("jinja2==3.1.5",), "3.11")
+    assert "jinja2==3.1.5" in found
+    assert any(line.startswith("markupsafe==") for line in found)
+    with pytest.raises(Unavailable, match="markupsafe"):
+        completed(("jinja2==3.1.5", "markupsafe==1.0"), "3.11")

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +79,19 @@ def built(requirements: tuple[str, ...], python: str, home: Home) -> Path:
     return interpreter
 
 
+def resolved(requirements: tuple[str, ...], python: str) -> tuple[str, ...]:
+    """These pins and those of everything that they need, as uv resolves them for this version of Python today.
+
+    Raises Unavailable with what uv said: most often two pins that do not go together.
+    """
+    options = ["--no-header", "--no-annotate", "--quiet", "--python-version", _minor(python)]
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        lines = Path(folder) / "requirements.in"
+        lines.write_text("\n".join(requirements) + "\n")
+        said = _uv(["pip", "compile", *options, str(lines)], "what the requirements need in turn")
+    return tuple(line.strip() for line in said.splitlines() if PIN.match(line))
+
+
 def environment_digest(requirements: tuple[str, ...], python: str) -> str:
     """The name of an environment: 32 hexadecimal digits over its lines and the version of Python."""
     text = "\n".join([_minor(python), *sorted(line.strip() for line in requirements)])
@@ -96,8 +110,8 @@ def _build(folder: Path, requirements: tuple[str, ...], python: str) -> None:
         "the package's requirements")  # fmt: skip
 
 
-def _uv(arguments: list[str], what: str) -> None:
-    """Run uv. Raises Unavailable that says what uv said."""
+def _uv(arguments: list[str], what: str) -> str:
+    """Run uv and return what it printed. Raises Unavailable that says what uv said."""
     command = [sys.executable, "-m", "uv", "--no-config", "--no-progress", "--color", "never", *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False)
@@ -110,6 +124,7 @@ def _uv(arguments: list[str], what: str) -> None:
             got=" ".join(said[-4:])[:600] or f"exit status {done.returncode}",
             fix=HOW_TO_NAME,
         )
+    return done.stdout
 
 
 def _base_python(python: str) -> str:

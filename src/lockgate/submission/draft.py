@@ -30,7 +30,7 @@ from lockgate.late import late
 from lockgate.registry.example import EXAMPLE_NAME, Columns, Example, encode_example
 from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Task
 from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
-from lockgate.submission.lock import pins_from, pins_of_distributions
+from lockgate.submission.lock import completed, pins_from, pins_of_distributions
 from lockgate.submission.parts import Progress, Stage, Submission
 from lockgate.submission.signature import answer_of, inputs_of, task_of
 from lockgate.submission.source import Source
@@ -82,7 +82,7 @@ def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progres
     """Write requirements, compiled form and example into the package's folder and return its manifest."""
     progress(Stage.ENVIRONMENT, "finding an interpreter that the model runs in")
     source, settings = job.source, job.settings
-    locked = job.pins or pins_from("\n".join(source.requirements))
+    locked = job.pins or _of_mlflow(source, environment)
     python = _interpreter(locked, source, home, environment)
     progress(Stage.DESCRIBE, "loading it in a confined process")
     first = _first_look(job, python, environment)
@@ -110,6 +110,12 @@ def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progres
         pins=locked,
     )
     return Made(manifest, _remarks(described, compiled, source.framework))
+
+
+def _of_mlflow(source: Source, environment: EnvironmentConfig) -> tuple[str, ...]:
+    """MLflow's list, with what it leaves out, unless people named an interpreter."""
+    said = pins_from("\n".join(source.requirements))
+    return said if environment.python is not None else completed(said, source.python or "")
 
 
 def _first_look(job: Job, python: Path, environment: EnvironmentConfig) -> Description:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from importlib import metadata
 
 from lockgate.errors import InvalidInput
+from lockgate.inference.environment import resolved, running_fits
 
 _PIN = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._ -]*\])?\s*===?\s*[A-Za-z0-9.!+_-]+(\s*;[^\\]*)?"
@@ -40,7 +41,27 @@ def pins_of_globals(names: Iterable[str]) -> tuple[str, ...]:
     For the machine on which a model was made, where the versions are the ones that made it.
     """
     owners = metadata.packages_distributions()
-    waiting = [owner for root in {name.partition(".")[0] for name in names} for owner in owners.get(root, [])]
+    return _with_needs(
+        owner for root in {name.partition(".")[0] for name in names} for owner in owners.get(root, [])
+    )
+
+
+def completed(pins: tuple[str, ...], python: str) -> tuple[str, ...]:
+    """Pins with those of everything that they need in turn, so that an environment with nothing else runs the model.
+
+    MLflow writes only what a model imports itself. Where this process has these pins, its own versions are taken; else
+    uv resolves them now, and they stay. Hashed pins are complete already. Raises Unavailable with uv's words.
+    """
+    if not pins or any("--hash=" in line for line in pins):
+        return pins
+    if running_fits(pins, python):
+        return _with_needs(_name(line) for line in pins)
+    return tuple(line for line in resolved(pins, python) if _name(line).lower() not in _OURS)
+
+
+def _with_needs(names: Iterable[str]) -> tuple[str, ...]:
+    """Pins of installed distributions and of all that they need."""
+    waiting = list(names)
     found: dict[str, str] = {}
     while waiting:
         name = waiting.pop()
