@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from lockgate.clock import MINUTE_US
+from lockgate.clock import SECOND_US
 from lockgate.config import home_from
 from lockgate.errors import LockgateError, exit_status
 from lockgate.governance.checkpoints import checkpoint
@@ -26,7 +26,7 @@ from lockgate.supervisor import Child
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.shadowing import opener, wanted
 
-CHECKPOINT_US = 5 * MINUTE_US
+CHECKPOINT_US = 15 * SECOND_US  # rows younger than the newest signature could be cut off unseen
 SHADOW_NICE = 10
 LAST, MIDDLE = 2, 1  # ranks of stopping: gateways first (0), the console last
 _log = logging.getLogger("lockgate.services")
