@@ -150,7 +150,7 @@ def a_kill(demo: Demo) -> None:
     """(5) kill -9 of a gateway worker under load: the log is complete."""
     rows = demo.loans.iloc[30_000:][["timestamp", "id", *LOAN_FEATURES]]
     load = Callers(
-        demo.box.gateway, demo.key, "car-loan", rows, time_column="timestamp", rate=400, callers=8
+        demo.box.gateway, demo.key, "car-loan", rows, time_column="timestamp", rate=4000, callers=12
     ).run()
     time.sleep(2)
     workers = sorted((demo.box.folder / ".lockgate" / "run").glob("gateway-*.pid"))
