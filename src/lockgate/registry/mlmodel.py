@@ -45,7 +45,7 @@ class MLModel:
     """What an MLflow folder says. `file` is the model's own file in it, None when MLflow itself must open the folder.
 
     `inputs` is None without a signature. `requirements` are lines of a requirements file. `code` is the folder of
-    modules that were logged with it.
+    modules that were logged with it, `example` the file with its input example.
     """
 
     flavors: tuple[str, ...]
@@ -57,6 +57,7 @@ class MLModel:
     code: str | None
     mlflow_version: str | None
     run_id: str | None
+    example: str | None = None
 
 
 def read_mlmodel(folder: Path) -> MLModel:
@@ -84,6 +85,7 @@ def read_mlmodel(folder: Path) -> MLModel:
         code=_code(folder, flavors),
         mlflow_version=_text(said.get("mlflow_version")),
         run_id=_text(said.get("run_id")),
+        example=_example(said.get("saved_input_example_info")),
     )
 
 
@@ -156,6 +158,10 @@ def _code(folder: Path, flavors: dict[str, Any]) -> str | None:
     found = [options.get("code") for options in flavors.values() if isinstance(options, dict)]
     name = next((name for name in found if isinstance(name, str)), None)
     return name if name and inside(folder, name).is_dir() else None
+
+
+def _example(said: object) -> str | None:
+    return _text(said.get("artifact_path")) if isinstance(said, dict) else None
 
 
 def _requirements(folder: Path, *, keep_mlflow: bool) -> tuple[str, ...]:

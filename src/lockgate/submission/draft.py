@@ -41,6 +41,7 @@ else:
     onnx = late("onnx")
 
 EXAMPLE_ROWS = 16
+FEWEST_ROWS = 10  # of MLflow's example: with fewer, shuffling the columns makes nothing new
 DESCRIBED_ROWS = 50
 REQUIREMENTS_NAME = "requirements.txt"
 NO_DATA = "no data were submitted, so parity could not be proven: submit again with --train rows.parquet"
@@ -89,14 +90,14 @@ def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progres
     inputs = inputs_of(
         source.framework, first, job.frames, source.inputs, settings=settings, leave_out=job.asked.leave_out
     )
-    real = _rows(job.frames, Signature(inputs=inputs, outputs=()), job.beside())
+    real, without = _real(job, Signature(inputs=inputs, outputs=()))
     rows = real if real is not None else _blank(inputs)
     with open_draft(job.draft(inputs), python=python, memory_mb=environment.memory_mb) as bench:
         described = _described(bench, rows)
         answer = answer_of(described, settings, job.frames)
         signature = Signature(inputs=inputs, outputs=_outputs(described, answer))
         progress(Stage.COMPILE, "converting it and comparing answers row by row")
-        compiled, graph = _compiled(bench, signature, answer, real, source.framework)
+        compiled, graph = _compiled(bench, signature, answer, rows, without)
         example = _example(bench, signature, rows, graph)
     locked = locked or pins_of_distributions(described.distributions)
     _write(job.package, locked, graph, example)
@@ -150,6 +151,24 @@ def _interpreter(pins: tuple[str, ...], source: Source, home: Home, environment:
     return interpreter_for(wished, home, environment)
 
 
+def _real(job: Job, signature: Signature) -> tuple[Columns | None, str | None]:
+    """Real rows for the model, and why nothing can be proven on them (None: it can).
+
+    Submitted data count; else the example that MLflow kept, when it fits and is no mere sketch.
+    """
+    if job.frames or job.source.example is None:
+        real = _rows(job.frames, signature, job.beside())
+        return real, NO_DATA if real is None else None
+    try:
+        rows = columns_from(job.source.example, signature, leave_out=job.beside())
+    except InvalidInput as error:
+        return None, f"{NO_DATA} (MLflow's input example does not fit: {error.what})"
+    count = job.source.example.height
+    if count < FEWEST_ROWS:
+        return rows, f"{NO_DATA} (MLflow's input example holds {count} rows; {FEWEST_ROWS} are the fewest)"
+    return rows, None
+
+
 def _rows(frames: dict[str, pl.DataFrame], signature: Signature, leave_out: list[str]) -> Columns | None:
     """Real rows for the model: those of the first data set that is there, in a fixed random order."""
     frame = next((frames[name] for name in ("train", "validation", "test") if name in frames), None)
@@ -193,11 +212,12 @@ def _outputs(described: Description, answer: Answer) -> tuple[Field, ...]:
 
 
 def _compiled(
-    bench: Workbench, signature: Signature, answer: Answer, rows: Columns | None, framework: Framework
+    bench: Workbench, signature: Signature, answer: Answer, rows: Columns, without: str | None
 ) -> tuple[Compiled, bytes | None]:
-    if rows is None and framework is not Framework.ONNX:
-        return Compiled(reason=NO_DATA), None
-    compiled, graph = compile_draft(bench, signature, answer, rows or {})
+    """The compiled form with its proof on `rows`; `without` says why these are not enough to prove anything."""
+    if without is not None and bench.draft.framework is not Framework.ONNX:
+        return Compiled(reason=without), None
+    compiled, graph = compile_draft(bench, signature, answer, rows)
     return compiled, _steady(graph) if graph is not None else None
 
 

@@ -7,16 +7,19 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import polars as pl
+
 from lockgate.errors import InvalidInput, NotFound
 from lockgate.frameworks.handlers import by_globals
 from lockgate.frameworks.python import module_of
 from lockgate.registry.bounded import compression_of
 from lockgate.registry.manifest import Framework
-from lockgate.registry.mlmodel import MLModel, read_mlmodel
+from lockgate.registry.mlmodel import read_mlmodel
 from lockgate.registry.onnxfile import check_onnx
 from lockgate.registry.scan import ScanReport, scan_file
 from lockgate.registry.signature import Field
 from lockgate.registry.skopsfile import scan_skops
+from lockgate.submission.mlexample import example_of
 from lockgate.submission.parts import Part
 from lockgate.submission.receive import receive_code
 from lockgate.submission.recognise import ACCEPTED, Kind, Recognised, recognise
@@ -26,7 +29,7 @@ MODEL_FOLDER, CODE_FOLDER = "model", "code"
 
 @dataclass(frozen=True)
 class Source:
-    """A draft's model. `inputs` and `requirements` are MLflow's, `trusted` the names that needed an admin's word."""
+    """A draft's model. `inputs`, `requirements` and `example` are MLflow's, `trusted` the names that needed an admin's word."""
 
     framework: Framework
     model_path: str
@@ -36,6 +39,7 @@ class Source:
     python: str | None = None
     trusted: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    example: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ def _onnx(given: Path, draft: Path) -> Source:
 
 def _mlmodel(given: Path, draft: Path, exceptions: Exceptions) -> Source:
     said = read_mlmodel(given)
+    example = example_of(given, said.example)
     if said.code is not None:
         logged = [
             path for path in sorted((given / said.code).iterdir()) if path.suffix == ".py" or path.is_dir()
@@ -135,11 +140,9 @@ def _mlmodel(given: Path, draft: Path, exceptions: Exceptions) -> Source:
             source = _single(file, draft, recognise(file), exceptions)
     else:
         source = _whole_folder(given, draft, exceptions)
-    return _as_said(source, said)
-
-
-def _as_said(source: Source, said: MLModel) -> Source:
-    return replace(source, inputs=said.inputs, requirements=said.requirements, python=said.python)
+    return replace(
+        source, inputs=said.inputs, requirements=said.requirements, python=said.python, example=example
+    )
 
 
 def _whole_folder(given: Path, draft: Path, exceptions: Exceptions) -> Source:
