@@ -107,6 +107,12 @@ def test_two_put_the_same_tree_at_once(tmp_path: Path) -> None:
     assert blobs.get("packages/ab/model/model.bin") == bytes(range(256))
 
 
+def test_an_address_that_is_none() -> None:
+    """An unknown kind of store is named with what is allowed and where to correct it."""
+    with pytest.raises(InvalidInput, match=r"nothing://x.*config\.yaml"):
+        Blobs("nothing://x")
+
+
 def test_a_store_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
     """Unavailable, not a bare OSError, when a file stands where the store should be."""
     (tmp_path / "blobs").write_bytes(b"")

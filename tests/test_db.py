@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from lockgate.db import Database, migrate, open_database
-from lockgate.errors import Unavailable
+from lockgate.errors import InvalidInput, Unavailable
 from lockgate.governance.tables import audit_head, people
 
 PERSON = {"name": "Ada", "kind": "person", "active": True, "created_us": 1}
@@ -131,6 +131,26 @@ def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None
         tx.execute(sa.text("SELECT 1"))
     with pytest.raises(Unavailable):
         migrate(database)
+
+
+@pytest.mark.parametrize(
+    "url", ["oracle://user:secret@host/x", "mysql+pymysql://user:secret@host/x", "secret", ""]
+)
+def test_an_address_of_another_kind_is_refused(url: str) -> None:
+    """What is allowed and where to correct it; the password is not repeated."""
+    with pytest.raises(InvalidInput) as refusal:
+        open_database(url)
+    assert "postgresql://user@host/name" in str(refusal.value)
+    assert "config.yaml" in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+def test_the_plain_address_of_postgres_will_do(postgres: Database) -> None:
+    """`postgresql://` means the library that lockgate brings."""
+    url = postgres.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    plain = open_database(url)
+    assert _ids(plain) == []
+    plain.close()
 
 
 def test_sqlite_files_are_in_wal_mode(sqlite: Database) -> None:

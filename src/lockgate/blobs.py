@@ -13,14 +13,24 @@ from pathlib import Path
 
 import fsspec
 
-from lockgate.errors import Conflict, InvalidInput, NotFound, Unavailable
+from lockgate.errors import Conflict, InvalidInput, MissingExtra, NotFound, Unavailable
 
 
 class Blobs:
     """One store. Names are relative paths with forward slashes: `packages/<digest>/package.json`."""
 
     def __init__(self, url: str) -> None:
-        self._fs, self.root = fsspec.core.url_to_fs(url)
+        try:
+            self._fs, self.root = fsspec.core.url_to_fs(url)
+        except ValueError as error:
+            raise InvalidInput(
+                f"the store {url} cannot be used", got=error, allowed="a folder, or s3://, gs:// and abfs:// addresses",
+                fix="correct 'blobs' in config.yaml",
+            ) from error  # fmt: skip
+        except ImportError as error:
+            raise MissingExtra(
+                f"the store {url} needs a library", got=error, fix="install it beside lockgate"
+            ) from error
         self.url = url
         self.local = "file" in (
             self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,)

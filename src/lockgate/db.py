@@ -7,6 +7,8 @@ race. Each room declares its tables on `metadata` in its `tables.py`; `lockgate/
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from lockgate.errors import MissingExtra, Unavailable
+from lockgate.errors import InvalidInput, MissingExtra, Unavailable
 from lockgate.late import late
 
 if TYPE_CHECKING:
@@ -32,10 +34,12 @@ metadata = sa.MetaData(
 )
 
 BUSY_TIMEOUT_MS = 15_000
+WAL_RETRY_S = 0.02
 _READS: dict[str, dict[str, object]] = {
     "sqlite": {"lockgate_reads": True},
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
 }
+POSTGRES = "postgresql+psycopg"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -74,12 +78,16 @@ class Database:
 
 
 def open_database(url: str) -> Database:
-    """Open (not migrate) a database by SQLAlchemy URL: `sqlite:////path/file.db` or `postgresql+psycopg://...`."""
+    """Open (not migrate) a database by its address: `sqlite:////path/file.db` or `postgresql://user@host/name`.
+
+    Raises InvalidInput for an address of another kind, MissingExtra when its library is not installed.
+    """
+    address = _address(url)
     try:
-        engine = sa.create_engine(url, **_options(url))
+        engine = sa.create_engine(address, **_options(address))
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"the database {sa.make_url(url).drivername} needs the library {error.name}",
+            f"the database {address.drivername} needs the library {error.name}",
             fix="pip install 'lockgate[postgres]'",
         ) from error
     if engine.dialect.name == "sqlite":
@@ -110,8 +118,24 @@ def _revision(database: Database) -> str | None:
         return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _options(url: str) -> dict[str, object]:
-    if sa.make_url(url).get_backend_name() == "sqlite":
+def _address(url: str) -> sa.URL:
+    """The parsed address. Its password is never part of an error."""
+    allowed = "sqlite:////path/file.db or postgresql://user@host/name"
+    fix = "correct 'database' in config.yaml"
+    try:
+        address = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise InvalidInput("the address of the database cannot be read", allowed=allowed, fix=fix) from error
+    if address.get_backend_name() not in _READS:
+        kind = address.get_backend_name()
+        raise InvalidInput("this kind of database is not used", got=kind, allowed=allowed, fix=fix)
+    if address.drivername == "postgresql":  # SQLAlchemy's own choice is the library before this one
+        return address.set(drivername=POSTGRES)
+    return address
+
+
+def _options(address: sa.URL) -> dict[str, object]:
+    if address.get_backend_name() == "sqlite":
         return {"connect_args": {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}}
     return {"pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
 
@@ -119,9 +143,24 @@ def _options(url: str) -> dict[str, object]:
 def _prepare_sqlite(connection, _record) -> None:  # type: ignore[no-untyped-def]
     connection.isolation_level = None  # transactions are ours: BEGIN IMMEDIATE in write()
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    _use_wal(cursor)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _use_wal(cursor: sqlite3.Cursor) -> None:
+    """Write-ahead logging. SQLite refuses the change at once when others write a new file; nobody waits but we."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(WAL_RETRY_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
