@@ -12,6 +12,7 @@ from pathlib import Path
 
 import joblib
 import lightgbm
+import msgspec
 import numpy as np
 import onnx
 import pandas as pd
@@ -149,6 +150,18 @@ def test_the_same_submission_mends_a_broken_package(desk: Desk, car_loan: pl.Dat
     again = desk.submit(parts, settings=LOAN)
     assert (again.version, again.new) == (first.version, False)
     open_package(folder, first.version.digest)
+
+
+def test_a_target_that_no_table_has_is_remarked(desk: Desk, car_loan: pl.DataFrame) -> None:
+    """The submission goes on, with the nearest column's name: rows without labels still prove the compiled form."""
+    inputs, target = table(car_loan, "repaid")
+    parts = Parts(
+        Part("model.pkl", pickle.dumps(pipeline(inputs, target))), data={"train": car_loan.drop("repaid")}
+    )
+    done = desk.submit(parts, settings=msgspec.structs.replace(LOAN, target="car_valu"))
+    assert (
+        "no table has the target 'car_valu' (did you mean 'car_value'?): most checks need it" in done.remarks
+    )
 
 
 def test_texts_with_missing_values_and_categories(desk: Desk, adult: pl.DataFrame, tmp_path: Path) -> None:
@@ -300,6 +313,7 @@ def test_an_mlflow_folder_with_code_inside_is_refused(desk: Desk, tmp_path: Path
 
 
 CALLABLE = """
+import msgspec
 import numpy as np
 
 def predict(columns):

@@ -4,6 +4,7 @@ files are made in a staging folder, stored under their digest in one rename, and
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def submit(parts: Parts, asked: Submission, person: Person, rooms: Rooms, progre
         store_package(rooms.blobs, digest, package, rooms.home.cache)
     progress(Stage.RECORD, "entering the version")
     version, new = _recorded(digest, manifest, asked, person, rooms)
-    remarks = (*source.remarks, *made.remarks)
+    remarks = (*source.remarks, *made.remarks, *_about_target(settings.target, frames))
     if not new:
         remarks = (*remarks, f"the same package is {version.name} already")
     return Submitted(version, new, remarks)
@@ -96,6 +97,16 @@ def _frame(name: str, given: Part | pl.DataFrame) -> pl.DataFrame:
     if name not in DATA_NAMES:
         raise InvalidInput("data have a known use", got=name, allowed=", ".join(DATA_NAMES))
     return given if isinstance(given, pl.DataFrame) else read_table(given.source, given.name)
+
+
+def _about_target(target: str | None, frames: dict[str, pl.DataFrame]) -> tuple[str, ...]:
+    """A word about a target that no table has: a slip of the pen, or rows without labels that the checks will miss."""
+    columns = {name for frame in frames.values() for name in frame.columns}
+    if target is None or not frames or target in columns:
+        return ()
+    near = difflib.get_close_matches(target, columns, n=1)
+    meant = f" (did you mean '{near[0]}'?)" if near else ""
+    return (f"no table has the target '{target}'{meant}: most checks need it",)
 
 
 def _fetched(parts: Parts, asked: Submission, folder: Path) -> Fetched:
