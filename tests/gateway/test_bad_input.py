@@ -42,7 +42,7 @@ def alive(world: Any) -> None:
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        (b"", "infer request"),
+        (b"", "the body is empty"),
         (b"{", "infer request"),
         (b"[]", "infer request"),
         (b'{"inputs": 3}', "infer request"),

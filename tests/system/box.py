@@ -135,8 +135,8 @@ class Box:
         return httpx.request(method, f"{self.console}/api{path}", headers=headers, timeout=60, **request)
 
     def client(self, key: str | None = None) -> httpx.Client:
-        """An HTTP client of the gateway."""
-        headers = {"authorization": f"Bearer {self.key if key is None else key}"}
+        """An HTTP client of the gateway; "": without a key."""
+        headers = {} if key == "" else {"authorization": f"Bearer {key or self.key}"}
         return httpx.Client(base_url=self.gateway, headers=headers, timeout=60)
 
     def release(self, model: str) -> dict[str, Any]:

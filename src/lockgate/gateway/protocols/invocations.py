@@ -11,9 +11,11 @@ import msgspec
 from lockgate.errors import InvalidInput
 from lockgate.gateway.decode import Sent
 from lockgate.gateway.protocols.answer import Answered, Body
+from lockgate.gateway.protocols.malformed import unreadable
 from lockgate.gateway.refusals import UnsupportedType
 
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
+FORM = 'send {"dataframe_split": {"columns": [...], "data": [[...]]}}'
 CSV_TYPES = ("text/csv", "application/csv")
 JSON_TYPES = ("application/json", "")
 
@@ -32,13 +34,14 @@ def read(body: bytes, content_type: str) -> Sent:
     try:
         request = msgspec.json.decode(body)
     except msgspec.DecodeError as error:
-        raise InvalidInput("the body is not JSON", got=error) from error
+        raise unreadable("the body is not JSON", body, error, FORM) from error
     given = [form for form in FORMS if isinstance(request, dict) and form in request]
     if len(given) != 1:
         raise InvalidInput(
             "the body must hold exactly one form of input",
             got=", ".join(given) or "none",
             allowed=", ".join(FORMS),
+            fix=FORM,
         )
     return _READERS[given[0]](request[given[0]])
 

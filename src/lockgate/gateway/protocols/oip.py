@@ -16,6 +16,7 @@ import numpy as np
 from lockgate.errors import InvalidInput
 from lockgate.gateway.decode import Sent
 from lockgate.gateway.protocols.answer import Answered, Body
+from lockgate.gateway.protocols.malformed import unreadable
 from lockgate.gateway.protocols.tensors import binary_of, from_binary, output_type
 from lockgate.registry.manifest import Manifest
 from lockgate.registry.signature import Field
@@ -45,6 +46,7 @@ class _Request(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Request)
+FORM = 'send an infer request: {"inputs": [{"name": ..., "shape": [...], "datatype": ..., "data": [...]}]}'
 
 
 def read(body: bytes, header_length: str | None) -> tuple[Sent, Callable[[Answered], Body]]:
@@ -53,11 +55,8 @@ def read(body: bytes, header_length: str | None) -> tuple[Sent, Callable[[Answer
     try:
         request = _DECODER.decode(head)
     except msgspec.DecodeError as error:
-        raise InvalidInput(
-            "the body is not an infer request of the Open Inference Protocol v2",
-            got=error,
-            fix='send {"inputs": [{"name": ..., "shape": [...], "datatype": ..., "data": [...]}]}',
-        ) from error
+        what = "the body is not an infer request of the Open Inference Protocol v2"
+        raise unreadable(what, head, error, FORM) from error
     columns, position = {}, 0
     for tensor in request.inputs:
         if tensor.name in columns:
