@@ -202,9 +202,9 @@ def _limit(guard: GuardPlan, watched: Watched, limit: float, plan: ReleasePlan) 
     threshold = math.log(plan.watch_batches / guard.alpha)
     log_r = watched.detector.log_r_mean() if watched.detector.batches else 0.0
     said = (
-        f"{TITLES[guard.name]}: {watched.total_bad} of {watched.total:,} requests, limit {percent(limit)}"
+        f"{TITLES[guard.name]} in the watch: {watched.total_bad} of {watched.total:,} requests, limit {percent(limit)}"
         if guard.name not in SLOW
-        else f"{TITLES[guard.name]}: {watched.total_bad} of {watched.total:,} requests too slow, limit {percent(limit)}"
+        else f"{TITLES[guard.name]} in the watch: {watched.total_bad} of {watched.total:,} requests too slow, limit {percent(limit)}"
     )
     label = Label.NOT_YET
     if log_r >= threshold:
