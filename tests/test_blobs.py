@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from pathlib import Path
@@ -63,6 +64,23 @@ def test_a_tree_is_stored_once(store: Blobs, tmp_path: Path) -> None:
     (other / "package.json").write_bytes(b"changed")
     store.put_tree("packages/ab", other)
     assert store.get("packages/ab/package.json") == b"{}"
+
+
+def test_what_a_killed_process_left_is_not_listed_and_goes_after_a_day(tmp_path: Path) -> None:
+    """Half a copy is no blob; the next one that is stored beside it takes it away once it is old."""
+    store = Blobs(str(tmp_path / "store"))
+    store.put_tree("packages/ab", _tree(tmp_path / "in"))
+    young, old, file = (tmp_path / "store/packages" / f"{name}.part" for name in ("young", "old", "file"))
+    young.mkdir()
+    (old / "model").mkdir(parents=True)
+    file.write_bytes(b"half")
+    for left in (old, file):
+        os.utime(left, (1.0, 1.0))
+    assert store.list("packages") == ["packages/ab"]
+    store.put_tree("packages/cd", _tree(tmp_path / "more"))
+    assert young.exists()
+    assert not old.exists()
+    assert not file.exists()
 
 
 def test_a_tree_is_removed_with_its_copy(store: Blobs, tmp_path: Path) -> None:

@@ -6,14 +6,19 @@ never sees half a blob; putting the same name twice is refused unless the bytes 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import time
 import uuid
 from pathlib import Path
 
 import fsspec
 
 from lockgate.errors import Conflict, InvalidInput, MissingExtra, NotFound, Unavailable
+
+PART = ".part"
+PART_LIFE_S = 24 * 3600.0  # no copy takes longer: older ones have no process any more
 
 
 class Blobs:
@@ -47,8 +52,7 @@ class Blobs:
             return
         try:
             if self.local:
-                temporary = Path(f"{target}.{uuid.uuid4().hex}.part")
-                temporary.parent.mkdir(parents=True, exist_ok=True)
+                temporary = _temporary(Path(target))
                 with temporary.open("wb") as file:
                     file.write(body)
                     file.flush()
@@ -77,8 +81,7 @@ class Blobs:
             return
         try:
             if self.local:
-                temporary = Path(f"{target}.{uuid.uuid4().hex}.part")
-                temporary.parent.mkdir(parents=True, exist_ok=True)
+                temporary = _temporary(Path(target))
                 shutil.copytree(folder, temporary)
                 _sync_tree(temporary)
                 _rename_new(temporary, Path(target))
@@ -96,8 +99,7 @@ class Blobs:
             return Path(source)
         target = cache / name
         if not target.exists():
-            temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
-            temporary.parent.mkdir(parents=True, exist_ok=True)
+            temporary = _temporary(target)
             self._fs.get(f"{source}/", f"{temporary}/", recursive=True)
             _rename_new(temporary, target)
         return target
@@ -110,7 +112,7 @@ class Blobs:
             return
         try:
             if self.local:
-                aside = Path(f"{source}.{uuid.uuid4().hex}.part")
+                aside = _temporary(Path(source))
                 Path(source).rename(aside)  # at once, so that nobody reads what is half gone
                 shutil.rmtree(aside)
             else:
@@ -123,12 +125,24 @@ class Blobs:
         path = self._path(name)
         if not self._fs.exists(path):
             return []
-        return sorted(f"{name}/{found.rsplit('/', 1)[-1]}" for found in self._fs.ls(path, detail=False))
+        found = (place.rsplit("/", 1)[-1] for place in self._fs.ls(path, detail=False))
+        return sorted(f"{name}/{each}" for each in found if not each.endswith(PART))
 
     def _path(self, name: str) -> str:
         if name.startswith("/") or ".." in name.split("/"):
             raise InvalidInput("a blob's name is a relative path without '..'", got=name)
         return f"{self.root}/{name}"
+
+
+def _temporary(target: Path) -> Path:
+    """A name beside the target for what is not whole yet; what killed processes left there is taken away."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    oldest_s = time.time() - PART_LIFE_S
+    for left in target.parent.glob(f"*{PART}"):
+        with contextlib.suppress(OSError):  # somebody else was faster
+            if left.stat().st_mtime < oldest_s:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    return target.with_name(f"{target.name}.{uuid.uuid4().hex}{PART}")
 
 
 def _rename_new(temporary: Path, target: Path) -> None:
