@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ import msgspec
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Status
 from lockgate.errors import InvalidInput
+from lockgate.governance.bounds import Setting
 
 Settings = TypeVar("Settings", bound=msgspec.Struct)
 
@@ -29,13 +30,15 @@ class Need(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One check. `settings` is the type of its part of `checks:` in lockgate.yaml."""
+    """One check. `settings` is the type of its part of `checks:` in lockgate.yaml; `binding` says of each which way is
+    stricter, so that a tier's policy can bind it."""
 
     name: str
     question: str
     needs: tuple[Need, ...]
     settings: type[msgspec.Struct]
     run: Callable[[Evidence], list[Finding]]
+    binding: Mapping[str, Setting] = field(default_factory=dict)
 
 
 def lacking(evidence: Evidence, needs: tuple[Need, ...]) -> list[Need]:

@@ -24,6 +24,7 @@ from lockgate.checks.finding import Finding, Status
 from lockgate.checks.leakage_alone import lone_inputs
 from lockgate.checks.leakage_formula import exact_formulas
 from lockgate.checks.leakage_rows import known_too_late, overlapping_rows, training_after_test
+from lockgate.governance.bounds import Setting, Stricter
 
 NAME = "leakage"
 SAMPLE_ROWS = 20_000  # enough to see a leak; keeps wide tables within seconds
@@ -40,6 +41,15 @@ class LeakageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overlap_fail: float = 0.05
     overlap_warn: float = 0.01
     ignore: tuple[str, ...] = ()
+
+
+BINDING = {
+    **dict.fromkeys(
+        ("alone_fail", "alone_warn", "missing_fail", "missing_warn", "overlap_fail", "overlap_warn"),
+        Setting(Stricter.LOWER),
+    ),
+    "ignore": Setting(Stricter.FEWER),
+}
 
 
 def run(evidence: Evidence) -> list[Finding]:
@@ -105,5 +115,10 @@ def _sample(frame: pl.DataFrame, truth: np.ndarray) -> tuple[pl.DataFrame, np.nd
 
 
 CHECK = Check(
-    NAME, "Does it know in training what it will not know in production?", (Need.TABLE,), LeakageSettings, run
+    NAME,
+    "Does it know in training what it will not know in production?",
+    (Need.TABLE,),
+    LeakageSettings,
+    run,
+    BINDING,
 )

@@ -21,9 +21,10 @@ from lockgate.checks.base import Check, Need, figure, settings_for, split_name
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.metrics import Judged, Metric, interval_of, judge, metrics_for
-from lockgate.checks.performance_live import against_live
+from lockgate.checks.performance_live import SHARE_MARGIN, against_live
 from lockgate.checks.performance_slices import weak_slices
 from lockgate.errors import InvalidInput
+from lockgate.governance.bounds import Setting, Stricter
 from lockgate.stats.auc import auc_interval
 from lockgate.stats.calibration import noise_floor, reliability
 from lockgate.stats.distances import ks
@@ -46,6 +47,15 @@ class PerformanceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     slice_ratio: float = 1.25
     slice_rows: int = 50
     calibration_gap: float = 0.05
+
+
+BINDING = {
+    "metric": Setting(Stricter.NEITHER),
+    "min": Setting(Stricter.HIGHER, needed=True),
+    "max": Setting(Stricter.LOWER, needed=True),
+    "margin": Setting(Stricter.LOWER, limit=SHARE_MARGIN),  # of an error it is relative: leave it out there
+    **dict.fromkeys(("slice_gap", "slice_ratio", "slice_rows", "calibration_gap"), Setting(Stricter.LOWER)),
+}
 
 
 def run(evidence: Evidence) -> list[Finding]:
@@ -256,4 +266,4 @@ def _round(value: float) -> float | None:
 
 
 CHECK = Check(NAME, "Is it good enough, everywhere, and no worse than the live version?",
-              (Need.JUDGED, Need.TARGET, Need.LABELS, Need.ANSWERS), PerformanceSettings, run)  # fmt: skip
+              (Need.JUDGED, Need.TARGET, Need.LABELS, Need.ANSWERS), PerformanceSettings, run, BINDING)  # fmt: skip

@@ -20,6 +20,7 @@ from lockgate.checks.base import Check, Need, figure, settings_for, split_name
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.prediction_shift_where import changed_most
+from lockgate.governance.bounds import Setting, Stricter
 from lockgate.stats.distances import ks, wasserstein
 from lockgate.stats.intervals import Interval, paired_mean, paired_share_difference, wilson
 
@@ -34,6 +35,13 @@ class ShiftSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decision: float = 0.05
     distance: float = 0.1
     max_flips: float | None = None
+
+
+BINDING = {
+    "decision": Setting(Stricter.LOWER),
+    "distance": Setting(Stricter.LOWER),
+    "max_flips": Setting(Stricter.LOWER, needed=True),
+}
 
 
 def run(evidence: Evidence) -> list[Finding]:
@@ -168,4 +176,5 @@ CHECK = Check(
     (Need.JUDGED, Need.ANSWERS),
     ShiftSettings,
     run,
+    BINDING,
 )

@@ -22,6 +22,7 @@ from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
 from lockgate.checks.quality_columns import TROUBLES, troubles_of
 from lockgate.checks.quality_tables import out_of_range, unseen_categories
+from lockgate.governance.bounds import Setting, Stricter
 
 NAME = "quality"
 
@@ -36,6 +37,16 @@ class QualitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels_missing: float = 0.01
     class_rows: int = 10
     ignore: tuple[str, ...] = ()
+
+
+BINDING = {
+    **dict.fromkeys(
+        ("mostly_missing", "unseen_warn", "unseen_fail", "out_of_range", "labels_missing"),
+        Setting(Stricter.LOWER),
+    ),
+    "class_rows": Setting(Stricter.HIGHER),
+    "ignore": Setting(Stricter.FEWER),
+}
 
 
 def run(evidence: Evidence) -> list[Finding]:
@@ -142,5 +153,10 @@ def _classes(evidence: Evidence, split: Split, counts: dict[str, int], fewest: i
 
 
 CHECK = Check(
-    NAME, "Which columns are constant, copied, empty, mixed or new?", (Need.TABLE,), QualitySettings, run
+    NAME,
+    "Which columns are constant, copied, empty, mixed or new?",
+    (Need.TABLE,),
+    QualitySettings,
+    run,
+    BINDING,
 )

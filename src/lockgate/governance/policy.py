@@ -1,7 +1,8 @@
 """Policies: what a tier asks before a version may take more traffic. Versioned, digested, never edited in place.
 
 Number 1 of each tier is `DEFAULTS`. Only an admin of every model writes another: whoever builds or validates one model
-must not set the rules that bind it. A model's own settings may tighten the policy, never loosen it.
+must not set the rules that bind it. A model's own settings may tighten the policy, never loosen it: `bounds` says how far
+each may go (`wiring.settings` compares).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from msgspec import Meta
 from lockgate.config import Tier
 from lockgate.errors import Conflict, Forbidden, InvalidInput
 from lockgate.governance.audit import append
+from lockgate.governance.bounds import Bound, as_strict
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
 from lockgate.governance.tables import policies
@@ -33,6 +35,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `must_pass`: checks that must have run and not failed. `waivable`: those of them whose failure a validator may waive
     with a reason. `approvals`: decisions by people that are needed; 0: the policy itself approves, on record.
     `independent`: who made the version does not count. `proof`: the canary goes on only with proof of safety.
+    `bounds`: how far settings may go, by path (`release.watch_s`); a check's setting that is not named is bound by its
+    default. `minimum_tier`: a builder may not give a model a lower one; the highest that any tier's policy names counts.
     """
 
     must_pass: tuple[str, ...] = ()
@@ -41,6 +45,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     independent: bool = True
     approval_days: Annotated[int, Meta(ge=1, le=MAX_DAYS)] = 90
     proof: bool = False
+    bounds: dict[str, Bound] = {}
+    minimum_tier: Tier = Tier.LOW
 
 
 class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +66,16 @@ class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.tier}/{self.number}"
 
 
+# A release of the high tier may take longer than usual, not less; the lower tiers choose their own pace.
+_UNHURRIED = {
+    "release.shadow_requests": Bound(at_least=500),
+    "release.shadow_min_s": Bound(at_least=600),
+    "release.canary": Bound(at_most=0.05),  # its first stage
+    "release.stage_requests": Bound(at_least=1_000),
+    "release.stage_min_s": Bound(at_least=600),
+    "release.watch_s": Bound(at_least=86_400),
+}
+
 DEFAULTS: dict[Tier, Policy] = {
     Tier.LOW: Policy(must_pass=("leakage", "performance"), waivable=("leakage", "performance"), approvals=0),
     Tier.MEDIUM: Policy(
@@ -71,6 +87,7 @@ DEFAULTS: dict[Tier, Policy] = {
         approvals=2,
         approval_days=30,
         proof=True,
+        bounds=_UNHURRIED,
     ),
 }
 
@@ -104,6 +121,11 @@ def policy_history(tx: sa.Connection, tier: Tier) -> list[PolicyVersion]:
             written_us=0,
         ),
     ]
+
+
+def minimum_tier(tx: sa.Connection) -> Tier:
+    """The lowest tier that a builder may give to a model here."""
+    return max((current_policy(tx, tier).policy.minimum_tier for tier in Tier), key=_TIER_ORDER.__getitem__)
 
 
 def install_defaults(tx: sa.Connection, *, at_us: int) -> None:
@@ -203,6 +225,14 @@ def _at_least_as_strict(name: str, old: object, new: object) -> bool:
             return isinstance(old, tuple) and isinstance(new, tuple) and set(new) <= set(old)
         case "approval_days":
             return isinstance(old, int) and isinstance(new, int) and new <= old
+        case "bounds":
+            return (
+                isinstance(old, dict)
+                and isinstance(new, dict)
+                and all(path in new and as_strict(bound, new[path]) for path, bound in old.items())
+            )
+        case "minimum_tier":
+            return isinstance(old, Tier) and isinstance(new, Tier) and not lowers(old, new)
         case _:  # more approvals, independence, proof: more is stricter
             return isinstance(old, int) and isinstance(new, int) and new >= old
 

@@ -18,7 +18,7 @@ from lockgate.registry.store import get_model
 from lockgate.submission.parts import Part, Parts, Stage, Submission, Submitted
 from lockgate.submission.submit import Rooms, submit
 from lockgate.wiring.house import House
-from lockgate.wiring.settings import merged, settings_from, write_settings
+from lockgate.wiring.settings import hold_first, hold_standing, merged, settings_from, write_settings
 
 Tell = Callable[..., None]  # tell(phase, done, total, message)
 _STAGES = list(Stage)
@@ -74,7 +74,7 @@ def submit_upload(
     requirements: str | None, tell: Tell,
 ) -> Submitted:  # fmt: skip
     """Make a version of what was uploaded (`files`: part -> paths). Raises what `submission.submit` raises."""
-    settings = _write(house, person, model, metadata)
+    settings, loosened = _write(house, person, model, metadata)
     given = files.get("model", [])
     parts = Parts(
         model=Part.of(given[0]) if given else None,
@@ -93,26 +93,35 @@ def submit_upload(
         parameters=metadata.parameters, metrics=metadata.metrics, notes=metadata.notes, tags=metadata.tags,
     )  # fmt: skip
     rooms = Rooms(house.home, house.db, house.blobs, house.clock, house.config.environment)
-    return submit(
+    done = submit(
         parts,
         asked,
         person,
         rooms,
         lambda stage, words: tell(str(stage), _STAGES.index(stage), len(_STAGES), words),
     )
+    if loosened:  # the model is there now, so what an admin loosened goes on record
+        with house.db.write() as tx:
+            hold_standing(tx, model, by=person, at_us=house.clock.now_us())
+    return done
 
 
-def _write(house: House, person: Person, model: str, metadata: Metadata) -> ModelConfig | None:
-    """Settings of a new model are entered together with its first version; those of a known one change now, on record."""
+def _write(house: House, person: Person, model: str, metadata: Metadata) -> tuple[ModelConfig | None, bool]:
+    """Settings of a new model are entered together with its first version; those of a known one change now, on record.
+
+    True: settings of the new model are looser than its policy, and an admin asks for them.
+    """
     with house.db.write() as tx:
         known = _settings_of(tx, model)
         if known is None:
-            return settings_from(metadata.settings or {}, model)
+            first = settings_from(metadata.settings or {}, model)
+            at_us = house.clock.now_us()
+            return first, hold_first(tx, model, first, by=person, at_us=at_us, record=False)
         if metadata.settings:
             sent = metadata.settings
             wanted = settings_from(sent, model) if metadata.replace else merged(known, sent, model)
             write_settings(tx, model, wanted, by=person, at_us=house.clock.now_us())
-    return None
+    return None, False
 
 
 def _settings_of(tx: Any, model: str) -> ModelConfig | None:

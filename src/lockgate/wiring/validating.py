@@ -20,6 +20,7 @@ from lockgate.registry.store import Version, get_model, get_version
 from lockgate.release.store import live_version
 from lockgate.wiring.house import House
 from lockgate.wiring.packages import open_version
+from lockgate.wiring.settings import hold_standing
 
 Tell = Callable[..., None]  # tell(phase, done, total, message)
 
@@ -29,10 +30,12 @@ def validate_version(
 ) -> Validation:
     """Run a suite (default: that of the model's tier) on a version and record its findings.
 
-    Raises Forbidden, InvalidInput for wrong check settings, Conflict when a version has no data to be judged on.
+    Raises Forbidden (also when the model's settings are looser than today's policy), InvalidInput for wrong check
+    settings, Conflict when a version has no data to be judged on.
     """
-    with house.db.read() as tx:
+    with house.db.write() as tx:
         require(tx, person, Permission.MODEL_VALIDATE, version.model)
+        hold_standing(tx, version.model, by=person, at_us=house.clock.now_us())
         settings = get_model(tx, version.model).settings
         policy = current_policy(tx, settings.tier)
         live = _live(tx, version)

@@ -15,6 +15,7 @@ from lockgate.governance.policy import Policy, PolicyVersion, current_policy, po
 from lockgate.web.answers import answer
 from lockgate.web.auth import Asking, InHouse, require_anywhere
 from lockgate.web.shapes import says
+from lockgate.wiring.binding import refuse_bounds
 
 router = APIRouter(tags=["policies"])
 
@@ -53,4 +54,5 @@ def write(tier: Tier, new: NewPolicy, house: InHouse, me: Asking) -> Response:
         except msgspec.ValidationError as error:
             allowed = ", ".join(Policy.__struct_fields__)
             raise InvalidInput(f"this is no policy: {error}", allowed=allowed) from error
+        refuse_bounds(policy)
         return answer(write_policy(tx, tier, policy, by=me, reason=new.reason, at_us=house.clock.now_us()))

@@ -32,6 +32,7 @@ from lockgate.web.events import stream
 from lockgate.web.shapes import says
 from lockgate.wiring.names import resolve
 from lockgate.wiring.releasing import ReleaseShown, desk_of, newest_release, show_release
+from lockgate.wiring.settings import hold_release
 from lockgate.wiring.verdicts import ShadowShown, shadow_of
 from lockgate.yamlfile import convert
 
@@ -102,10 +103,11 @@ def releases(
 @router.post("/models/{model}/releases", responses=says(Release))
 def begin(model: str, sent: NewRelease, house: InHouse, me: Asking) -> Response:
     """Start the release of a version. From here the controller carries it; the plan says how far and how fast."""
-    with house.db.read() as tx:
+    with house.db.write() as tx:
         require(tx, me, Permission.RELEASE_START, model)
         name = resolve(tx, model, sent.version).name
         settings = _settings(get_model(tx, model).settings, sent.settings)
+        hold_release(tx, model, settings, by=me, at_us=house.clock.now_us())
     made = start(
         desk_of(house), me, name, sent.reason, settings=settings, python=sent.python, supersede=sent.supersede
     )

@@ -22,6 +22,7 @@ from lockgate.web.pages.shell import Looking, PageRoute, Viewer, go, page
 from lockgate.wiring.journey import journey
 from lockgate.wiring.names import resolve
 from lockgate.wiring.releasing import desk_of
+from lockgate.wiring.settings import hold_release
 
 # A picture stands apart from the page's style sheet, so it brings its two inks along.
 _INK = "<style>svg{color:#1a1c1b}@media(prefers-color-scheme:dark){svg{color:#e9ecea}}</style>"
@@ -45,6 +46,8 @@ def begin(model: str, version: str, looking: Looking, reason: Annotated[str, For
         require(tx, looking.person, Permission.RELEASE_START, model)
         found = resolve(tx, model, version)
     try:
+        with looking.house.db.write() as tx:
+            hold_release(tx, model, None, by=looking.person, at_us=looking.house.clock.now_us())
         start(desk_of(looking.house), looking.person, found.name, reason)
     except LockgateError as error:
         return _show(looking, model, version, error)
