@@ -67,7 +67,9 @@ def judge(plan: ReleasePlan, counts: Counts, frozen: Frozen) -> list[Verdict]:
     verdicts += _inputs(counts) + _recorded(plan, counts)
     if all(verdict.label is not Label.BROKEN for verdict in split):
         verdicts += [
-            _events(guard, counts.guards[guard.name]) for guard in plan.guards if guard.name in counts.guards
+            _events(guard, counts.guards[guard.name], frozen)
+            for guard in plan.guards
+            if guard.name in counts.guards
         ]
     for name, limit in frozen.limits.items():
         guard = next((g for g in plan.guards if g.name is name), None)
@@ -92,11 +94,13 @@ def unproven_guards(plan: ReleasePlan, counts: Counts) -> list[str]:
     return found
 
 
-def _events(guard: GuardPlan, process: EventProcess) -> Verdict:
+def _events(guard: GuardPlan, process: EventProcess, frozen: Frozen) -> Verdict:
     log_e = process.log_e(guard.theta0)
     canary, baseline = process.totals()
     label, title = Label.NOT_YET, TITLES[guard.name]
-    counted = f"{canary} {_callers(canary)} of the canary and {baseline} of live"
+    slower_us = {GuardName.SLOW_T99: frozen.t99_us, GuardName.SLOW_T95: frozen.t95_us}.get(guard.name)
+    waited = f" waited longer than {slower_us / 1000:.3g} ms" if slower_us else ""
+    counted = f"{canary} {_callers(canary)} of the canary and {baseline} of live{waited}"
     said = f"{title}: no sign of harm so far ({counted})"
     if log_e >= guard.threshold:
         label = Label.WORSE
@@ -104,6 +108,8 @@ def _events(guard: GuardPlan, process: EventProcess) -> Verdict:
             f"{title}: the canary is worse ({counted}; evidence E = {_big(log_e)}, "
             f"the limit is {_big(guard.threshold)})"
         )
+        if slower_us:
+            said += "; if that is fast enough, state what is: goal.p99_ms"
     elif log_e >= math.log(SUSPICIOUS_E):
         label, said = Label.SUSPICIOUS, f"{title}: suspicious, not proven ({counted}; E = {_big(log_e)})"
     elif process.log_e_better(1.0) >= guard.threshold:
@@ -201,11 +207,8 @@ def _limit(guard: GuardPlan, watched: Watched, limit: float, plan: ReleasePlan) 
     """A limit in the watch: at most `planned batches / A` = alpha of harmless watches alarm."""
     threshold = math.log(plan.watch_batches / guard.alpha)
     log_r = watched.detector.log_r_mean() if watched.detector.batches else 0.0
-    said = (
-        f"{TITLES[guard.name]} in the watch: {watched.total_bad} of {watched.total:,} requests, limit {percent(limit)}"
-        if guard.name not in SLOW
-        else f"{TITLES[guard.name]} in the watch: {watched.total_bad} of {watched.total:,} requests too slow, limit {percent(limit)}"
-    )
+    bad = f"{watched.total_bad} of {watched.total:,} requests" + (" too slow" if guard.name in SLOW else "")
+    said = f"{TITLES[guard.name]} in the watch: {bad}, limit {percent(limit)}"
     label = Label.NOT_YET
     if log_r >= threshold:
         label, said = Label.WORSE, f"{said}; the limit is broken"
