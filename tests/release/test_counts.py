@@ -43,6 +43,17 @@ def test_four_errors_of_four_callers_fire_at_ten_percent():
     assert "the canary is worse" in verdict.sentence
 
 
+def test_a_slow_verdict_says_how_slow_and_what_to_do():
+    """A version that is slower than a very fast one is told apart by its figure, and by the goal that would allow it."""
+    frozen = Frozen(t95_us=1_500)
+    counts = folded([record(i, canary=True, latency_us=4_000) for i in range(20)], frozen=frozen)
+    verdict = worst(judge(PLAN, counts, frozen))
+    assert (verdict.guard, verdict.label) == (GuardName.SLOW_T95, Label.WORSE)
+    assert "20 callers of the canary and 0 of live waited longer than 1.5 ms" in verdict.sentence
+    assert verdict.sentence.endswith("if that is fast enough, state what is: goal.p99_ms")
+    assert any("goal.p99_ms" in sentence for sentence in PLAN.sentences)
+
+
 def test_only_the_first_error_of_a_key_counts():
     """Ten errors of one caller are one event."""
     counts = folded([record(i, canary=True, bad=True, key="same") for i in range(10)])

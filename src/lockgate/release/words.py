@@ -46,6 +46,11 @@ def plan_sentences(plan: ReleasePlan, traffic: Traffic) -> tuple[str, ...]:
             f"Canary: {steps} of traffic, {unit}; each step lasts at least {span(min(plan.stage_min_s))} "
             f"and {min(plan.stage_requests)} requests of the canary, the last at least {span(plan.stage_min_s[-1])}."
         )
+    if plan.stages and plan.p99_limit_ms is None:
+        said.append(
+            "Slow means slower than the live version usually is: a version that may take longer needs a stated goal "
+            "(goal.p99_ms)."
+        )
     said.append(
         f"Watch: {span(plan.watch_s)} with all traffic"
         + (" while the previous version stays loaded." if not plan.first else ".")
