@@ -152,16 +152,15 @@ def test_the_same_submission_mends_a_broken_package(desk: Desk, car_loan: pl.Dat
     open_package(folder, first.version.digest)
 
 
-def test_a_target_that_no_table_has_is_remarked(desk: Desk, car_loan: pl.DataFrame) -> None:
-    """The submission goes on, with the nearest column's name: rows without labels still prove the compiled form."""
+def test_a_target_that_no_table_has_is_refused(desk: Desk, car_loan: pl.DataFrame) -> None:
+    """Nothing is sealed; the error names the columns there are and the nearest one."""
     inputs, target = table(car_loan, "repaid")
-    parts = Parts(
-        Part("model.pkl", pickle.dumps(pipeline(inputs, target))), data={"train": car_loan.drop("repaid")}
-    )
-    done = desk.submit(parts, settings=msgspec.structs.replace(LOAN, target="car_valu"))
-    assert (
-        "no table has the target 'car_valu' (did you mean 'car_value'?): most checks need it" in done.remarks
-    )
+    parts = Parts(Part("model.pkl", pickle.dumps(pipeline(inputs, target))), data={"train": car_loan})
+    with pytest.raises(InvalidInput, match="no table has the target") as refused:
+        desk.submit(parts, settings=msgspec.structs.replace(LOAN, target="repayd"))
+    assert "car_value" in str(refused.value.allowed)
+    assert "did you mean 'repaid'?" in str(refused.value.fix)
+    assert desk.left_over() == []
 
 
 def test_texts_with_missing_values_and_categories(desk: Desk, adult: pl.DataFrame, tmp_path: Path) -> None:
@@ -492,6 +491,21 @@ def test_a_model_of_another_version_says_how_to_go_on(desk: Desk) -> None:
     assert older != body
     with pytest.raises(InvalidInput, match="--requirements"):
         desk.submit(Parts(Part("m.pkl", older)))
+
+
+def test_what_does_not_load_says_what_to_do(desk: Desk) -> None:
+    """No model in the file, a name that the module lacks, a module that does not run: each has advice of its own."""
+    holder = pickle.dumps({"coefficients": np.array([1.0])})
+    with pytest.raises(InvalidInput) as refused:
+        desk.submit(Parts(Part("m.pkl", holder)))
+    assert "submit the fitted model" in str(refused.value.fix)
+    for body, advice in (
+        (b"def answer(x):\n    return x\n", "--entry steps:NAME"),
+        (b"nope = 1 / 0\n", "mend the code"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            desk.submit(Parts(code=(Part("steps.py", body),)), entry="steps:nope")
+        assert advice in str(refused.value.fix), refused.value.got
 
 
 def test_without_data_it_stays_a_python_model(desk: Desk, bikes: pl.DataFrame) -> None:

@@ -34,6 +34,7 @@ from lockgate.submission.source import CODE_FOLDER, Exceptions, place
 from lockgate.submission.staging import staging
 
 DATA_NAMES = ("train", "validation", "test")
+MOST_NAMED = 30  # columns in an error
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def submit(parts: Parts, asked: Submission, person: Person, rooms: Rooms, progre
     """
     settings, trusted = _settled(asked, person, rooms)
     frames = {name: _frame(name, given) for name, given in parts.data.items()}
+    _require_target(settings.target, frames)
     explicit = pins_from(parts.requirements) if parts.requirements is not None else ()
     with staging(rooms.home) as folder:
         package = folder / "package"
@@ -74,7 +76,7 @@ def submit(parts: Parts, asked: Submission, person: Person, rooms: Rooms, progre
         store_package(rooms.blobs, digest, package, rooms.home.cache)
     progress(Stage.RECORD, "entering the version")
     version, new = _recorded(digest, manifest, asked, person, rooms)
-    remarks = (*source.remarks, *made.remarks, *_about_target(settings.target, frames))
+    remarks = (*source.remarks, *made.remarks)
     if not new:
         remarks = (*remarks, f"the same package is {version.name} already")
     return Submitted(version, new, remarks)
@@ -99,14 +101,17 @@ def _frame(name: str, given: Part | pl.DataFrame) -> pl.DataFrame:
     return given if isinstance(given, pl.DataFrame) else read_table(given.source, given.name)
 
 
-def _about_target(target: str | None, frames: dict[str, pl.DataFrame]) -> tuple[str, ...]:
-    """A word about a target that no table has: a slip of the pen, or rows without labels that the checks will miss."""
-    columns = {name for frame in frames.values() for name in frame.columns}
+def _require_target(target: str | None, frames: dict[str, pl.DataFrame]) -> None:
+    """A target that no table has is a slip of the pen, or rows without labels: nearly every check would be blind."""
+    columns = sorted({name for frame in frames.values() for name in frame.columns})
     if target is None or not frames or target in columns:
-        return ()
+        return
     near = difflib.get_close_matches(target, columns, n=1)
-    meant = f" (did you mean '{near[0]}'?)" if near else ""
-    return (f"no table has the target '{target}'{meant}: most checks need it",)
+    shown = ", ".join(columns[:MOST_NAMED]) + (", ..." if len(columns) > MOST_NAMED else "")
+    raise InvalidInput(
+        "no table has the target", got=target, allowed=shown,
+        fix=f"{f'did you mean {near[0]!r}? ' if near else ''}name the column: --target COLUMN",
+    )  # fmt: skip
 
 
 def _fetched(parts: Parts, asked: Submission, folder: Path) -> Fetched:
