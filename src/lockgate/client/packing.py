@@ -38,8 +38,8 @@ class Parcel:
 
 
 def pack(model: Any, code: Iterable[str | Path] = (), entry: str | None = None) -> Parcel:
-    """Whatever a model builder has in hand. Raises InvalidInput with the exact fix for what cannot be handed in."""
-    parcel = _parcel(model)
+    """Whatever a model builder has in hand; None: code alone. Raises InvalidInput with the exact fix for what cannot be."""
+    parcel = Parcel() if model is None else _parcel(model)
     parcel.entry = entry or parcel.entry
     for path in map(Path, code):
         parcel.code.update(code_files(path))

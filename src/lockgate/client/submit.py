@@ -66,7 +66,7 @@ def submit(
     with ExitStack() as stack, connected(home) as lockgate:
         origin = _origin(model, stack)
         model = origin.folder or model
-        parcel = Parcel(entry=entry) if origin.uri or model is None else pack(model, code, entry)
+        parcel = pack(None if origin.uri else model, code, entry)
         metadata = {
             "settings": own or None, "replace": declared is not None, "entry": parcel.entry, "uri": origin.uri,
             "tracking_uri": origin.server, "commit": origin.run.commit if origin.ours else commit_of(folder),

@@ -125,13 +125,26 @@ def _first_look(job: Job, python: Path, environment: EnvironmentConfig) -> Descr
         with open_draft(job.draft(), python=python, memory_mb=environment.memory_mb) as bench:
             return bench.describe()
     except PredictionFailed as error:
+        said = str(error.what).splitlines()[0][:300]
         raise InvalidInput(
-            "the model does not load in this environment",
-            got=str(error.what).splitlines()[0][:300],
-            fix="hand in the versions that made it: pip freeze > requirements.txt there, then --requirements requirements.txt"
-            if not job.pins
-            else "see that the requirements are those of the environment that made it",
+            "the model does not load in this environment", got=said, fix=_remedy(said, job)
         ) from error
+
+
+def _remedy(said: str, job: Job) -> str:
+    """What mends a model that does not load, by the words of its runner: another object, entry, or environment."""
+    if "has no predict()" in said:
+        return "submit the fitted model or pipeline itself, not what holds it"
+    entry = job.source.entry
+    if entry is not None:
+        module, _, name = entry.partition(":")
+        if f"has no attribute '{name}'" in said:
+            return f"name a function of {module}.py, or a class with a predict method: --entry {module}:NAME"
+        if not any(kind in said for kind in ("ImportError", "ModuleNotFoundError")):
+            return f"mend the code: in a fresh Python, 'from {module} import {name}' must work"
+    if job.pins:
+        return "see that the requirements are those of the environment that made it"
+    return "hand in the versions that made it: pip freeze > requirements.txt there, then --requirements requirements.txt"
 
 
 def _interpreter(pins: tuple[str, ...], source: Source, home: Home, environment: EnvironmentConfig) -> Path:
