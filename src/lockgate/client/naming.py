@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from lockgate.errors import InvalidInput
+from lockgate.registry.naming import check_model_name
 
 _NAME = re.compile(r"([^/@\s]+)(?:/(\d+)|@([a-z]+))?")
 
@@ -34,7 +35,9 @@ def parts_of(name: str) -> tuple[str, str | None]:
 
 
 def model_only(name: str) -> str:
-    """The model that is named, and nothing more. Raises InvalidInput."""
+    """The model that is named, and nothing more. Raises InvalidInput, with the rule for names where it breaks that."""
+    if not _NAME.fullmatch(name.strip()):
+        return check_model_name(name)
     model, word = parts_of(name)
     if word is not None:
         raise InvalidInput(
