@@ -51,6 +51,15 @@ def test_small_traffic_collapses_stages_and_counts(per_day):
     assert "small traffic" in plan.sentences[0]
 
 
+def test_a_short_time_of_traffic_is_not_called_a_day():
+    """Ninety seconds of measuring give a pace and how long was measured; an hour gives a day's figure."""
+    young = Traffic(requests=8_820, span_s=90, keyed_share=1.0, keys=550)
+    said = make_plan(ReleaseConfig(), young).sentences[0]
+    assert said == "Measured over 90 seconds: about 98 requests per second of about 550 keys."
+    older = make_plan(ReleaseConfig(), Traffic(requests=352_800, span_s=3_600, keyed_share=1.0, keys=550))
+    assert older.sentences[0] == "Measured: 8,467,200 requests a day of about 550 keys."
+
+
 def test_young_traffic_sticks_by_key():
     """A few hundred requests of almost as many keys: their number is not known yet, and callers keep their version."""
     young = Traffic(requests=600, span_s=300, keyed_share=1.0, keys=550)

@@ -102,6 +102,18 @@ def span(seconds: float) -> str:
     return f"{seconds:.3g} seconds"
 
 
+def pace(per_s: float) -> str:
+    """How often requests come, in the shortest unit of time in which there is at least one.
+
+    >>> pace(98.4), pace(0.5), pace(0.001)
+    ('98 requests per second', '30 requests per minute', '3.6 requests per hour')
+    """
+    units = ((1.0, "second"), (MINUTE_S, "minute"), (HOUR_S, "hour"))
+    unit_s, name = next((unit for unit in units if per_s * unit[0] >= 1), units[-1])
+    count = per_s * unit_s
+    return f"{count:,.0f} requests per {name}" if count >= 10 else f"{count:.2g} requests per {name}"
+
+
 def percent(share: float) -> str:
     """A share for people.
 
@@ -119,6 +131,8 @@ def _traffic_sentence(plan: ReleasePlan, traffic: Traffic) -> str:
         return f"No traffic was measured yet; the stated goal of {day:,.0f} requests a day stands in."
     small = " This is small traffic: fewer steps, smaller counts." if day < SMALL_TRAFFIC_PER_DAY else ""
     keys = f" of about {traffic.keys:,} keys" if traffic.keys else " without a key"
+    if traffic.span_s < HOUR_S:  # nobody knows yet whether the rest of the day is like it
+        return f"Measured over {span(traffic.span_s)}: about {pace(traffic.per_s)}{keys}.{small}"
     return f"Measured: {day:,.0f} requests a day{keys}.{small}"
 
 

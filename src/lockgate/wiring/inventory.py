@@ -60,6 +60,7 @@ class ModelStanding(msgspec.Struct, frozen=True, kw_only=True):
     canary: int | None
     release: RunningRelease | None
     requests_per_day: float | None
+    measured_s: float  # how long a time the rate was measured over, at most three days
     waits_for: str
     created_us: int
 
@@ -89,6 +90,7 @@ def standing_of(tx: sa.Connection, model: ModelRow) -> ModelStanding:
         canary=known.get("canary"),
         release=_line(running) if running else None,
         requests_per_day=traffic.per_s * DAY_S if traffic.requests else None,
+        measured_s=traffic.span_s,
         waits_for=_waits_for(model, running, known.get("live")),
         created_us=model.created_us,
     )

@@ -26,6 +26,7 @@ class Totals:
     running: int
     waiting: int
     requests_per_day: float
+    measured_s: float  # the shortest time that a rate in the sum was measured over
 
 
 @router.get("/")
@@ -50,6 +51,7 @@ def totals(found: list[ModelStanding]) -> Totals:
         running=sum(model.release is not None for model in found),
         waiting=sum(bool(model.waits_for) for model in found),
         requests_per_day=sum(model.requests_per_day or 0.0 for model in found),
+        measured_s=min((model.measured_s for model in found if model.requests_per_day), default=0.0),
     )
 
 

@@ -6,6 +6,8 @@ import datetime as dt
 import math
 
 from lockgate.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from lockgate.release.promise import DAY_S, HOUR_S
+from lockgate.release.words import pace
 
 _UNITS = ((DAY_US, "d"), (HOUR_US, "h"), (MINUTE_US, "min"), (SECOND_US, "s"))
 _DIGEST = 12
@@ -64,6 +66,19 @@ def number(value: float | None) -> str:
     return f"{value:.4g}"
 
 
+def traffic(per_day: float | None, measured_s: float) -> str:
+    """How often requests come: of a whole day only when an hour was measured at least.
+
+    >>> traffic(8_465_838, 90), traffic(8_465_838, 7200), traffic(None, 0.0), traffic(0.0, 0.0)
+    ('98 per second', '8,465,838 per day', '–', '–')
+    """
+    if not per_day:
+        return "–"
+    if measured_s < HOUR_S:
+        return pace(per_day / DAY_S).replace(" requests", "")
+    return f"{per_day:,.0f} per day"
+
+
 def short(digest: str) -> str:
     """A digest that can be read aloud; the page holds the whole one beside it.
 
@@ -95,4 +110,4 @@ def shown(value: object) -> str:
     return number(value) if isinstance(value, int | float) else str(value)
 
 
-FILTERS = {each.__name__: each for each in (ago, span, moment, share, number, short, plain, shown)}
+FILTERS = {each.__name__: each for each in (ago, span, moment, share, number, traffic, short, plain, shown)}
