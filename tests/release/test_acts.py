@@ -2,6 +2,7 @@
 
 import threading
 
+import msgspec
 import pytest
 from tests.release.world import QUICK, World, invariants
 
@@ -12,8 +13,10 @@ from lockgate.governance import audit
 from lockgate.governance.people import grant
 from lockgate.governance.permissions import RoleName
 from lockgate.membership import Member, report
+from lockgate.registry.store import change_settings, get_model
 from lockgate.release import acts, store
 from lockgate.release.desk import Desk, wait_until_obeyed
+from lockgate.release.gate import look
 from lockgate.release.phases import Phase
 from lockgate.release.start import start
 from lockgate.release.votes import Vote
@@ -230,6 +233,32 @@ def test_a_watch_of_a_higher_tier_takes_two(sqlite, home, clock):
     world.go(controller, Phase.WATCH)
     assert isinstance(acts.promote(world.desk, world.ann, "churn", "in a hurry"), Vote)
     assert world.last().phase is Phase.WATCH
+
+
+def test_a_watch_ends_though_the_tier_was_raised_meanwhile(world):
+    """The gate keeps traffic from rising: two people end the watch of a version that the new tier did not approve."""
+    world.version(1)
+    start(world.desk, world.ann, "churn/1")
+    controller = world.controller()
+    world.go(controller, Phase.WATCH)
+    with world.db.write() as tx:
+        raised = msgspec.structs.replace(get_model(tx, "churn").settings, tier=Tier.HIGH)
+        change_settings(tx, "churn", raised, actor="root", at_us=world.clock.now_us())
+        assert look(tx, "churn", 1, now_us=world.clock.now_us()).blocked
+    assert isinstance(acts.promote(world.desk, world.ann, "churn", "the next version is ready"), Vote)
+    done = acts.promote(world.desk, world.bob, "churn", "agreed")
+    assert (done.phase, done.overridden) == (Phase.DONE, True)
+    assert world.live() == 1
+
+
+def test_a_canary_is_not_promoted_past_a_raised_tier(world):
+    """More traffic needs the approval that the tier asks for today."""
+    in_canary(world)
+    with world.db.write() as tx:
+        raised = msgspec.structs.replace(get_model(tx, "churn").settings, tier=Tier.HIGH)
+        change_settings(tx, "churn", raised, actor="root", at_us=world.clock.now_us())
+    with pytest.raises(Forbidden, match="not approved as it is now"):
+        acts.promote(world.desk, world.ann, "churn", "in a hurry")
 
 
 def test_vote_is_void_after_a_move(world):
