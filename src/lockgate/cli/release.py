@@ -85,8 +85,13 @@ def resume(model: Target, reason: Why, as_json: AsJson = False) -> None:
 
 @app.command("rollback")
 def rollback(model: Target, reason: Why, as_json: AsJson = False) -> None:
-    """Take the new version out, at once; returns when every gateway obeys."""
-    _say(releases.act("rollback", model, reason), as_json)
+    """Take the new version out, at once; returns when every gateway obeys. A first version leaves the model unanswered."""
+    done = releases.act("rollback", model, reason)
+    _say(done, as_json)
+    if not as_json and done["release"]["phase"] == "rolled_back":
+        before, name = done["release"]["previous"], done["release"]["model"]
+        print(f"  {name}/{before} answers every request again" if before else
+              f"  it was the first version: {name} is out of service until a version is released")  # fmt: skip
 
 
 @app.command("promote")

@@ -6,7 +6,7 @@ import pytest
 
 from lockgate.release.phases import Phase, Release
 from lockgate.web.api.releases import Act
-from lockgate.web.pages.releases import possible
+from lockgate.web.pages.releases import possible, told
 
 
 def _release(phase: Phase, held: Phase | None = None, previous: int | None = 1) -> Release:
@@ -37,3 +37,13 @@ def test_what_can_be_done(release: Release, asked: bool, acts: set[Act]) -> None
 def test_an_older_release_cannot_be_rolled_back() -> None:
     """Something newer went live: the way back belongs to that."""
     assert possible(_release(Phase.DONE), asked=False, newest=False) == set()
+
+
+def test_rolling_back_a_first_version_is_not_called_a_way_back() -> None:
+    """With a version before it its answers come back; without one the model goes out of service, and that is said."""
+    says = "The previous version answers every request again, at once."
+    assert told(Act.ROLLBACK, _release(Phase.WATCH), says) == says
+    first = told(Act.ROLLBACK, _release(Phase.WATCH, previous=None), says)
+    assert "out of service" in first
+    assert "answers every request" not in first
+    assert told(Act.HOLD, _release(Phase.WATCH, previous=None), "Stays.") == "Stays."

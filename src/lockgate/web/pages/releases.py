@@ -26,6 +26,7 @@ from lockgate.wiring.verdicts import shadow_of
 
 ALARMS = frozenset({"suspicious", "held", "broken", "worse"})  # the worst verdict comes first
 router = APIRouter(route_class=PageRoute)
+FIRST_OUT = "This is the first version: there is none to go back to. The model goes out of service, at once."
 
 
 class Part(StrEnum):
@@ -48,7 +49,7 @@ class Button:
 
 _BUTTONS: tuple[tuple[Act, Permission, str, str], ...] = (
     (Act.APPROVE, Permission.RELEASE_APPROVE, "Approve", "You say yes to exactly this package, data, findings and policy."),
-    (Act.REJECT, Permission.RELEASE_APPROVE, "Reject", "The release ends here. What is live stays live."),
+    (Act.REJECT, Permission.RELEASE_APPROVE, "Reject", "The release ends here. Nothing else changes."),
     (Act.RESUME, Permission.RELEASE_RESUME, "Resume", "Goes on where it was held. After a guard's alarm two people must say so."),
     (Act.HOLD, Permission.RELEASE_HOLD, "Hold", "The share of callers stays as it is until a person resumes. Guards stay armed."),
     (Act.PROMOTE, Permission.RELEASE_PROMOTE, "Promote early", "Takes the next step early; two people must say so."),
@@ -167,10 +168,15 @@ def _buttons(tx: sa.Connection, looking: Viewer, shown: ReleaseShown) -> list[Bu
     newest = releases_of(tx, found.model, limit=1)[0].id == found.id
     acts = possible(found, asked=asked, newest=newest)
     return [
-        Button(act, title, says, act in (Act.APPROVE, Act.RESUME))
+        Button(act, title, told(act, found, says), act in (Act.APPROVE, Act.RESUME))
         for act, needed, title, says in _BUTTONS
         if act in acts and may(tx, looking.person, needed, found.model)
     ]
+
+
+def told(act: Act, release: Release, says: str) -> str:
+    """What a button's act will do with this very release. Pure."""
+    return FIRST_OUT if act is Act.ROLLBACK and release.previous is None else says
 
 
 def filled(log_e: float, threshold: float | None) -> float | None:
