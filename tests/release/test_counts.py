@@ -54,6 +54,15 @@ def test_a_slow_verdict_says_how_slow_and_what_to_do():
     assert any("goal.p99_ms" in sentence for sentence in PLAN.sentences)
 
 
+def test_a_guard_says_how_many_requests_it_looked_at():
+    """No event among many requests does not read like no data; a first version has no guard that compares."""
+    records = [record(i, canary=i % 10 == 0) for i in range(2_000)]
+    verdict = next(v for v in judge(PLAN, folded(records), Frozen()) if v.guard == GuardName.ERRORS)
+    assert "0 callers of the canary and 0 of live, in 200 and 1,800 requests" in verdict.sentence
+    first = msgspec.structs.replace(PLAN, first=True, shadow=False)
+    assert all(v.guard != GuardName.ERRORS for v in judge(first, folded(records, first), Frozen()))
+
+
 def test_only_the_first_error_of_a_key_counts():
     """Ten errors of one caller are one event."""
     counts = folded([record(i, canary=True, bad=True, key="same") for i in range(10)])

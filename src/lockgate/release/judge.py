@@ -65,12 +65,9 @@ def judge(plan: ReleasePlan, counts: Counts, frozen: Frozen) -> list[Verdict]:
     split = [_split(number, stage) for number, stage in sorted(counts.stages.items())[-1:]]
     verdicts += split
     verdicts += _inputs(counts) + _recorded(plan, counts)
-    if all(verdict.label is not Label.BROKEN for verdict in split):
-        verdicts += [
-            _events(guard, counts.guards[guard.name], frozen)
-            for guard in plan.guards
-            if guard.name in counts.guards
-        ]
+    # A first version is held to limits alone: there is no live version beside it.
+    if not plan.first and all(verdict.label is not Label.BROKEN for verdict in split):
+        verdicts += [_events(guard, counts, frozen) for guard in plan.guards if guard.name in counts.guards]
     for name, limit in frozen.limits.items():
         guard = next((g for g in plan.guards if g.name is name), None)
         if guard is not None and name in counts.watched:
@@ -94,13 +91,14 @@ def unproven_guards(plan: ReleasePlan, counts: Counts) -> list[str]:
     return found
 
 
-def _events(guard: GuardPlan, process: EventProcess, frozen: Frozen) -> Verdict:
+def _events(guard: GuardPlan, counts: Counts, frozen: Frozen) -> Verdict:
+    process = counts.guards[guard.name]
     log_e = process.log_e(guard.theta0)
     canary, baseline = process.totals()
     label, title = Label.NOT_YET, TITLES[guard.name]
     slower_us = {GuardName.SLOW_T99: frozen.t99_us, GuardName.SLOW_T95: frozen.t95_us}.get(guard.name)
     waited = f" waited longer than {slower_us / 1000:.3g} ms" if slower_us else ""
-    counted = f"{canary} {_callers(canary)} of the canary and {baseline} of live{waited}"
+    counted = f"{canary} {_callers(canary)} of the canary and {baseline} of live{waited}, {_looked(guard.name, counts)}"
     said = f"{title}: no sign of harm so far ({counted})"
     if log_e >= guard.threshold:
         label = Label.WORSE
@@ -225,6 +223,16 @@ def _limit(guard: GuardPlan, watched: Watched, limit: float, plan: ReleasePlan) 
         log_e=log_r - math.log(plan.watch_batches),
         alpha=guard.alpha,
     )
+
+
+def _looked(guard: GuardName, counts: Counts) -> str:
+    """How many requests a guard has looked at, so that none bad of many is not taken for none seen."""
+    stages = counts.stages.values()
+    said = f"in {sum(s.canary for s in stages):,} and {sum(s.baseline for s in stages):,} requests"
+    if guard is not GuardName.ERRORS or not counts.pairs:
+        return said
+    pairs = f"{counts.pairs:,} shadow pairs"
+    return f"{said} and {pairs}" if counts.stages else f"in {pairs}"
 
 
 def _callers(count: int) -> str:

@@ -11,7 +11,7 @@ from lockgate.registry.store import get_model
 from lockgate.release import gate
 from lockgate.release.counts import Counts
 from lockgate.release.desk import Desk
-from lockgate.release.judge import Verdict, judge
+from lockgate.release.judge import Label, Verdict, judge
 from lockgate.release.phases import ENDS, Phase, Release
 from lockgate.release.snapshots import Status, counts_of, status_of
 from lockgate.release.store import Move, aliases, find_running, moves_of, releases_of
@@ -19,7 +19,10 @@ from lockgate.wiring.house import House
 
 
 class VerdictShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One guard's word. `label`: better, not yet, suspicious, held, broken or worse. `alpha` None: an absolute rule."""
+    """One guard's word. `alpha` None: an absolute rule.
+
+    `label`: better, not yet (in a release that is done: no harm), suspicious, held, broken or worse.
+    """
 
     guard: str
     label: str
@@ -64,7 +67,7 @@ def show_release(tx: sa.Connection, release: Release, now_us: int) -> ReleaseSho
         running=running,
         live=aliases(tx, release.model).get("live"),
         status=status_of(tx, release.id),
-        verdicts=[_in_words(verdict) for verdict in judge(release.plan, counts, release.frozen)],
+        verdicts=[_in_words(verdict, release) for verdict in judge(release.plan, counts, release.frozen)],
         counts=counts,
         blocked=stands.blocked if running else None,
         approval=stands.request,
@@ -82,10 +85,13 @@ def newest_release(tx: sa.Connection, model: str) -> Release:
     return found
 
 
-def _in_words(verdict: Verdict) -> VerdictShown:
+def _in_words(verdict: Verdict, release: Release) -> VerdictShown:
+    label = verdict.label.name.lower().replace("_", " ")
+    if verdict.label is Label.NOT_YET and release.phase is Phase.DONE:
+        label = "no harm"  # it looked to the end: nothing is still to come
     return VerdictShown(
         guard=verdict.guard,
-        label=verdict.label.name.lower().replace("_", " "),
+        label=label,
         sentence=verdict.sentence,
         action=str(verdict.action),
         canary=verdict.canary,
