@@ -17,6 +17,7 @@ import msgspec
 from lockgate.clock import HOUR_US, Clock
 from lockgate.errors import Busy, LockgateError, NotFound
 from lockgate.web.answers import plain, unforeseen
+from lockgate.web.places import Places, sweep
 
 WORKERS = 2
 MOST_WAITING = 50
@@ -58,10 +59,11 @@ Work = Callable[[Progress], object]
 
 
 class Jobs:
-    """All jobs of one console process."""
+    """All jobs of one console process. What processes that are gone left in `folder` is taken away first."""
 
     def __init__(self, clock: Clock, folder: Path) -> None:
-        self._clock, self._folder = clock, folder
+        sweep(folder)
+        self._clock, self._places = clock, Places(folder)
         self._boot = secrets.token_hex(3)
         self._jobs: dict[str, Job] = {}
         self._files: dict[str, Path] = {}
@@ -120,9 +122,8 @@ class Jobs:
         return sorted(self._jobs.values(), key=lambda job: -job.started_us)
 
     def place(self, name: str) -> Path:
-        """Where a job may put a file of its own: a path that nothing else uses."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return self._folder / f"{secrets.token_hex(8)}-{name}"
+        """Where a job may put a file of its own: a path that nothing else uses, gone with this process at the latest."""
+        return self._places.new(name)
 
     def close(self, wait_s: float = LAST_WAIT_S) -> None:
         """Take no more work. What runs is waited for, but not for ever; what waits is dropped."""
@@ -132,8 +133,7 @@ class Jobs:
         deadline = time.monotonic() + wait_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        for path in self._files.values():
-            path.unlink(missing_ok=True)
+        self._places.close()
 
     def _work(self) -> None:
         while (given := self._waiting.get()) is not None:

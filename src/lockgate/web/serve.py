@@ -9,7 +9,6 @@ import uvicorn
 
 from lockgate.config import home_from
 from lockgate.web.app import create_app
-from lockgate.web.uploads import remove_forgotten
 from lockgate.wiring.house import open_house
 
 DRAIN_S = 10
@@ -25,7 +24,6 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     house = open_house(home_from(chosen.home))
-    remove_forgotten(house.home.run / "jobs")
     app = create_app(house)
     console = house.config.console
     try:

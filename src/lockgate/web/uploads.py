@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from fastapi import UploadFile
 from lockgate.errors import Unavailable
 from lockgate.web.jobs import Jobs, Progress, Work
 
-FORGOTTEN_S = 86_400.0
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -58,10 +56,3 @@ def safe_name(name: str) -> str:
     """
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     return _UNSAFE.sub("_", last).lstrip(".")[-120:] or "file"
-
-
-def remove_forgotten(folder: Path) -> None:
-    """Take away what a killed console left behind, after a day."""
-    for path in folder.glob("*") if folder.exists() else ():
-        if time.time() - path.stat().st_mtime > FORGOTTEN_S:
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
