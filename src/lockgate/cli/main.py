@@ -14,9 +14,10 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from lockgate.cli.interrupt import STATUS as INTERRUPTED
+from lockgate.cli.interrupt import Interrupted, interruptible, leave
 from lockgate.errors import InvalidInput, LockgateError, exit_status
 
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 INTERNAL = 70  # EX_SOFTWARE of sysexits.h: a defect of ours
 
@@ -65,20 +66,25 @@ VERBS: dict[str, Verb] = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return its exit status. Never shows a traceback for what people can do wrong."""
+    with interruptible() as interrupted:
+        try:
+            return _status(list(sys.argv[1:] if argv is None else argv), interrupted)
+        finally:
+            if interrupted:  # whatever a library made of it
+                leave()
+
+
+def _status(argv: list[str], interrupted: Interrupted) -> int:
     try:
-        arguments = _take_home(list(sys.argv[1:] if argv is None else argv))
-        status = _run(arguments)
+        status = _run(_take_home(argv))
         sys.stdout.flush()
     except LockgateError as error:
-        return _say(error)
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr, flush=True)
-        os._exit(INTERRUPTED)  # work that still runs in a thread is left as by a kill: nothing is half-made
+        return INTERRUPTED if interrupted else _say(error)
     except BrokenPipeError:  # somebody piped us into `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the net below all verbs
-        return _say_defect(error)
+        return INTERRUPTED if interrupted else _say_defect(error)
     return status
 
 
