@@ -9,7 +9,7 @@ models:
     description: rentals in the next hour, from weather and calendar
     target: cnt
     time: at
-    goal: {metric: mae, at_most: 120, requests_per_day: 5000, p99_ms: 100}
+    goal: {metric: mae, at_most: 120, requests_per_day: 5000}
     checks:
       performance: {metric: mae}
     release:

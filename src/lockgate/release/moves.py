@@ -10,6 +10,7 @@ from lockgate.release.counts import SPLIT_KEYS, Counts, Frozen
 from lockgate.release.guards import GuardName
 from lockgate.release.judge import watch_limits
 from lockgate.release.phases import ENDS, MOVES, Phase, Release
+from lockgate.release.promise import FAST_MS
 
 _RISK = {Phase.CANARY: 1, Phase.WATCH: 2, Phase.DONE: 2}
 
@@ -58,24 +59,29 @@ def freeze(release: Release, to: Phase, traffic: Traffic, counts: Counts) -> Fro
         held = _thresholds(release, traffic) if release.plan.first else release.frozen
         bad = sum(stage.baseline_bad for stage in counts.stages.values())
         total = sum(stage.baseline for stage in counts.stages.values())
-        known = {
-            name
-            for name, at_us in ((GuardName.SLOW_T99, held.t99_us), (GuardName.SLOW_T95, held.t95_us))
-            if at_us is not None
+        promised = release.plan.p99_limit_ms is not None
+        measured = {
+            GuardName.SLOW_T99: held.t99_us is not None and (promised or traffic.t99_us is not None),
+            GuardName.SLOW_T95: held.t95_us is not None,
         }
+        known = {name for name, is_so in measured.items() if is_so}
         return msgspec.structs.replace(held, limits=watch_limits(release.plan, bad, total, known))
     return release.frozen
 
 
 def _thresholds(release: Release, traffic: Traffic) -> Frozen:
-    """What counts as slow. An answer within the declared limit never does, however fast the live version is."""
+    """What counts as slow: slower than live usually is, and than the declared limit or else than `FAST_MS`.
+
+    The guards compare both arms by the same threshold, so one that live itself breaks now and then is still fair.
+    """
     plan = release.plan
     declared_us = round(plan.p99_limit_ms * 1000) if plan.p99_limit_ms is not None else None
     if plan.first:
         return Frozen(t99_us=declared_us)
-    slower = traffic.t95_us is not None and (declared_us is None or traffic.t95_us > declared_us)
+    least_us = round(FAST_MS * 1000) if declared_us is None else declared_us
+    slower = traffic.t95_us is not None and traffic.t95_us > least_us
     return Frozen(
-        t99_us=max((t for t in (traffic.t99_us, declared_us) if t is not None), default=None),
+        t99_us=max(traffic.t99_us or 0, least_us),
         t95_us=traffic.t95_us if slower else None,
         heavy=traffic.heavy,
         key_sample=min(1.0, SPLIT_KEYS / traffic.keys) if traffic.keys else 1.0,

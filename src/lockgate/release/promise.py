@@ -14,6 +14,7 @@ SHADOW_MIN_S = 10 * MINUTE_S
 WARM_TIMEOUT_S = 15 * MINUTE_S  # an environment may have to be built
 NO_DATA_S = 5 * MINUTE_S
 BLIND_S = 15 * MINUTE_S
+FAST_MS = 50.0  # an answer within this is not slow unless a goal says so: nobody waits for it
 
 
 class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):

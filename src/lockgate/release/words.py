@@ -7,7 +7,7 @@ import math
 from lockgate.config import ReleaseConfig
 from lockgate.release.baseline import Traffic
 from lockgate.release.guards import GuardName
-from lockgate.release.promise import DAY_S, HOUR_S, MINUTE_S, ReleasePlan
+from lockgate.release.promise import DAY_S, FAST_MS, HOUR_S, MINUTE_S, ReleasePlan
 from lockgate.stats.planning import plan_events, smallest_ratio
 from lockgate.traffic import Stick
 
@@ -46,10 +46,10 @@ def plan_sentences(plan: ReleasePlan, traffic: Traffic) -> tuple[str, ...]:
             f"Canary: {steps} of traffic, {unit}; each step lasts at least {span(min(plan.stage_min_s))} "
             f"and {min(plan.stage_requests)} requests of the canary, the last at least {span(plan.stage_min_s[-1])}."
         )
-    if plan.stages and plan.p99_limit_ms is None:
+    if plan.stages:
+        least = plan.p99_limit_ms or FAST_MS
         said.append(
-            "Slow means slower than the live version usually is: a version that may take longer needs a stated goal "
-            "(goal.p99_ms)."
+            f"Slow means slower than {least:g} ms and than the live version usually is; goal.p99_ms sets the limit."
         )
     said.append(
         f"Watch: {span(plan.watch_s)} with all traffic"
@@ -67,13 +67,6 @@ def unseen_sentences(plan: ReleasePlan, traffic: Traffic, settings: ReleaseConfi
     share = max(traffic.error_share, TYPICAL_ERROR_SHARE)
     if plan.stages:
         said.extend(_event_sentences(plan, share))
-        if traffic.t99_us is None and plan.p99_limit_ms is None:
-            said.append(
-                f"Very slow answers (the slowest 1 %): only {traffic.latencies:,} answers of the live version were "
-                "measured so far and 20,000 are needed before the canary starts"
-                + ("" if traffic.t95_us else "; the slowest 5 % need 2,000")
-                + "."
-            )
     if plan.first:
         said.append("Whether it is better or worse than what was there before: nothing was.")
     if all(guard.name is not GuardName.LABELS for guard in plan.guards):
