@@ -68,11 +68,14 @@ def status_of(tx: sa.Connection, house: House) -> BoxStatus:
 
 
 def running(home: Home) -> list[Process]:
-    """Processes of this home that are alive, by the files in which the supervisor notes them."""
+    """Processes of this home that are alive, by the files in which the supervisor notes them.
+
+    In a copy of a home the files name processes of the other one, or whatever has their numbers now: those are left out.
+    """
     found = []
     for path in sorted(home.run.glob("*.pid")):
         pid = _pid(path)
-        if pid is not None:
+        if pid is not None and _works_for(pid, home):
             found.append(Process(name=path.stem, pid=pid))
     return found
 
@@ -86,6 +89,26 @@ def _pid(path: Path) -> int | None:
     except PermissionError:
         return pid  # alive, under another account
     return pid
+
+
+def _works_for(pid: int, home: Home) -> bool:
+    """Whether a process was started for this home, or holds files of its run/ open, as the supervisor does its lock."""
+    process = Path("/proc") / str(pid)
+    try:
+        if os.fsencode(home.root) in (process / "cmdline").read_bytes().split(b"\0"):
+            return True
+        return any(_held(file).is_relative_to(home.run) for file in (process / "fd").iterdir())
+    except PermissionError:
+        return True  # of another account: it cannot be told, so the note is believed
+    except FileNotFoundError:
+        return False  # it ended in between
+
+
+def _held(descriptor: Path) -> Path:
+    try:
+        return descriptor.readlink()
+    except FileNotFoundError:
+        return descriptor  # closed in between
 
 
 def _lags(tx: sa.Connection, house: House) -> list[ReaderLag]:
