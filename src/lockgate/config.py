@@ -81,6 +81,11 @@ class Home:
         """Process ids, sockets and logs of what runs now."""
         return self.root / "run"
 
+    @property
+    def is_there(self) -> bool:
+        """Whether this folder was ever a home: somebody configured it, or lockgate made it ready."""
+        return any(path.exists() for path in (self.root / CONFIG_NAME, self.database, self.secrets))
+
     def prepare(self) -> Home:
         """Make every folder. Raises Unavailable when the home cannot be written."""
         try:

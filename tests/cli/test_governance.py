@@ -14,6 +14,7 @@ def key_of(lockgate, name, *roles):
 
 def test_the_owner_is_the_first_person(lockgate):
     """A new home has one person, its owner, who is admin of everything."""
+    assert lockgate("key", "create").returncode == 0
     people = json.loads(lockgate("person", "list", "--json").stdout)
     assert [each["roles"][0]["role"] for each in people] == ["admin"]
 
@@ -48,6 +49,7 @@ def test_a_deactivated_person(lockgate):
 
 def test_the_last_admin_stays(lockgate):
     """Taking the only admin's role away is a conflict, exit status 5."""
+    assert lockgate("key", "create").returncode == 0
     owner = json.loads(lockgate("person", "list", "--json").stdout)[0]["person"]["id"]
     done = lockgate("grant", owner, "admin", "--revoke")
     assert done.returncode == 5

@@ -59,17 +59,28 @@ def test_wrong_option_is_a_sentence(lockgate):
 
 def test_home_may_stand_anywhere(lockgate, tmp_path):
     """`--home` before or behind the verb names the folder for this call."""
-    for words in (("--home", str(tmp_path / "a"), "person"), ("person", f"--home={tmp_path / 'b'}")):
+    for words in (
+        ("--home", str(tmp_path / "a"), "key", "create"),
+        ("key", "create", f"--home={tmp_path / 'b'}"),
+    ):
         assert lockgate(*words).returncode == 0
     assert (tmp_path / "a" / "lockgate.db").exists()
     assert (tmp_path / "b" / "lockgate.db").exists()
     assert lockgate("person", "--home").returncode == 2
 
 
+def test_a_mistyped_home_is_said(lockgate, tmp_path):
+    """Looking at a home that is not there: exit status 4, what to do, and nothing is made."""
+    done = lockgate("--home", str(tmp_path / "hme"), "status")
+    assert done.returncode == 4
+    assert "there is no lockgate home at" in done.stderr
+    assert not (tmp_path / "hme").exists()
+
+
 def test_home_that_cannot_be_made(lockgate, tmp_path):
     """A file where the folder should be: exit status 7 and what to do."""
     (tmp_path / "file").write_text("")
-    done = lockgate("--home", str(tmp_path / "file" / "home"), "person")
+    done = lockgate("--home", str(tmp_path / "file" / "home"), "key", "create")
     assert done.returncode == 7
     assert "cannot be written" in done.stderr
     assert "--home or LOCKGATE_HOME" in done.stderr

@@ -22,7 +22,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown this once and stored nowhere."""
-    with connected() as lockgate:
+    with connected(create=True) as lockgate:
         made = lockgate.post("/keys", {"person": person, "label": label})
     if as_json:
         print_json(made)

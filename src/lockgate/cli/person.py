@@ -22,7 +22,7 @@ def add(
 ) -> None:
     """Enter a person or an application; give roles with `lockgate grant`, a key with `lockgate key create`."""
     kind = "application" if application else "person"
-    with connected() as lockgate:
+    with connected(create=True) as lockgate:
         person = lockgate.post("/people", {"id": name, "name": full_name, "kind": kind})
     if as_json:
         print_json(person)

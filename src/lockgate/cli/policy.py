@@ -41,7 +41,7 @@ def write(
     reason: Annotated[str, typer.Option(help="Why; it goes on record.", show_default=False)],
 ) -> None:  # fmt: skip
     """Write the next version of a tier's policy. What is not named stays as it is."""
-    with connected() as lockgate:
+    with connected(create=True) as lockgate:
         made = lockgate.put(f"/policies/{tier}", {"policy": dict(map(_setting, settings)), "reason": reason})
     print(f"policy {made['tier']}/{made['number']} is in force")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Iterable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -13,11 +13,14 @@ from anyio.from_thread import start_blocking_portal
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lockgate.config import home_from
-from lockgate.errors import Unauthorized
+from lockgate.errors import LockgateError, NotFound, Unauthorized
+from lockgate.governance.audit import head
+from lockgate.governance.checkpoints import checkpoint
 from lockgate.web.app import create_app
 from lockgate.web.auth import OWNER
-from lockgate.wiring.house import open_house
+from lockgate.wiring.house import House, open_house
 
+log = logging.getLogger(__name__)
 INTERRUPTED_S = 1.0  # a job still runs at the end only when somebody pressed Ctrl-C
 
 
@@ -61,19 +64,48 @@ class _Parts(httpx.AsyncByteStream):
             yield part
 
 
-def open_near(home: str | Path | None, *, as_owner: bool) -> tuple[NearTransport, str]:
-    """The application on a home folder, and that folder's name. `as_owner`: act as the account that owns it."""
+def open_near(home: str | Path | None, *, as_owner: bool, create: bool) -> tuple[NearTransport, str]:
+    """The application on a home folder, and that folder's name. `as_owner`: act as the account that owns it.
+
+    A folder that is no home becomes one with `create`; else NotFound: a slip in its name must not look like an empty box.
+    """
     place = home_from(home)
+    if not create and not place.is_there:
+        raise NotFound(
+            f"there is no lockgate home at {place.root}",
+            fix="lockgate up or lockgate submit there makes one; or name another with --home or LOCKGATE_HOME",
+        )
     with ExitStack() as stack:
         house = open_house(place)
         stack.callback(house.close)
         _log_to(place.run / "near.log", stack)
         if as_owner:
             _require_ownership(place.root)
+        stack.enter_context(_signing(house))
         app = create_app(house)
         stack.callback(app.state.jobs.close, INTERRUPTED_S)
         reached = _as_owner(app) if as_owner else app
         return NearTransport(reached, stack.pop_all()), str(place.root)
+
+
+@contextmanager
+def _signing(house: House) -> Iterator[None]:
+    """Sign what was added to the audit log in the block: a home that is never under `lockgate up` has no other signer."""
+    with house.db.read() as tx:
+        before = head(tx)
+    try:
+        yield
+    finally:
+        with house.db.read() as tx:
+            wrote = head(tx) != before
+        if wrote:
+            try:
+                checkpoint(house.db, house.home, at_us=house.clock.now_us())
+            except (
+                LockgateError,
+                OSError,
+            ) as error:  # the act itself is done; `lockgate audit verify` says what is wrong
+                log.warning("the audit log could not be signed: %s", error)
 
 
 def _log_to(path: Path, stack: ExitStack) -> None:

@@ -63,7 +63,7 @@ def submit(
             data[split] = folder / place
     if requirements is None and declared and declared.requirements:
         requirements = folder / declared.requirements
-    with ExitStack() as stack, connected(home) as lockgate:
+    with ExitStack() as stack, connected(home, create=True) as lockgate:
         origin = _origin(model, stack)
         model = origin.folder or model
         parcel = pack(None if origin.uri else model, code, entry)

@@ -125,17 +125,20 @@ class Connection:
 
 
 @contextmanager
-def connected(home: str | Path | None = None) -> Iterator[Connection]:
+def connected(home: str | Path | None = None, *, create: bool = False) -> Iterator[Connection]:
     """A connection for the length of a block, as the environment says (see the head of this file)."""
-    connection = connect(home)
+    connection = connect(home, create=create)
     try:
         yield connection
     finally:
         connection.close()
 
 
-def connect(home: str | Path | None = None) -> Connection:
-    """A connection as the environment says; close it when done. `home` wins over LOCKGATE_URL."""
+def connect(home: str | Path | None = None, *, create: bool = False) -> Connection:
+    """A connection as the environment says; close it when done. `home` wins over LOCKGATE_URL.
+
+    `create`: make a home where there is none; else NotFound.
+    """
     url, key = os.environ.get("LOCKGATE_URL"), os.environ.get("LOCKGATE_KEY", "").strip()
     if not (key.isascii() and key.isprintable()):
         raise Unauthorized(
@@ -153,7 +156,7 @@ def connect(home: str | Path | None = None) -> Connection:
             httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout), url, far=True
         )
     near = importlib.import_module(NEAR)
-    transport, where = near.open_near(home, as_owner=not key)
+    transport, where = near.open_near(home, as_owner=not key, create=create)
     http = httpx.Client(transport=transport, base_url="http://near", headers=headers, timeout=None)  # noqa: S113 - it is this very process
     return Connection(http, where)
 
