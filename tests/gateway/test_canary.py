@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import threading
 import time
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from lockgate.blobs import Blobs
 from lockgate.membership import LoadState
 from lockgate.registry.example import decode_example, encode_example
-from lockgate.registry.package import blob_name, read_manifest, seal
+from lockgate.registry.package import blob_name, read_manifest, seal, store_package
 from lockgate.registry.signature import DataType, Field
 from lockgate.traffic import Arm, Role, Route, share
 
@@ -217,6 +218,30 @@ def test_one_changed_byte_is_refused_by_name_and_the_live_version_serves_on(worl
         assert client.get("/v2/health/ready").status_code == 200
     world.wait_for(lambda: not worker.member.ready)
     assert "model/model.onnx" in worker.words
+
+
+def test_a_live_version_broken_at_the_start_is_named_and_loaded_once_it_is_mended(world: Any) -> None:
+    """The refusal names the file and both ways out; after the package was stored again the same worker answers."""
+    digest = world.package()
+    package = world.home.blobs / blob_name(digest)
+    whole = world.home.root / "whole"
+    shutil.copytree(package, whole)
+    graph = package / "model/model.onnx"
+    graph.chmod(0o600)
+    graph.write_bytes(graph.read_bytes()[:-1] + b"?")
+    world.route(digest)
+    world.worker()
+    with world.client() as client:
+        world.wait_for(lambda: "model/model.onnx" in ask(world, client, 1.0).text)
+        refused = ask(world, client, 1.0)
+        assert refused.status_code == 503
+        said = refused.json()["error"]
+        assert "the file 'model/model.onnx' was changed after sealing" in said
+        assert "submit the same model again" in said
+        assert "lockgate rollback churn" in said
+        assert store_package(Blobs(str(world.home.blobs)), digest, whole, world.home.cache)
+        world.wait_for(lambda: ask(world, client, 1.0).status_code == 200, 60)
+        assert client.get("/v2/health/ready").status_code == 200
 
 
 def test_a_package_that_answers_otherwise_than_recorded_is_refused(world: Any) -> None:

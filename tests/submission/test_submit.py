@@ -149,6 +149,8 @@ def test_the_same_submission_mends_a_broken_package(desk: Desk, car_loan: pl.Dat
         open_package(folder, first.version.digest)
     again = desk.submit(parts, settings=LOAN)
     assert (again.version, again.new) == (first.version, False)
+    assert any("repaired" in remark for remark in again.remarks)
+    assert not any("repaired" in remark for remark in desk.submit(parts, settings=LOAN).remarks)
     open_package(folder, first.version.digest)
 
 

@@ -60,6 +60,7 @@ class Router:
         self._engines: dict[str, Engine] = {}
         self._retired: list[Engine] = []
         self._retry_s: dict[str, float] = {}
+        self._broken: dict[str, SealBroken] = {}
         self.plan = Plan()
         self.packages: dict[str, Loaded] = {}
         self.changes = 0  # grows with everything that the control plane should hear of
@@ -189,6 +190,13 @@ class Router:
             return Unavailable(
                 f"no version of '{route.model}' is live", fix=f"lockgate release {route.model}/N"
             )
+        broken = self._broken.get(arm.digest)
+        if broken is not None:
+            return Unavailable(
+                f"version {route.model}/{arm.version} cannot be loaded: {broken.what}",
+                fix="submit the same model again, which mends the stored package, or restore it from a copy "
+                f"(it is tried again every {BROKEN_RETRY_S:.0f} seconds); or lockgate rollback {route.model}",
+            )
         loaded = self.packages.get(arm.digest)
         if loaded is not None and loaded.state is LoadState.FAILED:
             return Unavailable(
@@ -208,6 +216,7 @@ class Router:
         wanted = self._wanted().keys() | self._engines.keys()
         self.packages = {digest: loaded for digest, loaded in self.packages.items() if digest in wanted}
         self._retry_s = {digest: at_s for digest, at_s in self._retry_s.items() if digest in wanted}
+        self._broken = {digest: error for digest, error in self._broken.items() if digest in wanted}
 
     def _load(self, arm: Arm) -> None:
         self._retry_s.pop(arm.digest, None)
@@ -220,6 +229,7 @@ class Router:
         if done.cancelled():
             return
         error = done.exception()
+        self._broken.pop(arm.digest, None)
         if error is None:
             prepared = done.result()
             self._engines[arm.digest] = self._engine(prepared)
@@ -237,6 +247,8 @@ class Router:
             )
             _log.error("version %d (%s) cannot be served: %s", arm.version, arm.digest, words)
             self.packages[arm.digest] = Loaded(state=LoadState.FAILED, error=words)
-            wait_s = BROKEN_RETRY_S if isinstance(error, SealBroken) else RETRY_S
+            if isinstance(error, SealBroken):
+                self._broken[arm.digest] = error
+            wait_s = BROKEN_RETRY_S if arm.digest in self._broken else RETRY_S
             self._retry_s[arm.digest] = time.monotonic() + wait_s
         self.settle_in()

@@ -41,18 +41,20 @@ def seal(folder: Path, manifest: Manifest) -> tuple[str, Manifest]:
     return digest_of_bytes(body), sealed
 
 
-def store_package(blobs: Blobs, digest: str, folder: Path, cache: Path) -> None:
+def store_package(blobs: Blobs, digest: str, folder: Path, cache: Path) -> bool:
     """Store a sealed folder under its digest. A copy that is there already is read whole, and replaced when it is broken.
 
-    `cache`: where copies of a far store lie. Raises Unavailable when the store cannot be written.
+    True when it was replaced. `cache`: where copies of a far store lie. Raises Unavailable when the store cannot be written.
     """
-    name = blob_name(digest)
+    name, mended = blob_name(digest), False
     if blobs.exists(name):
         try:
             open_package(blobs.fetch_tree(name, cache), digest)
         except SealBroken:
             blobs.remove_tree(name, cache)
+            mended = True
     blobs.put_tree(name, folder)
+    return mended
 
 
 def open_package(folder: Path, digest: str) -> Manifest:

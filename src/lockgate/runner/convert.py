@@ -38,9 +38,9 @@ def convert(model: Any, wish: dict[str, Any]) -> bytes:
         graph = _estimator(model.fitted, inputs, double)
     else:
         raise CannotConvert(f"there is no graph form for {model.framework} models")
-    return bytes(
-        named(graph, model.classes() is not None, [field["name"] for field in inputs]).SerializeToString()
-    )
+    finished = named(graph, model.classes() is not None, [field["name"] for field in inputs])
+    _order(finished)
+    return bytes(finished.SerializeToString())
 
 
 def named(graph: Any, classifies: bool, fields: list[str]) -> Any:
@@ -61,6 +61,16 @@ def named(graph: Any, classifies: bool, fields: list[str]) -> Any:
         change.update({name: plain[name] for name in inputs})
     _rename(graph, {old: new for old, new in change.items() if old != new})
     return graph
+
+
+def _order(graph: Any) -> None:
+    """Put what has no order into one: skl2onnx writes the operator sets as a set gives them, another way each time.
+
+    The same model must give the same bytes, or submitting it again is another version and mends no broken package.
+    """
+    imports = sorted(graph.opset_import, key=lambda each: str(each.domain))
+    del graph.opset_import[:]
+    graph.opset_import.extend(imports)
 
 
 def _rename(graph: Any, change: dict[str, str]) -> None:

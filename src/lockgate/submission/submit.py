@@ -73,12 +73,17 @@ def submit(parts: Parts, asked: Submission, person: Person, rooms: Rooms, progre
         made = make(job, rooms.home, rooms.environment, progress)
         progress(Stage.SEAL, "storing the data and sealing the package")
         digest, manifest = seal(package, _finished(made.manifest, frames, asked, fetched, rooms.blobs))
-        store_package(rooms.blobs, digest, package, rooms.home.cache)
+        mended = store_package(rooms.blobs, digest, package, rooms.home.cache)
     progress(Stage.RECORD, "entering the version")
     version, new = _recorded(digest, manifest, asked, person, rooms)
     remarks = (*source.remarks, *made.remarks)
     if not new:
         remarks = (*remarks, f"the same package is {version.name} already")
+    if mended:
+        remarks = (
+            *remarks,
+            "its stored files were broken: they were repaired, gateways load it again by themselves",
+        )
     return Submitted(version, new, remarks)
 
 
