@@ -139,6 +139,45 @@ def test_vectors_keep_their_shape_and_a_lone_tensor_may_have_any_name() -> None:
         }
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        Sent(table=[[1, 2], [3, 4]]),
+        Sent(table=[[1, 2], [3, 4]], names=["c0", "c1"]),
+        Sent(table=[[[1, 2]], [[3, 4]]], names=["X"]),
+        Sent(columns={"c0": [1, 3], "c1": [2, 4]}),
+        Sent(columns={"c0": ["1", "3"], "c1": ["2", "4"]}, untyped=True),
+        Sent(columns={"X": [[1, 2], [3, 4]]}),
+        Sent(columns={"X": np.array([[1, 2], [3, 4]])}),
+    ],
+    ids=["rows", "named rows", "wrapped rows", "columns", "csv", "by name", "tensor"],
+)
+@pytest.mark.parametrize("width", [2, -1])
+def test_a_plain_table_is_the_matrix_of_a_model_that_takes_one(sent: Sent, width: int) -> None:
+    """An ONNX model with the one input X [rows, 2] takes rows of two cells and frames of two columns."""
+    signature = Signature(inputs=(Field(name="X", datatype=DataType.FP32, shape=(width,)),), outputs=OUT)
+    assert decoded(signature, sent) == {"X": [[1.0, 2.0], [3.0, 4.0]]}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        Sent(table=[[1, 2, 3]]),
+        Sent(table=[[1, 2], [3]]),
+        Sent(table=[[1, "x"]]),
+        Sent(table=[[1, 2, 3]], names=["a", "b", "c"]),
+        Sent(columns={"a": [1], "b": [2], "c": [3]}),
+        Sent(columns={"a": ["1"], "b": ["x"]}, untyped=True),
+    ],
+    ids=["wide", "ragged", "text", "named wide", "three columns", "csv text"],
+)
+def test_a_table_that_is_not_the_matrix_is_refused_by_its_name(sent: Sent) -> None:
+    """Another number of columns, rows of unequal length and text name the input."""
+    signature = Signature(inputs=(Field(name="X", datatype=DataType.FP32, shape=(2,)),), outputs=OUT)
+    with pytest.raises(InvalidInput, match="X"):
+        decoded(signature, sent)
+
+
 def test_the_key_column_is_recorded_although_the_model_does_not_use_it() -> None:
     """Labels are joined by it later, row by row."""
     sent = Sent(columns={"a": [1, 2], "b": [1, 2], "c": [1, 2], "customer": [17.0, "C-9"]})

@@ -45,10 +45,16 @@ class Decoder:
         self._plain = len(groups) == 1 and groups[0].shape == () and groups[0].datatype is not DataType.BYTES
         self._scalars = all(group.shape == () for group in groups)
         self._order = [field.name for field in signature.inputs]
+        # a model of a whole matrix (ONNX: X [rows, 2]): a plain table of so many columns is that matrix
+        only = signature.inputs[0] if len(signature.inputs) == 1 else None
+        self._matrix = only if only is not None and len(only.shape) == 1 else None
 
     def decode(self, sent: Sent, key_field: str | None = None) -> Rows:
         """The rows. `key_field` names a column that is recorded even when the model does not use it."""
-        if sent.table is not None:
+        matrix = None if self._matrix is None else _as_matrix(self._matrix, sent)
+        if matrix is not None:
+            rows = self._from_columns(matrix)
+        elif sent.table is not None:
             rows = self._from_table(sent.table, sent.names)
         elif sent.untyped:
             given = sent.columns
@@ -141,6 +147,43 @@ class Decoder:
                 arrays.append(array)
             parts.append(np.stack(arrays) if len(arrays) > 1 else arrays[0][np.newaxis])
         return Rows(tuple(parts), n or 0)
+
+
+def _as_matrix(wanted: Field, sent: Sent) -> Mapping[str, Any] | None:
+    """A table without the only input's name, as that input: its cells in order. None: read it as any other request."""
+    names = list(sent.columns) if sent.table is None else sent.names
+    if names is not None and (wanted.name in names or wanted.shape[0] not in (-1, len(names))):
+        return None
+    if sent.table is None:
+        columns = list(sent.columns.values())
+        if len(columns) == 1 and not sent.untyped:
+            return None  # a lone tensor under any name
+        if any(not isinstance(column, list) or len(column) != len(columns[0]) for column in columns):
+            return None
+        rows = [list(row) for row in zip(*columns, strict=True)]
+        return {wanted.name: _numbers(wanted, rows) if sent.untyped else rows}
+    table = sent.table
+    if any(not isinstance(row, list | tuple) for row in table) or _is_wrapped(table):
+        return None
+    for number, row in enumerate(table):
+        width = len(table[0]) if wanted.shape[0] == -1 else wanted.shape[0]
+        if len(row) != width:
+            raise InvalidInput(
+                f"row {number} does not have one cell for each column of '{wanted.name}'",
+                got=f"{len(row)} cells",
+                allowed=width,
+            )
+    return {wanted.name: table}
+
+
+def _is_wrapped(table: Sequence[Sequence[Any]]) -> bool:
+    """Whether each row is one cell that holds the whole vector, as a data frame of arrays sends it."""
+    return bool(table) and len(table[0]) == 1 and isinstance(table[0][0], list | tuple | np.ndarray)
+
+
+def _numbers(wanted: Field, rows: list[list[str]]) -> list[list[Any]]:
+    """CSV cells of a matrix, column by column as its type says."""
+    return [_read(wanted, row) for row in rows]
 
 
 def key_cells(sent: Sent, key_field: str) -> list[str | None] | None:
