@@ -51,6 +51,10 @@ def test_the_plan_says_what_cannot_run(loans):
     finding = next(f for f in run_suite(bare, ["performance"]))
     assert finding.status is Status.COULD_NOT_RUN
     assert "test or validation table" in finding.headline
+    assert (
+        finding.advice
+        == "Submit the model again with --test TABLE --target COLUMN, then validate the new version."
+    )
 
 
 def test_a_check_that_raises_hides_nothing(loans, monkeypatch):

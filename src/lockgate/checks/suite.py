@@ -31,6 +31,13 @@ SUITES: dict[str, tuple[str, ...]] = {
 }
 
 
+_BRINGS = {
+    Need.TABLE: "--train TABLE (or --test TABLE)",
+    Need.JUDGED: "--test TABLE",
+    Need.TARGET: "--target COLUMN",
+}
+
+
 @dataclass(frozen=True)
 class Planned:
     """What will happen with one check: it runs, or `lacks` says what it would need."""
@@ -102,7 +109,19 @@ def _lacking(evidence: Evidence, planned: Planned) -> Finding:
                              "Mend the model or the table, then validate again.")  # fmt: skip
     needs = "; ".join(planned.lacks)
     return could_not_run(planned.check, "the whole check", f"The check needs {needs}.",
-                         "Add what is named, then validate again.")  # fmt: skip
+                         advice_for(planned.lacks))  # fmt: skip
+
+
+def advice_for(lacks: Iterable[Need]) -> str:
+    """How to bring what a check lacks: data and target are part of the sealed version, so it is submitted again.
+
+    >>> advice_for([Need.JUDGED, Need.TARGET])
+    'Submit the model again with --test TABLE --target COLUMN, then validate the new version.'
+    """
+    options = [_BRINGS[need] for need in lacks if need in _BRINGS]
+    if not options:
+        return "See that the table has the target column and that the model answers its rows, then submit it again."
+    return f"Submit the model again with {' '.join(options)}, then validate the new version."
 
 
 def _check(name: str) -> Check:
