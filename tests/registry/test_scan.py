@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import joblib
 import lightgbm
 import numpy as np
@@ -382,6 +383,28 @@ def test_common_refusals_have_a_fix(name: str, words: str) -> None:
     with pytest.raises(Unsafe) as raised:
         of(f"c{module}\n{attribute}\n.".encode()).require_safe()
     assert words in str(raised.value)
+
+
+def test_a_lambda_written_in_by_cloudpickle_is_told_once() -> None:
+    """Whatever names its bytes ask for, there is one reason and one thing to do, and that one works."""
+    model = make_pipeline(FunctionTransformer(lambda rows: rows + 1), LogisticRegression()).fit(
+        NUMBERS, LABELS
+    )
+    with pytest.raises(Unsafe) as raised:
+        of(cloudpickle.dumps(model)).require_safe("churn")
+    assert str(raised.value.got).count("cloudpickle or dill") == 1
+    assert "a trick" not in str(raised.value.got)
+    assert raised.value.fix.startswith("write it with def in a file of its own (steps.py)")
+    assert raised.value.fix.count("save") == 1
+
+
+def test_names_that_only_do_harm_are_refused_even_when_trusted() -> None:
+    """An older allowance of such a name counts no more, and the error does not propose a new one."""
+    report = of(b"cos\nsystem\n.", trusted=["os.system"])
+    assert [refusal.name for refusal in report.refused] == ["os.system"]
+    with pytest.raises(Unsafe) as raised:
+        report.require_safe("churn")
+    assert "allow-name" not in str(raised.value)
 
 
 def test_frozen_distributions_are_refused() -> None:

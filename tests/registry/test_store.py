@@ -199,6 +199,10 @@ def test_allowed_names_are_kept_per_model(world: World) -> None:
         for wrong in ("mylib", "mylib.*", "os.system;x", ""):
             with pytest.raises(InvalidInput):
                 annotations.allow_name(tx, "churn", wrong, "reviewed", actor="root", at_us=AT_US)
+        for harmful in ("os.system", "posix.system", "builtins.eval", "builtins.__import__", "subprocess.Popen", "sys.exit",
+                        "importlib.import_module", "pickle.loads", "numpy.load", "operator.methodcaller"):  # fmt: skip
+            with pytest.raises(InvalidInput, match="never allowed"):
+                annotations.allow_name(tx, "churn", harmful, "reviewed", actor="root", at_us=AT_US)
         with pytest.raises(InvalidInput, match="reason"):
             annotations.allow_name(tx, "churn", "a.b", " ", actor="root", at_us=AT_US)
         annotations.forbid_name(tx, "churn", "mylib.steps.Clip", actor="root", at_us=AT_US)

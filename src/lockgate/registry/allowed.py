@@ -118,6 +118,48 @@ BOOSTING: dict[str, str] = {
 
 JOBLIB: dict[str, str] = {"joblib.numpy_pickle": "NumpyArrayWrapper"}
 
+# Modules whose names can only do harm while a file is loaded: they reach processes, files, networks, other code.
+_HARMFUL_MODULES = (
+    "_ctypes _pickle _posixsubprocess _socket asyncio bdb cProfile cloudpickle code codeop commands ctypes dill doctest "
+    "ensurepip fcntl ftplib http imp importlib jsonpickle marshal mmap multiprocessing nt os pdb pickle pickletools pip "
+    "pkgutil posix profile pty requests resource runpy shelve shutil site smtplib socket subprocess sys tempfile timeit "
+    "trace urllib urllib3 venv webbrowser zipimport"
+)
+_HARMFUL: dict[str, str] = {
+    "__builtin__": "*",
+    "builtins": (
+        "__build_class__ __import__ breakpoint compile delattr eval exec exit getattr globals input locals open quit setattr vars"
+    ),
+    "_io": "FileIO open open_code",
+    "functools": "reduce",
+    "io": "FileIO open open_code",
+    "joblib": "load",
+    "joblib.numpy_pickle": "load load_temporary_memmap read_array",
+    "numpy": "fromfile genfromtxt load loadtxt memmap save savetxt savez",
+    "numpy._core._internal": "_ufunc_reconstruct",
+    "numpy.testing": "*",
+    "operator": "attrgetter methodcaller",
+    "pandas": "eval read_pickle",
+    "torch": "load",
+    "types": "CodeType FunctionType LambdaType MethodType ModuleType",
+}
+
+
+def only_harms(name: str) -> bool:
+    """Whether nobody may let a file use this name, an admin neither: it runs commands, code or other files.
+
+    >>> only_harms("os.system"), only_harms("builtins.eval"), only_harms("importlib.util.find_spec"), only_harms("a.os.b")
+    (True, True, True, False)
+    """
+    module, _, attribute = name.rpartition(".")
+    if module.partition(".")[0] in _HARMFUL_MODULES.split():
+        return True
+    return any(
+        (module == known or module.startswith(f"{known}.")) and (named == "*" or attribute in named.split())
+        for known, named in _HARMFUL.items()
+    )
+
+
 ALLOWED: frozenset[str] = frozenset(
     f"{module}.{attribute}"
     for table in (PYTHON, NUMPY, SCIPY, PANDAS, SKLEARN, BOOSTING, JOBLIB)

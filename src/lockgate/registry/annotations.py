@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from lockgate.errors import InvalidInput
 from lockgate.governance import audit
+from lockgate.registry.allowed import only_harms
 from lockgate.registry.naming import VersionName, check_tag, parse_version
 from lockgate.registry.store import get_model, get_version
 from lockgate.registry.tables import allowed_names, tags, version_notes
@@ -74,13 +75,19 @@ def tag(
 def allow_name(tx: sa.Connection, model: str, name: str, reason: str, *, actor: str, at_us: int) -> None:
     """Let the scanner accept one exact global name for one model. Callers have asked for `model:trust` before.
 
-    Doing it twice changes nothing. Raises InvalidInput for anything but `package.module.Name`, and without a reason.
+    Doing it twice changes nothing. Raises InvalidInput for anything but `package.module.Name`, for a name that can
+    only do harm, and without a reason.
     """
     get_model(tx, model)
     parts = name.split(".")
     if len(parts) < 2 or not all(part.isidentifier() for part in parts) or len(name) > 300:
         raise InvalidInput(
             "not a global name", got=name[:80], allowed="package.module.Name, as the scanner shows it"
+        )
+    if only_harms(name):
+        raise InvalidInput(
+            f"'{name}' is never allowed: a file that uses it can run commands or code while it is loaded",
+            fix="put what needs it into a module of your own and submit that with --code: model code runs confined",
         )
     if not reason.strip():
         raise InvalidInput("allowing a name needs a reason", fix="say why this name is safe: --reason '...'")

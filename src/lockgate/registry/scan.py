@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockgate.errors import InvalidInput, Unsafe
-from lockgate.registry.allowed import ALLOWED
+from lockgate.registry.allowed import ALLOWED, only_harms
 from lockgate.registry.bounded import BROKEN, Bounded, open_bounded
 from lockgate.registry.inert import UNREADABLE, InertUnpickler, Name
 
 MAX_UNPACKED_BYTES = 16 * 1024**3
 _MOST_SHOWN = 10
+_TRICK = "a trick"
+_HARMFUL = "it can run commands, code or other files, and nobody may allow it"
+_WRITTEN_IN = "a function (a lambda, perhaps) was written into the file by cloudpickle or dill"
 _UNKNOWN = "it is not in the list of names that lockgate knows"
 _CODE_MAKERS = ("cloudpickle", "dill", "types")  # modules whose names mean: code was written into the file
 _OLD_JOBLIB = ("joblib.numpy_pickle_compat", "sklearn.externals.joblib")
@@ -52,14 +55,13 @@ class ScanReport:
         """This report. Raises Unsafe that names each refused name, where it stands and what can be done."""
         if not self.refused:
             return self
-        shown = [
-            f"{refusal.name} ({refusal.where}): {refusal.reason}" for refusal in self.refused[:_MOST_SHOWN]
-        ]
-        if len(self.refused) > _MOST_SHOWN:
-            shown.append(f"and {len(self.refused) - _MOST_SHOWN} more")
-        names = " ".join(refusal.name for refusal in self.refused[:_MOST_SHOWN] if refusal.reason == _UNKNOWN)
+        told = _told_once(self.refused)
+        shown = [f"{refusal.name} ({refusal.where}): {refusal.reason}" for refusal in told[:_MOST_SHOWN]]
+        if len(told) > _MOST_SHOWN:
+            shown.append(f"and {len(told) - _MOST_SHOWN} more")
+        names = " ".join(refusal.name for refusal in told[:_MOST_SHOWN] if refusal.reason == _UNKNOWN)
         fixes = dict.fromkeys(
-            refusal.fix.replace("NAMES", names).replace("MODEL", model or "MODEL") for refusal in self.refused
+            refusal.fix.replace("NAMES", names).replace("MODEL", model or "MODEL") for refusal in told
         )
         raise Unsafe(
             "the model file asks for names that lockgate does not load; nothing of it was run",
@@ -143,7 +145,7 @@ def sort_out(names: Iterable[Name], trusted: frozenset[str], shipped: frozenset[
         full, plain = str(name), "." not in name.attribute
         if plain and full in ALLOWED:
             continue
-        if plain and full in trusted:
+        if plain and full in trusted and not only_harms(full):
             by_trust.append(full)
         elif plain and _ships(name.module, shipped):
             by_code.append(full)
@@ -164,9 +166,7 @@ def _report(
     sorted_out = sort_out(reader.names, trusted, shipped)
     refused = [refusal_of(name, where.format(reader.names[name])) for name in sorted_out.refused]
     refused += [
-        Refusal(
-            "a trick", where.format(trick.position), trick.what, "save the model with a plain joblib.dump"
-        )
+        Refusal(_TRICK, where.format(trick.position), trick.what, "save the model with a plain joblib.dump")
         for trick in reader.tricks
     ]
     return ScanReport(
@@ -176,6 +176,21 @@ def _report(
         shipped=sorted_out.shipped,
         joblib=compressed or reader.arrays > 0,
     )
+
+
+def _told_once(refused: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
+    """The refusals that people read: code that was written into the file asks for many names and is one thing to mend."""
+    written = [refusal for refusal in refused if refusal.reason == _WRITTEN_IN]
+    if not written:
+        return refused
+    others = [
+        refusal
+        for refusal in refused
+        if refusal.reason not in (_WRITTEN_IN, _HARMFUL)
+        and refusal.name != _TRICK
+        and not refusal.name.startswith("builtins.")
+    ]
+    return (written[0], *others)
 
 
 def _ships(module: str, shipped: frozenset[str]) -> bool:
@@ -208,8 +223,9 @@ KNOWN: tuple[tuple[Callable[[Name], bool], str, str], ...] = (
     ),
     (
         lambda name: name.module.partition(".")[0] in _CODE_MAKERS,
-        "code was written into the file (cloudpickle or dill)",
-        "put functions and classes into a module that you pass with --code, and save with joblib.dump",
+        _WRITTEN_IN,
+        "write it with def in a file of its own (steps.py), import it from there, train and save again with joblib.dump, "
+        "and submit with --code steps.py",
     ),
     (
         lambda name: (
@@ -222,6 +238,11 @@ KNOWN: tuple[tuple[Callable[[Name], bool], str, str], ...] = (
         lambda name: name.module.startswith("scipy.stats"),
         "frozen distributions execute a stored text when they are loaded",
         "save search.best_estimator_ instead of the whole search",
+    ),
+    (
+        lambda name: only_harms(str(name)),
+        _HARMFUL,
+        "save the model again without it; what a step of yours needs goes into a module that you pass with --code",
     ),
     (
         lambda name: "." in name.attribute,
