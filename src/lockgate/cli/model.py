@@ -65,13 +65,13 @@ def compare(
     everything: Annotated[bool, typer.Option("--all", help="What is equal, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Versions side by side: metrics, parameters, signature, data."""
+    """Versions side by side: metrics, what checks measured, parameters, signature, data."""
     with connected() as lockgate:
         found = lockgate.get("/compare", version=names)
     if as_json:
         print_json(found)
         return
-    rows = [(row["section"], row["name"], *map(_value, row["values"]), "*" if row["differs"] else "")
+    rows = [(row["section"], row["name"], *_values(row), "*" if row["differs"] else "")
             for row in found["rows"] if row["differs"] or everything]  # fmt: skip
     print_table(("", "NAME", *found["versions"], "DIFFERS"), rows, empty="no difference")
 
@@ -227,6 +227,15 @@ def _print_version(found: dict[str, Any]) -> None:
     print(f"\nvalidated {when(validation['recorded_us'])} by {validation['author']}")
     for finding in validation["findings"]:
         print(f"  {finding['status']:<13} {finding['check']}: {finding['headline']}")
+
+
+def _values(row: dict[str, Any]) -> list[str]:
+    """A cell per version; a measured figure with its bounds at 95 %."""
+    bounds = row["bounds"] or [None] * len(row["values"])
+    return [
+        _value(value) + (f" [{_value(pair[0])}, {_value(pair[1])}]" if pair else "")
+        for value, pair in zip(row["values"], bounds, strict=True)
+    ]
 
 
 def _value(value: object) -> str:

@@ -14,7 +14,7 @@ from lockgate.governance.approvals import Approval, approvals_of
 from lockgate.governance.people import require
 from lockgate.governance.permissions import Permission
 from lockgate.registry.annotations import annotate, tag
-from lockgate.registry.compare import Comparison, compare
+from lockgate.registry.compare import Comparison
 from lockgate.registry.leadtime import LeadTime
 from lockgate.registry.naming import parse_version
 from lockgate.registry.store import Version, get_version
@@ -22,6 +22,7 @@ from lockgate.reports.html import report_page
 from lockgate.web.answers import answer
 from lockgate.web.auth import Asking, InHouse
 from lockgate.web.shapes import says
+from lockgate.wiring.comparing import compare_versions
 from lockgate.wiring.journey import journey
 from lockgate.wiring.names import resolve
 from lockgate.wiring.validating import waive_check
@@ -76,11 +77,11 @@ def comparison(
     me: Asking,
     versions: Annotated[list[str], Query(alias="version", min_length=2, max_length=20)],
 ) -> Response:
-    """Versions side by side: metrics, parameters, signature, data."""
+    """Versions side by side: metrics, what checks measured, parameters, signature, data."""
     with house.db.read() as tx:
         for name in versions:
             require(tx, me, Permission.MODEL_READ, parse_version(name).model)
-        return answer(compare([get_version(tx, name) for name in versions]))
+        return answer(compare_versions(tx, versions))
 
 
 @router.post("/models/{model}/versions/{version}/notes", responses=says(Version))
