@@ -79,6 +79,30 @@ def test_bad_files_are_refused_with_place_and_reason(name, body, says):
     assert name in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "sign"),
+    [
+        ("t.csv", b"age;income\n41;1,5\n", "';'"),
+        ("t.csv", b"age;income\r\n41;2.5\r\n", "';'"),
+        ("t.csv", b"age\tincome\n41\t1.5\n", "a tab"),
+        ("t.csv", b"age|income\n41|1.5\n", "'|'"),
+        ("t.tsv", b"age,income\n41,1.5\n", "','"),
+    ],
+)
+def test_another_separator_is_named_with_how_to_convert(name, body, sign):
+    """A table of one wide column is no table: the sign that parts it is named, and the call that converts it."""
+    with pytest.raises(InvalidInput, match="the separator seems to be") as refused:
+        read_table(body, name)
+    assert sign in refused.value.what
+    assert "pandas.read_csv(FILE, sep=" in refused.value.fix
+
+
+def test_one_column_may_have_any_name():
+    """A name with a semicolon in it is no separator when the rows have none; quoted text may hold it."""
+    assert read_table(b"age;years\n41\n", "t.csv").columns == ["age;years"]
+    assert read_table(b'age,note\n41,"a;b"\n', "t.csv")["note"].to_list() == ["a;b"]
+
+
 def test_a_path_that_is_not_there():
     """A missing file is NotFound, not a traceback."""
     with pytest.raises(NotFound, match="no file"):

@@ -109,6 +109,14 @@ def test_texts_survive_the_binary_form(texts: list[str]) -> None:
     assert back.tolist() == texts
 
 
+def test_a_csv_parted_by_semicolons_is_told_so() -> None:
+    """What a spreadsheet with a decimal comma writes: the error names the separator, not a missing input."""
+    for body in (b"a;b\n1,5;2\n", b"a\tb\n1\t2\n"):
+        with pytest.raises(InvalidInput, match="separator of the CSV is not a comma"):
+            invocations.read(body, "text/csv")
+    assert invocations.read(b"a,b\n1,2\n", "text/csv").columns == {"a": ["1"], "b": ["2"]}
+
+
 def test_outputs_are_written_as_they_were_asked_for() -> None:
     """One as JSON, one binary, one not at all; an unknown one is refused."""
     columns = {

@@ -19,6 +19,7 @@ from lockgate.blobs import Blobs
 from lockgate.datasets.content import digest_of_frame
 from lockgate.errors import InvalidInput, NotFound, SealBroken
 
+SEPARATORS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
 FORMATS = "parquet, csv, tsv, jsonl (one object a line), json (a list of objects)"
 
 
@@ -132,6 +133,7 @@ def _tsv(body: bytes, name: str) -> pl.DataFrame:
 
 def _separated(body: bytes, name: str, separator: str) -> pl.DataFrame:
     text = _text(body, name)
+    _refuse_other_separator(text, name, separator)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     header = next(rows)
     _refuse_repeated(header, name)
@@ -145,6 +147,25 @@ def _separated(body: bytes, name: str, separator: str) -> pl.DataFrame:
                 fix="quote values that hold the separator",
             )
     return pl.read_csv(io.BytesIO(text.encode()), separator=separator, infer_schema_length=None)
+
+
+def _refuse_other_separator(text: str, name: str, separator: str) -> None:
+    """A header that is one column of its kind, though another sign parts it and the first row alike."""
+    lines = text.split("\n", 2)
+    if len(lines) < 2 or separator in lines[0]:
+        return
+    found = next((sign for sign in SEPARATORS if sign in lines[0] and sign in lines[1]), None)
+    if found is None:
+        return
+    how, but = f"sep={found!r}", ""
+    if found == ";":
+        how, but = f"{how}, decimal=','", " (without decimal=',' where numbers are written 1.5)"
+    raise InvalidInput(
+        f"{name}: the separator seems to be {SEPARATORS[found]}",
+        got=f"one column named {lines[0].strip()[:80]!r}",
+        allowed=f"values separated by {SEPARATORS[separator]}",
+        fix=f"convert it: pandas.read_csv(FILE, {how}).to_parquet('table.parquet'){but}",
+    )
 
 
 def _json_lines(body: bytes, name: str) -> pl.DataFrame:

@@ -96,6 +96,13 @@ def _from_csv(body: bytes) -> Sent:
     if not lines or not lines[0]:
         raise InvalidInput("the CSV has no header line", fix="name the columns in the first line")
     names, rows = lines[0], [line for line in lines[1:] if line]
+    if len(names) == 1 and any(sign in names[0] for sign in ";\t"):
+        raise InvalidInput(
+            "the separator of the CSV is not a comma",
+            got=f"one column named {names[0][:80]!r}",
+            allowed="values separated by ','",
+            fix="write it with commas (pandas: to_csv(index=False)), or send JSON",
+        )
     for number, row in enumerate(rows):
         if len(row) != len(names):
             raise InvalidInput(
