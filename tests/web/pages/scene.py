@@ -216,7 +216,8 @@ def _others(world: World) -> None:
             rows=4212, largest_difference=2.2e-7, flips=0, tolerance=1e-5,
             covered=("missing: income", "unknown category: plan"))),
         data={"train": "sha256:" + "1f" * 32, "test": "sha256:" + "2e" * 32}, requirements=("lightgbm==4.6.0", "numpy==2.4.6"),
-        parameters={"num_leaves": "31", "learning_rate": "0.05"}, metrics={"roc_auc": 0.871, "log_loss": 0.312},
+        parameters={"num_leaves": "31", "learning_rate": "0.05", **{f"option_{n:02}": str(n) for n in range(20)}},
+        metrics={"roc_auc": 0.871, "log_loss": 0.312},
         files={"model/model.txt": SealedFile("0" * 64, 88_000)},
     )  # fmt: skip
     with world.db.write() as tx:

@@ -141,6 +141,16 @@ def test_findings_are_worst_first_with_plots(opened: Opened) -> None:
     expect(page.get_by_role("button", name="Start the release")).to_have_count(0)
 
 
+def test_many_parameters_are_folded(opened: Opened) -> None:
+    """Twelve of twenty-two stand on the page; the others after a click."""
+    page = opened("root")
+    page.goto("/models/car-loan/versions/1")
+    expect(page.get_by_text("option_09", exact=True)).to_be_visible()
+    expect(page.get_by_text("option_10", exact=True)).to_be_hidden()
+    page.get_by_text("10 more", exact=True).click()
+    expect(page.get_by_text("option_19", exact=True)).to_be_visible()
+
+
 def test_the_log_filters_opens_and_explains(opened: Opened) -> None:
     """A condition narrows it, a row opens to inputs and outputs, nonsense is explained on the page."""
     page = opened("ann")
