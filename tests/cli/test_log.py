@@ -24,6 +24,16 @@ def test_answers_come_before_inputs_and_wide_tables_are_cut(capsys, monkeypatch)
     assert "more inputs: --json shows all" in shown.err
 
 
+def test_times_and_errors_are_short(capsys, monkeypatch):
+    """A time is shown to the second, an error by its first sixty characters."""
+    monkeypatch.setenv("COLUMNS", "200")
+    _print([{**ROW, "at": "2026-01-02T03:04:05.678901+00:00", "error": "x" * 100}])
+    shown = capsys.readouterr().out
+    assert "2026-01-02 03:04:05 " in shown
+    assert "x" * 57 + "..." in shown
+    assert "x" * 58 not in shown
+
+
 def test_a_narrow_table_is_whole(capsys, monkeypatch):
     """Two inputs fit, and nothing is said about more."""
     monkeypatch.setenv("COLUMNS", "160")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lockgate.cli.show import AsJson, new_group, print_json, print_table, when
+from lockgate.cli.show import AsJson, counted, new_group, print_json, print_table, when
 from lockgate.client.transport import connected
 
 app = new_group("Show and verify the audit log.")
@@ -52,10 +52,10 @@ def verify(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     elif found["whole"]:
-        print(f"whole: {found['rows']} rows, signed up to row {found['signed_to']}"
-              f" by {found['checkpoints']} checkpoints")  # fmt: skip
+        print(f"whole: {counted(found['rows'], 'row')}, signed up to row {found['signed_to']}"
+              f" by {counted(found['checkpoints'], 'checkpoint')}")  # fmt: skip
     else:
-        print(f"NOT whole: {len(found['faults'])} faults in {found['rows']} rows")
+        print(f"NOT whole: {counted(len(found['faults']), 'fault')} in {counted(found['rows'], 'row')}")
         for fault in found["faults"]:
             print(f"  row {fault['seq']}: {fault['what']} ({fault['kind']})")
     if not found["whole"]:

@@ -18,6 +18,7 @@ from lockgate.errors import InvalidInput
 app = new_app("Ask the prediction log.")
 FORMATS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".ndjson": "json"}
 WIDTH = 160  # where there is no terminal to measure
+MOST_LETTERS = 60  # of an error in the table; --json shows all
 FIRST = ("at", "id", "version", "status", "latency_us", "key")  # what people look at first
 
 
@@ -57,9 +58,11 @@ def _print(rows: list[dict[str, object]]) -> None:
     ]
     names += [name for name in given if name.startswith("out.")]
     inputs = [name for name in given if name.startswith("in.")]
-    table = {name: [name.upper(), *(_cell(row.get(name)) for row in rows)] for name in (*names, *inputs)}
+    table = {
+        name: [name.upper(), *(_shown(name, row.get(name)) for row in rows)] for name in (*names, *inputs)
+    }
     shown = names + inputs[: _fitting(table, names, inputs)]
-    print_table([name.upper() for name in shown], [[_cell(row.get(name)) for name in shown] for row in rows],
+    print_table([name.upper() for name in shown], [[_shown(name, row.get(name)) for name in shown] for row in rows],
                 empty="no predictions found")  # fmt: skip
     if len(shown) < len(table):
         left = len(table) - len(shown)
@@ -78,6 +81,16 @@ def _fitting(table: dict[str, list[str]], names: list[str], inputs: list[str]) -
         if used > room and place:
             return place
     return len(inputs)
+
+
+def _shown(name: str, value: object) -> str:
+    """A cell: times to the second, errors by their beginning."""
+    text = _cell(value)
+    if name == "at":
+        return text[:19].replace("T", " ")
+    if name == "error" and len(text) > MOST_LETTERS:
+        return f"{text[: MOST_LETTERS - 3]}..."
+    return text
 
 
 def _cell(value: object) -> str:

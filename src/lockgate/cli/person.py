@@ -28,7 +28,8 @@ def add(
         print_json(person)
     else:
         print(f"{person['id']} is entered, without a role yet")
-        print(f"  next: lockgate grant {person['id']} builder; lockgate key create {person['id']}")
+        role = "caller" if application else "builder"
+        print(f"  next: lockgate grant {person['id']} {role}; lockgate key create {person['id']}")
 
 
 @app.command("list")

@@ -63,6 +63,15 @@ def when(at_us: int | None) -> str:
     return iso(at_us)[:19].replace("T", " ") if at_us else ""
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "fault"), counted(2, "fault")
+    ('1 fault', '2 faults')
+    """
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Shows a job: a bar on a terminal, else one quiet line per phase, on standard error."""
