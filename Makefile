@@ -57,4 +57,4 @@ pins: $(READY) ## resolve the hashed requirement files again
 	scripts/pins
 
 clean: ## remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .demo
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .cache .demo
