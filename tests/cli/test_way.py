@@ -161,6 +161,14 @@ def test_a_second_box_on_the_same_home_or_port(live):
     assert "--gateway-port" in elsewhere.stderr
 
 
+def test_the_gateways_address_is_not_the_consoles(live):
+    """LOCKGATE_URL with the gateway's port: exit status 7, and which address is wanted."""
+    done = live.near("model", "list", key=live.key, url=live.gateway)
+    assert done.returncode == 7
+    assert "names the gateway" in done.stderr
+    assert "8400" in done.stderr
+
+
 def test_interrupted_in_the_middle(lockgate, work, tmp_path):
     """Ctrl-C during a submission: one word, exit status 130, at once, nothing half-made; the same again works."""
     words = [

@@ -23,6 +23,7 @@ from lockgate.errors import InvalidInput, LockgateError, TimedOut, Unauthorized,
 CONNECT_S, ANSWER_S = 5.0, 600.0
 FIRST_POLL_S, LAST_POLL_S = 0.02, 0.5
 CHUNK_BYTES = 1 << 20
+GATEWAYS_WORDS = "there is nothing at /api/"  # what the gateway says to a verb
 # The near one brings the whole control plane along; a laptop that speaks to a far box never loads it.
 NEAR = "lockgate.client.near"
 
@@ -176,6 +177,12 @@ def _raise_for(response: httpx.Response) -> None:
     except msgspec.DecodeError as error:
         raise Unavailable(f"this is no lockgate: status {response.status_code} without JSON",
                           fix="see LOCKGATE_URL") from error  # fmt: skip
+    if str(body.get("what", "")).startswith(GATEWAYS_WORDS):
+        raise Unavailable(
+            "LOCKGATE_URL names the gateway, which answers the callers of models; verbs speak to the console",
+            got=f"{response.request.url.scheme}://{response.request.url.netloc.decode()}",
+            allowed="the console's address, as in http://HOST:8400",
+        )
     raise error_from(body)
 
 
