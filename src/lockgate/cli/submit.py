@@ -59,7 +59,7 @@ def submit(
             project=project, progress=show, **settings,
         )  # fmt: skip
     if as_json:
-        print_json(done)
+        print_json(done.json)
         return
     version = done["version"]
     full = f"{version['model']}/{version['number']}"

@@ -39,9 +39,9 @@ def validate(
         found = work.validate(version, suite, progress=show)
     if html is not None:
         _write(html, work.report(f"{found['model']}/{found['version']}"))
-    validation = msgspec.convert(found, Validation)
+    validation = msgspec.convert(found.json, Validation)
     if as_json:
-        print_json(found)
+        print_json(found.json)
     else:
         _print(validation)
     if validation.blocking:

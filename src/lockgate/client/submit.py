@@ -14,6 +14,7 @@ import msgspec
 
 from lockgate.client.naming import model_only
 from lockgate.client.packing import Parcel, commit_of, pack, zipped
+from lockgate.client.results import SubmittedVersion
 from lockgate.client.transport import Progress, connected
 from lockgate.config import PROJECT_NAME, ModelConfig, load_project
 from lockgate.errors import InvalidInput
@@ -45,8 +46,8 @@ def submit(
     home: str | Path | None = None,
     progress: Progress | None = None,
     **settings: Any,
-) -> dict[str, Any]:
-    """Make a sealed version of a model and return it: `version`, `new`, `remarks`.
+) -> SubmittedVersion:
+    """Make a sealed version of a model and return it, with its name, digest, remarks and what to call next.
 
     `model`: a fitted estimator, a function or class with its module, the path of a model file or folder, or an address
     of MLflow at MLFLOW_TRACKING_URI. `train`, `validation`, `test`: data frames or paths. `requirements`: a file with
@@ -81,7 +82,7 @@ def submit(
             fields["requirements"] = "\n".join(pins_of_globals(parcel.globals))  # of here, where it was made
         files = [*_model_files(parcel, stack), *_data_files(data, stack)]
         job = lockgate.upload(f"/models/{name}/versions", fields, files)
-        done: dict[str, Any] = lockgate.wait(job, progress)
+        done = SubmittedVersion(lockgate.wait(job, progress))
     return done
 
 

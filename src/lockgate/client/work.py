@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.client.naming import version_path
+from lockgate.client.results import Validated
 from lockgate.client.transport import Progress, connected
 from lockgate.errors import Conflict, InvalidInput
 
@@ -18,11 +19,11 @@ def validate(
     *,
     home: str | Path | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Validated:
     """Run the checks on a version (`churn/3`; `churn`: the newest) and return the recorded validation."""
     with connected(home) as lockgate:
         job = lockgate.post(f"{version_path(version)}/validate", {"suite": suite})
-        found: dict[str, Any] = lockgate.wait(job, progress)
+        found = Validated(lockgate.wait(job, progress))
     return found
 
 
