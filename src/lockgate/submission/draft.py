@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 
 from lockgate.config import EnvironmentConfig, Home, ModelConfig
-from lockgate.datasets.columns import columns_from
 from lockgate.errors import InvalidInput, PredictionFailed
 from lockgate.inference.compiled import Graph
 from lockgate.inference.environment import interpreter_for
@@ -29,9 +28,10 @@ from lockgate.inference.workshop import (
 from lockgate.late import late
 from lockgate.registry.example import EXAMPLE_NAME, Columns, Example, encode_example
 from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Task
-from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
+from lockgate.registry.signature import DataType, Field, Signature
 from lockgate.submission.lock import completed, pins_from, pins_of_distributions
 from lockgate.submission.parts import Progress, Stage, Submission
+from lockgate.submission.rows import rows_for
 from lockgate.submission.signature import answer_of, inputs_of, task_of
 from lockgate.submission.source import Source
 
@@ -41,10 +41,8 @@ else:
     onnx = late("onnx")
 
 EXAMPLE_ROWS = 16
-FEWEST_ROWS = 10  # of MLflow's example: with fewer, shuffling the columns makes nothing new
 DESCRIBED_ROWS = 50
 REQUIREMENTS_NAME = "requirements.txt"
-NO_DATA = "no data were submitted, so parity could not be proven: submit again with --train rows.parquet"
 
 
 @dataclass(frozen=True)
@@ -90,8 +88,9 @@ def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progres
     inputs = inputs_of(
         source.framework, first, job.frames, source.inputs, settings=settings, leave_out=job.asked.leave_out
     )
-    real, without = _real(job, Signature(inputs=inputs, outputs=()))
-    rows = real if real is not None else _blank(inputs)
+    rows, without = rows_for(
+        Signature(inputs=inputs, outputs=()), job.frames, source.example, leave_out=job.beside()
+    )
     with open_draft(job.draft(inputs), python=python, memory_mb=environment.memory_mb) as bench:
         described = _described(bench, rows)
         answer = answer_of(described, settings, job.frames)
@@ -162,44 +161,6 @@ def _interpreter(pins: tuple[str, ...], source: Source, home: Home, environment:
         requirements=pins,
     )
     return interpreter_for(wished, home, environment)
-
-
-def _real(job: Job, signature: Signature) -> tuple[Columns | None, str | None]:
-    """Real rows for the model, and why nothing can be proven on them (None: it can).
-
-    Submitted data count; else the example that MLflow kept, when it fits and is no mere sketch.
-    """
-    if job.frames or job.source.example is None:
-        real = _rows(job.frames, signature, job.beside())
-        return real, NO_DATA if real is None else None
-    try:
-        rows = columns_from(job.source.example, signature, leave_out=job.beside())
-    except InvalidInput as error:
-        return None, f"{NO_DATA} (MLflow's input example does not fit: {error.what})"
-    count = job.source.example.height
-    if count < FEWEST_ROWS:
-        return rows, f"{NO_DATA} (MLflow's input example holds {count} rows; {FEWEST_ROWS} are the fewest)"
-    return rows, None
-
-
-def _rows(frames: dict[str, pl.DataFrame], signature: Signature, leave_out: list[str]) -> Columns | None:
-    """Real rows for the model: those of the first data set that is there, in a fixed random order."""
-    frame = next((frames[name] for name in ("train", "validation", "test") if name in frames), None)
-    if frame is None:
-        return None
-    columns = columns_from(frame, signature, leave_out=leave_out)
-    order = np.random.default_rng(0).permutation(frame.height)
-    return {name: array[order] for name, array in columns.items()}
-
-
-def _blank(inputs: tuple[Field, ...]) -> Columns:
-    """One row of zeros and empty texts, when there are no data."""
-    return {
-        field.name: np.full((1, *(max(1, size) for size in field.shape)), "", dtype=object)
-        if field.datatype is DataType.BYTES
-        else np.zeros((1, *(max(1, size) for size in field.shape)), dtype=NUMPY_TYPES[field.datatype])
-        for field in inputs
-    }
 
 
 def _described(bench: Workbench, rows: Columns) -> Description:
