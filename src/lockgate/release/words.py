@@ -39,18 +39,7 @@ def plan_sentences(plan: ReleasePlan, traffic: Traffic) -> tuple[str, ...]:
         said.append(
             "The model is not pure (a call costs or changes something): no shadow and no second answer in one request."
         )
-    if plan.stages:
-        steps = ", ".join(percent(w) for w in plan.stages)
-        unit = "caller by caller (by key)" if plan.stick is Stick.KEY else "request by request (too few keys)"
-        said.append(
-            f"Canary: {steps} of traffic, {unit}; each step lasts at least {span(min(plan.stage_min_s))} "
-            f"and {min(plan.stage_requests)} requests of the canary, the last at least {span(plan.stage_min_s[-1])}."
-        )
-    if plan.stages:
-        least = plan.p99_limit_ms or FAST_MS
-        said.append(
-            f"Slow means slower than {least:g} ms and than the live version usually is; goal.p99_ms sets the limit."
-        )
+    said += _canary_sentences(plan)
     said.append(
         f"Watch: {span(plan.watch_s)} with all traffic"
         + (" while the previous version stays loaded." if not plan.first else ".")
@@ -59,6 +48,19 @@ def plan_sentences(plan: ReleasePlan, traffic: Traffic) -> tuple[str, ...]:
         f"False rollbacks: at most {percent(plan.alpha)} of harmless releases, at any number of looks."
     )
     return tuple(said)
+
+
+def _canary_sentences(plan: ReleasePlan) -> list[str]:
+    if not plan.stages:
+        return []
+    steps = ", ".join(percent(w) for w in plan.stages)
+    unit = "caller by caller (by key)" if plan.stick is Stick.KEY else "request by request (too few keys)"
+    least = plan.p99_limit_ms or FAST_MS
+    return [
+        f"Canary: {steps} of traffic, {unit}; each step lasts at least {span(min(plan.stage_min_s))} "
+        f"and {min(plan.stage_requests)} requests of the canary, the last at least {span(plan.stage_min_s[-1])}.",
+        f"Slow means slower than {least:g} ms and than the live version usually is; goal.p99_ms sets the limit.",
+    ]
 
 
 def unseen_sentences(plan: ReleasePlan, traffic: Traffic, settings: ReleaseConfig) -> tuple[str, ...]:
