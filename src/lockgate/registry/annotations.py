@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from lockgate.config import ModelConfig
 from lockgate.errors import InvalidInput
 from lockgate.governance import audit
 from lockgate.registry.allowed import only_harms
 from lockgate.registry.naming import VersionName, check_tag, parse_version
-from lockgate.registry.store import get_model, get_version
+from lockgate.registry.store import create_model, get_model, get_version, list_models
 from lockgate.registry.tables import allowed_names, tags, version_notes
 
 MAX_NOTE = 100_000
@@ -75,10 +76,10 @@ def tag(
 def allow_name(tx: sa.Connection, model: str, name: str, reason: str, *, actor: str, at_us: int) -> None:
     """Let the scanner accept one exact global name for one model. Callers have asked for `model:trust` before.
 
+    The first version of a model may need a name before there is a model: then it is entered, with default settings.
     Doing it twice changes nothing. Raises InvalidInput for anything but `package.module.Name`, for a name that can
     only do harm, and without a reason.
     """
-    get_model(tx, model)
     parts = name.split(".")
     if len(parts) < 2 or not all(part.isidentifier() for part in parts) or len(name) > 300:
         raise InvalidInput(
@@ -91,6 +92,8 @@ def allow_name(tx: sa.Connection, model: str, name: str, reason: str, *, actor: 
         )
     if not reason.strip():
         raise InvalidInput("allowing a name needs a reason", fix="say why this name is safe: --reason '...'")
+    if model not in {found.name for found in list_models(tx)}:
+        create_model(tx, model, ModelConfig(), actor=actor, at_us=at_us)
     if name in {found.name for found in allowed_names_of(tx, model)}:
         return
     row = {"model": model, "name": name, "reason": reason, "allowed_by": actor, "allowed_us": at_us}
