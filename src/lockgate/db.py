@@ -7,6 +7,7 @@ race. Each room declares its tables on `metadata` in its `tables.py`; `lockgate/
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -98,16 +99,35 @@ def open_database(url: str) -> Database:
 
 def migrate(database: Database) -> None:
     """Bring the schema to the newest revision; does nothing when it is there already."""
+    newest = max(path.stem for path in (MIGRATIONS / "versions").glob("0*.py"))
     try:
-        if _revision(database) == max(path.stem for path in (MIGRATIONS / "versions").glob("0*.py")):
+        if _revision(database) == newest:
             return
-        settings = config.Config()
-        settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        with database.engine.connect() as connection:
-            settings.attributes["connection"] = connection
-            command.upgrade(settings, "head")
+        with _turn(database):
+            if _revision(database) != newest:
+                _upgrade(database)
     except sa.exc.OperationalError as error:
         raise _unavailable(error) from error
+
+
+def _upgrade(database: Database) -> None:
+    settings = config.Config()
+    settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with database.engine.connect() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
+
+
+@contextmanager
+def _turn(database: Database) -> Iterator[None]:
+    """One process migrates a SQLite file at a time; PostgreSQL has its own lock for that, in the migrations."""
+    file = database.engine.url.database if database.dialect == "sqlite" else None
+    if not file or not Path(file).parent.is_dir():
+        yield
+        return
+    with Path(f"{file}.migrating").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _revision(database: Database) -> str | None:
