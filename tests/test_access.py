@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.access import Access, AccessShelf, Caller, key_hash, may_call
-from lockgate.errors import Forbidden, Unauthorized
+from lockgate.access import Access, AccessShelf, Caller, key_hash, may_call, parse_rate, require_read
+from lockgate.errors import Forbidden, InvalidInput, Unauthorized
 
 SNAPSHOT = Access(
     callers={key_hash("lg_shop"): Caller("shop", ("churn",)), key_hash("lg_ada"): Caller("ada", ("*",))}
@@ -54,3 +54,20 @@ def test_the_snapshot_holds_no_key(tmp_path: Path) -> None:
     """Reading the published file gives hashes, not keys."""
     AccessShelf(tmp_path).publish(SNAPSHOT)
     assert all(b"lg_shop" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_who_may_look_need_not_be_able_to_call() -> None:
+    """A viewer reads a model's metadata and calls nothing; who calls it may look at it; others are refused alike."""
+    viewer, shop = Caller("vera", (), ("churn",)), Caller("shop", ("fraud",))
+    require_read(viewer, "churn")
+    require_read(shop, "fraud")
+    for caller, model in ((viewer, "fraud"), (shop, "churn"), (shop, "no-such-model")):
+        with pytest.raises(Forbidden, match="may not call"):
+            require_read(caller, model)
+
+
+@pytest.mark.parametrize("text", ["100", "100/day", "x/s", "0/s", "-5/s", "nan/s", "inf/s", "1e9/s", ""])
+def test_a_rate_that_cannot_be_meant_is_refused(text: str) -> None:
+    """InvalidInput shows how a rate is written."""
+    with pytest.raises(InvalidInput, match="as in 100/s"):
+        parse_rate(text)

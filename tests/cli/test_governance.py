@@ -38,6 +38,19 @@ def test_a_wrong_and_a_revoked_key(lockgate):
     assert lockgate("audit", key="lg_nobody").returncode == 3
 
 
+def test_a_key_with_a_limit_says_so(lockgate):
+    """Made with a rate, shown in the list, changed, and given the default again; a wrong rate is exit status 2."""
+    assert lockgate("key", "create", "--rate", "6000/min", "--burst", "200").returncode == 0
+    row = json.loads(lockgate("key", "list", "--json").stdout)[0]
+    assert (row["rate_per_s"], row["burst"]) == (100.0, 200)
+    assert "100/s, burst 200" in lockgate("key", "list").stdout
+    assert "30/min" in lockgate("key", "limit", str(row["id"]), "--rate", "0.5/s").stdout
+    assert "default" in lockgate("key", "limit", str(row["id"])).stdout
+    wrong = lockgate("key", "create", "--rate", "many")
+    assert wrong.returncode == 2
+    assert "as in 100/s" in wrong.stderr
+
+
 def test_a_deactivated_person(lockgate):
     """Their key stops to work, and works again when they are activated."""
     key = key_of(lockgate, "anna", "auditor")

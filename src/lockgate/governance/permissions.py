@@ -11,6 +11,7 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     LABELS_WRITE = "labels:write"
     LOG_READ = "log:read"
+    METRICS_READ = "metrics:read"  # the gateway's numbers, which name every model
     MODEL_ANNOTATE = "model:annotate"
     MODEL_CREATE = "model:create"
     MODEL_READ = "model:read"
@@ -40,6 +41,7 @@ class RoleName(StrEnum):
     VALIDATOR = "validator"
     APPROVER = "approver"
     AUDITOR = "auditor"
+    MONITOR = "monitor"  # what a metrics collector needs, and no more
     ADMIN = "admin"
 
 
@@ -65,7 +67,9 @@ ROLES: dict[RoleName, frozenset[Permission]] = {
     RoleName.APPROVER: _WATCH
     | _BRAKE
     | {Permission.RELEASE_APPROVE, Permission.RELEASE_PROMOTE, Permission.RELEASE_RESUME},
-    RoleName.AUDITOR: _READ | {Permission.AUDIT_READ, Permission.LOG_READ, Permission.PERSON_READ},
+    RoleName.AUDITOR: _READ
+    | {Permission.AUDIT_READ, Permission.LOG_READ, Permission.METRICS_READ, Permission.PERSON_READ},
+    RoleName.MONITOR: frozenset({Permission.METRICS_READ}),
     RoleName.ADMIN: frozenset(Permission),
 }
 
@@ -73,6 +77,7 @@ SENTENCES: dict[Permission, str] = {
     Permission.AUDIT_READ: "read the audit log",
     Permission.LABELS_WRITE: "hand in labels",
     Permission.LOG_READ: "read the prediction log",
+    Permission.METRICS_READ: "read the gateway's metrics",
     Permission.MODEL_ANNOTATE: "write notes and tags",
     Permission.MODEL_CREATE: "create a model",
     Permission.MODEL_READ: "see a model",

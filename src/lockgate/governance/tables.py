@@ -37,6 +37,8 @@ keys = sa.Table(
     sa.Column("created_by", sa.String(64), nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("revoked_us", sa.BigInteger),
+    sa.Column("rate_per_s", sa.Float),  # requests a second at the gateway; null: the gateway's default
+    sa.Column("burst", sa.Integer),
 )
 
 policies = sa.Table(

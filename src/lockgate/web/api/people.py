@@ -8,8 +8,8 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from lockgate.access import EVERY_MODEL
-from lockgate.governance.keys import KeyRow, create_key, list_keys, revoke_key
+from lockgate.access import EVERY_MODEL, parse_rate
+from lockgate.governance.keys import KeyRow, Limit, create_key, limit_key, list_keys, revoke_key
 from lockgate.governance.people import (
     Grant,
     Person,
@@ -69,6 +69,16 @@ class NewKey(BaseModel):
     model_config = ConfigDict(extra="forbid")
     person: str | None = None
     label: str = Field("", max_length=200)
+    rate: str | None = Field(None, description="what the key may send to the gateway, as in 100/s")
+    burst: int | None = None
+
+
+class NewLimit(BaseModel):
+    """What a key may send to the gateway; nothing: the gateway's default."""
+
+    model_config = ConfigDict(extra="forbid")
+    rate: str | None = None
+    burst: int | None = None
 
 
 class Activity(BaseModel):
@@ -144,7 +154,8 @@ def make_key(new: NewKey, house: InHouse, me: Asking) -> Response:
     """A new key, shown this once."""
     with house.db.write() as tx:
         owner = get_person(tx, new.person) if new.person else me
-        key, row = create_key(tx, owner, label=new.label, by=me, at_us=house.clock.now_us())
+        limit = _limit(new.rate, new.burst)
+        key, row = create_key(tx, owner, label=new.label, by=me, at_us=house.clock.now_us(), limit=limit)
     house.publish_access()
     return answer(KeyShown(key, row))
 
@@ -156,3 +167,17 @@ def end_key(number: int, house: InHouse, me: Asking) -> Response:
         row = revoke_key(tx, number, by=me, at_us=house.clock.now_us())
     house.publish_access()
     return answer(row)
+
+
+@router.post("/keys/{number}/limit", responses=says(KeyRow))
+def change_limit(number: int, new: NewLimit, house: InHouse, me: Asking) -> Response:
+    """Give a key another limit, in force with its next request."""
+    with house.db.write() as tx:
+        limit = _limit(new.rate, new.burst)
+        row = limit_key(tx, number, limit, by=me, at_us=house.clock.now_us())
+    house.publish_access()
+    return answer(row)
+
+
+def _limit(rate: str | None, burst: int | None) -> Limit:
+    return Limit(parse_rate(rate) if rate is not None else None, burst)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Form
 from starlette.responses import Response
 
-from lockgate.access import EVERY_MODEL
+from lockgate.access import EVERY_MODEL, rate_words
 from lockgate.errors import InvalidInput, LockgateError, http_status
 from lockgate.governance.keys import create_key, list_keys, revoke_key
 from lockgate.governance.people import (
@@ -138,6 +138,7 @@ def _show(
             status=http_status(problem) if problem else 200,
             everyone=everyone,
             keys=list_keys(tx),
+            rate_words=rate_words,
             roles=[role.value for role in RoleName],
             models=[model.name for model in list_models(tx)],
             may_write=may(tx, looking.person, Permission.PERSON_WRITE),
