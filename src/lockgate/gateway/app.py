@@ -17,10 +17,11 @@ from lockgate.gateway.bodies import BodyReader
 from lockgate.gateway.door import Door
 from lockgate.gateway.job import Reply
 from lockgate.gateway.metrics import Metrics, exposition, gather
+from lockgate.gateway.openapi import document
 from lockgate.gateway.predict import Predictor, Reader
-from lockgate.gateway.protocols import invocations, oip
+from lockgate.gateway.protocols import compression, invocations, oip, v1
 from lockgate.gateway.recorder import Recorder
-from lockgate.gateway.refusals import JSON, UnsupportedType, WrongMethod, internal, refusal
+from lockgate.gateway.refusals import JSON, NotOffered, WrongMethod, internal, refusal
 from lockgate.gateway.router import Router
 from lockgate.traffic import Role
 
@@ -53,6 +54,8 @@ class App:
         limit_bytes = round(parts.config.max_body_mb * 1_000_000)
         self._bodies = BodyReader(limit_bytes=limit_bytes, timeout_s=parts.config.body_timeout_s)
         self._plain = {
+            "/": self._alive,
+            "/openapi.json": self._openapi,
             "/v2": self._server,
             "/v2/health/live": self._live,
             "/v2/health/ready": self._ready,
@@ -92,6 +95,8 @@ class App:
                 return await self._invoke(scope, protocol, self._named(scope))
             case ["models", model, "invocations"]:
                 return await self._invoke(scope, protocol, model)
+            case ["v1", "models", call] if ":" in call:
+                return await self._call(scope, protocol, call)
         _only(scope, "GET", "HEAD")
         return self._look_up(scope, steps)
 
@@ -111,9 +116,26 @@ class App:
             case ["v2", "models", model, "versions", version, "ready"]:
                 arms = self._parts.router.served(model).route.arms
                 return _state(ready=any(arm.version == _number(version) for arm in arms))
+            case ["v1", "models", *model]:
+                return self._look_up_v1(scope, model)
         raise NotFound(
             f"there is nothing at {scope.path}", fix="predictions: POST /v2/models/NAME/infer or /invocations"
         )
+
+    def _look_up_v1(self, scope: Any, steps: list[str]) -> Reply:
+        """KServe's v1: the models that the caller may ask, or whether one answers."""
+        if not steps:
+            sent = scope.headers.get("authorization"), scope.headers.get("x-api-key")
+            return _json({"models": self._parts.door.allowed(*sent, self._parts.router.models)})
+        model = "/".join(steps)
+        ready = self._parts.router.served(model).problem is None
+        return _json({"name": model, "ready": ready}, 200 if ready else 503)
+
+    def _alive(self) -> Reply:
+        return _json({"status": "alive"})
+
+    def _openapi(self) -> Reply:
+        return Reply(200, [JSON], document(self._parts.version))
 
     def _server(self) -> Reply:
         return _json({"name": NAME, "version": self._parts.version, "extensions": EXTENSIONS})
@@ -141,6 +163,17 @@ class App:
             scope, protocol, (model, None), lambda body: (invocations.read(body, kind), invocations.write)
         )
 
+    async def _call(self, scope: Any, protocol: Any, call: str) -> Reply:
+        """KServe's v1: NAME:predict."""
+        model, _, verb = call.rpartition(":")
+        if verb == "predict":
+            return await self._predict(scope, protocol, (model, None), lambda body: (v1.read(body), v1.write))
+        _only(scope, "POST")
+        self._admit(scope.headers, model)
+        if verb == "explain":
+            raise NotOffered("explanations are not given here", allowed=f"/v1/models/{model}:predict")
+        raise NotFound(f"'{verb}' is not a call of the v1 protocol", allowed="predict")
+
     async def _predict(self, scope: Any, protocol: Any, which: tuple[str, int | None], read: Reader) -> Reply:
         _only(scope, "POST")
         headers = scope.headers
@@ -148,16 +181,13 @@ class App:
         caller = self._admit(headers, model)
         asked = self._parts.predictor.ask(model, version, caller, headers)
         try:
-            if headers.get("content-encoding", "identity") != "identity":
-                raise UnsupportedType(
-                    "compressed bodies are not read",
-                    got=headers.get("content-encoding"),
-                    fix="send the body uncompressed",
-                )
             body = await self._bodies.read(protocol, headers)
         except LockgateError as error:
             return _closing(self._parts.predictor.refuse(asked, error))
-        return await self._parts.predictor.answer(asked, body, read)
+        reply = await self._parts.predictor.answer(asked, body, read)
+        if len(reply.content) >= compression.ANSWER_FROM_BYTES:
+            return await _packed(reply, headers.get("accept-encoding"))
+        return reply
 
     def _admit(self, headers: Any, model: str) -> str:
         return self._parts.door.admit(headers.get("authorization"), headers.get("x-api-key"), model)
@@ -226,6 +256,15 @@ def _json(body: dict[str, Any], status: int = 200) -> Reply:
 
 def _state(*, ready: bool) -> Reply:
     return _json({"ready": ready}, 200 if ready else 503)
+
+
+async def _packed(reply: Reply, accepted: str | None) -> Reply:
+    """A large reply, compressed for a caller who asks for that."""
+    kind = None if accepted is None else compression.chosen(accepted)
+    if kind is None:
+        return reply
+    headers = [*reply.headers, ("content-encoding", kind), ("vary", "accept-encoding")]
+    return Reply(reply.status, headers, await compression.packed(reply.content, kind))
 
 
 def _closing(reply: Reply) -> Reply:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from lockgate.errors import InvalidInput, TooLarge
 from lockgate.gateway.predict import Headers
+from lockgate.gateway.protocols.compression import inflated
 from lockgate.gateway.refusals import UploadTooSlow
 
 # Read and thrown away before a refusal, so that the caller sees the refusal and not a broken pipe.
@@ -39,7 +40,7 @@ class BodyReader:
         self._overdue: set[asyncio.Task[object]] = set()
 
     async def read(self, stream: Stream, headers: Headers) -> bytes:
-        """The body. Raises TooLarge, InvalidInput and UploadTooSlow."""
+        """The body, inflated. Raises TooLarge, InvalidInput, UnsupportedType and UploadTooSlow."""
         length = headers.get("content-length")
         if length is not None and not length.isdigit():
             raise InvalidInput("the header Content-Length is not a number", got=length)
@@ -48,8 +49,11 @@ class BodyReader:
         self._since[task] = time.monotonic()
         try:
             if length is not None and int(length) <= self._limit_bytes:
-                return await stream()
-            return await _in_pieces(stream, self._limit_bytes, None if length is None else int(length))
+                body = await stream()
+            else:
+                body = await _in_pieces(stream, self._limit_bytes, None if length is None else int(length))
+            encoding = headers.get("content-encoding")
+            return body if encoding is None else await inflated(body, encoding, self._limit_bytes)
         except asyncio.CancelledError:
             if task not in self._overdue:
                 raise

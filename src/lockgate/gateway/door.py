@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from lockgate.access import Access, AccessShelf, may_call
-from lockgate.errors import Unauthorized
+from lockgate.errors import Forbidden, Unauthorized
 
 KNOWN = 10_000  # answers kept; then forgotten, so that guessing keys costs no memory
 READ_AGAIN_S = 0.2
@@ -45,6 +45,17 @@ class Door:
                 self._known.clear()
             self._known[key, model] = person
         return person
+
+    def allowed(self, authorization: str | None, api_key: str | None, models: list[str]) -> list[str]:
+        """Those of the models that the caller may ask, without a word about the others. Raises Unauthorized."""
+        found = []
+        for model in models:
+            try:
+                self.admit(authorization, api_key, model)
+            except Forbidden:
+                continue
+            found.append(model)
+        return found
 
     def _read(self) -> None:
         if time.monotonic() < self._read_again_s:

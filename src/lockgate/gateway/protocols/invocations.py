@@ -67,17 +67,19 @@ def _records(value: Any) -> Sent:
     return Sent(columns={name: [row.get(name) for row in value] for name in names})
 
 
-def _inputs(value: Any) -> Sent:
+def inputs(value: Any) -> Sent:
+    """Lists by name, or a list of rows. Raises InvalidInput."""
     if isinstance(value, dict):
         return Sent(
             columns={name: cells if isinstance(cells, list) else [cells] for name, cells in value.items()}
         )
     if not isinstance(value, list):
         raise InvalidInput("inputs must be a list of rows or lists by name", got=type(value).__name__)
-    return _instances(value)
+    return instances(value)
 
 
-def _instances(value: Any) -> Sent:
+def instances(value: Any) -> Sent:
+    """Rows: each a list, an object, or one value of the only input. Raises InvalidInput."""
     if not isinstance(value, list):
         raise InvalidInput("instances must be a list of rows", got=type(value).__name__)
     if value and all(isinstance(row, dict) for row in value):
@@ -121,6 +123,6 @@ def _is_names(value: Any) -> bool:
 _READERS = {
     "dataframe_split": _split,
     "dataframe_records": _records,
-    "inputs": _inputs,
-    "instances": _instances,
+    "inputs": inputs,
+    "instances": instances,
 }

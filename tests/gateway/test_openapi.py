@@ -1,0 +1,59 @@
+"""The OpenAPI document tells of every address, and what it says of answers is so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lockgate.gateway.openapi_shapes import SHAPES
+
+ANSWERING = ("churn", "1")
+
+
+def references(value: Any) -> list[str]:
+    """Every `$ref` in it."""
+    if isinstance(value, dict):
+        own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        return own + [found for inner in value.values() for found in references(inner)]
+    return [found for inner in value for found in references(inner)] if isinstance(value, list) else []
+
+
+def test_every_address_is_there_and_answers_as_told(shared: Any) -> None:
+    """Each GET gives a status and a content type of the document; each POST refuses an empty body by one of its statuses."""
+    with shared.client() as client:
+        document = client.get("/openapi.json").json()
+        assert document["openapi"].startswith("3.1")
+        for path, item in document["paths"].items():
+            address = path.replace("{model}", ANSWERING[0]).replace("{version}", ANSWERING[1])
+            (method,) = item
+            response = client.request(method, address)
+            told = item[method]["responses"]
+            assert str(response.status_code) in told, (path, response.status_code, response.text)
+            kind = response.headers["content-type"].partition(";")[0]
+            assert kind in told[str(response.status_code)]["content"], (path, kind)
+            other = client.request("DELETE", address)
+            assert (other.status_code, other.headers["allow"].split(", ")[0]) == (405, method.upper())
+
+
+def test_names_within_the_document_are_defined(shared: Any) -> None:
+    """Every reference leads to a shape, every shape is used, every operation has a name of its own."""
+    with shared.client() as client:
+        document = client.get("/openapi.json").json()
+    used = {reference.rpartition("/")[2] for reference in references(document)}
+    assert used == set(SHAPES)
+    names = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("sent", [{}, {"x-api-key": "wrong"}], ids=["no key", "a wrong key"])
+def test_what_is_said_to_need_a_key_needs_one(shared: Any, sent: dict[str, str]) -> None:
+    """Operations with security answer 401 without a key."""
+    with shared.client() as client:
+        document = client.get("/openapi.json").json()
+        del client.headers["authorization"]
+        for path, item in document["paths"].items():
+            for method, operation in item.items():
+                if "security" in operation:
+                    address = path.replace("{model}", ANSWERING[0]).replace("{version}", ANSWERING[1])
+                    assert client.request(method, address, headers=sent).status_code == 401, path
