@@ -32,6 +32,7 @@ class Sent:
     names: Sequence[str] | None = None
     key: str | None = None
     inference_id: str | None = None
+    timeout_s: float | None = None  # within which the caller wants the answer
     untyped: bool = False  # from CSV: cells are text, to be read as each input's type says
 
 

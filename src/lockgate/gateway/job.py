@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 from lockgate.errors import LockgateError, TimedOut
 from lockgate.gateway.decode import Sent
@@ -50,6 +51,7 @@ class Job:
     key: str | None = None
     inference_id: str | None = None
     forced: bool = False  # the caller named the version
+    until_s: float = inf  # when the caller stops waiting
     fallback_rows: Rows | None = (
         None  # the same request as the live version's rows, when that may have to answer
     )

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Protocol
 
 from lockgate.clock import Clock
@@ -45,6 +46,7 @@ class Asked:
     caller: str
     key: str | None
     inference_id: str | None
+    until_s: float = inf  # when the caller stops waiting, by the monotonic clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,9 @@ class Predictor:
         self._router, self._settler, self._clock, self._make_id = router, settler, clock, make_id
         self._loop = asyncio.get_running_loop()
 
-    def ask(self, model: str, version: int | None, caller: str, headers: Headers) -> Asked:
+    def ask(
+        self, model: str, version: int | None, caller: str, headers: Headers, until_s: float = inf
+    ) -> Asked:
         """Note the time and the headers that concern a prediction. Raises NotFound for a model that is not served."""
         self._router.served(model)
         return Asked(
@@ -78,6 +82,7 @@ class Predictor:
             caller,
             headers.get("x-lockgate-key"),
             headers.get("x-request-id"),
+            until_s,
         )
 
     async def answer(self, asked: Asked, body: bytes, read: Reader) -> Reply:
@@ -117,7 +122,10 @@ class Predictor:
         key, unit = _keys(asked, sent, served.route.key_field)
         choice = _choose(served, asked, sent, unit)
         route = served.route
-        overall_s = asked.started_s + route.deadline_ms / 1000
+        until_s = asked.until_s
+        if sent.timeout_s is not None:
+            until_s = min(until_s, asked.started_s + sent.timeout_s)
+        overall_s = min(asked.started_s + route.deadline_ms / 1000, until_s)
         on_canary = choice.arm.role is Role.CANARY and served.live is not None and route.fallback
         own_s = asked.started_s + route.canary_deadline_ms / 1000 if on_canary else overall_s
         job = Job(
@@ -141,6 +149,7 @@ class Predictor:
             inference_id=sent.inference_id or asked.inference_id,
             forced=asked.version is not None,
             failed=choice.failed,
+            until_s=until_s,
         )
         choice.engine.batcher.offer(job)
         return job

@@ -102,7 +102,7 @@ class Settler:
             error=None,
             over=False,
             attempt_s=now,
-            deadline_s=job.started_s + job.route.deadline_ms / 1000,
+            deadline_s=min(job.started_s + job.route.deadline_ms / 1000, job.until_s),
         )
         try:
             second.rows = served.live.decoder.decode(job.sent, job.route.key_field)

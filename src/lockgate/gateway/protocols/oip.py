@@ -17,7 +17,8 @@ from lockgate.errors import InvalidInput
 from lockgate.gateway.decode import Sent
 from lockgate.gateway.protocols.answer import Answered, Body
 from lockgate.gateway.protocols.malformed import unreadable
-from lockgate.gateway.protocols.tensors import binary_of, from_binary, output_type
+from lockgate.gateway.protocols.tensors import binary_of, from_binary, output_type, require_known
+from lockgate.gateway.protocols.wishes import Wishes, refuse_elsewhere, wishes_of
 from lockgate.registry.manifest import Manifest
 from lockgate.registry.signature import Field
 
@@ -29,20 +30,20 @@ class _Input(msgspec.Struct):
     name: str
     shape: list[int]
     datatype: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] | None = None
     data: list[Any] | None = None
 
 
 class _Output(msgspec.Struct):
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] | None = None
 
 
 class _Request(msgspec.Struct):
     inputs: list[_Input]
     id: str | None = None
-    parameters: dict[str, Any] = {}
-    outputs: list[_Output] = []
+    parameters: dict[str, Any] | None = None
+    outputs: list[_Output] | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Request)
@@ -57,32 +58,16 @@ def read(body: bytes, header_length: str | None) -> tuple[Sent, Callable[[Answer
     except msgspec.DecodeError as error:
         what = "the body is not an infer request of the Open Inference Protocol v2"
         raise unreadable(what, head, error, FORM) from error
-    columns, position = {}, 0
-    for tensor in request.inputs:
-        if tensor.name in columns:
-            raise InvalidInput(f"the input '{tensor.name}' was sent twice")
-        size = tensor.parameters.get("binary_data_size")
-        if size is None:
-            columns[tensor.name] = _from_json(tensor)
-            continue
-        if not isinstance(size, int) or size < 0 or position + size > len(tail):
-            raise InvalidInput(
-                f"the binary data of input '{tensor.name}' is not all there",
-                got=size,
-                allowed=f"at most {len(tail) - position} bytes are left",
-            )
-        columns[tensor.name] = from_binary(
-            tensor.name, tensor.datatype, tensor.shape, tail[position : position + size]
-        )
-        position += size
-    if position != len(tail):
-        raise InvalidInput(
-            f"{len(tail) - position} bytes follow the last tensor",
-            fix="binary_data_size of each input must say how many bytes are its own",
-        )
-    key = request.parameters.get("key")
-    sent = Sent(columns=columns, key=None if key is None else str(key), inference_id=request.id or None)
-    return sent, _Writer(request).write
+    wishes = wishes_of(
+        request.parameters or {}, [(o.name, o.parameters or {}) for o in request.outputs or ()]
+    )
+    sent = Sent(
+        columns=_columns(request.inputs, tail),
+        key=wishes.key,
+        inference_id=request.id or None,
+        timeout_s=wishes.timeout_s,
+    )
+    return sent, _Writer(request.id, wishes).write
 
 
 def metadata(model: str, versions: list[int], manifest: Manifest) -> bytes:
@@ -102,6 +87,41 @@ def _described(wanted: Field) -> dict[str, Any]:
     return {"name": wanted.name, "datatype": wanted.datatype, "shape": [-1, *wanted.shape]}
 
 
+def _columns(inputs: list[_Input], tail: memoryview) -> dict[str, Any]:
+    """Each tensor's values, from JSON or out of the bytes that follow it."""
+    columns: dict[str, Any] = {}
+    position = 0
+    for tensor in inputs:
+        if tensor.name in columns:
+            raise InvalidInput(f"the input '{tensor.name}' was sent twice")
+        size = None
+        if tensor.parameters:
+            refuse_elsewhere(f"the input '{tensor.name}'", tensor.parameters)
+            size = tensor.parameters.get("binary_data_size")
+        if size is None:
+            columns[tensor.name] = _from_json(tensor)
+            continue
+        if type(size) is not int or size < 0 or position + size > len(tail):
+            raise InvalidInput(
+                f"the binary data of input '{tensor.name}' is not all there",
+                got=size,
+                allowed=f"at most {len(tail) - position} bytes are left",
+            )
+        if tensor.data is not None:
+            raise InvalidInput(
+                f"the input '{tensor.name}' has both data and binary_data_size", fix="send one"
+            )
+        data = tail[position : position + size]
+        columns[tensor.name] = from_binary(tensor.name, tensor.datatype, tensor.shape, data)
+        position += size
+    if position != len(tail):
+        raise InvalidInput(
+            f"{len(tail) - position} bytes follow the last tensor",
+            fix="binary_data_size of each input must say how many bytes are its own",
+        )
+    return columns
+
+
 def _split(body: bytes, header_length: str | None) -> tuple[bytes, memoryview]:
     if header_length is None:
         return body, memoryview(b"")
@@ -111,11 +131,17 @@ def _split(body: bytes, header_length: str | None) -> tuple[bytes, memoryview]:
             got=header_length,
             allowed=f"0 to {len(body)}",
         )
+    if int(header_length) == 0:
+        raise InvalidInput(
+            "a body of raw bytes alone is not read",
+            fix="send a JSON head that describes the tensors, and its length in Inference-Header-Content-Length",
+        )
     return body[: int(header_length)], memoryview(body)[int(header_length) :]
 
 
 def _from_json(tensor: _Input) -> Any:
     """The tensor's values in its shape. A flat list of one dimension stays a list: its type is checked later."""
+    require_known(tensor.name, tensor.datatype)
     if tensor.data is None:
         raise InvalidInput(f"the input '{tensor.name}' has no data")
     shape = tensor.shape
@@ -141,26 +167,19 @@ def _misfit(tensor: _Input, got: int) -> InvalidInput:
 class _Writer:
     """Writes the outputs that were asked for, each as JSON or binary."""
 
-    def __init__(self, request: _Request) -> None:
-        self._id = request.id
-        self._wanted = {output.name: bool(output.parameters.get("binary_data")) for output in request.outputs}
-        self._all_binary = bool(request.parameters.get("binary_data_output"))
+    def __init__(self, inference_id: str | None, wishes: Wishes) -> None:
+        self._id, self._wishes = inference_id, wishes
 
     def write(self, answered: Answered) -> Body:
         """The body. Raises InvalidInput when an output was asked for that the version does not give."""
-        columns = answered.columns
-        for name in self._wanted:
-            if name not in columns:
-                raise InvalidInput(f"there is no output '{name}'")
         outputs, binary = [], []
-        for name in self._wanted or columns:
-            array = columns[name]
+        for name, array, raw in self._wishes.choose(answered.columns):
             described: dict[str, Any] = {
                 "name": name,
                 "datatype": output_type(array),
                 "shape": list(array.shape),
             }
-            if self._wanted.get(name, self._all_binary):
+            if raw:
                 binary.append(binary_of(array))
                 described["parameters"] = {"binary_data_size": len(binary[-1])}
             else:

@@ -1,8 +1,9 @@
-"""Tensors as raw little-endian bytes, as the Open Inference Protocol's binary extension writes them."""
+"""Tensors as raw little-endian bytes, as the Open Inference Protocol's binary extension and its gRPC form write them."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -12,31 +13,27 @@ from lockgate.registry.signature import NUMPY_TYPES, DataType
 
 _LENGTH = struct.Struct("<I")
 _TYPES = {np.dtype(kind): name for name, kind in NUMPY_TYPES.items()}
+BF16 = "BF16"  # the upper half of an FP32: every value is an FP32 exactly, so it is read as one
+KNOWN = (*DataType, BF16)
 
 
 def output_type(array: np.ndarray) -> DataType:
-    """The protocol's name for an array's type. UINT16 and wider unsigned integers do not occur in signatures."""
+    """The protocol's name for an array's type."""
     return DataType.BYTES if array.dtype.kind in "OUS" else _TYPES[array.dtype]
+
+
+def require_known(name: str, datatype: str) -> None:
+    """Raise InvalidInput unless the protocol has such a type."""
+    if datatype not in KNOWN:
+        raise InvalidInput(
+            f"the input '{name}' has a type that is not known", got=datatype[:80], allowed=", ".join(KNOWN)
+        )
 
 
 def from_binary(name: str, datatype: str, shape: list[int], data: memoryview) -> np.ndarray:
     """One tensor. Raises InvalidInput that names it."""
-    if datatype not in DataType.__members__:
-        raise InvalidInput(
-            f"the input '{name}' has a type that is not known", got=datatype, allowed=", ".join(DataType)
-        )
-    kind = DataType(datatype)
-    if kind is DataType.BYTES:
-        values = np.array([None, *_texts(name, data)], dtype=object)[
-            1:
-        ]  # a list of None alone stays one-dimensional
-    else:
-        item = np.dtype(NUMPY_TYPES[kind])
-        if len(data) % item.itemsize:
-            raise InvalidInput(
-                f"the binary data of input '{name}' end inside a value", got=f"{len(data)} bytes"
-            )
-        values = np.frombuffer(data, dtype=item.newbyteorder("<"))
+    require_known(name, datatype)
+    values = _texts(name, data) if datatype == DataType.BYTES else _numbers(name, datatype, data)
     if not shape or min(shape) < 0 or values.size != prod(shape):
         raise InvalidInput(
             f"the data of input '{name}' do not fill its shape {shape}", got=f"{values.size} values"
@@ -55,16 +52,41 @@ def binary_of(array: np.ndarray) -> bytes:
     return b"".join(pieces)
 
 
-def _texts(name: str, data: memoryview) -> list[str]:
-    texts, position = [], 0
+def texts_of(name: str, values: Sequence[bytes | memoryview]) -> np.ndarray:
+    """UTF-8 as text, flat. Raises InvalidInput."""
+    flat = np.empty(len(values), dtype=object)
+    try:
+        flat[:] = [str(value, "utf-8") for value in values]
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the input '{name}' holds a text that is not UTF-8") from error
+    return flat
+
+
+def _numbers(name: str, datatype: str, data: memoryview) -> np.ndarray:
+    item = np.dtype(np.uint16 if datatype == BF16 else NUMPY_TYPES[DataType(datatype)])
+    if len(data) % item.itemsize:
+        raise InvalidInput(f"the binary data of input '{name}' end inside a value", got=f"{len(data)} bytes")
+    if datatype == DataType.BOOL:
+        truth = np.frombuffer(data, dtype=np.uint8)
+        if truth.size and truth.max() > 1:
+            raise InvalidInput(
+                f"the input '{name}' holds a byte that is no truth value",
+                got=int(truth.max()),
+                allowed="0, 1",
+            )
+        return truth.view(np.bool_)
+    values = np.frombuffer(data, dtype=item.newbyteorder("<"))
+    return (values.astype(np.uint32) << 16).view(np.float32) if datatype == BF16 else values
+
+
+def _texts(name: str, data: memoryview) -> np.ndarray:
+    texts: list[memoryview] = []
+    position = 0
     while position < len(data):
         start = position + _LENGTH.size
         length = _LENGTH.unpack_from(data, position)[0] if start <= len(data) else len(data)
         position = start + length
         if position > len(data):
             raise InvalidInput(f"the binary data of input '{name}' end inside a text")
-        try:
-            texts.append(str(data[start:position], "utf-8"))
-        except UnicodeDecodeError as error:
-            raise InvalidInput(f"the input '{name}' holds a text that is not UTF-8") from error
-    return texts
+        texts.append(data[start:position])
+    return texts_of(name, texts)
