@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.runner import columns, wire
@@ -75,7 +76,35 @@ def test_a_header_alone_reserves_no_memory() -> None:
     with ours, theirs:
         theirs.sendall(wire.header(wire.Kind.ANSWER, 1, 1 << 40))
         with pytest.raises(wire.BadFrame, match="allowed are 1000"):
-            wire.receive(ours, 1000)
+            wire.receive(wire.Inbox(ours.fileno()), 1000)
         theirs.close()
         with pytest.raises(wire.Closed):
-            wire.receive(ours)
+            wire.receive(wire.Inbox(ours.fileno()))
+
+
+@given(st.lists(st.binary(max_size=300_000), min_size=1, max_size=4), st.integers(1, 70_000))
+@settings(max_examples=25, deadline=None)
+def test_frames_arrive_however_they_are_cut(bodies: list[bytes], piece: int) -> None:
+    """Frames that were written from parts come out whole, whatever pieces the descriptor gives."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        inbox = wire.Inbox(theirs.fileno())
+        for number, body in enumerate(bodies):
+            cut = [body[start : start + piece] for start in range(0, len(body), piece)]
+            writer = threading.Thread(
+                target=wire.send, args=(ours.fileno(), wire.Kind.ANSWER, number, [*cut, np.arange(3)])
+            )
+            writer.start()
+            frame = wire.receive(inbox)
+            writer.join()
+            assert (frame.kind, frame.request) == (wire.Kind.ANSWER, number)
+            assert bytes(frame.body) == body + np.arange(3).tobytes()
+
+
+def test_arrays_are_not_copied() -> None:
+    """Contiguous numbers go to the socket as they lie, and come out as views into what was received."""
+    table = {name: np.arange(4.0) for name in "abc"}
+    sent = columns.parts(table)
+    assert all(any(part is array for part in sent) for array in table.values())
+    body = columns.encode(table)
+    assert all(np.shares_memory(array, np.frombuffer(body, "u1")) for array in columns.decode(body).values())

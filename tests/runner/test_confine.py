@@ -162,7 +162,7 @@ def test_owner_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyP
         runner = RunnerProcess(Order(python=Path(sys.executable), folder=folder, framework="python", model_path="code",
                                      entry="spy:predict", memory_bytes=2 * 2**30))  # fmt: skip
         try:
-            temporary = runner._temporary
+            temporary = runner._folder.path
             answers = tried(runner, ("variable", "LOCKGATE_KEY"), ("variable", "AWS_SECRET_ACCESS_KEY"),
                             ("descriptors", ""), ("memory", ""), ("private", "note"), ("disk", temporary))  # fmt: skip
         finally:

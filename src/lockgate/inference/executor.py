@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from lockgate.inference.replica import ReplicaStatus
 from lockgate.predictions.record import Columns
 from lockgate.registry.manifest import Manifest
 
@@ -25,6 +26,7 @@ class ExecutorStatus:
     """What an executor says of itself, for dashboards and reports.
 
     `confinement` names what holds the model's code back, `unconfined` what this machine could not hold back.
+    `starts`, `restarts` and `memory_bytes` are sums over the replicas of an isolated model, `pid` is the first one's.
     """
 
     kind: ExecutorKind
@@ -34,6 +36,7 @@ class ExecutorStatus:
     memory_bytes: int = 0
     confinement: tuple[str, ...] = ()
     unconfined: tuple[str, ...] = ()
+    replicas: tuple[ReplicaStatus, ...] = ()
 
 
 class Executor(Protocol):
@@ -58,6 +61,11 @@ class Executor(Protocol):
     @property
     def kind(self) -> ExecutorKind:
         """Compiled or isolated."""
+        ...
+
+    @property
+    def lanes(self) -> int:
+        """How many batches it answers at the same time; more wait for their turn."""
         ...
 
     def predict(self, columns: Columns, *, deadline_s: float | None = None) -> Columns:

@@ -1,44 +1,51 @@
-"""A model in its own confined process: asked one request at a time, killed at its deadline, started again when it dies."""
+"""A model in confined processes of its own: asked one batch at a time each, killed at the deadline, started again."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 
-from lockgate.errors import Conflict, InvalidInput, PredictionFailed, TimedOut, Unavailable
+import numpy as np
+
+from lockgate.errors import Conflict, InvalidInput, LockgateError, PredictionFailed, TimedOut
 from lockgate.inference.executor import ExecutorKind, ExecutorStatus
+from lockgate.inference.pool import Pool
+from lockgate.inference.replica import Replica
 from lockgate.inference.runner_order import Order
-from lockgate.inference.runner_process import RunnerProcess
+from lockgate.inference.runner_process import ANSWER_BYTES, NotAsked, OutOfMemory, RunnerProcess
 from lockgate.predictions.record import Columns
 from lockgate.registry.manifest import Manifest
+from lockgate.registry.signature import NUMPY_TYPES, DataType
 from lockgate.runner import columns as frames
 from lockgate.runner import wire
 
-FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 30.0
 DEADLINE_S = 30.0
+ROOM_BYTES = 16 * 1024 * 1024  # for outputs that the signature does not name, and for text
 
 
 class IsolatedModel:
-    """An executor whose model runs in a runner.
+    """An executor whose model runs in `replicas` runners.
 
-    A runner that dies, hangs past the deadline or breaks the protocol is replaced: at once the first time, after a
-    growing pause when it happens again before a good answer. During a pause calls raise Unavailable.
+    A runner that dies, hangs past the deadline, runs out of memory or breaks the protocol is replaced: at once the first
+    time, after a growing pause when it happens again before a good answer. The batch that it had fails; one that it never
+    had whole is asked of another, once. While every replica pauses, calls raise Unavailable.
     """
 
     kind = ExecutorKind.ISOLATED
 
     def __init__(
-        self, order: Order, digest: str, manifest: Manifest, *, deadline_s: float = DEADLINE_S
+        self,
+        order: Order,
+        digest: str,
+        manifest: Manifest,
+        *,
+        deadline_s: float = DEADLINE_S,
+        replicas: int = 1,
     ) -> None:
-        self._order, self._digest, self._manifest, self._deadline_s = order, digest, manifest, deadline_s
-        self._lock = threading.RLock()
-        self._turn: asyncio.Lock | None = None
-        self._failures, self._starts, self._not_before_s = 0, 0, 0.0
-        self._closed = False
-        self._runner: RunnerProcess | None = None
-        self._start()
+        self._digest, self._manifest, self._deadline_s = digest, manifest, deadline_s
+        self._row_bytes = _row_bytes(manifest)
+        self._pool = Pool(order, replicas)
+        self.lanes = replicas
 
     @property
     def digest(self) -> str:
@@ -51,145 +58,109 @@ class IsolatedModel:
         return self._manifest
 
     def predict(self, columns: Columns, *, deadline_s: float | None = None) -> Columns:
-        """Answer n rows, blocking; callers in several threads take turns."""
-        limit_s = self._deadline_s if deadline_s is None else deadline_s
-        body = _encoded(columns)
-        with self._lock:
-            runner = self._ready()
-            if runner.in_loop:
-                raise Conflict(
-                    "this model is asked by an event loop", fix="use predict_async, or open it once more"
-                )
-            try:
-                answer = _decoded(runner.ask(wire.Kind.PREDICT, body, limit_s))
-            except (PredictionFailed, TimedOut) as error:
-                self._after(runner, error)
-                raise
-            self._failures = 0
-            return answer
+        """Answer n rows, blocking; callers in several threads share the replicas."""
+        ends_s = time.monotonic() + (self._deadline_s if deadline_s is None else deadline_s)
+        parts, most_bytes = _parts(columns), self._most_bytes(columns)
+        try:
+            return self._ask(parts, ends_s, most_bytes)
+        except NotAsked:
+            return self._ask(parts, ends_s, most_bytes)
 
     async def predict_async(self, columns: Columns, *, deadline_s: float | None = None) -> Columns:
-        """Answer n rows on the running event loop; requests take turns. A cancelled call costs the runner its life."""
-        limit_s = self._deadline_s if deadline_s is None else deadline_s
-        ends = time.monotonic() + limit_s
-        body = _encoded(columns)
-        self._turn = self._turn or asyncio.Lock()
-        async with self._turn:
-            runner = self._runner
-            if runner is None or not runner.alive():
-                runner = await self._ready_async(ends)
-            try:
-                answer = _decoded(
-                    await runner.ask_async(wire.Kind.PREDICT, body, max(ends - time.monotonic(), 0.001))
-                )
-            except (PredictionFailed, TimedOut) as error:
-                await asyncio.to_thread(self._after, runner, error)
-                raise
-            except asyncio.CancelledError:
-                self._drop(runner)  # its answer would come when nobody waits for it
-                raise
-            self._failures = 0
-            return answer
+        """Answer n rows on the running event loop. A cancelled call costs its runner the life."""
+        ends_s = time.monotonic() + (self._deadline_s if deadline_s is None else deadline_s)
+        parts, most_bytes = _parts(columns), self._most_bytes(columns)
+        try:
+            return await self._ask_async(parts, ends_s, most_bytes)
+        except NotAsked:
+            return await self._ask_async(parts, ends_s, most_bytes)
 
     def status(self) -> ExecutorStatus:
-        """How the runner fares."""
-        runner = self._runner
-        if runner is None:
-            return ExecutorStatus(self.kind, starts=self._starts, restarts=self._starts - 1)
-        ready = runner.ready
-        return ExecutorStatus(self.kind, runner.pid, self._starts, self._starts - 1, runner.memory_bytes(),
-                              tuple(ready.confined), tuple(ready.unconfined))  # fmt: skip
+        """How the runners fare."""
+        replicas = self._pool.statuses()
+        ready, starts = self._pool.ready, sum(one.starts for one in replicas)
+        return ExecutorStatus(
+            self.kind, next((one.pid for one in replicas if one.pid is not None), None), starts,
+            max(0, starts - len(replicas)), sum(one.memory_bytes for one in replicas),
+            tuple(ready.confined), tuple(ready.unconfined), tuple(replicas),
+        )  # fmt: skip
 
     def warnings(self) -> tuple[str, ...]:
         """What the model's libraries warned of while loading (another version, a deprecated setting)."""
-        return tuple(self._runner.ready.warnings) if self._runner else ()
+        return tuple(self._pool.ready.warnings)
 
     def close(self) -> None:
-        """End the runner."""
-        self._closed = True
-        with self._lock:
-            if self._runner is not None:
-                self._drop(self._runner)
+        """End the runners."""
+        self._pool.close()
 
-    def _ready(self) -> RunnerProcess:
-        """The living runner, started if need be."""
-        with self._lock:
-            if self._runner is not None and self._runner.alive():
-                return self._runner
-            if self._runner is not None:
-                self._count_failure(self._runner)
-            self._refuse_early()
-            return self._start()
-
-    async def _ready_async(self, ends: float) -> RunnerProcess:
-        self._refuse_early()
-        starting = asyncio.ensure_future(asyncio.to_thread(self._ready))
-        done, _ = await asyncio.wait({starting}, timeout=max(ends - time.monotonic(), 0.001))
-        if not done:
-            starting.add_done_callback(_heard)  # it goes on, for the next request
-            raise TimedOut("the model's process was still starting at the deadline")
-        return starting.result()
-
-    def _refuse_early(self) -> None:
-        if self._closed:
-            raise Unavailable("this model is closed")
-        wait_s = self._not_before_s - time.monotonic()
-        if wait_s > 0:
-            raise Unavailable(
-                f"the model's process failed {self._failures} times in a row; it starts again in {wait_s:.1f} s"
+    def _ask(self, parts: list[wire.Buffer], ends_s: float, most_bytes: int) -> Columns:
+        replica = self._pool.take(ends_s)
+        runner = _runner_of(replica)
+        if runner.in_loop:
+            self._pool.give(replica, good=False)
+            raise Conflict(
+                "this model is asked by an event loop", fix="use predict_async, or open it once more"
             )
-
-    def _start(self) -> RunnerProcess:
-        self._starts += 1
         try:
-            self._runner = RunnerProcess(self._order)
-        except (PredictionFailed, TimedOut, Unavailable):
-            self._pause()
+            answer = _decoded(runner.ask(wire.Kind.PREDICT, parts, ends_s - time.monotonic(), most_bytes))
+        except BaseException as error:
+            self._after(replica, runner, error)
             raise
-        return self._runner
+        self._pool.give(replica, good=True)
+        return answer
 
-    def _after(self, runner: RunnerProcess, error: Exception) -> None:
-        """A model that raised lives on; one that hung, died or broke the protocol is replaced."""
-        if (
-            isinstance(error, TimedOut)
-            or not runner.alive()
-            or isinstance(error.__cause__, OSError | ValueError)
-        ):
-            self._count_failure(runner)
+    async def _ask_async(self, parts: list[wire.Buffer], ends_s: float, most_bytes: int) -> Columns:
+        replica = await self._pool.take_async(ends_s)
+        runner = _runner_of(replica)
+        try:
+            answer = _decoded(await runner.ask_async(wire.Kind.PREDICT, parts, ends_s, most_bytes))
+        except BaseException as error:
+            self._after(replica, runner, error)
+            raise
+        self._pool.give(replica, good=True)
+        return answer
 
-    def _count_failure(self, runner: RunnerProcess) -> None:
-        if self._runner is runner:
-            self._pause()
-            self._drop(runner)
+    def _after(self, replica: Replica, runner: RunnerProcess, error: BaseException) -> None:
+        """A model that raised lives on; one that hung, died, filled its memory or broke the protocol is replaced."""
+        if isinstance(error, LockgateError) and not isinstance(error, TimedOut | OutOfMemory):
+            if error.__cause__ is None and runner.alive():
+                self._pool.give(replica, good=False)
+                return
+            self._pool.replace(replica)
+        else:  # a cancelled call's answer would come when nobody waits for it
+            self._pool.replace(replica, counts=not isinstance(error, asyncio.CancelledError))
 
-    def _pause(self) -> None:
-        self._failures += 1
-        pause_s = (
-            0.0 if self._failures == 1 else min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (self._failures - 2))
-        )
-        self._not_before_s = time.monotonic() + pause_s
-
-    def _drop(self, runner: RunnerProcess) -> None:
-        runner.kill()
-        if self._runner is runner:
-            self._runner = None
+    def _most_bytes(self, columns: Columns) -> int:
+        """How long an answer may be: four times what the signature says, and some room."""
+        rows = len(next(iter(columns.values()))) if columns else 0
+        return min(ANSWER_BYTES, ROOM_BYTES + 4 * rows * self._row_bytes)
 
 
-def _encoded(columns: Columns) -> bytes:
+def _row_bytes(manifest: Manifest) -> int:
+    """A row of the answer; text and outputs of any length are reckoned with 4 KiB a value."""
+    total = 0
+    for field in manifest.signature.outputs:
+        wide = field.datatype is DataType.BYTES or -1 in field.shape
+        size = 4096 if wide else np.dtype(NUMPY_TYPES[field.datatype]).itemsize
+        total += size * int(np.prod([max(one, 1) for one in field.shape]))
+    return total
+
+
+def _runner_of(replica: Replica) -> RunnerProcess:
+    if replica.runner is None:  # the pool gives only replicas that run
+        raise PredictionFailed("the model's process is gone")
+    return replica.runner
+
+
+def _parts(columns: Columns) -> list[wire.Buffer]:
     try:
-        return frames.encode(columns)
+        return frames.parts(columns)
     except TypeError as error:
         raise InvalidInput("these columns cannot be sent to a model", got=error) from error
 
 
-def _decoded(body: bytearray) -> Columns:
+def _decoded(body: wire.Buffer) -> Columns:
     try:
         return frames.decode(body)
     except wire.BadFrame as error:
         raise PredictionFailed("the model's process answered what is no table", got=error) from error
-
-
-def _heard(starting: asyncio.Future[RunnerProcess]) -> None:
-    """Take note of a failed start that nobody waits for; it is counted already."""
-    if not starting.cancelled():
-        starting.exception()

@@ -46,9 +46,19 @@ class Ready(msgspec.Struct, frozen=True):
     warnings: list[str] = []
 
 
+class Confined(msgspec.Struct, frozen=True):
+    """A CONFINED body: how the launcher of a command confined it."""
+
+    confined: list[str] = []
+    unconfined: list[str] = []
+
+
 @dataclass(frozen=True)
 class Order:
-    """What a runner is to load, where, and how much it may use. `inputs`: the signature's fields as plain values."""
+    """What a runner is to load, where, and how much it may use. `inputs`, `outputs`: the signature's, as plain values.
+
+    `command`: the program and arguments that are the runner, instead of ours; `variables`: what it finds set.
+    """
 
     python: Path
     folder: Path
@@ -56,6 +66,9 @@ class Order:
     model_path: str
     entry: str | None = None
     inputs: tuple[dict[str, object], ...] = ()
+    outputs: tuple[dict[str, object], ...] = ()
+    command: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
     memory_bytes: int = 4 * 1024**3
     start_timeout_s: float = START_TIMEOUT_S
     read: tuple[str, ...] = field(default=())
@@ -65,7 +78,9 @@ class Order:
         code = [str(self.folder / name) for name in ("code",) if (self.folder / name).is_dir()]
         return {
             "protocol": wire.PROTOCOL, "framework": self.framework, "folder": str(self.folder),
-            "model_path": self.model_path, "entry": self.entry, "inputs": list(self.inputs), "path": code,
+            "model_path": self.model_path, "entry": self.entry, "inputs": list(self.inputs),
+            "outputs": list(self.outputs), "path": code,
+            "command": list(self.command), "variables": dict(self.variables),
             "confine": {"folder": str(self.folder), "temporary": temporary, "memory_bytes": self.memory_bytes,
                         "read": list(self.read)},
         }  # fmt: skip

@@ -1,34 +1,44 @@
-"""One runner as a child process: started, greeted, asked, killed. Nothing is restarted here; see `isolated.py`.
+"""One runner as a child process: started, greeted, asked, killed. Nothing is restarted here; see `pool.py`.
 
-The process gets a socket, a pipe whose closing kills it, a clean environment and a private temporary folder.
+The process gets two descriptors for frames, a pipe whose closing kills it, a clean environment and a private
+temporary folder.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
-import threading
 import time
-from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from lockgate.errors import LockgateError, PredictionFailed, TimedOut, Unavailable
-from lockgate.inference.runner_order import Failure, Order, Ready, environment_of
+from lockgate.inference.channel import Channel, NotSent
+from lockgate.inference.runner_folder import RunnerFolder, tidy
+from lockgate.inference.runner_order import Confined, Failure, Order, Ready, environment_of
+from lockgate.inference.runner_words import RunnerWords
 from lockgate.runner import wire
 
 RUNNER_FOLDER = Path(wire.__file__).parent
-KEPT_LINES = 200  # a trace through a deep library is a hundred lines
 ANSWER_BYTES = 512 * 1024 * 1024
+SOCKET_BYTES = 4 << 20
 GRACE_S = 2.0
-RECEIVE_BYTES, MOST_RECEIVED_BYTES = 65_536, 1 << 20
 LAST_WORDS_S = 0.5
+SEND_BUFFER_FORCE = 32  # SO_SNDBUFFORCE, which Python does not name: beyond the system's limit, for root
+
+
+class NotAsked(PredictionFailed):
+    """The process was gone before it had the request: it may be asked of another."""
+
+
+class OutOfMemory(PredictionFailed):
+    """The model wanted more memory than it may have; what it holds already, it keeps."""
 
 
 class RunnerProcess:
@@ -36,73 +46,72 @@ class RunnerProcess:
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self._temporary = tempfile.mkdtemp(prefix="lockgate-runner-")
+        _tidy_once()
+        self._folder = RunnerFolder()
         self._request = 0
-        self._in_loop = False
-        self._sock, theirs = socket.socketpair()
+        ours, theirs = _pipes() if order.command else _socket()
         life, self._life = os.pipe()
+        given = sorted({*theirs, life})
+        arguments = ["--in", theirs[0], "--out", theirs[1], "--life", life]
         try:
             self._process = subprocess.Popen(
-                [str(order.python), "-I", "-B", str(RUNNER_FOLDER), "--socket", str(theirs.fileno()), "--life", str(life)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self._temporary,
-                env=environment_of(self._temporary), pass_fds=(theirs.fileno(), life), start_new_session=True,
+                [str(order.python), "-I", "-B", str(RUNNER_FOLDER), *map(str, arguments)], pass_fds=given,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self._folder.path,
+                env=environment_of(self._folder.path), start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            self._sock.close()
-            os.close(self._life)
-            shutil.rmtree(self._temporary, ignore_errors=True)
+            for descriptor in {*ours, self._life}:
+                os.close(descriptor)
+            self._folder.remove()
             raise Unavailable(
                 f"the interpreter {order.python} cannot be started", got=error.strerror
             ) from error
         finally:
-            theirs.close()
-            os.close(life)
+            for descriptor in given:
+                os.close(descriptor)
         self.pid = self._process.pid
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        self._channel = Channel(*ours)
+        self._words = RunnerWords(self._process.stdout)
         self.ready = self._greet()
 
-    def ask(self, kind: wire.Kind, body: bytes, deadline_s: float) -> bytearray:
+    def ask(
+        self,
+        kind: wire.Kind,
+        body: bytes | Sequence[wire.Buffer],
+        deadline_s: float,
+        most_bytes: int = ANSWER_BYTES,
+    ) -> wire.Buffer:
         """Send a request and wait for its answer, at most `deadline_s`."""
-        ends = time.monotonic() + deadline_s
-        number = self._next()
+        parts = [body] if isinstance(body, bytes) else body
         try:
-            self._sock.settimeout(max(deadline_s, 0.001))
-            wire.send(self._sock, kind, number, body)
-            return self._checked(self._receive(number, ends))
+            frame = self._channel.ask(kind, self._next(), parts, time.monotonic() + deadline_s, most_bytes)
         except TimeoutError as error:
             raise self._late(deadline_s) from error
         except (OSError, wire.BadFrame) as error:
             raise self._died(error) from error
+        return self._checked(frame)
 
-    async def ask_async(self, kind: wire.Kind, body: bytes, deadline_s: float) -> bytearray:
-        """The same on the running event loop; from the first call on the socket belongs to that loop."""
-        number = self._next()
-        loop = asyncio.get_running_loop()
+    async def ask_async(
+        self, kind: wire.Kind, parts: Sequence[wire.Buffer], ends_s: float, most_bytes: int = ANSWER_BYTES
+    ) -> wire.Buffer:
+        """The same on the running event loop until `ends_s` (monotonic); the channel belongs to that loop then."""
+        began_s = time.monotonic()
         try:
-            async with asyncio.timeout(deadline_s):
-                if not self._in_loop:
-                    self._sock.setblocking(False)
-                    self._in_loop = True
-                await loop.sock_sendall(self._sock, wire.header(kind, number, len(body)) + body)
-                while True:
-                    frame = await self._receive_async(loop)
-                    if frame.request == number:
-                        return self._checked(frame)
+            frame = await self._channel.ask_async(kind, self._next(), parts, ends_s, most_bytes)
         except TimeoutError as error:
-            raise await asyncio.to_thread(self._late, deadline_s) from error
+            raise await asyncio.to_thread(self._late, ends_s - began_s) from error
         except (OSError, wire.BadFrame) as error:
-            raise self._died(error) from error
+            raise await asyncio.to_thread(self._died, error) from error
+        return self._checked(frame)
 
     @property
     def in_loop(self) -> bool:
-        """Whether an event loop owns the socket."""
-        return self._in_loop
+        """Whether an event loop owns the channel."""
+        return self._channel.in_loop
 
     def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process.poll() is None
+        """Whether the process runs and can be asked."""
+        return self._channel.broken is None and self._process.poll() is None
 
     def memory_bytes(self) -> int:
         """Resident memory now; 0 once it ended."""
@@ -119,21 +128,25 @@ class RunnerProcess:
             self._life = -1
         self._process.kill()
         self._process.wait()
-        self._sock.close()
-        self._listener.join(GRACE_S)
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._channel.close()
+        self._words.close(GRACE_S)
+        self._folder.remove()
 
     def _greet(self) -> Ready:
+        """Say hello; to a command twice: to its launcher, which confines it, and to the command itself."""
+        hello = wire.encode_json(self.order.hello(self._folder.path))
+        ends_s = time.monotonic() + self.order.start_timeout_s
         try:
-            hello = wire.encode_json(self.order.hello(self._temporary))
-            self._sock.settimeout(self.order.start_timeout_s)
-            wire.send(self._sock, wire.Kind.HELLO, 0, hello)
-            frame = self._receive(0, time.monotonic() + self.order.start_timeout_s)
-            return msgspec.json.decode(bytes(self._checked(frame)), type=Ready)
+            confined = None
+            if self.order.command:
+                frame = self._channel.ask(wire.Kind.HELLO, 0, [hello], ends_s, ANSWER_BYTES)
+                confined = msgspec.json.decode(bytes(self._checked(frame)), type=Confined)
+            frame = self._channel.ask(wire.Kind.HELLO, 0, [hello], ends_s, ANSWER_BYTES)
+            ready = _ready(self._checked(frame))
         except TimeoutError as error:
-            late = self._late(self.order.start_timeout_s)
+            failure: LockgateError = self._late(self.order.start_timeout_s)
             self.kill()
-            raise late from error
+            raise failure from error
         except (OSError, wire.BadFrame, msgspec.MsgspecError) as error:
             failure = self._died(error)
             self.kill()
@@ -141,39 +154,24 @@ class RunnerProcess:
         except LockgateError:
             self.kill()
             raise
+        if confined is None:
+            return ready
+        return msgspec.structs.replace(ready, confined=confined.confined, unconfined=confined.unconfined)
 
-    def _receive(self, number: int, ends: float) -> wire.Frame:
-        while True:
-            self._sock.settimeout(max(ends - time.monotonic(), 0.001))
-            frame = wire.receive(self._sock, ANSWER_BYTES)
-            if frame.request == number:
-                return frame
-
-    async def _receive_async(self, loop: asyncio.AbstractEventLoop) -> wire.Frame:
-        """One frame; requests take turns, so nothing of another follows it."""
-        body = bytearray()
-        while len(body) < wire.HEADER.size:
-            body += await self._some(loop, RECEIVE_BYTES)
-        kind, request, length = wire.parse_header(bytes(body[: wire.HEADER.size]), ANSWER_BYTES)
-        del body[: wire.HEADER.size]
-        while len(body) < length:
-            body += await self._some(loop, min(length - len(body), MOST_RECEIVED_BYTES))
-        if len(body) > length:
-            raise wire.BadFrame("more bytes than the frame has")
-        return wire.Frame(kind, request, body)
-
-    async def _some(self, loop: asyncio.AbstractEventLoop, size: int) -> bytes:
-        got = await loop.sock_recv(self._sock, size)
-        if not got:
-            raise wire.Closed("the other end closed the connection")
-        return got
-
-    def _checked(self, frame: wire.Frame) -> bytearray:
+    def _checked(self, frame: wire.Frame) -> wire.Buffer:
         if frame.kind != wire.Kind.ERROR:
             return frame.body
-        said = msgspec.json.decode(bytes(frame.body), type=Failure)
+        try:
+            said = msgspec.json.decode(bytes(frame.body), type=Failure)
+        except msgspec.MsgspecError:
+            said = Failure(message="it said so in no words that can be read")
         what = "the model could not be loaded" if said.where in ("load", "start") else "the model raised"
-        raise PredictionFailed(f"{what}: {said.type}: {said.message}", fix=_advice(said))
+        kind = (
+            OutOfMemory
+            if said.type in ("MemoryError", "ArrayMemoryError", "_ArrayMemoryError")
+            else PredictionFailed
+        )
+        raise kind(f"{what}: {said.type}: {said.message}", fix=_advice(said))
 
     def _next(self) -> int:
         self._request = self._request % 0xFFFFFFFF + 1
@@ -184,16 +182,16 @@ class RunnerProcess:
         self._process.send_signal(signal.SIGABRT)
         try:
             self._process.wait(LAST_WORDS_S)
-            self._listener.join(LAST_WORDS_S)
+            self._words.wait(LAST_WORDS_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
         places = [
             line.strip()
-            for line in self.lines
+            for line in self._words.lines()
             if line.startswith("  File ") and str(RUNNER_FOLDER) not in line
         ]
         return TimedOut(
-            f"the model did not answer within {deadline_s:g} s",
+            f"the model did not answer within {deadline_s:.3g} s",
             got=f"it was at {places[0]}" if places else None,
         )
 
@@ -202,21 +200,43 @@ class RunnerProcess:
             status: int | None = self._process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
             status = None
-        self._listener.join(GRACE_S)
+        self._words.wait(GRACE_S)
         how = f"ended with {_ending(status)}" if status is not None else f"broke the connection ({error})"
-        return PredictionFailed(f"the model's process {how}", got=self._said() or None)
+        kind = NotAsked if isinstance(error, NotSent) else PredictionFailed
+        return kind(f"the model's process {how}", got=" | ".join(self._words.lines()[-6:]) or None)
 
-    def _said(self) -> str:
-        return " | ".join(list(self.lines)[-6:])
 
-    def _listen(self) -> None:
-        """Keep the last lines that the model's process printed."""
-        stream = self._process.stdout
-        if stream is None:
-            return
-        with stream:
-            for line in stream:
-                self.lines.append(line.decode(errors="replace").rstrip()[:500])
+def _ready(body: wire.Buffer) -> Ready:
+    ready = msgspec.json.decode(bytes(body), type=Ready)
+    if ready.protocol != wire.PROTOCOL:
+        raise wire.BadFrame(f"it speaks protocol {ready.protocol}, not {wire.PROTOCOL}")
+    return ready
+
+
+Ends = tuple[int, int]  # reading, writing
+
+
+def _socket() -> tuple[Ends, Ends]:
+    """Our ends and the runner's: one socket, for both ways."""
+    ours, theirs = socket.socketpair()
+    for one in (ours, theirs):
+        try:
+            one.setsockopt(socket.SOL_SOCKET, SEND_BUFFER_FORCE, SOCKET_BYTES)
+        except OSError:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)  # as much as the system allows
+    mine, his = ours.detach(), theirs.detach()
+    return (mine, mine), (his, his)
+
+
+def _pipes() -> tuple[Ends, Ends]:
+    """Our ends and the runner's: a pipe each way, which any language can open as a file."""
+    to_read, to_write = os.pipe(), os.pipe()
+    return (to_read[0], to_write[1]), (to_write[0], to_read[1])
+
+
+@functools.cache
+def _tidy_once() -> None:
+    tidy()
 
 
 def _ending(status: int) -> str:

@@ -135,7 +135,7 @@ class Workbench:
         """End the process."""
         self._runner.kill()
 
-    def _ask(self, kind: wire.Kind, body: bytes, timeout_s: float) -> bytearray:
+    def _ask(self, kind: wire.Kind, body: bytes, timeout_s: float) -> wire.Buffer:
         """Ask the runner; one that died of the last question (converters hang and crash, too) is started again."""
         if not self._runner.alive():
             self._runner.kill()

@@ -1,4 +1,4 @@
-"""`python -I -B <this folder> --socket FD --life FD`: the process that runs one model. It knows nothing of lockgate.
+"""`python -I -B <this folder> --in FD --out FD --life FD`: the process that runs one model. It knows nothing of lockgate.
 
 The folder is loaded as a package under a name of its own and taken off the module path, so a model's own modules
 cannot be mistaken for ours. The process confines itself before numpy or any model code is imported: Landlock and

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import resource
-import socket
 import sys
 import time
 import traceback
 import warnings
 from typing import Any
 
+import numpy as np
+
 from . import columns
 from .convert import convert
 from .describe import describe
 from .loading import Model, load
 from .start import Start
-from .wire import PROTOCOL, BadFrame, Closed, Frame, Kind, decode_json, encode_json, receive, send
+from .wire import (
+    PROTOCOL,
+    BadFrame,
+    Buffer,
+    Closed,
+    Frame,
+    Inbox,
+    Kind,
+    decode_json,
+    encode_json,
+    receive,
+    send,
+)
 
 TRACE_LINES = 12
 MESSAGE_LETTERS = 2000
@@ -30,27 +44,31 @@ def serve(start: Start) -> None:
             warnings.simplefilter("always")
             model = load(start.hello)
     except BaseException as error:  # noqa: BLE001
-        send(start.sock, Kind.ERROR, 0, failure(error, "load"))
+        send(start.writing, Kind.ERROR, 0, [failure(error, "load")])
         return
     warnings.simplefilter("ignore")  # names of columns, versions: said once in READY, not with every request
-    send(start.sock, Kind.READY, 0, encode_json(_ready(start, model, [str(one.message) for one in caught])))
-    answer_frames(start.sock, model)
+    gc.collect()
+    gc.freeze()  # what was loaded stays: the collector need not look at it again and again
+    start.inbox.allocate = _room
+    said = [str(one.message) for one in caught]
+    send(start.writing, Kind.READY, 0, [encode_json(_ready(start, model, said))])
+    answer_frames(start.inbox, start.writing, model)
 
 
-def answer_frames(sock: socket.socket, model: Model) -> None:
+def answer_frames(inbox: Inbox, writing: int, model: Model) -> None:
     """Answer one frame after the other; returns when the other end closes."""
     while True:
         try:
-            frame = receive(sock)
+            frame = receive(inbox)
         except (Closed, ConnectionError):
             return
         try:
-            kind, body = _answer(model, frame)
+            kind, parts = _answer(model, frame)
         except SystemExit as error:  # a model that calls exit() has failed, not ended us
-            kind, body = Kind.ERROR, failure(error, "model")
+            kind, parts = Kind.ERROR, [failure(error, "model")]
         except Exception as error:  # noqa: BLE001
-            kind, body = Kind.ERROR, failure(error, "protocol" if isinstance(error, BadFrame) else "model")
-        send(sock, kind, frame.request, body)
+            kind, parts = Kind.ERROR, [failure(error, "protocol" if isinstance(error, BadFrame) else "model")]
+        send(writing, kind, frame.request, parts)
 
 
 def failure(error: BaseException, where: str) -> bytes:
@@ -66,15 +84,28 @@ def failure(error: BaseException, where: str) -> bytes:
     )
 
 
-def _answer(model: Model, frame: Frame) -> tuple[Kind, bytes]:
+def _answer(model: Model, frame: Frame) -> tuple[Kind, list[Buffer]]:
     if frame.kind == Kind.PREDICT:
-        return Kind.ANSWER, columns.encode(model.answer(columns.decode(frame.body)))
+        return Kind.ANSWER, columns.parts(_predict(model, columns.blocks(frame.body)))
     if frame.kind == Kind.DESCRIBE:
-        sample = columns.decode(frame.body) if frame.body else None
-        return Kind.DESCRIPTION, encode_json(describe(model, sample))
+        sample = columns.decode(frame.body) if len(frame.body) else None
+        return Kind.DESCRIPTION, [encode_json(describe(model, sample))]
     if frame.kind == Kind.CONVERT:
-        return Kind.CONVERTED, convert(model, decode_json(frame.body))
+        return Kind.CONVERTED, [convert(model, decode_json(frame.body))]
     raise BadFrame(f"frames of kind {frame.kind} are not requests")
+
+
+def _predict(model: Model, blocks: list[columns.Block]) -> columns.Columns:
+    """The model's answer; columns that came side by side go to a model that takes a matrix as they lie."""
+    if len(blocks) == 1 and hasattr(model, "answer_block"):
+        answered: columns.Columns | None = model.answer_block(blocks[0])
+        if answered is not None:
+            return answered
+    return model.answer(columns.columns_of(blocks))
+
+
+def _room(size: int) -> Buffer:
+    return np.empty(size, dtype=np.uint8)
 
 
 def _ready(start: Start, model: Model, said: list[str]) -> dict[str, Any]:

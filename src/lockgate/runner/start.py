@@ -7,19 +7,19 @@ import faulthandler
 import fcntl
 import os
 import signal
-import socket
 import sys
 import time
 from typing import Any, NamedTuple
 
 from .confine import Confinement, confine
-from .wire import PROTOCOL, Kind, decode_json, encode_json, receive, send
+from .wire import PROTOCOL, Inbox, Kind, decode_json, encode_json, receive, send
 
 
 class Start(NamedTuple):
     """What the rest of the runner works with."""
 
-    sock: socket.socket
+    inbox: Inbox
+    writing: int
     hello: dict[str, Any]
     confinement: Confinement
     began_s: float
@@ -29,24 +29,26 @@ def start(arguments: list[str]) -> Start:
     """Connect, read HELLO, confine this process. A wrong protocol version or a failed confinement ends the process."""
     began_s = time.monotonic()
     parser = argparse.ArgumentParser(prog="lockgate-runner")
-    parser.add_argument("--socket", type=int, required=True)
-    parser.add_argument("--life", type=int, required=True)
-    options = parser.parse_args(arguments)
+    for name in ("--in", "--out", "--life"):
+        parser.add_argument(name, type=int, required=True)
+    options = vars(parser.parse_args(arguments))
     faulthandler.enable()
-    die_with(options.life)
-    sock = socket.socket(fileno=options.socket)
-    frame = receive(sock)
+    die_with(options["life"])
+    inbox, writing = Inbox(options["in"]), options["out"]
+    frame = receive(inbox)
     hello = decode_json(frame.body)
     if frame.kind != Kind.HELLO or hello.get("protocol") != PROTOCOL:
         refuse(
-            sock, frame.request, f"this runner speaks protocol {PROTOCOL}, asked was {hello.get('protocol')}"
+            writing,
+            frame.request,
+            f"this runner speaks protocol {PROTOCOL}, asked was {hello.get('protocol')}",
         )
     try:
-        confinement = confine(hello.get("confine", {}), keep={options.socket, options.life})
+        confinement = confine(hello.get("confine", {}), keep=set(options.values()))
     except OSError as error:
-        refuse(sock, frame.request, f"the process could not be confined: {error}")
+        refuse(writing, frame.request, f"the process could not be confined: {error}")
     sys.path[:0] = hello.get("path", [])
-    return Start(sock, hello, confinement, began_s)
+    return Start(inbox, writing, hello, confinement, began_s)
 
 
 def die_with(life: int) -> None:
@@ -59,7 +61,8 @@ def die_with(life: int) -> None:
     fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
 
 
-def refuse(sock: socket.socket, request: int, message: str) -> None:
+def refuse(writing: int, request: int, message: str) -> None:
     """Say why and end."""
-    send(sock, Kind.ERROR, request, encode_json({"type": "Refused", "message": message, "where": "start"}))
+    said = {"type": "Refused", "message": message, "where": "start"}
+    send(writing, Kind.ERROR, request, [encode_json(said)])
     raise SystemExit(message)
