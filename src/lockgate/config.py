@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from lockgate.declared import Assumptions, OwnMetric, Scenario
 from lockgate.errors import Unavailable
 from lockgate.yamlfile import read_yaml
 
@@ -246,10 +247,17 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     protected: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     known_at: dict[str, str] = {}  # column -> time column that says when it is known
+    group: str | None = None  # column of the subject (patient, machine) that must not be on both sides of a split
+    assumptions: Assumptions = Assumptions()
+    scenarios: dict[str, Scenario] = {}  # name -> changes of columns, for the stress check
+    costs: dict[str, dict[str, float]] = {}  # truth -> decision -> what it costs
+    metrics: dict[str, OwnMetric] = {}  # name -> a function of the version's code
     data: dict[str, str] = {}  # train | validation | test -> path
     labels: Labels = Labels()
     pure: bool = True
     checks: dict[str, dict[str, Any]] = {}  # check name -> its settings, validated by the check
+    suites: dict[str, tuple[str, ...]] = {}  # quick, full or a tier -> its checks, instead of lockgate's own choice
+    seed: Annotated[int, Meta(ge=0)] = 0  # of every sample that checks draw
     release: ReleaseConfig = ReleaseConfig()
     requirements: str | None = None
     python: str | None = None

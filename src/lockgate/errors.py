@@ -6,6 +6,9 @@ command line alike. Anything that is not a `LockgateError` is a defect and is sh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class LockgateError(Exception):
     """A failure that a person can understand and act on.
@@ -146,3 +149,21 @@ def http_status(error: LockgateError) -> int:
 def exit_status(error: LockgateError) -> int:
     """The exit status of an error: its class's own, else 1."""
     return EXIT_STATUS.get(type(error), 1)
+
+
+def error_from(body: Mapping[str, Any]) -> LockgateError:
+    """The error that `as_json` described, as the class that was raised over there.
+
+    >>> error_from(Conflict("it runs", fix="wait").as_json())
+    Conflict('it runs; next: wait')
+    """
+    kind = _BY_CODE.get(str(body.get("code")), LockgateError)
+    what = str(body.get("what") or body.get("error"))
+    return kind(what, got=body.get("got"), allowed=body.get("allowed"), fix=body.get("fix"))
+
+
+_BY_CODE = {
+    kind("").code: kind
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, LockgateError)
+}

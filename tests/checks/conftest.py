@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,10 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from lockgate.checks.evidence import Answers, Evidence, Split, class_names
+from lockgate.checks.evidence import Answers, Evidence, Split
+from lockgate.checks.finding import Finding, worst_first
+from lockgate.checks.running.pool import Here, Step, Watch
+from lockgate.checks.values import class_names
 from lockgate.registry.manifest import Task
 
 CAR_INPUTS = ("car_value", "salary_range", "debt_to_income_ratio", "loan_length", "repaid_loan_on_prev_car",
@@ -99,6 +103,17 @@ class Model:
             probability[:, 1] if probability.shape[1] == 2 else probability.max(axis=1),
             probability,
         )
+
+
+def silent(_step: Step) -> None:
+    """Nobody watches."""
+
+
+def run_suite(evidence: Evidence, names: Iterable[str], watch: Watch = silent) -> list[Finding]:
+    """The findings of these checks, run in this process, worst first."""
+    return worst_first(
+        [each for ran in Here().run(evidence, list(names), None, watch) for each in ran.findings]
+    )
 
 
 def evidence_of(

@@ -10,7 +10,7 @@ import pytest
 
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Status
-from lockgate.checks.leakage import run
+from lockgate.checks.leakage.check import run
 from lockgate.errors import InvalidInput
 from lockgate.registry.manifest import Task
 

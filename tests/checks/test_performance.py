@@ -16,9 +16,10 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from lockgate.checks.evidence import Answers, Evidence, Split, class_names
+from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, PlotKind, Status
-from lockgate.checks.performance import run
+from lockgate.checks.performance.check import run
+from lockgate.checks.values import class_names
 from lockgate.config import Goal
 from lockgate.errors import InvalidInput
 from lockgate.registry.manifest import Task

@@ -10,7 +10,7 @@ import pytest
 
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, Status
-from lockgate.checks.prediction_shift import run
+from lockgate.checks.prediction_shift.check import run
 from lockgate.registry.manifest import Task
 
 ROWS = 3_000

@@ -9,7 +9,7 @@ import pytest
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.identifiers import looks_like_identifier
-from lockgate.checks.quality import run
+from lockgate.checks.quality.check import run
 from lockgate.registry.manifest import Task
 
 

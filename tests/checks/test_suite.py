@@ -8,14 +8,18 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
-from tests.checks.conftest import ADULT_COLUMNS, CAR_INPUTS, Model, evidence_of
+from tests.checks.conftest import ADULT_COLUMNS, CAR_INPUTS, Model, evidence_of, run_suite
 
 from lockgate.checks import suite
-from lockgate.checks.base import Check, Need
-from lockgate.checks.evidence import Answers, Evidence, Split, class_names
+from lockgate.checks.base import Check
+from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Status, digest_of
-from lockgate.checks.quality import QualitySettings
-from lockgate.checks.suite import CHECKS, SUITES, checks_of, plan_suite, refuse_settings, run_suite
+from lockgate.checks.needs import Need
+from lockgate.checks.quality.check import QualitySettings
+from lockgate.checks.running.pool import Here
+from lockgate.checks.suite import CHECKS, SUITES, checks_of, plan_suite, refuse_settings
+from lockgate.checks.validate import validate
+from lockgate.checks.values import class_names
 from lockgate.config import Tier
 from lockgate.errors import InvalidInput, NotFound
 from lockgate.governance.policy import DEFAULTS
@@ -33,10 +37,10 @@ def test_an_honest_model_passes_everything(loans):
 
 
 def test_progress_is_shown(loans):
-    """Each check is announced before it starts, and the end is told."""
+    """Each check is announced when it starts and when it ends."""
     told = []
-    run_suite(loans, ["quality", "leakage"], lambda done, of, name: told.append((done, of, name)))
-    assert told == [(0, 2, "quality"), (1, 2, "leakage"), (2, 2, "")]
+    run_suite(loans, ["quality", "leakage"], lambda step: told.append((step.check, step.state)))
+    assert told == [("quality", "running"), ("quality", "done"), ("leakage", "running"), ("leakage", "done")]
 
 
 def test_the_plan_says_what_cannot_run(loans):
@@ -89,7 +93,7 @@ def test_wrong_settings_are_refused_before_anything_runs(loans, settings, says):
     with pytest.raises(InvalidInput, match=says):
         refuse_settings(settings)
     with pytest.raises(InvalidInput):
-        run_suite(dataclasses.replace(loans, settings=settings), ALL)
+        validate(dataclasses.replace(loans, settings=settings), ALL, Here())
 
 
 def test_suites_and_policies_fit():

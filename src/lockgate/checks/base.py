@@ -1,37 +1,47 @@
-"""What every check is: a name, a question, what it needs, settings, and a function from evidence to findings."""
+"""What every check is: a name, a question, what it needs, settings, limits, and a function from evidence to findings."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Status
+from lockgate.checks.needs import Need
+from lockgate.config import Tier
 from lockgate.errors import InvalidInput
 from lockgate.governance.bounds import Setting
 
 Settings = TypeVar("Settings", bound=msgspec.Struct)
 
 
-class Need(StrEnum):
-    """What must be there for a check to look; the text says how to bring it."""
+@dataclass(frozen=True)
+class Part:
+    """A part of a check that needs more than the check itself: without it, the rest runs and the plan says so."""
 
-    TABLE = "a table of rows (data: train, validation or test)"
-    JUDGED = "a test or validation table (data: {test: ...})"
-    TARGET = "the name of the target column (target: ...)"
-    LABELS = "the target column in the table"
-    ANSWERS = "the model's answers on that table"
+    name: str
+    needs: tuple[Need, ...]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one check may use; beyond it the check is "could not run". `rows`: asked of models beyond the evidence."""
+
+    time_s: float = 900.0
+    memory_bytes: int = 4 * 1024**3
+    rows: int = 5_000_000
 
 
 @dataclass(frozen=True)
 class Check:
     """One check. `settings` is the type of its part of `checks:` in lockgate.yaml; `binding` says of each which way is
-    stricter, so that a tier's policy can bind it."""
+    stricter, so that a tier's policy can bind it. `quick`: seconds, and no answers of the model, so it runs on each
+    check-in. `tier`: the lowest tier whose suite has it."""
 
     name: str
     question: str
@@ -39,20 +49,18 @@ class Check:
     settings: type[msgspec.Struct]
     run: Callable[[Evidence], list[Finding]]
     binding: Mapping[str, Setting] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    limits: Limits = Limits()
+    quick: bool = False
+    tier: Tier = Tier.LOW
 
 
-def lacking(evidence: Evidence, needs: tuple[Need, ...]) -> list[Need]:
-    """Which needs this evidence does not meet."""
-    judged = evidence.judged_split()
-    split = judged or evidence.seen_split()
-    there = {
-        Need.TABLE: split is not None,
-        Need.JUDGED: judged is not None,
-        Need.TARGET: evidence.target is not None,
-        Need.LABELS: split is not None and evidence.truth(split) is not None,
-        Need.ANSWERS: judged in evidence.answers,
-    }
-    return [need for need in needs if not there[need]]
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Some rows of a table of n: `rows` are their numbers, ascending; `said` is for the finding, empty if all are there."""
+
+    rows: np.ndarray
+    said: str
 
 
 def settings_for(evidence: Evidence, name: str, kind: type[Settings]) -> Settings:
@@ -67,6 +75,21 @@ def read_settings(name: str, given: dict[str, object], kind: type[Settings]) -> 
     except msgspec.ValidationError as error:
         raise InvalidInput(f"checks.{name}: {error}", got=given,
                            allowed=", ".join(field.name for field in msgspec.structs.fields(kind))) from error  # fmt: skip
+
+
+def sampled(evidence: Evidence, purpose: str, rows: int, most: int) -> Sampled:
+    """At most `most` of `rows` rows, drawn without replacement; the sentence states the sample's error.
+
+    The error of a share in a sample of m of n rows is at most 0.98 / sqrt(m) * sqrt(1 - m / n) at 95 % (Cochran 1977,
+    Sampling techniques, chapter 3).
+    """
+    if rows <= most:
+        return Sampled(np.arange(rows), "")
+    drawn = np.sort(evidence.random(purpose).choice(rows, most, replace=False))
+    error = 0.98 / math.sqrt(most) * math.sqrt(1 - most / rows)
+    return Sampled(
+        drawn, f"On a sample of {most:,} of {rows:,} rows: shares are exact to {figure(error, 'share')}."
+    )
 
 
 def could_not_run(check: str, subject: str, why: str, advice: str) -> Finding:

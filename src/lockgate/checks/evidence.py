@@ -1,21 +1,27 @@
-"""What a check may look at: tables, labels, the answers of the version and of the live version on the same rows.
+"""What a check may look at: facts, tables, labels, answers, and a way to ask the version about further rows.
 
-Evidence is gathered once (each table is predicted once per version) and never changed; checks read it and compute.
+Evidence is gathered once (each table is predicted once per version) and never changed; checks read it and compute. What a
+check asks beyond goes through `predict`: answered where the model lives, kept by the table's content, within a budget.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import polars as pl
 
+from lockgate.checks.values import class_names, numbers_of
 from lockgate.config import Goal
-from lockgate.errors import InvalidInput
+from lockgate.declared import Assumptions, OwnMetric, Scenario
+from lockgate.errors import Conflict
 from lockgate.registry.manifest import Task
+
+CHUNK_ROWS = 4_096
 
 
 class Split(StrEnum):
@@ -24,6 +30,14 @@ class Split(StrEnum):
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
+
+
+class Asked(StrEnum):
+    """Which model is asked."""
+
+    VERSION = "version"  # the version that is judged, as it would be served
+    ORIGINAL = "original"  # the same, not compiled: the research model in its own environment
+    LIVE = "live"  # the live version
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,37 +61,116 @@ class Answers:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """Everything about one version that checks look at. What is absent is empty or None.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Facts:
+    """What is known of a version beside its tables; what is absent is empty or None.
 
-    Answers on training rows may be of a sample of them. `failures` says why answers are lacking, by split or `live`.
     `inputs` are the tables' columns that the model takes; `classes` the class names in the order of the probability
-    columns; `known_at` says for a column which time column tells when it was known.
+    columns; `known_at` says for a column which time column tells when it was known; `group` is the column of the subject;
+    `costs`: truth -> decision -> cost. `failures` says why answers are lacking, by split, `live` or `original`.
     """
 
     task: Task
     inputs: tuple[str, ...]
-    frames: Mapping[Split, pl.DataFrame]
-    answers: Mapping[Split, Answers] = field(default_factory=dict)
-    live: Mapping[Split, Answers] = field(default_factory=dict)
+    name: str = "this version"
     live_name: str | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
     time: str | None = None
     key: str | None = None
+    group: str | None = None
     classes: tuple[str, ...] | None = None
     positive: str | None = None
     protected: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     known_at: Mapping[str, str] = field(default_factory=dict)
     goal: Goal = field(default_factory=Goal)
+    assumptions: Assumptions = field(default_factory=Assumptions)
+    scenarios: Mapping[str, Scenario] = field(default_factory=dict)
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    metrics: Mapping[str, OwnMetric] = field(default_factory=dict)
+    compiled: bool = False
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seed: int = 0
 
     @property
     def classifies(self) -> bool:
         """Whether the answers are classes."""
         return self.task is Task.CLASSIFICATION
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Previous:
+    """The version that was validated before: its tables, its answers on *today's* judged table, what its checks kept."""
+
+    name: str
+    frames: Mapping[Split, pl.DataFrame] = field(default_factory=dict)
+    answers: Mapping[Split, Answers] = field(default_factory=dict)
+    kept: Mapping[str, Any] = field(default_factory=dict)
+
+
+Ask = Callable[[pl.DataFrame, Asked, int], Answers]
+AskMetric = Callable[[str, dict[str, np.ndarray]], float]
+Keep = Callable[[str, Any], None]
+Tell = Callable[[int, int, str], None]
+
+
+def _forget(_name: str, _value: Any) -> None:
+    """Nothing is kept where no validation is recorded."""
+
+
+def _quiet(_done: int, _of: int, _what: str) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evidence(Facts):
+    """Everything about one version that checks look at.
+
+    Answers on training rows may be of a sample of them: `answered` holds the sample's row numbers then. `history` is the
+    recorded past of the model, a row a prediction with its label: inputs, `at_us`, `version`, `score`, `decision`, `label`.
+    """
+
+    frames: Mapping[Split, pl.DataFrame]
+    answers: Mapping[Split, Answers] = field(default_factory=dict)
+    answered: Mapping[Split, np.ndarray] = field(default_factory=dict)
+    live: Mapping[Split, Answers] = field(default_factory=dict)
+    previous: Previous | None = None
+    history: pl.DataFrame | None = None
+    ask: Ask | None = None
+    ask_metric: AskMetric | None = None
+    keep: Keep = _forget
+    tell: Tell = _quiet
+
+    def predict(
+        self, frame: pl.DataFrame, of: Asked = Asked.VERSION, *, chunk_rows: int = CHUNK_ROWS
+    ) -> Answers:
+        """A model's answers to any rows: columns as in the tables, further ones are passed over.
+
+        The same rows are answered once for all checks. `chunk_rows`: rows a call. Raises Conflict where no model can be
+        asked or the check's budget of rows is spent, InvalidInput when the table does not fit, PredictionFailed.
+        """
+        if self.ask is None:
+            raise Conflict(
+                "there is no model to ask here", fix="give the evidence a way to ask: Evidence(ask=...)"
+            )
+        return self.ask(frame, of, chunk_rows)
+
+    def own_metric(self, name: str, columns: dict[str, np.ndarray]) -> float:
+        """A metric of the project's own on n rows. Raises Conflict where there is none to ask, PredictionFailed."""
+        if self.ask_metric is None or name not in self.metrics:
+            raise Conflict(
+                f"the metric '{name}' cannot be asked here", allowed=", ".join(self.metrics) or "none"
+            )
+        return self.ask_metric(name, columns)
+
+    def random(self, purpose: str) -> np.random.Generator:
+        """Chance that repeats: the same seed and purpose give the same draws, whatever ran before."""
+        return np.random.default_rng([self.seed, crc32(purpose.encode())])
+
+    def facts(self) -> Facts:
+        """All of it but the tables, answers and ways to ask."""
+        return Facts(**{each.name: getattr(self, each.name) for each in fields(Facts)})
 
     def judged_split(self) -> Split | None:
         """The table that answers are judged on: test, else validation; never the training data."""
@@ -96,51 +189,7 @@ class Evidence:
             return class_names(frame[self.target])
         return numbers_of(frame[self.target])
 
-
-def class_names(values: pl.Series | np.ndarray) -> np.ndarray:
-    """Classes as text, so that labels and answers compare whatever their types: 1, 1.0 and true are `1`.
-
-    >>> class_names(np.array([1.0, 0.0])).tolist(), class_names(np.array([True])).tolist()
-    (['1', '0'], ['1'])
-    """
-    series = values if isinstance(values, pl.Series) else pl.Series(values.tolist(), strict=False)
-    if series.dtype == pl.Boolean:
-        series = series.cast(pl.Int64)
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-        if series.drop_nulls().cast(pl.Int64, strict=False).cast(pl.Float64).equals(series.drop_nulls()):
-            series = series.cast(pl.Int64, strict=False)
-    names = np.empty(len(series), dtype=object)
-    names[:] = series.cast(pl.String).to_list()
-    return names
-
-
-def numbers_of(series: pl.Series) -> np.ndarray:
-    """A column as floats of shape (n,), NaN where it is missing or no number."""
-    if series.dtype.is_nested():
-        return np.full(len(series), np.nan)
-    return series.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
-
-
-def times_of(series: pl.Series) -> np.ndarray:
-    """A time column as seconds (floats, NaN where missing): dates, times, ISO text, or numbers as they are."""
-    if series.dtype == pl.String:
-        parsed = _parsed(series)
-        if parsed is None:
-            raise InvalidInput(f"column '{series.name}' holds no times that can be read",
-                               got=repr(series.drop_nulls()[0]), allowed="2024-01-31 or 2024-01-31T12:00:00")  # fmt: skip
-        series = parsed
-    if series.dtype == pl.Date:
-        series = series.cast(pl.Datetime("us"))
-    if isinstance(series.dtype, pl.Datetime):
-        return numbers_of(series.dt.cast_time_unit("us").to_physical()) / 1e6
-    return numbers_of(series)
-
-
-def _parsed(series: pl.Series) -> pl.Series | None:
-    """Text as times, missing where one cannot be read; None when none can."""
-    try:
-        parsed = series.str.to_datetime(strict=False, time_unit="us", time_zone="UTC")
-    except pl.exceptions.ComputeError:  # polars found no format that fits
-        return None
-    return None if parsed.null_count() == len(series) > series.null_count() else parsed
+    def answered_truth(self, split: Split) -> np.ndarray | None:
+        """The labels of the rows that were answered: of training rows perhaps a sample."""
+        truth, rows = self.truth(split), self.answered.get(split)
+        return truth if truth is None or rows is None else truth[rows]

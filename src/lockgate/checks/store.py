@@ -28,8 +28,22 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int
 
 
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check used: seconds, memory of its own at the peak, rows asked of models."""
+
+    check: str
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+    rows: int
+
+
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
-    """One recorded list of findings, worst first. `data`: split -> data set digest; `policy`: `high/3`."""
+    """One recorded list of findings, worst first. `data`: split -> data set digest; `policy`: `high/3`.
+
+    `seed`: of every sample; the same seed gives the same findings. `baseline`: the blob that production is held against
+    later (`baseline.py`).
+    """
 
     id: int = 0
     model: str
@@ -43,6 +57,9 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
     author: str
     recorded_us: int
     digest: str = ""
+    seed: int = 0
+    used: tuple[Usage, ...] = ()
+    baseline: str | None = None
 
     @property
     def blocking(self) -> tuple[Finding, ...]:
@@ -61,6 +78,9 @@ def record_findings(
     policy: str,
     author: str,
     at_us: int,
+    seed: int = 0,
+    used: Sequence[Usage] = (),
+    baseline: str | None = None,
 ) -> Validation:
     """Record a suite's findings of a version, with the audit row, in the caller's transaction.
 
@@ -74,6 +94,7 @@ def record_findings(
         Validation(
             model=version.model, version=version.number, package=version.digest, suite=suite, data=dict(data),
             policy=policy, findings=tuple(worst_first([*findings, *outside])), author=author, recorded_us=at_us,
+            seed=seed, used=tuple(used), baseline=baseline,
         ),
         "checks:version:validated",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which checks there are, which a tier runs, what of it can run on given evidence, and running it.
+"""Which checks there are, which a suite has, what of it can run on given evidence, and running one.
 
 A check that raises becomes a "could not run" with its reason, and the others go on.
 """
@@ -6,45 +6,56 @@ A check that raises becomes a "could not run" with its reason, and the others go
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lockgate.checks import leakage, performance, prediction_shift, quality
-from lockgate.checks.base import Check, Need, could_not_run, lacking, read_settings
+from lockgate.checks.base import Check, could_not_run, read_settings
 from lockgate.checks.evidence import Evidence
-from lockgate.checks.finding import Finding, worst_first
+from lockgate.checks.finding import Finding
+from lockgate.checks.leakage import check as leakage
+from lockgate.checks.needs import MADE, Need, advice_for, lacking
+from lockgate.checks.performance import check as performance
+from lockgate.checks.prediction_shift import check as prediction_shift
+from lockgate.checks.quality import check as quality
 from lockgate.config import Tier
 from lockgate.errors import InvalidInput, LockgateError
 
 log = logging.getLogger(__name__)
-Progress = Callable[[int, int, str], None]  # checks done, checks in all, what comes next
+QUICK, FULL = "quick", "full"
+_ORDER = {tier: place for place, tier in enumerate(Tier)}
 
 CHECKS: dict[str, Check] = {
-    check.name: check for check in (quality.CHECK, leakage.CHECK, performance.CHECK, prediction_shift.CHECK)
+    each.CHECK.name: each.CHECK for each in (quality, leakage, performance, prediction_shift)
 }
 SUITES: dict[str, tuple[str, ...]] = {
-    "quick": ("quality", "leakage"),  # needs no answers: on each check-in
-    Tier.LOW: ("quality", "leakage", "performance", "prediction_shift"),
-    Tier.MEDIUM: ("quality", "leakage", "performance", "prediction_shift"),
-    Tier.HIGH: ("quality", "leakage", "performance", "prediction_shift"),
-}
-
-
-_BRINGS = {
-    Need.TABLE: "--train TABLE (or --test TABLE)",
-    Need.JUDGED: "--test TABLE",
-    Need.TARGET: "--target COLUMN",
+    QUICK: tuple(name for name, check in CHECKS.items() if check.quick),  # on each check-in
+    FULL: tuple(CHECKS),
+    **{
+        tier: tuple(name for name, check in CHECKS.items() if _ORDER[check.tier] <= _ORDER[tier])
+        for tier in Tier
+    },
 }
 
 
 @dataclass(frozen=True)
+class Missing:
+    """A part of a check that cannot run, what it needs and how to bring that."""
+
+    part: str
+    lacks: tuple[Need, ...]
+    advice: str
+
+
+@dataclass(frozen=True)
 class Planned:
-    """What will happen with one check: it runs, or `lacks` says what it would need."""
+    """What will happen with one check: it runs, or `lacks` says what it would need. `without`: parts that cannot run."""
 
     check: str
     question: str
     lacks: tuple[Need, ...]
+    without: tuple[Missing, ...] = ()
+    advice: str = ""
 
     @property
     def runs(self) -> bool:
@@ -52,10 +63,12 @@ class Planned:
         return not self.lacks
 
 
-def checks_of(suite: str) -> tuple[str, ...]:
-    """The names of a suite's checks. Raises InvalidInput for an unknown suite."""
+def checks_of(suite: str, own: Mapping[str, Iterable[str]] | None = None) -> tuple[str, ...]:
+    """The names of a suite's checks. `own`: suites that the project names itself. Raises InvalidInput for an unknown one."""
+    if own is not None and suite in own:
+        return tuple(_check(name).name for name in dict.fromkeys(own[suite]))
     if suite not in SUITES:
-        raise InvalidInput(f"there is no suite '{suite}'", allowed=", ".join(SUITES))
+        raise InvalidInput(f"there is no suite '{suite}'", allowed=", ".join({**SUITES, **(own or {})}))
     return SUITES[suite]
 
 
@@ -67,61 +80,63 @@ def refuse_settings(settings: Mapping[str, Mapping[str, Any]]) -> None:
         read_settings(name, dict(given), CHECKS[name].settings)
 
 
-def plan_suite(evidence: Evidence, names: Iterable[str]) -> list[Planned]:
-    """What will run and what cannot, before anything starts."""
-    return [
-        Planned(name, _check(name).question, tuple(lacking(evidence, _check(name).needs))) for name in names
-    ]
+def refuse_suites(suites: Mapping[str, Iterable[str]]) -> None:
+    """Raise InvalidInput for a suite of an unknown name or with a check that there is not."""
+    for name, checks in suites.items():
+        if name not in SUITES:
+            raise InvalidInput(f"suites.{name}: there is no such suite", allowed=", ".join(SUITES))
+        unknown = [check for check in checks if check not in CHECKS]
+        if unknown:
+            raise InvalidInput(
+                f"suites.{name}: there is no such check", got=", ".join(unknown), allowed=", ".join(CHECKS)
+            )
 
 
-def run_suite(evidence: Evidence, names: Iterable[str], progress: Progress | None = None) -> list[Finding]:
-    """The findings of the named checks, worst first; `blocking` is left to `finding.block`."""
-    refuse_settings(evidence.settings)
-    plan = plan_suite(evidence, names)
-    findings: list[Finding] = []
-    for done, planned in enumerate(plan):
-        if progress is not None:
-            progress(done, len(plan), planned.check)
-        findings += _run(evidence, planned)
-    if progress is not None:
-        progress(len(plan), len(plan), "")
-    return worst_first(findings)
+def plan_suite(evidence: Evidence, names: Iterable[str], *, asked: bool = True) -> list[Planned]:
+    """What will run and what cannot. `asked` False: before any model was asked, so answers are taken for granted."""
+    return [_planned(evidence, _check(name), asked) for name in names]
 
 
-def _run(evidence: Evidence, planned: Planned) -> list[Finding]:
+def run_check(evidence: Evidence, name: str) -> list[Finding]:
+    """What one check finds; `blocking` is left to `finding.block`."""
+    check = _check(name)
+    planned = _planned(evidence, check, True)
     if not planned.runs:
         return [_lacking(evidence, planned)]
     try:
-        return CHECKS[planned.check].run(evidence)
+        return check.run(evidence)
     except LockgateError as error:
-        return [could_not_run(planned.check, "the whole check", f"The check could not run: {error.what}.",
+        return [could_not_run(name, "the whole check", f"The check could not run: {error.what}.",
                               error.fix or (f"Allowed: {error.allowed}." if error.allowed else "See the message."))]  # fmt: skip
+    except MemoryError:
+        return [could_not_run(name, "the whole check", "The check needed more memory than it may use.",
+                              "Give fewer rows, or run it where there is more memory.")]  # fmt: skip
     except Exception as error:
-        log.warning("check %s raised", planned.check, exc_info=True)
-        return [could_not_run(planned.check, "the whole check", f"The check stopped with {type(error).__name__}: {error}.",
+        log.warning("check %s raised", name, exc_info=True)
+        return [could_not_run(name, "the whole check", f"The check stopped with {type(error).__name__}: {error}.",
                               "This is a defect of lockgate or of the data: the log holds the traceback.")]  # fmt: skip
+
+
+def _planned(evidence: Evidence, check: Check, asked: bool) -> Planned:
+    def lacks(needs: Iterable[Need]) -> tuple[Need, ...]:
+        return tuple(need for need in lacking(evidence, needs) if asked or need not in MADE)
+
+    without = tuple(
+        Missing(part.name, absent, advice_for(absent))
+        for part in check.parts
+        if (absent := lacks(part.needs))
+    )
+    absent = lacks(check.needs)
+    return Planned(check.name, check.question, absent, without, advice_for(absent) if absent else "")
 
 
 def _lacking(evidence: Evidence, planned: Planned) -> Finding:
     failure = evidence.failures.get(str(evidence.judged_split()))
-    if planned.lacks == (Need.ANSWERS,) and failure:
+    if failure and set(planned.lacks) <= {Need.ANSWERS, Need.ASK}:
         return could_not_run(planned.check, "the whole check", f"The model did not answer the rows: {failure}.",
                              "Mend the model or the table, then validate again.")  # fmt: skip
     needs = "; ".join(planned.lacks)
-    return could_not_run(planned.check, "the whole check", f"The check needs {needs}.",
-                         advice_for(planned.lacks))  # fmt: skip
-
-
-def advice_for(lacks: Iterable[Need]) -> str:
-    """How to bring what a check lacks: data and target are part of the sealed version, so it is submitted again.
-
-    >>> advice_for([Need.JUDGED, Need.TARGET])
-    'Submit the model again with --test TABLE --target COLUMN, then validate the new version.'
-    """
-    options = [_BRINGS[need] for need in lacks if need in _BRINGS]
-    if not options:
-        return "See that the table has the target column and that the model answers its rows, then submit it again."
-    return f"Submit the model again with {' '.join(options)}, then validate the new version."
+    return could_not_run(planned.check, "the whole check", f"The check needs {needs}.", planned.advice)
 
 
 def _check(name: str) -> Check:

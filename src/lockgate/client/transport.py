@@ -17,8 +17,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from lockgate import errors
-from lockgate.errors import InvalidInput, LockgateError, TimedOut, Unauthorized, Unavailable
+from lockgate.errors import InvalidInput, TimedOut, Unauthorized, Unavailable, error_from
 
 CONNECT_S, ANSWER_S = 5.0, 600.0
 FIRST_POLL_S, LAST_POLL_S = 0.02, 0.5
@@ -28,11 +27,6 @@ GATEWAYS_WORDS = "there is nothing at /api/"  # what the gateway says to a verb
 NEAR = "lockgate.client.near"
 
 Progress = Callable[[Mapping[str, Any]], None]
-_ERRORS = {
-    kind("").code: kind
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, LockgateError)
-}
 
 
 class Connection:
@@ -160,13 +154,6 @@ def connect(home: str | Path | None = None, *, create: bool = False) -> Connecti
     transport, where = near.open_near(home, as_owner=not key, create=create)
     http = httpx.Client(transport=transport, base_url="http://near", headers=headers, timeout=None)  # noqa: S113 - it is this very process
     return Connection(http, where)
-
-
-def error_from(body: Mapping[str, Any]) -> LockgateError:
-    """The error that an answer describes, as the class that was raised over there."""
-    kind = _ERRORS.get(str(body.get("code")), LockgateError)
-    what = str(body.get("what") or body.get("error"))
-    return kind(what, got=body.get("got"), allowed=body.get("allowed"), fix=body.get("fix"))
 
 
 def _raise_for(response: httpx.Response) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from lockgate.checks.running.pool import Step
 from lockgate.clock import HOUR_US, Clock
 from lockgate.errors import Busy, LockgateError, NotFound
 from lockgate.web.answers import plain, unforeseen
@@ -36,7 +37,7 @@ class JobState(StrEnum):
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """One piece of long work. `done` of `total` steps of `phase`; `total` 0: not known."""
+    """One piece of long work. `done` of `total` steps of `phase`; `total` 0: not known. `parts`: what runs side by side."""
 
     id: str
     kind: str  # "submit" | "validate" | "score"
@@ -47,6 +48,7 @@ class Job(msgspec.Struct, kw_only=True):
     done: int = 0
     total: int = 0
     message: str = ""
+    parts: tuple[Step, ...] = ()
     started_us: int = 0
     ended_us: int | None = None
     result: Any = None
@@ -54,7 +56,7 @@ class Job(msgspec.Struct, kw_only=True):
     file: bool = False  # a file can be fetched when it is done
 
 
-Progress = Callable[..., None]  # progress(phase, done, total, message="")
+Progress = Callable[..., None]  # progress(phase, done, total, message="", parts=())
 Work = Callable[[Progress], object]
 
 
@@ -141,8 +143,10 @@ class Jobs:
                 self._run(*given)
 
     def _run(self, job: Job, work: Work) -> None:
-        def progress(phase: str, done: int = 0, total: int = 0, message: str = "") -> None:
-            job.phase, job.done, job.total, job.message = phase, done, total, message
+        def progress(
+            phase: str, done: int = 0, total: int = 0, message: str = "", parts: tuple[Step, ...] = ()
+        ) -> None:
+            job.phase, job.done, job.total, job.message, job.parts = phase, done, total, message, parts
 
         job.state, job.phase = JobState.RUNNING, "starting"
         try:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockgate.checks.base import read_settings
-from lockgate.checks.suite import CHECKS, refuse_settings
+from lockgate.checks.suite import CHECKS
+from lockgate.checks.validate import refuse_wrong
 from lockgate.config import ModelConfig
 from lockgate.errors import InvalidInput
 from lockgate.governance.bounds import Bound, Setting, Stricter, Value, bound_at, meets
@@ -62,7 +63,7 @@ class Loosened:
 
 def values_of(settings: ModelConfig) -> dict[str, Value]:
     """Every setting that binds, by path. Raises InvalidInput for check settings that cannot be."""
-    refuse_settings(settings.checks)
+    refuse_wrong(settings)
     found: dict[str, Any] = {
         f"goal.{key}": getattr(settings.goal, key) for key in ("at_least", "at_most", "p99_ms")
     }

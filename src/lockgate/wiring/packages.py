@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from lockgate.inference.executor import Executor
-from lockgate.inference.open import open_model
+from lockgate.inference.open import open_model, open_original
 from lockgate.registry.package import blob_name
 from lockgate.registry.store import get_model
 from lockgate.wiring.house import House
@@ -17,6 +17,18 @@ def open_version(house: House, digest: str, python: str | None = None) -> Execut
     """The executor of a sealed package; close it when done. `python`: the model's named interpreter."""
     folder = house.blobs.fetch_tree(blob_name(digest), house.home.cache)
     return open_model(
+        folder,
+        digest,
+        home=house.home,
+        environment=house.config.environment,
+        python=Path(python) if python else None,
+    )
+
+
+def open_research(house: House, digest: str, python: str | None = None) -> Executor:
+    """The research model of a sealed package, isolated and never compiled; close it when done."""
+    folder = house.blobs.fetch_tree(blob_name(digest), house.home.cache)
+    return open_original(
         folder,
         digest,
         home=house.home,

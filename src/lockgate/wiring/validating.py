@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack, closing
-
 import sqlalchemy as sa
 
-from lockgate.checks.finding import worst_first
-from lockgate.checks.store import Validation, record_findings, waive
-from lockgate.checks.validate import load_frames, validate
-from lockgate.config import Tier
+from lockgate.checks.gather import gather, load_frames
+from lockgate.checks.running.local import LocalProcesses
+from lockgate.checks.store import Usage, Validation, record_findings, waive
+from lockgate.checks.suite import checks_of
+from lockgate.checks.validate import Result, refuse_wrong, validate
+from lockgate.config import ModelConfig, Tier
 from lockgate.errors import Conflict, Forbidden
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
-from lockgate.governance.policy import current_policy
-from lockgate.registry.naming import VersionName
-from lockgate.registry.store import Version, get_model, get_version
-from lockgate.release.store import live_version
+from lockgate.governance.policy import PolicyVersion, current_policy
+from lockgate.registry.store import Version, get_model
+from lockgate.wiring.checking import Bars, Before, Models, Tell, before, earlier
 from lockgate.wiring.house import House
-from lockgate.wiring.packages import open_version
 from lockgate.wiring.settings import hold_standing
-
-Tell = Callable[..., None]  # tell(phase, done, total, message)
 
 
 def validate_version(
@@ -38,29 +33,55 @@ def validate_version(
         hold_standing(tx, version.model, by=person, at_us=house.clock.now_us())
         settings = get_model(tx, version.model).settings
         policy = current_policy(tx, settings.tier)
-        live = _live(tx, version)
+        others = before(tx, version)
+    name = suite or str(settings.tier)
+    checks = checks_of(name, settings.suites)
+    refuse_wrong(settings)
+    _refuse_no_data(version)
+    result = _run(house, version, settings, checks, others=others, policy=policy, tell=tell)
+    with house.db.write() as tx:
+        return record_findings(
+            tx, version, result.findings, suite=name, data=version.manifest.data, policy=policy.name, author=person.id,
+            at_us=house.clock.now_us(), seed=result.seed, used=_used(result),
+        )  # fmt: skip
+
+
+def _run(
+    house: House,
+    version: Version,
+    settings: ModelConfig,
+    checks: tuple[str, ...],
+    *,
+    others: Before,
+    policy: PolicyVersion,
+    tell: Tell,
+) -> Result:
+    tell("loading the data", 0, 0)
+    frames = load_frames(house.blobs, version.manifest.data)
+    with Models(house, settings, version, others.live) as models:
+        tell("loading the model", 0, 0)
+        evidence = gather(
+            models.served(version), frames, settings, progress=tell,
+            live=models.served(others.live) if others.live else None, live_name=others.live.name if others.live else None,
+            previous=earlier(house, models, others.previous),
+        )  # fmt: skip
+        return validate(
+            evidence, checks, LocalProcesses(folder=house.home.run), broker=models.broker(settings, frames),
+            required=policy.policy.must_pass, watch=Bars(tell, checks),
+        )  # fmt: skip
+
+
+def _used(result: Result) -> list[Usage]:
+    return [Usage(check=ran.check, wall_s=round(ran.wall_s, 3), cpu_s=round(ran.cpu_s, 3), peak_bytes=ran.peak_bytes,
+                  rows=ran.rows) for ran in result.ran]  # fmt: skip
+
+
+def _refuse_no_data(version: Version) -> None:
     if not version.manifest.data:
         raise Conflict(
             f"{version.name} came without data, so nothing can be checked",
             fix=f"submit it with its data: lockgate submit ... --name {version.model} --train FILE --test FILE",
         )
-    tell("loading the data", 0, 0)
-    frames = load_frames(house.blobs, version.manifest.data)
-    with ExitStack() as stack:
-        tell("loading the model", 0, 0)
-        executor = stack.enter_context(closing(open_version(house, version.digest, settings.python)))
-        beside = (
-            stack.enter_context(closing(open_version(house, live.digest, settings.python))) if live else None
-        )
-        findings = validate(
-            executor, frames, settings, suite=suite or str(settings.tier), required=policy.policy.must_pass,
-            live=beside, live_name=live.name if live else None, progress=tell,
-        )  # fmt: skip
-    with house.db.write() as tx:
-        return record_findings(
-            tx, version, worst_first(findings), suite=suite or str(settings.tier), data=version.manifest.data,
-            policy=policy.name, author=person.id, at_us=house.clock.now_us(),
-        )  # fmt: skip
 
 
 def waive_check(
@@ -74,10 +95,3 @@ def waive_check(
         raise Forbidden(f"{person.id} made {version.name} and cannot waive a check of it",
                         fix="ask another validator")  # fmt: skip
     return waive(tx, version, check, reason, waivable=policy.waivable, by=person.id, at_us=at_us)
-
-
-def _live(tx: sa.Connection, version: Version) -> Version | None:
-    number = live_version(tx, version.model)
-    if number is None or number == version.number:
-        return None
-    return get_version(tx, VersionName(version.model, number))

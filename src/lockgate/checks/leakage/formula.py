@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from lockgate.checks.base import figure
-from lockgate.checks.evidence import numbers_of
 from lockgate.checks.finding import Finding, Measure, Status, Table
+from lockgate.checks.values import numbers_of
 
 _ROWS = 5_000
 _COLUMNS = 100

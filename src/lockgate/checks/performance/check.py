@@ -17,12 +17,13 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from lockgate.checks.base import Check, Need, figure, settings_for, split_name
+from lockgate.checks.base import Check, Part, figure, settings_for, split_name
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.metrics import Judged, Metric, interval_of, judge, metrics_for
-from lockgate.checks.performance_live import SHARE_MARGIN, against_live
-from lockgate.checks.performance_slices import weak_slices
+from lockgate.checks.needs import Need
+from lockgate.checks.performance.live import SHARE_MARGIN, against_live
+from lockgate.checks.performance.slices import weak_slices
 from lockgate.errors import InvalidInput
 from lockgate.governance.bounds import Setting, Stricter
 from lockgate.stats.auc import auc_interval
@@ -265,5 +266,12 @@ def _round(value: float) -> float | None:
     return round(float(value), 6) if np.isfinite(value) else None
 
 
-CHECK = Check(NAME, "Is it good enough, everywhere, and no worse than the live version?",
-              (Need.JUDGED, Need.TARGET, Need.LABELS, Need.ANSWERS), PerformanceSettings, run, BINDING)  # fmt: skip
+CHECK = Check(
+    NAME,
+    "Is it good enough, everywhere, and no worse than the live version?",
+    (Need.JUDGED, Need.TARGET, Need.LABELS, Need.ANSWERS),
+    PerformanceSettings,
+    run,
+    BINDING,
+    parts=(Part("against the live version", (Need.LIVE,)),),
+)

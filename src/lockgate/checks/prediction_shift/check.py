@@ -16,10 +16,11 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from lockgate.checks.base import Check, Need, figure, settings_for, split_name
+from lockgate.checks.base import Check, Part, figure, settings_for, split_name
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
-from lockgate.checks.prediction_shift_where import changed_most
+from lockgate.checks.needs import Need
+from lockgate.checks.prediction_shift.where import changed_most
 from lockgate.governance.bounds import Setting, Stricter
 from lockgate.stats.distances import ks, wasserstein
 from lockgate.stats.intervals import Interval, paired_mean, paired_share_difference, wilson
@@ -177,4 +178,8 @@ CHECK = Check(
     ShiftSettings,
     run,
     BINDING,
+    parts=(
+        Part("against the live version", (Need.LIVE,)),
+        Part("against training rows", (Need.TRAIN, Need.TRAIN_ANSWERS)),
+    ),
 )

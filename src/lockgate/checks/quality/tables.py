@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from lockgate.checks.base import figure
-from lockgate.checks.evidence import numbers_of
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
 from lockgate.checks.identifiers import looks_like_identifier
+from lockgate.checks.values import numbers_of
 from lockgate.datasets.columns import CATEGORY_LIMIT
 from lockgate.stats.intervals import wilson
 

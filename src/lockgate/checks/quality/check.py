@@ -17,11 +17,12 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from lockgate.checks.base import Check, Need, figure, settings_for, split_name
+from lockgate.checks.base import Check, Part, figure, settings_for, split_name
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
-from lockgate.checks.quality_columns import TROUBLES, troubles_of
-from lockgate.checks.quality_tables import out_of_range, unseen_categories
+from lockgate.checks.needs import Need
+from lockgate.checks.quality.columns import TROUBLES, troubles_of
+from lockgate.checks.quality.tables import out_of_range, unseen_categories
 from lockgate.governance.bounds import Setting, Stricter
 
 NAME = "quality"
@@ -159,4 +160,9 @@ CHECK = Check(
     QualitySettings,
     run,
     BINDING,
+    parts=(
+        Part("labels", (Need.TARGET, Need.LABELS)),
+        Part("what training never showed", (Need.TRAIN, Need.JUDGED)),
+    ),
+    quick=True,
 )

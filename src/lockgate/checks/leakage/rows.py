@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 
 from lockgate.checks.base import could_not_run, figure
-from lockgate.checks.evidence import Evidence, Split, times_of
+from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
+from lockgate.checks.values import times_of
 from lockgate.stats.intervals import share_difference
 
 _MOSTLY = 0.75

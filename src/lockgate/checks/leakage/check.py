@@ -18,12 +18,13 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from lockgate.checks.base import Check, Need, could_not_run, settings_for
+from lockgate.checks.base import Check, Part, could_not_run, settings_for
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Status
-from lockgate.checks.leakage_alone import lone_inputs
-from lockgate.checks.leakage_formula import exact_formulas
-from lockgate.checks.leakage_rows import known_too_late, overlapping_rows, training_after_test
+from lockgate.checks.leakage.alone import lone_inputs
+from lockgate.checks.leakage.formula import exact_formulas
+from lockgate.checks.leakage.rows import known_too_late, overlapping_rows, training_after_test
+from lockgate.checks.needs import Need
 from lockgate.governance.bounds import Setting, Stricter
 
 NAME = "leakage"
@@ -121,4 +122,11 @@ CHECK = Check(
     LeakageSettings,
     run,
     BINDING,
+    parts=(
+        Part("inputs that give the target away", (Need.TARGET, Need.LABELS)),
+        Part("rows of training in test", (Need.TRAIN, Need.JUDGED)),
+        Part("training after test", (Need.TRAIN, Need.JUDGED, Need.TIME)),
+        Part("columns known too late", (Need.TIME, Need.KNOWN_AT)),
+    ),
+    quick=True,
 )

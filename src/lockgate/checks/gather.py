@@ -1,0 +1,174 @@
+"""Evidence about a version: its answers on every table, the live version's and the previous one's on the judged table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from lockgate.blobs import Blobs
+from lockgate.checks.asking import answer_rows
+from lockgate.checks.base import sampled
+from lockgate.checks.evidence import Answers, Evidence, Previous, Split
+from lockgate.checks.values import class_names
+from lockgate.config import ModelConfig
+from lockgate.datasets.columns import numeric_columns
+from lockgate.datasets.dataset import load_dataset
+from lockgate.errors import InvalidInput, LockgateError
+from lockgate.inference.executor import Executor
+from lockgate.registry.manifest import Manifest
+
+Progress = Callable[[str, int, int], None]  # what is done now, done, in all
+TRAIN_ROWS = 20_000  # answers on training rows are compared, not judged one by one
+JUDGED_ROWS = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """The version that was validated before, open or not: its tables and what its checks kept."""
+
+    name: str
+    executor: Executor | None = None
+    frames: Mapping[Split, pl.DataFrame] = field(default_factory=dict)
+    kept: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load_frames(blobs: Blobs, data: Mapping[str, str]) -> dict[Split, pl.DataFrame]:
+    """The stored tables of a version (split -> digest). Raises InvalidInput for an unknown split."""
+    unknown = [name for name in data if name not in set(Split)]
+    if unknown:
+        raise InvalidInput(
+            "there is no such part of the data", got=", ".join(unknown), allowed=", ".join(Split)
+        )
+    return {Split(name): load_dataset(blobs, digest) for name, digest in data.items()}
+
+
+def gather(
+    executor: Executor,
+    frames: Mapping[Split, pl.DataFrame],
+    settings: ModelConfig,
+    *,
+    live: Executor | None = None,
+    live_name: str | None = None,
+    previous: Earlier | None = None,
+    history: pl.DataFrame | None = None,
+    progress: Progress | None = None,
+) -> Evidence:
+    """Ask the version, the live one and the previous one; who cannot answer is in `failures` with the reason.
+
+    Judged tables of more than a million rows are sampled first, and the sample is what the checks see.
+    """
+    tell = progress or _silent
+    base = evidence_of(executor.manifest, frames, settings, history=history)
+    base, leave_out = _smaller(base), no_inputs(settings, executor.manifest, frames)
+    answers: dict[Split, Answers] = {}
+    answered: dict[Split, np.ndarray] = {}
+    failures: dict[str, str] = {}
+
+    def ask(model: Executor, rows: pl.DataFrame, what: str, failure: str) -> Answers | None:
+        try:
+            return answer_rows(model, rows, leave_out, lambda done, of: tell(what, done, of))
+        except LockgateError as error:
+            failures[failure] = error.sentence()
+            return None
+
+    for split, frame in base.frames.items():
+        drawn = sampled(
+            base, f"answers on {split}", frame.height, TRAIN_ROWS if split is Split.TRAIN else JUDGED_ROWS
+        )
+        made = ask(executor, frame[drawn.rows] if drawn.said else frame, f"answers on {split} rows", split)
+        if made is not None:
+            answers[split] = made
+            answered |= {split: drawn.rows} if drawn.said else {}
+    judged = base.judged_split()
+    rows = base.frames[judged] if judged else None
+    beside = ask(live, rows, "answers of the live version", "live") if live and rows is not None else None
+    return replace(
+        base, answers=answers, answered=answered, failures=failures,
+        live={judged: beside} if judged and beside else {}, live_name=live_name if live is not None else None,
+        previous=_previous(previous, judged, rows, ask) if previous else None,
+    )  # fmt: skip
+
+
+def evidence_of(
+    manifest: Manifest,
+    frames: Mapping[Split, pl.DataFrame],
+    settings: ModelConfig,
+    *,
+    history: pl.DataFrame | None = None,
+) -> Evidence:
+    """What is known before any model is asked."""
+    classes = manifest.answer.classes
+    names = tuple(str(name) for name in class_names(np.array(classes, dtype=object))) if classes else None
+    positive = manifest.answer.positive
+    if positive is None and classes and len(classes) == 2:
+        positive = classes[1]
+    return Evidence(
+        task=manifest.task, inputs=_inputs(manifest, frames, settings), frames=dict(frames), history=history,
+        target=settings.target, time=settings.time, key=settings.key, group=settings.group, classes=names,
+        positive=None if positive is None else str(class_names(np.array([positive], dtype=object))[0]),
+        protected=settings.protected, slices=settings.slices, known_at=settings.known_at, goal=settings.goal,
+        assumptions=settings.assumptions, scenarios=settings.scenarios, costs=settings.costs, metrics=settings.metrics,
+        compiled=manifest.compiled.path is not None, settings=settings.checks, seed=settings.seed,
+    )  # fmt: skip
+
+
+def no_inputs(
+    settings: ModelConfig, manifest: Manifest, frames: Mapping[Split, pl.DataFrame]
+) -> frozenset[str]:
+    """Columns of a table that are no inputs, for models that take "all numbers" as one vector.
+
+    Target, time, key and times of knowing never are. Protected columns, slices and the subject may be: they are left out
+    where the vector is as wide as the table without them.
+    """
+    named = (settings.target, settings.time, settings.key, *settings.known_at.values())
+    never = frozenset(name for name in named if name is not None)
+    frame, fields = next(iter(frames.values()), None), manifest.signature.inputs
+    if frame is None or len(fields) != 1 or len(fields[0].shape) != 1 or fields[0].name in frame.columns:
+        return never
+    doubtful = (*settings.protected, *settings.slices, settings.group)
+    perhaps = never | {name for name in doubtful if name is not None}
+    width = fields[0].shape[0]
+    fits = len(numeric_columns(frame, never)) != width and len(numeric_columns(frame, perhaps)) == width
+    return perhaps if fits else never
+
+
+def _inputs(
+    manifest: Manifest, frames: Mapping[Split, pl.DataFrame], settings: ModelConfig
+) -> tuple[str, ...]:
+    """The tables' columns that the model takes: its fields, or all numeric columns for one vector."""
+    fields = manifest.signature.inputs
+    first = next(iter(frames.values()), None)
+    if first is not None and len(fields) == 1 and fields[0].shape and fields[0].name not in first.columns:
+        return tuple(numeric_columns(first, no_inputs(settings, manifest, frames)))
+    return tuple(field.name for field in fields)
+
+
+def _smaller(base: Evidence) -> Evidence:
+    """Judged tables of at most JUDGED_ROWS rows."""
+    frames = dict(base.frames)
+    for split, frame in base.frames.items():
+        drawn = sampled(base, f"rows of {split}", frame.height, JUDGED_ROWS)
+        if drawn.said and split is not Split.TRAIN:
+            frames[split] = frame[drawn.rows]
+    return replace(base, frames=frames)
+
+
+def _previous(
+    earlier: Earlier,
+    judged: Split | None,
+    rows: pl.DataFrame | None,
+    ask: Callable[[Executor, pl.DataFrame, str, str], Answers | None],
+) -> Previous:
+    made = None
+    if earlier.executor is not None and rows is not None:
+        made = ask(earlier.executor, rows, "answers of the previous version", "previous")
+    return Previous(name=earlier.name, frames=earlier.frames, kept=earlier.kept,
+                    answers={judged: made} if judged and made else {})  # fmt: skip
+
+
+def _silent(_what: str, _done: int, _of: int) -> None:
+    """Nobody watches."""

@@ -1,0 +1,114 @@
+"""What a validation needs beside the version: models opened when asked, the version before, progress by check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+import polars as pl
+import sqlalchemy as sa
+
+from lockgate.checks.asking import Broker
+from lockgate.checks.evidence import Asked, Split
+from lockgate.checks.gather import Earlier, load_frames, no_inputs
+from lockgate.checks.running.pool import CheckState, Step
+from lockgate.checks.store import findings_of
+from lockgate.config import ModelConfig
+from lockgate.inference.executor import Executor
+from lockgate.registry.naming import VersionName
+from lockgate.registry.store import Version, get_version
+from lockgate.release.store import live_version
+from lockgate.wiring.house import House
+from lockgate.wiring.packages import open_research, open_version
+
+Tell = Callable[..., None]  # tell(phase, done, total, message, parts)
+_ENDED = (CheckState.DONE, CheckState.STOPPED)
+
+
+@dataclass(frozen=True)
+class Before:
+    """The versions that a new one is compared with: the live one, and the one that was validated last."""
+
+    live: Version | None
+    previous: Version | None
+
+
+def before(tx: sa.Connection, version: Version) -> Before:
+    """Live, and of the versions before this one the newest that was validated (the live one, where there is one)."""
+    number = live_version(tx, version.model)
+    live = (
+        None
+        if number in (None, version.number)
+        else get_version(tx, VersionName(version.model, int(number or 0)))
+    )
+    if live is not None:
+        return Before(live, live)
+    for earlier in range(version.number - 1, 0, -1):
+        found = get_version(tx, VersionName(version.model, earlier))
+        if findings_of(tx, found.digest, found.model) is not None:
+            return Before(None, found)
+    return Before(None, None)
+
+
+class Models:
+    """The models of one validation, each opened once and closed with the block."""
+
+    def __init__(self, house: House, settings: ModelConfig, version: Version, live: Version | None) -> None:
+        self._house, self._python, self._stack = house, settings.python, ExitStack()
+        self._version, self._live = version, live
+        self._open: dict[str, Executor] = {}
+
+    def __enter__(self) -> Models:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def served(self, version: Version) -> Executor:
+        """A version as it is served."""
+        return self._once(version.digest, lambda: open_version(self._house, version.digest, self._python))
+
+    def research(self) -> Executor:
+        """The judged version, never compiled."""
+        digest = self._version.digest
+        return self._once(f"research {digest}", lambda: open_research(self._house, digest, self._python))
+
+    def broker(self, settings: ModelConfig, frames: Mapping[Split, pl.DataFrame]) -> Broker:
+        """Who answers what checks ask."""
+        live = self._live
+        models: dict[Asked, Callable[[], Executor]] = {
+            Asked.VERSION: lambda: self.served(self._version),
+            Asked.ORIGINAL: self.research,
+        }
+        if live is not None:
+            models[Asked.LIVE] = lambda: self.served(live)
+        return Broker(models, no_inputs(settings, self._version.manifest, frames))
+
+    def _once(self, name: str, opened: Callable[[], Executor]) -> Executor:
+        if name not in self._open:
+            self._open[name] = self._stack.enter_context(closing(opened()))
+        return self._open[name]
+
+
+def earlier(house: House, models: Models, version: Version | None) -> Earlier | None:
+    """The version before, with its tables and what its checks kept."""
+    if version is None:
+        return None
+    return Earlier(version.name, models.served(version), load_frames(house.blobs, version.manifest.data))
+
+
+class Bars:
+    """Steps of checks, told as one progress with a part per check."""
+
+    def __init__(self, tell: Tell, checks: Sequence[str]) -> None:
+        self._tell = tell
+        self._steps = {name: Step(name, CheckState.WAITING) for name in checks}
+
+    def __call__(self, step: Step) -> None:
+        """A check is further."""
+        self._steps[step.check] = step
+        steps = tuple(self._steps.values())
+        running = ", ".join(each.check for each in steps if each.state is CheckState.RUNNING)
+        ended = sum(each.state in _ENDED for each in steps)
+        self._tell("checks" if running else "done", ended, len(steps), running, steps)
