@@ -12,7 +12,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from lockgate.checks.evidence import Answers, Evidence, Split
+from lockgate.checks.evidence import Answers, Asked, Evidence, Split
 from lockgate.checks.finding import Finding, worst_first
 from lockgate.checks.running.pool import Here, Step, Watch
 from lockgate.checks.values import class_names
@@ -140,6 +140,7 @@ def evidence_of(
         answers={split: model.answers(frame) for split, frame in frames.items()},
         live={Split.TEST: live.answers(test)} if live else {},
         live_name="loans/1" if live else None,
+        ask=lambda frame, of, _rows: (live if of is Asked.LIVE and live else model).answers(frame),
         **more,
     )
 
