@@ -12,7 +12,10 @@ from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
 
 Columns = dict[str, np.ndarray]
 CATEGORY_LIMIT = 1_000  # a text column with more values is free text or an identifier, not a category
-_WHOLE = {DataType.UINT8, DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64}
+_WHOLE = {
+    DataType.UINT8, DataType.UINT16, DataType.UINT32, DataType.UINT64, DataType.INT8, DataType.INT16, DataType.INT32,
+    DataType.INT64,
+}  # fmt: skip
 _SHOWN = 20
 
 

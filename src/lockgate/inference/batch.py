@@ -40,7 +40,8 @@ ERROR_COLUMN = "error"
 TYPES = {  # names of Arrow's types
     DataType.BOOL: "bool_", DataType.UINT8: "uint8", DataType.INT8: "int8", DataType.INT16: "int16",
     DataType.INT32: "int32", DataType.INT64: "int64", DataType.FP16: "float16", DataType.FP32: "float32",
-    DataType.FP64: "float64", DataType.BYTES: "string",
+    DataType.FP64: "float64", DataType.BYTES: "string", DataType.UINT16: "uint16", DataType.UINT32: "uint32",
+    DataType.UINT64: "uint64",
 }  # fmt: skip
 
 

@@ -36,7 +36,8 @@ TYPES: dict[str, DataType] = {
 TENSOR_TYPES: dict[str, DataType] = {
     "bool": DataType.BOOL, "uint8": DataType.UINT8, "int8": DataType.INT8, "int16": DataType.INT16,
     "int32": DataType.INT32, "int64": DataType.INT64, "float16": DataType.FP16, "float32": DataType.FP32,
-    "float64": DataType.FP64, "object": DataType.BYTES, "str": DataType.BYTES,
+    "float64": DataType.FP64, "object": DataType.BYTES, "str": DataType.BYTES, "uint16": DataType.UINT16,
+    "uint32": DataType.UINT32, "uint64": DataType.UINT64,
 }  # fmt: skip
 
 

@@ -17,6 +17,9 @@ class DataType(StrEnum):
 
     BOOL = "BOOL"
     UINT8 = "UINT8"
+    UINT16 = "UINT16"
+    UINT32 = "UINT32"
+    UINT64 = "UINT64"
     INT8 = "INT8"
     INT16 = "INT16"
     INT32 = "INT32"
@@ -30,6 +33,9 @@ class DataType(StrEnum):
 NUMPY_TYPES: dict[DataType, DTypeLike] = {
     DataType.BOOL: np.bool_,
     DataType.UINT8: np.uint8,
+    DataType.UINT16: np.uint16,
+    DataType.UINT32: np.uint32,
+    DataType.UINT64: np.uint64,
     DataType.INT8: np.int8,
     DataType.INT16: np.int16,
     DataType.INT32: np.int32,

@@ -14,7 +14,10 @@ from lockgate.inference.workshop import Description
 from lockgate.registry.manifest import Answer, Framework, Task
 from lockgate.registry.signature import DataType, Field
 
-_WHOLE = {DataType.UINT8, DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64, DataType.BOOL}
+_WHOLE = {
+    DataType.UINT8, DataType.UINT16, DataType.UINT32, DataType.UINT64, DataType.INT8, DataType.INT16, DataType.INT32,
+    DataType.INT64, DataType.BOOL,
+}  # fmt: skip
 _SHOWN = 20
 # how lockgate's own runner and the converters to ONNX call their outputs
 PREDICTIONS = ("prediction", "output_label", "label", "variable")
