@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from . import booster_lightgbm, booster_xgboost, tables
-from .columns import Columns
+from . import booster_lightgbm, booster_xgboost, nameless, tables
+from .columns import Block, Columns, columns_of
 
 # predict() of these is exactly "the class with the largest probability", so one call gives both
 ARGMAX = frozenset(
@@ -56,6 +56,7 @@ class Estimator:
         self._text_only = (
             len(inputs) == 1 and inputs[0]["datatype"] == "BYTES" and self.feature_count() is None
         )
+        self._nameless: bool | None = None  # whether names may be left out: not known before the first batch
         last = _last_step(fitted)
         self._probability = hasattr(fitted, "predict_proba")
         self._argmax = type(last).__name__ in ARGMAX
@@ -78,6 +79,24 @@ class Estimator:
             self._pandas = None
         self._undecided = False
         return answers
+
+    def answer_block(self, block: Block) -> Columns | None:
+        """The same for all columns in one block of numbers, as they lie; None where the model needs them by name."""
+        if block.data.ndim != 2 or block.data.dtype.kind not in "fiub" or list(block.names) != self._names:
+            return None
+        if self._pandas is None:
+            return self._answered(block.data.T)
+        if self._nameless is None:
+            named = self.answer(columns_of([block]))
+            self._nameless = nameless.computes_without_names(self.fitted) and self._alike(named, block)
+            return named
+        return self._answered(block.data.T) if self._nameless else None
+
+    def _alike(self, named: Columns, block: Block) -> bool:
+        try:
+            return nameless.same(named, self._answered(block.data.T))
+        except Exception:  # noqa: BLE001  it wants the names: the answer is there already
+            return False
 
     def _answered(self, table: Any) -> Columns:
         if self._probability:
