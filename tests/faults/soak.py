@@ -31,9 +31,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lockgate.blobs import Blobs
-from lockgate.predictions.archive import is_archived, open_table
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.record import Kind
+from lockgate.predictions.table import Archive, Look
 from tests.faults.load import Load, Tally, infer_body
 from tests.faults.memory import Samples
 from tests.system.box import Box, ok, wait_for
@@ -221,10 +221,11 @@ class sampling:
 def look_up(box: Box, tally: Tally, asked: int) -> dict[str, int]:
     """Every id in archive and hot log: answered ones that are missing, and ids that are there twice."""
     blobs = Blobs(str(box.home.blobs))
-    table = open_table(blobs)
+    look = Archive(box.home.log, blobs).look()
+    table = look.table
     seen = np.zeros(asked, dtype=np.uint8)
     logged = archived = 0
-    for ids in [*archived_ids(table), *hot_ids(box, table)]:
+    for ids in [*archived_ids(table), *hot_ids(box, look)]:
         numbers = [int(each[5:]) for each in ids if each is not None and each.startswith("soak-")]
         np.add.at(seen, numbers, 1)
         logged += len(numbers)
@@ -246,11 +247,11 @@ def archived_ids(table: object) -> Iterator[list[str | None]]:
         yield answers["inference_id"].to_list()
 
 
-def hot_ids(box: Box, table: object) -> Iterator[list[str | None]]:
+def hot_ids(box: Box, look: Look) -> Iterator[list[str | None]]:
     """The callers' ids of segments that are not in the archive."""
     reader = LogReader(box.home.log)
     for segment in reader.segments():
-        if not is_archived(table, segment):  # type: ignore[arg-type]
+        if not look.holds(segment):
             records = [record for record, _ in reader.placed([segment])]
             yield [r.inference_id for r in records if r.kind is Kind.ANSWER and r.status == 200]
 

@@ -9,18 +9,19 @@ import time
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
 from lockgate.blobs import Blobs
 from lockgate.config import Home
 from lockgate.db import Database
 from lockgate.errors import Conflict
-from lockgate.predictions.archive import TABLE, archive, commit_ended, compact, is_archived, open_table
+from lockgate.predictions.archive import archive, commit_ended
+from lockgate.predictions.compact import compact
 from lockgate.predictions.flat import flat, record_of
 from lockgate.predictions.log import LogReader, SegmentWriter
 from lockgate.predictions.offsets import commit_offsets, register_reader
 from lockgate.predictions.record import Attempt, Kind, Offset, Record, blocks_of
+from lockgate.predictions.table import TABLE, Archive
 from lockgate.predictions.writers import claim
 from lockgate.traffic import Role
 
@@ -36,10 +37,10 @@ def write(home: Home, names: list[str], writer: str = "w") -> None:
             log.append([scored(name)])
 
 
-def archived(blobs: Blobs) -> list[str]:
+def archived(home: Home, blobs: Blobs) -> list[str]:
     """Ids of all records in the table."""
-    table = open_table(blobs)
-    return [] if table is None else pl.scan_delta(table).collect()["id"].to_list()
+    rows = Archive(home.log, blobs).look().rows()
+    return [] if rows is None else rows.collect()["id"].to_list()
 
 
 def test_a_record_survives_the_table_exactly() -> None:
@@ -65,12 +66,12 @@ def test_ended_segments_move_to_the_table(home: Home, blobs: Blobs, sqlite: Data
         log.append([scored("open", at_us=DAY_US)])
         done = archive(home.log, blobs, sqlite)
         assert len(done.committed) == len(done.removed) == 1
-        assert archived(blobs) == ["a", "b"]
+        assert archived(home, blobs) == ["a", "b"]
         assert len(LogReader(home.log).segments()) == 1
         assert archive(home.log, blobs, sqlite).committed == ()
     archive(home.log, blobs, sqlite)
-    assert sorted(archived(blobs)) == ["a", "b", "open"]
-    table = open_table(blobs)
+    assert sorted(archived(home, blobs)) == ["a", "b", "open"]
+    table = Archive(home.log, blobs).look().table
     assert table is not None
     assert table.metadata().partition_columns == ["model", "day"]
 
@@ -88,7 +89,7 @@ def test_a_file_waits_for_every_registered_reader(home: Home, blobs: Blobs, sqli
         commit_offsets(tx, "shadow", LogReader(home.log).read({}).offsets, 2)
     second = archive(home.log, blobs, sqlite)
     assert (second.committed, second.removed) == ((), (segment,))
-    assert archived(blobs) == ["a"]
+    assert archived(home, blobs) == ["a"]
 
 
 def test_dead_writers_are_archived_too(home: Home, blobs: Blobs, sqlite: Database) -> None:
@@ -99,7 +100,7 @@ def test_dead_writers_are_archived_too(home: Home, blobs: Blobs, sqlite: Databas
     killed = subprocess.run([sys.executable, "-c", code, str(home.log)], check=False)
     assert killed.returncode == -signal.SIGKILL
     archive(home.log, blobs, sqlite)
-    assert archived(blobs) == ["x"]
+    assert archived(home, blobs) == ["x"]
 
 
 def test_an_earlier_open_segment_holds_back_the_later_ones(home: Home, blobs: Blobs) -> None:
@@ -130,13 +131,13 @@ def test_compacting_keeps_rows_and_what_is_known_as_archived(
         write(home, [name])
         commit_ended(home.log, blobs)
     segments = LogReader(home.log).segments()
-    compact(blobs)
-    table = open_table(blobs)
-    assert table is not None
-    assert len(table.file_uris()) == 1
-    assert all(is_archived(table, segment) for segment in segments)
+    done = compact(Archive(home.log, blobs))
+    look = Archive(home.log, blobs).look()
+    assert look.table is not None
+    assert (done.joined, done.written, len(look.table.file_uris())) == (3, 1, 1)
+    assert all(look.holds(segment) for segment in segments)
     assert commit_ended(home.log, blobs) == []
-    assert sorted(archived(blobs)) == ["a", "b", "c"]
+    assert sorted(archived(home, blobs)) == ["a", "b", "c"]
 
 
 ARCHIVER = textwrap.dedent(
@@ -175,6 +176,6 @@ def test_kill_9_of_the_archiver_neither_doubles_nor_loses(home: Home, blobs: Blo
             process.stdout.close()
             process.wait()
     archive(home.log, blobs, sqlite)
-    assert sorted(archived(blobs)) == sorted(names)
+    assert sorted(archived(home, blobs)) == sorted(names)
     assert LogReader(home.log).segments() == []
     assert Path(f"{blobs.url}/{TABLE}").is_dir()

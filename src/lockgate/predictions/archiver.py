@@ -13,7 +13,9 @@ from lockgate.config import Home, home_from, load_server_config
 from lockgate.db import Database, open_database
 from lockgate.errors import LockgateError
 from lockgate.late import late
-from lockgate.predictions.archive import archive, compact
+from lockgate.predictions.archive import archive
+from lockgate.predictions.compact import compact
+from lockgate.predictions.table import Archive
 
 if TYPE_CHECKING:
     from deltalake import exceptions
@@ -36,7 +38,7 @@ def run(
             if done.committed or done.removed:
                 _log.info("archived %d segments, removed %d", len(done.committed), len(done.removed))
             if passes % round(COMPACT_EVERY_S / every_s) == 0:
-                compact(blobs)
+                compact(Archive(home.log, blobs))
         except (LockgateError, exceptions.DeltaError, OSError) as error:
             _log.error("archiving failed, the next try comes in %g s: %s", every_s, error)
         passes += 1

@@ -6,11 +6,12 @@ Records whose blocks are laid out alike are turned together, so the price is tha
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
-from lockgate.predictions.flat import blocks_in
+from lockgate.predictions.flat import blocks_in, rows_in
 from lockgate.predictions.record import Block
 from lockgate.registry.signature import NUMPY_TYPES, DataType
 
@@ -36,18 +37,21 @@ def expand(flat: pl.DataFrame) -> pl.DataFrame:
                 for block in found
             )
         ].append(place)
-    parts = [_rows(layout, places, blocks) for layout, places in groups.items()]
-    scalars = flat.drop("inputs", "outputs").with_row_index(_AT)
+    erased = {place: rows_in(cell) for place, cell in enumerate(flat["erased"].to_list()) if cell is not None}
+    parts = [_rows(layout, places, blocks, erased) for layout, places in groups.items()]
+    scalars = flat.drop("inputs", "outputs", "sealed", "erased").with_row_index(_AT)
     if not parts:
         return scalars.with_columns(pl.lit(None, pl.Int64).alias(_ROW)).drop(_AT)
-    rows = pl.concat(_alike(parts), how="diagonal_relaxed")
+    rows = pl.concat(alike(parts), how="diagonal_relaxed")
     return scalars.join(rows, on=_AT, how="left", maintain_order="left").sort(_AT, _ROW).drop(_AT)
 
 
-def _rows(layout: Layout, places: list[int], blocks: list[list[Block]]) -> pl.DataFrame:
+def _rows(
+    layout: Layout, places: list[int], blocks: list[list[Block]], erased: Mapping[int, list[int]]
+) -> pl.DataFrame:
     """All records of one layout, row by row."""
     height = max((shape[0] for _, _, _, shape in layout if shape), default=0)
-    index = _index(places, max(height, 1))
+    index = _index(places, max(height, 1), erased)
     if height == 0:
         return index.with_columns(pl.lit(None, pl.Int64).alias(_ROW))
     for number, (side, names, datatype, shape) in enumerate(layout):
@@ -56,14 +60,21 @@ def _rows(layout: Layout, places: list[int], blocks: list[list[Block]]) -> pl.Da
         if shape[0] == height:
             index = index.with_columns(values.alias(name) for name, values in named.items())
         else:  # an invalid answer may have another number of rows than the question
-            part = _index(places, shape[0]).with_columns(values.alias(name) for name, values in named.items())
+            part = _index(places, shape[0], erased).with_columns(
+                values.alias(name) for name, values in named.items()
+            )
             index = index.join(part, on=[_AT, _ROW], how="left")
     return index
 
 
-def _index(places: list[int], height: int) -> pl.DataFrame:
+def _index(places: list[int], height: int, erased: Mapping[int, list[int]]) -> pl.DataFrame:
+    """Which record each row belongs to, and its number there: the numbers of erased rows are left out."""
     records = np.repeat(np.array(places, dtype=np.uint32), height)
     rows = np.tile(np.arange(height, dtype=np.int64), len(places))
+    for at, place in enumerate(places):
+        if place in erased:
+            left = np.delete(np.arange(height + len(erased[place])), erased[place])
+            rows[at * height : (at + 1) * height] = left
     return pl.DataFrame({_AT: records, _ROW: rows})
 
 
@@ -89,12 +100,13 @@ def _series(values: np.ndarray) -> pl.Series:
     return pl.Series(values=np.ascontiguousarray(values))
 
 
-def _alike(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Columns that are text in one part and numbers in another become text in all."""
+def alike(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Frames in which columns that are text in one and something else in another are text in all."""
     kinds: dict[str, set[bool]] = defaultdict(set)
     for part in parts:
         for name, kind in part.schema.items():
-            kinds[name].add(kind == pl.String)
+            if kind != pl.Null:
+                kinds[name].add(kind == pl.String)
     mixed = [name for name, found in kinds.items() if len(found) > 1]
     return [
         part.with_columns(pl.col(name).cast(pl.String) for name in mixed if name in part.columns)

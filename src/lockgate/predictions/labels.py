@@ -91,8 +91,9 @@ def import_labels(
 
 
 def latest_labels(tx: sa.Connection, model: str) -> pl.DataFrame:
-    """The labels that count: columns `on_column`, `value`, `row`, `label` (JSON), `at_us`."""
-    return _latest(_history(tx, model))
+    """The labels that count: columns `on_column`, `value`, `row`, `label` (a value), `at_us`."""
+    known = _latest(_history(tx, model))
+    return known.with_columns(label=_typed(known["label"].to_list()))
 
 
 def history(tx: sa.Connection, model: str, on: str, value: str) -> list[sa.RowMapping]:
@@ -105,7 +106,7 @@ def history(tx: sa.Connection, model: str, on: str, value: str) -> list[sa.RowMa
 
 
 def attach(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """Predicted rows with `label` and `label_at_us`; null where none is known."""
+    """Predicted rows with `label` and `label_at_us`, out of `latest_labels`; null where none is known."""
     index = rows.with_row_index("__row").with_columns(pl.col("row").fill_null(0).alias("__within"))
     found: list[pl.DataFrame] = []
     for on in _precedence(known["on_column"].unique().to_list()):
@@ -117,9 +118,8 @@ def attach(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
         whole = keyed.join(mine.filter(pl.col("row") == EVERY_ROW), on="value")
         found += [part.select("__row", "label", label_at_us="at_us") for part in (exact, whole)]
     if not found:
-        return rows.with_columns(label=pl.lit(None, pl.String), label_at_us=pl.lit(None, pl.Int64))
+        return rows.with_columns(label=pl.lit(None, known["label"].dtype), label_at_us=pl.lit(None, pl.Int64))
     best = pl.concat(found).unique("__row", keep="first", maintain_order=True)
-    best = best.with_columns(label=_typed(best["label"].to_list()))
     return index.join(best, on="__row", how="left", maintain_order="left").drop("__row", "__within")
 
 
@@ -188,6 +188,8 @@ def _json(values: pl.Series) -> pl.Series:
 
 def _typed(texts: list[str]) -> pl.Series:
     """JSON scalars as one column: booleans, numbers, else text."""
+    if not texts:
+        return pl.Series([], dtype=pl.String)
     values = [msgspec.json.decode(text) for text in texts]
     kinds = {type(value) for value in values}
     if kinds <= {bool} or kinds <= {int} or kinds <= {int, float}:

@@ -11,7 +11,6 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -19,22 +18,17 @@ from lockgate.blobs import Blobs
 from lockgate.clock import SECOND_US, Clock, SystemClock
 from lockgate.config import Home
 from lockgate.db import Database
-from lockgate.errors import LockgateError, Unavailable
+from lockgate.errors import LockgateError
 from lockgate.inference.executor import Executor
-from lockgate.late import late
-from lockgate.predictions.archive import archived_requests, is_archived, open_table
 from lockgate.predictions.flat import record_of
+from lockgate.predictions.history import archived_requests
 from lockgate.predictions.log import LogReader, SegmentWriter
 from lockgate.predictions.offsets import commit_offsets, offsets_of, register_reader
 from lockgate.predictions.record import Record
 from lockgate.predictions.segment import SUFFIX
+from lockgate.predictions.table import Archive
 from lockgate.release.shadow_progress import READ, Progress, merged, progress_of
 from lockgate.release.shadow_score import ShadowJob, score, wants
-
-if TYPE_CHECKING:
-    from deltalake import exceptions
-else:
-    exceptions = late("deltalake.exceptions")
 
 READER = WRITER = "shadow"
 CHUNK = 500  # requests in one frame
@@ -71,7 +65,8 @@ class Scorer:
         clock: Clock | None = None,
         deadline_s: float = 5.0,
     ) -> None:
-        self._home, self._blobs, self._database = home, blobs, database
+        self._home, self._database = home, database
+        self._archive = Archive(home.log, blobs)
         self._open, self._clock, self._deadline_s = open_executor, clock or SystemClock(), deadline_s
         self._writer = SegmentWriter(home.log, WRITER, clock=self._clock)
         self._reader = LogReader(home.log)
@@ -166,13 +161,9 @@ class Scorer:
         if progress.pin < 0:
             return pl.DataFrame()
         if job.name not in self._past:
-            try:
-                found = archived_requests(self._blobs, progress.pin, job.model, job.since_us, PAST_REQUESTS)
-            except (exceptions.DeltaError, OSError, pl.exceptions.PolarsError) as error:
-                raise Unavailable(
-                    "the archive of predictions cannot be read", got=str(error).splitlines()[0]
-                ) from error
-            self._past[job.name] = found
+            self._past[job.name] = archived_requests(
+                self._archive, progress.pin, job.model, job.since_us, PAST_REQUESTS
+            )
         return self._past[job.name]
 
     def _begin(self, wanted: dict[str, ShadowJob]) -> None:
@@ -181,10 +172,11 @@ class Scorer:
         if not new:
             return
         self.commit([name for name in wanted if name not in new], hold=True)
-        table = open_table(self._blobs)
-        read = {segment: READ for segment in self._reader.segments() if is_archived(table, segment)}
+        look = self._archive.look()
+        read = {segment: READ for segment in self._reader.segments() if look.holds(segment)}
+        pin = look.table.version() if look.table is not None else -1
         for name in new:
-            self._progress[name] = Progress(table.version() if table is not None else -1, hot=dict(read))
+            self._progress[name] = Progress(pin, hot=dict(read))
 
     def _tidy(self, wanted: dict[str, ShadowJob]) -> None:
         """Let go of models, history and status of jobs that are no longer wanted."""
