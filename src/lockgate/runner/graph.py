@@ -11,7 +11,8 @@ from .columns import Columns
 TYPES = {
     "tensor(bool)": "BOOL", "tensor(uint8)": "UINT8", "tensor(int8)": "INT8", "tensor(int16)": "INT16",
     "tensor(int32)": "INT32", "tensor(int64)": "INT64", "tensor(float16)": "FP16", "tensor(float)": "FP32",
-    "tensor(double)": "FP64", "tensor(string)": "BYTES",
+    "tensor(double)": "FP64", "tensor(string)": "BYTES", "tensor(uint16)": "UINT16",
+    "tensor(uint32)": "UINT32", "tensor(uint64)": "UINT64",
 }  # fmt: skip
 LABELS = ("output_label", "label", "prediction", "variable")
 PROBABILITIES = ("output_probability", "probabilities", "probability")
