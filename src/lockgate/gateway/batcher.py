@@ -16,8 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from lockgate.errors import Busy, LockgateError, PredictionFailed, TimedOut
 from lockgate.gateway.cost import Cost
 from lockgate.gateway.job import Job
+from lockgate.gateway.plausible import quick_look
 from lockgate.gateway.refusals import InvalidAnswer
 from lockgate.gateway.rows import Layout
+from lockgate.inference.compiled import CompiledModel
 from lockgate.inference.executor import Executor, ExecutorKind
 from lockgate.inference.validate import check_outputs
 from lockgate.predictions.record import Columns
@@ -40,6 +42,9 @@ class Batcher:
     ) -> None:
         self._executor, self._layout, self._cost, self._settle = executor, layout, cost, settle
         self._limit, self._max_rows = limit, max_rows
+        self._matrix = executor.matrix if isinstance(executor, CompiledModel) else None
+        self._fine = quick_look(executor.manifest.signature, executor.manifest.answer)
+        self._inline = executor.kind is ExecutorKind.COMPILED
         self._queue: deque[Job] = deque()
         self._running: list[Job] = []
         self._scheduled = False
@@ -160,8 +165,11 @@ class Batcher:
 
     def _attempt(self, batch: list[Job]) -> list[Columns | LockgateError] | LockgateError:
         try:
-            columns = self._layout.columns(self._layout.join([job.rows for job in batch]))
-            answer = self._executor.predict(columns, deadline_s=_left_s(batch))
+            if self._matrix is not None:
+                answer = self._matrix.answer([job.rows.parts[0] for job in batch])
+            else:
+                columns = self._layout.columns(self._layout.join([job.rows for job in batch]))
+                answer = self._executor.predict(columns, deadline_s=_left_s(batch))
         except LockgateError as error:
             return error
         except Exception as error:  # noqa: BLE001  a defect in a model's graph must cost this batch alone
@@ -193,8 +201,10 @@ class Batcher:
 
     def _divide(self, batch: list[Job], answer: Columns) -> list[Columns | LockgateError]:
         """Each request's rows of the answer; an invalid answer is an error of those requests alone that it touches."""
+        rows = sum([job.rows.n for job in batch])
+        if self._fine(answer, rows):
+            return self._split(batch, answer)
         manifest = self._executor.manifest
-        rows = sum(job.rows.n for job in batch)
         reason = check_outputs(manifest.signature, answer, rows, manifest.answer)
         if reason and (len(batch) == 1 or any(len(array) != rows for array in answer.values())):
             return [InvalidAnswer(reason)] * len(batch)
@@ -205,6 +215,18 @@ class Batcher:
             part = answer if len(batch) == 1 else {name: array[start:stop] for name, array in answer.items()}
             own = check_outputs(manifest.signature, part, job.rows.n, manifest.answer) if reason else None
             outcomes.append(InvalidAnswer(own) if own else part)
+            start = stop
+        return outcomes
+
+    @staticmethod
+    def _split(batch: list[Job], answer: Columns) -> list[Columns | LockgateError]:
+        if len(batch) == 1:
+            return [answer]
+        outcomes: list[Columns | LockgateError] = []
+        columns, start = list(answer.items()), 0
+        for job in batch:
+            stop = start + job.rows.n
+            outcomes.append({name: array[start:stop] for name, array in columns})
             start = stop
         return outcomes
 

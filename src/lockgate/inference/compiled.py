@@ -1,4 +1,7 @@
-"""A compiled model: an ONNX graph in onnxruntime inside this process, with one thread and no foreign code."""
+"""A compiled model: an ONNX graph in onnxruntime inside this process, with one thread and no foreign code.
+
+A graph that takes all its numbers as one matrix has a shorter way besides (`matrix.py`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import numpy as np
 
 from lockgate.errors import InvalidInput, PredictionFailed, Unavailable
 from lockgate.inference.executor import ExecutorKind, ExecutorStatus
+from lockgate.inference.matrix import Matrix, first_line, matrix_of
 from lockgate.late import late
 from lockgate.predictions.record import Columns
 from lockgate.registry.manifest import Manifest
@@ -42,7 +46,7 @@ class Graph:
         try:
             session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own classes derive from Exception alone
-            raise Unavailable("the ONNX graph cannot be loaded", got=_first_line(error)) from error
+            raise Unavailable("the ONNX graph cannot be loaded", got=first_line(error)) from error
         self._feed = feeder(session, signature)
         names = {output.name for output in session.get_outputs()}
         absent = [field.name for field in signature.outputs if field.name not in names]
@@ -53,6 +57,7 @@ class Graph:
         self._outputs = [(field.name, _caster(field)) for field in signature.outputs]
         self._names = [field.name for field in signature.outputs]
         self._run = session.run
+        self.matrix = matrix_of(session, signature, GRAPH_TYPES)
 
     def answer(self, columns: Columns) -> Columns:
         """Answer n rows."""
@@ -61,7 +66,7 @@ class Graph:
         except KeyError as error:
             raise InvalidInput(f"the input {error} is missing") from error
         except Exception as error:  # onnxruntime's own classes derive from Exception alone
-            raise PredictionFailed("the model raised", got=_first_line(error)) from error
+            raise PredictionFailed("the model raised", got=first_line(error)) from error
         return {name: cast(answer) for (name, cast), answer in zip(self._outputs, answers, strict=True)}
 
 
@@ -78,6 +83,11 @@ class CompiledModel:
     def digest(self) -> str:
         """The sealed package's name."""
         return self._digest
+
+    @property
+    def matrix(self) -> Matrix | None:
+        """The short way for rows of numbers, if the graph has one."""
+        return self._graph.matrix
 
     @property
     def manifest(self) -> Manifest:
@@ -184,7 +194,3 @@ def _caster(field: Field) -> Callable[[np.ndarray], np.ndarray]:
         return array.astype(dtype)
 
     return cast
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
