@@ -162,7 +162,14 @@ class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Where model code runs. `python`: an interpreter that exists; else one is built by uv from the package's pins."""
 
     python: str | None = None
-    memory_mb: Count = 4096
+    memory_mb: Count = 4096  # of address space, for each process of a model
+    replicas: Count = 1  # processes for each version in each worker
+
+    def sized(self, replicas: int | None, memory_mb: int | None) -> EnvironmentConfig:
+        """The same with what one model's own settings say, where they say it."""
+        return msgspec.structs.replace(
+            self, replicas=replicas or self.replicas, memory_mb=memory_mb or self.memory_mb
+        )
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -261,6 +268,8 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     release: ReleaseConfig = ReleaseConfig()
     requirements: str | None = None
     python: str | None = None
+    replicas: Count | None = None  # processes of a model that is not compiled; None: the server's `environment`
+    memory_mb: Count | None = None  # for each of them
 
 
 class Project(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

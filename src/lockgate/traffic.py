@@ -42,6 +42,8 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     weight: float = 0.0  # 0..1, only a canary has one above 0
     python: str | None = None  # interpreter of the isolated executor, when one is named
+    replicas: int | None = None  # its processes in each worker, when the model's settings say so
+    memory_mb: int | None = None  # of address space for each of them
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

@@ -228,7 +228,7 @@ def _opened(setup: Setup, folder: Path, arm: Arm) -> Executor:
         folder,
         arm.digest,
         home=setup.home,
-        environment=setup.config.environment,
+        environment=setup.config.environment.sized(arm.replicas, arm.memory_mb),
         python=Path(arm.python) if arm.python else None,
     )
 

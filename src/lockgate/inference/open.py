@@ -35,8 +35,9 @@ def open_model(
         return CompiledModel(package / graph, digest, manifest)
     interpreter = interpreter_for(manifest, home, environment, named=python)
     return IsolatedModel(
-        order_for(package, manifest, interpreter, environment), digest, manifest, deadline_s=deadline_s
-    )
+        order_for(package, manifest, interpreter, environment), digest, manifest, deadline_s=deadline_s,
+        replicas=environment.replicas,
+    )  # fmt: skip
 
 
 def open_original(

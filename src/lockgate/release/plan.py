@@ -52,6 +52,8 @@ def make_plan(
     proof: bool = False,
     key_field: str | None = None,
     python: str | None = None,
+    replicas: int | None = None,
+    memory_mb: int | None = None,
     missing_fields: tuple[str, ...] = (),
     labels: Observed | None = None,
 ) -> ReleasePlan:
@@ -83,6 +85,8 @@ def make_plan(
         proof=proof,
         key_field=key_field,
         python=python,
+        replicas=replicas,
+        memory_mb=memory_mb,
         missing_fields=missing_fields,
         per_s=per_s,
     )

@@ -45,6 +45,8 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     proof: bool = False  # the last stage ends only with proof of safety
     key_field: str | None = None  # input column that holds the business key
     python: str | None = None  # interpreter of the model, when one is named
+    replicas: int | None = None  # processes of a version that is not compiled; None: the server's settings
+    memory_mb: int | None = None
     missing_fields: tuple[str, ...] = ()  # the new version needs them, callers do not send them yet
     per_s: float = 0.0
     sentences: tuple[str, ...] = ()

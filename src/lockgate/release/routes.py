@@ -43,7 +43,13 @@ def route_of(release: Release) -> Route:
 
 def _new(release: Release, role: Role, weight: float = 0.0) -> Arm:
     return Arm(
-        version=release.version, digest=release.digest, role=role, weight=weight, python=release.plan.python
+        version=release.version,
+        digest=release.digest,
+        role=role,
+        weight=weight,
+        python=release.plan.python,
+        replicas=release.plan.replicas,
+        memory_mb=release.plan.memory_mb,
     )
 
 
@@ -55,4 +61,6 @@ def _previous(release: Release, role: Role) -> Arm | None:
         digest=release.previous_digest,
         role=role,
         python=release.previous_python,
+        replicas=release.plan.replicas,
+        memory_mb=release.plan.memory_mb,
     )

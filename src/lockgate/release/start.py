@@ -42,7 +42,7 @@ def start(
     with desk.db.write() as tx:
         wanted = get_version(tx, name)
         require(tx, person, Permission.RELEASE_START, wanted.model)
-        stands = gate.check_start(tx, wanted.model, wanted.number)
+        stands = gate.check_start(tx, wanted.model, wanted.number, now_us=now_us)
         if supersede:
             ended = end_running(tx, person, wanted.model, at_us=now_us)
             if ended is not None:  # its canary goes out before the database says so
@@ -76,6 +76,8 @@ def _draft(
         proof=proof,
         key_field=model.key,
         python=python or model.python,
+        replicas=model.replicas,
+        memory_mb=model.memory_mb,
         missing_fields=_missing_fields(tx, wanted, live),
     )
     return Release(

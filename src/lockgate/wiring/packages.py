@@ -14,13 +14,13 @@ from lockgate.wiring.house import House
 
 
 def open_version(house: House, digest: str, python: str | None = None) -> Executor:
-    """The executor of a sealed package; close it when done. `python`: the model's named interpreter."""
+    """The executor of a sealed package, in one process; close it when done. `python`: the model's named interpreter."""
     folder = house.blobs.fetch_tree(blob_name(digest), house.home.cache)
     return open_model(
         folder,
         digest,
         home=house.home,
-        environment=house.config.environment,
+        environment=house.config.environment.sized(1, None),
         python=Path(python) if python else None,
     )
 

@@ -1,0 +1,226 @@
+"""Planted faults in models that run in several processes: each costs its own batch, never the owner or a neighbour."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lockgate.config import EnvironmentConfig, Home
+from lockgate.errors import PredictionFailed, TimedOut, Unavailable
+from lockgate.inference.executor import Executor
+from lockgate.inference.open import open_model
+from lockgate.inference.replica import ReplicaState
+
+SealCode = Callable[..., tuple[Path, str]]
+LONG_S = 60.0  # a limit for what must happen, not a pace
+WHO = """
+    import os, time
+    def predict(columns):
+        time.sleep(float(columns["x"][0]))
+        return columns["x"] * 0 + os.getpid()
+    """
+FAULTS = """
+    import ctypes, os, sys
+    import numpy as np
+    kept = []
+    def predict(columns):
+        fault = int(columns["x"][0])
+        if fault == 1:
+            ctypes.string_at(0)
+        elif fault == 2:
+            os._exit(3)
+        elif fault == 3:
+            sys.exit("enough")
+        elif fault == 4:
+            while True:
+                os.fork()
+        elif fault == 5:
+            while True:
+                print("word " * 200)
+        elif fault == 6:
+            while True:
+                sys.stdout.write("word " * 200)
+        elif fault == 7:
+            return np.zeros(40_000_000)
+        elif fault == 8:
+            while True:
+                kept.append(np.ones(4_000_000))
+        elif fault == 9:
+            while True:
+                pass
+        return columns["x"] * 2
+    """
+
+
+@contextmanager
+def opened(
+    sealed: tuple[Path, str], home: Home, replicas: int = 1, memory_mb: int = 2048
+) -> Iterator[Executor]:
+    """The sealed package's executor with all its replicas up."""
+    settings = EnvironmentConfig(memory_mb=memory_mb, replicas=replicas)
+    model = open_model(*sealed, home=home, environment=settings, python=Path(sys.executable))
+    try:
+        wait_until(lambda: all(one.state is ReplicaState.FREE for one in model.status().replicas))
+        yield model
+    finally:
+        model.close()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Until a condition holds."""
+    ends = time.monotonic() + LONG_S
+    while not holds():
+        assert time.monotonic() < ends, "it never came"
+        time.sleep(0.01)
+
+
+def asked(model: Executor, x: float, deadline_s: float = LONG_S) -> float:
+    """The answer to one row."""
+    return float(model.predict({"x": np.array([x])}, deadline_s=deadline_s)["prediction"][0])
+
+
+def own_memory_bytes() -> int:
+    """What this process uses now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_replicas_answer_side_by_side(seal_code: SealCode, home: Home) -> None:
+    """Two batches at once run in two processes, on an event loop and in threads; one after the other in one."""
+
+    async def both(model: Executor) -> set[float]:
+        answers = await asyncio.gather(*(model.predict_async({"x": np.array([0.5])}) for _ in range(2)))
+        return {float(one["prediction"][0]) for one in answers}
+
+    sealed = seal_code(WHO)
+    with opened(sealed, home, replicas=2) as model:
+        assert model.lanes == 2
+        assert asked(model, 0) == asked(model, 0)
+        found: list[float] = []
+        threads = [threading.Thread(target=lambda: found.append(asked(model, 0.5))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert set(found) == {one.pid for one in model.status().replicas}
+        assert asyncio.run(both(model)) == set(found)
+
+
+def test_a_replica_that_died_idle_costs_nothing(seal_code: SealCode, home: Home) -> None:
+    """A process killed between two requests is replaced, and the next request is answered all the same."""
+    with opened(seal_code(WHO), home) as model:
+        first = model.status().replicas[0].pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: "Z" in Path(f"/proc/{first}/stat").read_text().rsplit(")", 1)[1])
+        assert asked(model, 0) != first
+        assert model.status().restarts == 1
+
+
+def test_a_death_costs_its_own_batch(seal_code: SealCode, home: Home) -> None:
+    """kill -9 of a busy process fails its batch; the batch beside it is answered, and both places are filled again."""
+
+    async def session(model: Executor) -> None:
+        busy = [asyncio.ensure_future(model.predict_async({"x": np.array([1.5])})) for _ in range(2)]
+        while sum(one.state is ReplicaState.BUSY for one in model.status().replicas) < 2:
+            await asyncio.sleep(0.01)
+        victim = model.status().replicas[0].pid
+        assert victim is not None
+        os.kill(victim, signal.SIGKILL)
+        outcomes = await asyncio.gather(*busy, return_exceptions=True)
+        failed = [one for one in outcomes if isinstance(one, PredictionFailed)]
+        assert len(failed) == 1
+        assert "signal 9" in str(failed[0])
+        answer = await model.predict_async({"x": np.array([0.0])})
+        assert answer["prediction"][0] != victim
+
+    with opened(seal_code(WHO), home, replicas=2) as model:
+        asyncio.run(session(model))
+        wait_until(lambda: all(one.state is ReplicaState.FREE for one in model.status().replicas))
+        assert model.status().starts == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (1, "signal 11"),
+        (2, "status 3"),
+        (3, "SystemExit: enough"),
+        (4, "Operation not permitted"),
+        (7, "bytes, allowed are"),
+        (8, "MemoryError"),
+    ],
+    ids=["segfault", "exit", "sys.exit", "fork bomb", "huge answer", "leak"],
+)
+def test_faults_are_told_and_survived(seal_code: SealCode, home: Home, fault: int, said: str) -> None:
+    """A model that crashes, leaves, forks, leaks or answers hugely fails that request with the reason; the next is answered."""
+    with opened(seal_code(FAULTS), home) as model:
+        before = own_memory_bytes()
+        with pytest.raises(PredictionFailed, match=said):
+            asked(model, fault)
+        assert asked(model, 20) == 40
+        assert model.status().replicas[0].failures == 0
+        assert own_memory_bytes() - before < 100e6
+
+
+@pytest.mark.parametrize("fault", [5, 6, 9], ids=["printing lines", "printing one line", "computing"])
+def test_endless_work_ends_at_the_deadline(seal_code: SealCode, home: Home, fault: int) -> None:
+    """A model that prints or computes without end is killed at its deadline; its owner's memory stays as it was."""
+    with opened(seal_code(FAULTS), home) as model:
+        before = own_memory_bytes()
+        with pytest.raises(TimedOut, match=r"did not answer within 2 s"):
+            asked(model, fault, deadline_s=2.0)
+        assert asked(model, 20) == 40
+        assert own_memory_bytes() - before < 50e6
+
+
+def test_a_model_that_filled_its_memory_is_replaced(seal_code: SealCode, home: Home) -> None:
+    """After a MemoryError the process, which keeps all it holds, is not asked again: a new one answers."""
+    with opened(seal_code(FAULTS), home) as model:
+        first = model.status().pid
+        with pytest.raises(PredictionFailed, match="MemoryError"):
+            asked(model, 8)
+        assert asked(model, 20) == 40
+        assert model.status().pid != first
+        assert model.status().memory_bytes < 1e9
+
+
+def test_all_replicas_pausing_is_said_at_once(seal_code: SealCode, home: Home) -> None:
+    """Once every replica has failed twice in a row, callers are told when it starts again instead of waiting."""
+    with opened(seal_code(FAULTS), home, replicas=2) as model:
+        for _ in range(20):
+            try:
+                asked(model, 2)
+            except PredictionFailed:
+                continue
+            except Unavailable as error:
+                assert "times in a row; it starts again in" in str(error)
+                break
+        else:
+            pytest.fail("it was started again and again without a pause")
+        wait_until(lambda: any(one.state is ReplicaState.FREE for one in model.status().replicas))
+        assert asked(model, 20) == 40
+
+
+def test_closing_ends_every_process(seal_code: SealCode, home: Home) -> None:
+    """No process outlives its model, not even one that is just being started again."""
+    with opened(seal_code(FAULTS), home, replicas=2) as model:
+        with pytest.raises(PredictionFailed):
+            asked(model, 2)
+        pids = [one.pid for one in model.status().replicas if one.pid is not None]
+        model.close()
+        assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+        assert all(
+            one.pid is None or not Path(f"/proc/{one.pid}").exists() for one in model.status().replicas
+        )
+        with pytest.raises(Unavailable, match="closed"):
+            asked(model, 20)
