@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from lockgate.config_gateway import Count, GatewayConfig, Percent, Port, Positive, Seconds, Share
 from lockgate.declared import Assumptions, OwnMetric, Scenario
 from lockgate.errors import Unavailable
 from lockgate.yamlfile import read_yaml
@@ -22,13 +23,6 @@ from lockgate.yamlfile import read_yaml
 DEFAULT_HOME = ".lockgate"
 CONFIG_NAME = "config.yaml"
 PROJECT_NAME = "lockgate.yaml"
-
-Port = Annotated[int, Meta(ge=0, le=65535, description="0: any free port")]
-Count = Annotated[int, Meta(ge=1)]
-Positive = Annotated[float, Meta(gt=0)]
-Seconds = Annotated[float, Meta(ge=0)]
-Share = Annotated[float, Meta(gt=0, le=1)]
-Percent = Annotated[str, Meta(pattern=r"^(100|\d{1,2}(\.\d+)?) ?%$")]
 
 
 @dataclass(frozen=True)
@@ -119,37 +113,6 @@ def home_from(path: str | Path | None = None) -> Home:
     return Home(Path(path or os.environ.get("LOCKGATE_HOME") or DEFAULT_HOME).expanduser().resolve())
 
 
-class Durability(StrEnum):
-    """When a record counts as written."""
-
-    PROCESS = "process"  # in the kernel: survives kill -9 of any process
-    POWER = "power"  # on the disk: survives loss of power
-
-
-class FullDisk(StrEnum):
-    """What the gateway does when the log cannot be written."""
-
-    SERVE = "serve"  # answer, count the gap, say so in a header
-    REFUSE = "refuse"  # answer 503
-
-
-class GatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The gateway's settings."""
-
-    host: str = "127.0.0.1"
-    port: Port = 8401
-    workers: Count = 1
-    open: bool = False  # true: no key is asked for
-    max_body_mb: Positive = 16.0
-    body_timeout_s: Positive = 10.0
-    queue: Count = 1024  # requests waiting per model and worker; more get 429
-    max_batch_rows: Count = 4096
-    durability: Durability = Durability.PROCESS
-    full_disk: FullDisk = FullDisk.SERVE
-    segment_mb: Positive = 64.0
-    segment_s: Positive = 300.0
-
-
 class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The control plane's settings."""
 
@@ -172,6 +135,14 @@ class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
         )
 
 
+class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where records go as CloudEvents. `token_file` holds what is sent as `Authorization: Bearer`."""
+
+    url: str
+    payloads: bool = False  # true: inputs and outputs too
+    token_file: str | None = None
+
+
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`config.yaml` in the home folder. Everything has a default."""
 
@@ -180,6 +151,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway: GatewayConfig = GatewayConfig()
     console: ConsoleConfig = ConsoleConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
+    events: EventsConfig | None = None
 
 
 class Tier(StrEnum):
@@ -254,7 +226,9 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     protected: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     known_at: dict[str, str] = {}  # column -> time column that says when it is known
-    group: str | None = None  # column of the subject (patient, machine) that must not be on both sides of a split
+    group: str | None = (
+        None  # column of the subject (patient, machine) that must not be on both sides of a split
+    )
     assumptions: Assumptions = Assumptions()
     scenarios: dict[str, Scenario] = {}  # name -> changes of columns, for the stress check
     costs: dict[str, dict[str, float]] = {}  # truth -> decision -> what it costs
@@ -263,7 +237,9 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: Labels = Labels()
     pure: bool = True
     checks: dict[str, dict[str, Any]] = {}  # check name -> its settings, validated by the check
-    suites: dict[str, tuple[str, ...]] = {}  # quick, full or a tier -> its checks, instead of lockgate's own choice
+    suites: dict[
+        str, tuple[str, ...]
+    ] = {}  # quick, full or a tier -> its checks, instead of lockgate's own choice
     seed: Annotated[int, Meta(ge=0)] = 0  # of every sample that checks draw
     release: ReleaseConfig = ReleaseConfig()
     requirements: str | None = None

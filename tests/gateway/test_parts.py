@@ -18,9 +18,7 @@ from lockgate.gateway.breaker import FAILURES_IN_ROW, Breaker
 from lockgate.gateway.cost import Cost, measure
 from lockgate.gateway.ids import id_maker
 from lockgate.gateway.listening import stop_listening_softly
-from lockgate.gateway.metrics import Metrics, exposition, gather, leave
 from lockgate.gateway.port import claim_port, free_port
-from lockgate.predictions.record import Record
 
 
 def test_the_breaker_counts_failures_in_a_row_of_each_release(clock: FakeClock) -> None:
@@ -97,25 +95,6 @@ def test_ids_sort_by_time_and_never_meet() -> None:
     assert len({*own, *(make() for make in makers for _ in range(1_000))}) == 14_000
     assert {name[12] for name in own} == {"7"}
     assert {name[16] for name in own} <= set("89ab")
-
-
-def test_metrics_of_several_workers_are_one_text(tmp_path: Path) -> None:
-    """Each worker's numbers under its label; names in labels are escaped."""
-    for number in range(2):
-        metrics = Metrics(f"gateway-{number}")
-        metrics.answered(Record(id="1", at_us=0, latency_us=3_000, model='ch"urn', version=3, rows=2), 200)
-        metrics.fell_back('ch"urn', "timeout")
-        leave(tmp_path, f"gateway-{number}", metrics.samples(gap=0, epoch=5, waiting={}))
-    text = exposition(gather(tmp_path, "gateway-1", metrics.samples(gap=1, epoch=6, waiting={})))
-    assert (
-        'lockgate_requests_total{worker="gateway-0",model="ch\\"urn",version="3",arm="live",status="200"} 1'
-        in text
-    )
-    assert 'lockgate_request_seconds_bucket{worker="gateway-1",model="ch\\"urn",le="0.005"} 1' in text
-    assert 'lockgate_request_seconds_bucket{worker="gateway-1",model="ch\\"urn",le="0.0025"} 0' in text
-    assert 'lockgate_canary_failures_total{worker="gateway-0",model="ch\\"urn",reason="timeout"} 1' in text
-    assert 'lockgate_log_gap_total{worker="gateway-1"} 1' in text
-    assert text.count("# TYPE lockgate_requests_total counter") == 1
 
 
 def test_a_deaf_socket_keeps_who_had_come_and_takes_nobody_new() -> None:

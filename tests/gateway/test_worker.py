@@ -82,7 +82,7 @@ def test_tritonclient_gets_the_same(shared: Any, binary: bool, one: bool) -> Non
     headers = {"authorization": "Bearer test-key"}
     assert client.is_server_live()
     assert client.is_server_ready()
-    assert client.is_model_ready("churn")
+    assert client.is_model_ready("churn", headers=headers)
     assert client.get_model_metadata("churn", headers=headers)["inputs"][0] == {
         "name": "a",
         "datatype": "FP32",

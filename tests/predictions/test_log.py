@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lockgate.clock import FakeClock
-from lockgate.config import Durability
+from lockgate.config_gateway import Durability
 from lockgate.errors import Conflict
 from lockgate.predictions.log import LogReader, SegmentWriter, open_writer
 from lockgate.predictions.record import Offset, Record

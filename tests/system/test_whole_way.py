@@ -83,9 +83,10 @@ def test_triton_client(live: Box, loans: Loans, model: str, name: str) -> None:
         tensors.append(tensor)
     client = triton.InferenceServerClient(live.gateway.removeprefix("http://"))
     try:
-        answer = client.infer(model, tensors, headers={"authorization": f"Bearer {live.key}"})
+        headers = {"authorization": f"Bearer {live.key}"}
+        answer = client.infer(model, tensors, headers=headers)
         check(answer.as_numpy("probability"), loans, name)
-        assert client.is_model_ready(model)
+        assert client.is_model_ready(model, headers=headers)
     finally:
         client.close()
 

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from lockgate.errors import Busy, LockgateError, PredictionFailed, TimedOut
+from lockgate.errors import LockgateError, PredictionFailed, TimedOut
 from lockgate.gateway.cost import Cost
+from lockgate.gateway.drain import Drain
 from lockgate.gateway.job import Job
 from lockgate.gateway.plausible import quick_look
-from lockgate.gateway.refusals import InvalidAnswer
+from lockgate.gateway.refusals import InvalidAnswer, Limited
 from lockgate.gateway.rows import Layout
 from lockgate.inference.compiled import CompiledModel
 from lockgate.inference.executor import Executor, ExecutorKind
 from lockgate.inference.validate import check_outputs
 from lockgate.predictions.record import Columns
 
+TURN = 128  # requests in a batch: then another model has its turn on the loop, however many still wait for this one
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 INLINE_S = 0.001  # a batch that is expected to take longer must not hold up the loop
 
 
@@ -53,6 +57,8 @@ class Batcher:
         self._sweeper: asyncio.TimerHandle | None = None
         self._sweep_s = 0.0  # when it is due
         self._tasks: set[asyncio.Task[None]] = set()
+        self._drain = Drain()
+        self.batches, self.batched = [0] * (len(BATCH_SIZES) + 1), 0  # by size, and requests in all
 
     @property
     def waiting(self) -> int:
@@ -65,10 +71,13 @@ class Batcher:
         return not self._queue and not self._running
 
     def offer(self, job: Job, *, force: bool = False) -> None:
-        """Take a request. Raises Busy when the queue is full, unless a caller must not be turned away (`force`)."""
+        """Take a request. Raises Limited when the queue is full, unless a caller must not be turned away (`force`)."""
         if len(self._queue) >= self._limit and not force:
-            raise Busy(
-                f"{len(self._queue)} requests wait for {job.route.model} already", fix="try again in a second"
+            raise Limited(
+                f"{len(self._queue)} requests wait for {job.route.model} already",
+                fix="come back when the header Retry-After says",
+                limit="queue",
+                retry_after_s=self._drain.wait_s(len(self._queue), time.monotonic()),
             )
         self._queue.append(job)
         if self._sweeper is not None and job.deadline_s < self._sweep_s:
@@ -112,16 +121,23 @@ class Batcher:
         batch: list[Job] = []
         late: list[Job] = []
         rows, now = 0, time.monotonic()
-        while self._queue and (not batch or rows + self._queue[0].rows.n <= self._max_rows):
+        while self._queue and (
+            not batch or (rows + self._queue[0].rows.n <= self._max_rows and len(batch) < TURN)
+        ):
             job = self._queue.popleft()
             if job.deadline_s <= now:
                 job.expire()
                 late.append(job)
                 continue
+            job.begun_s = now
             batch.append(job)
             rows += job.rows.n
+        self._drain.left(len(batch) + len(late), now)
         if late:
             self._settle(late)
+        if batch:
+            self.batches[bisect_left(BATCH_SIZES, len(batch))] += 1
+            self.batched += len(batch)
         return batch
 
     async def _apart(self, batch: list[Job]) -> None:

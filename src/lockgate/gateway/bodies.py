@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from lockgate.errors import InvalidInput, TooLarge
+from lockgate.gateway.memory import BodyMemory, Room
 from lockgate.gateway.predict import Headers
 from lockgate.gateway.protocols.compression import inflated
 from lockgate.gateway.refusals import UploadTooSlow
@@ -34,28 +35,36 @@ class BodyReader:
     (One timer for all costs a request a tenth of what a timer of its own would.)
     """
 
-    def __init__(self, *, limit_bytes: int, timeout_s: float) -> None:
-        self._limit_bytes, self._timeout_s = limit_bytes, timeout_s
+    def __init__(self, *, limit_bytes: int, timeout_s: float, memory: BodyMemory) -> None:
+        self._limit_bytes, self._timeout_s, self._memory = limit_bytes, timeout_s, memory
         self._since: dict[asyncio.Task[object], float] = {}
         self._overdue: set[asyncio.Task[object]] = set()
 
-    async def read(self, stream: Stream, headers: Headers) -> bytes:
-        """The body, inflated. Raises TooLarge, InvalidInput, UnsupportedType and UploadTooSlow."""
+    async def read(self, stream: Stream, headers: Headers, model: str) -> tuple[bytes, int]:
+        """The body, inflated, and how many bytes are held for it: the caller gives them back to the memory.
+
+        Raises TooLarge, InvalidInput, UnsupportedType, UploadTooSlow, and Limited when there is no room.
+        """
         length = headers.get("content-length")
         if length is not None and not length.isdigit():
-            raise InvalidInput("the header Content-Length is not a number", got=length)
+            raise InvalidInput("the header Content-Length is not a number")
+        room = Room(self._memory, model)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  the server runs each request in one
         self._since[task] = time.monotonic()
         try:
-            if length is not None and int(length) <= self._limit_bytes:
+            if length is not None and (size := int(length)) <= self._limit_bytes:
+                room.grow(size)
                 body = await stream()
             else:
-                body = await _in_pieces(stream, self._limit_bytes, None if length is None else int(length))
+                body = await _in_pieces(stream, self._limit_bytes, None if length is None else size, room)
             encoding = headers.get("content-encoding")
-            return body if encoding is None else await inflated(body, encoding, self._limit_bytes)
-        except asyncio.CancelledError:
-            if task not in self._overdue:
+            if encoding is not None:
+                body = await inflated(body, encoding, self._limit_bytes)
+                room.grow(len(body) - room.size_bytes)
+        except BaseException as error:
+            room.clear()
+            if task not in self._overdue or not isinstance(error, asyncio.CancelledError):
                 raise
             task.uncancel()
             raise UploadTooSlow(
@@ -66,6 +75,7 @@ class BodyReader:
         finally:
             del self._since[task]
             self._overdue.discard(task)
+        return body, room.size_bytes
 
     def sweep(self) -> None:
         """Give up what has taken too long."""
@@ -76,17 +86,19 @@ class BodyReader:
                 task.cancel()
 
 
-async def _in_pieces(stream: Stream, limit_bytes: int, length: int | None) -> bytes:
+async def _in_pieces(stream: Stream, limit_bytes: int, length: int | None, room: Room) -> bytes:
     pieces, size, refused = [], 0, length is not None
     async for piece in stream:
         size += len(piece)
         refused = refused or size > limit_bytes
         if not refused:
+            room.grow(len(piece))
             pieces.append(piece)
         elif size > limit_bytes + DRAIN_BYTES:
             break
         else:
             pieces.clear()
+            room.clear()
     if refused:
         raise TooLarge(
             "the body is too large",

@@ -12,6 +12,7 @@ from lockgate.errors import LockgateError, TimedOut
 from lockgate.gateway.decode import Sent
 from lockgate.gateway.protocols.answer import Answered, Body
 from lockgate.gateway.rows import Layout, Rows
+from lockgate.gateway.trace import Trace
 from lockgate.predictions.record import Attempt, Columns
 from lockgate.traffic import Arm, Role, Route
 
@@ -59,6 +60,8 @@ class Job:
     failed: Attempt | None = None
     outputs: Columns | None = None
     error: LockgateError | None = None
+    trace: Trace | None = None
+    begun_s: float = 0.0  # when its batch was taken from the queue
     over: bool = False  # settled: a late result is dropped
 
     def expire(self) -> None:

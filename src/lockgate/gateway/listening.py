@@ -1,4 +1,4 @@
-"""Ending to listen without dropping anybody.
+"""Listening sockets that the server below keeps to itself: ending to listen without dropping anybody, stuck callers.
 
 Closing a listening socket resets the connections that the kernel has accepted and the process has not. So the socket is
 first made deaf: a filter on it drops new attempts (their callers' kernels try again, and reach a sibling or are refused),
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 SO_ATTACH_FILTER = 26
@@ -32,15 +33,32 @@ class _Program(ctypes.Structure):
 def stop_listening_softly(port: int) -> int:
     """Make every listening socket of this process on that port deaf; how many there were."""
     found = 0
+    for handle in _listeners(port):
+        program = _Program(1, (_Instruction * 1)(_Instruction(*_DROP)))
+        handle.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bytes(program))
+        found += 1
+    return found
+
+
+def give_up_stuck_writes(port: int, timeout_ms: int) -> int:
+    """Let the kernel end connections to that port whose callers take none of their answer for so long; how many listen.
+
+    Connections inherit the limit from the listening socket.
+    """
+    found = 0
+    for handle in _listeners(port):
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+        found += 1
+    return found
+
+
+def _listeners(port: int) -> Iterator[socket.socket]:
+    """Duplicates of this process's listening sockets on a port, each closed after its turn."""
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  numbers, not paths
         handle = _listener(int(name), port)
-        if handle is None:
-            continue
-        with handle:
-            program = _Program(1, (_Instruction * 1)(_Instruction(*_DROP)))
-            handle.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bytes(program))
-            found += 1
-    return found
+        if handle is not None:
+            with handle:
+                yield handle
 
 
 def _listener(descriptor: int, port: int) -> socket.socket | None:

@@ -13,11 +13,11 @@ from pathlib import Path
 from lockgate.clock import Clock
 from lockgate.gateway.app import App
 from lockgate.gateway.breaker import Breaker
-from lockgate.gateway.metrics import Metrics, leave
 from lockgate.gateway.recorder import Recorder
 from lockgate.gateway.refusals import internal
 from lockgate.gateway.router import Router
 from lockgate.membership import HEARTBEAT_S, Member, report, retire
+from lockgate.samples import leave, take_away
 
 LOOK_S = 0.02  # an idle worker obeys, and acknowledges, a new plan this soon
 _log = logging.getLogger(__name__)
@@ -45,10 +45,9 @@ class Heart:
         router: Router,
         breaker: Breaker,
         recorder: Recorder,
-        metrics: Metrics,
     ) -> None:
         self._identity, self._members, self._run, self._clock = identity, members, run, clock
-        self._router, self._breaker, self._recorder, self._metrics = router, breaker, recorder, metrics
+        self._router, self._breaker, self._recorder = router, breaker, recorder
         self._told, self._due_s = -1, 0.0
         self.app: App | None = None
 
@@ -87,18 +86,14 @@ class Heart:
             log_gap=self._recorder.gap,
             ready=ready,
         )
-        waiting = self.app.waiting() if self.app is not None else {}
         try:
             report(self._members, member)
-            leave(
-                self._run,
-                self._identity.name,
-                self._metrics.samples(gap=self._recorder.gap, epoch=member.epoch, waiting=waiting),
-            )
+            if self.app is not None:
+                leave(self._run, self._identity.name, self.app.samples())
         except OSError as error:
             _log.warning("this worker's report could not be written: %s", error)
 
     def stop(self) -> None:
         """Take the report and the numbers away."""
         retire(self._members, self._identity.name)
-        (self._run / f"metrics-{self._identity.name}.json").unlink(missing_ok=True)
+        take_away(self._run, self._identity.name)

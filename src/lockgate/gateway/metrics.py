@@ -1,145 +1,149 @@
-"""What the gateway counts, in Prometheus' text form.
-
-A scrape reaches one worker of several, so each worker leaves its numbers beside the others' (`metrics-<worker>.json`, at
-every heartbeat) and the one that is asked tells all, each with its label `worker`.
-"""
+"""What a worker counts, under the names that the field uses (`model_infer_request_*`, as MLServer and KServe have them)."""
 
 from __future__ import annotations
 
 import os
+import resource
 import time
 from bisect import bisect_left
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-import msgspec
-
-from lockgate.gateway.engine import rss_bytes
+from lockgate.gateway.batcher import BATCH_SIZES
+from lockgate.gateway.engine import Engine, rss_bytes
+from lockgate.inference.executor import ExecutorKind
+from lockgate.membership import Tripped
 from lockgate.predictions.record import Record
+from lockgate.samples import Sample, histogram
+from lockgate.traffic import Role, Route
 
-BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-FRESH_S = 10.0  # older numbers are of a worker that is gone
-_HELP = {
-    "lockgate_requests_total": ("counter", "Requests by model, version, arm and HTTP status."),
-    "lockgate_request_seconds": ("histogram", "Time from the request's arrival to its answer."),
-    "lockgate_rows_total": ("counter", "Rows answered."),
-    "lockgate_canary_failures_total": ("counter", "Canary attempts that the live version answered instead."),
-    "lockgate_log_gap_total": ("counter", "Requests whose record could not be written."),
-    "lockgate_waiting_requests": ("gauge", "Requests in queues."),
-    "lockgate_plan_epoch": ("gauge", "The traffic plan that this worker obeys."),
-    "process_resident_memory_bytes": ("gauge", "Memory in use."),
-    "process_cpu_seconds_total": ("counter", "Processor time used."),
-    "process_start_time_seconds": ("gauge", "When the worker started."),
-}
+BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SERIES = tuple[str, int, Role, int]  # model, version, arm, HTTP status
 
 
-class Sample(msgspec.Struct, frozen=True, array_like=True):
-    """One line of a metric: name, labels, value."""
+@dataclass(frozen=True)
+class State:
+    """What the worker's other parts say of themselves at the moment of asking."""
 
-    name: str
-    labels: dict[str, str]
-    value: float
+    gap: int
+    epoch: int
+    bodies_bytes: int = 0
+    engines: Mapping[str, Engine] = field(default_factory=dict)  # by digest
+    routes: Mapping[str, Route] = field(default_factory=dict)
+    tripped: Iterable[Tripped] = ()
+    lost_traces: int = 0
+
+
+class _Counts:
+    """What is counted of one kind of answer."""
+
+    __slots__ = ("buckets", "rows", "seconds")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(BUCKETS_S) + 1)
+        self.seconds, self.rows = 0.0, 0
 
 
 class Metrics:
     """One worker's numbers since its start."""
 
     def __init__(self, worker: str) -> None:
-        self._worker = worker
-        self._started_s = time.time()
-        self._requests: dict[tuple[str, int, str, int], int] = {}
-        self._buckets: dict[str, list[int]] = {}
-        self._seconds: dict[str, float] = {}
-        self._rows: dict[str, int] = {}
+        self._worker, self._started_s = worker, time.time()
+        self._counts: dict[_SERIES, _Counts] = {}
         self._failures: dict[tuple[str, str], int] = {}
+        self._limited: dict[str, int] = {}
 
     def answered(self, record: Record, status: int) -> None:
         """Count one answer. `status`: what the caller saw."""
-        model, seconds, rows = record.model, record.latency_us / 1e6, record.rows
-        what = (model, record.version, record.role.value, status)
-        self._requests[what] = self._requests.get(what, 0) + 1
-        buckets = self._buckets.get(model)
-        if buckets is None:
-            buckets = self._buckets[model] = [0] * (len(BUCKETS_S) + 1)
-        buckets[bisect_left(BUCKETS_S, seconds)] += 1
-        self._seconds[model] = self._seconds.get(model, 0.0) + seconds
-        self._rows[model] = self._rows.get(model, 0) + rows
+        what = (record.model, record.version, record.role, status)
+        counts = self._counts.get(what)
+        if counts is None:
+            counts = self._counts[what] = _Counts()
+        seconds = record.latency_us * 1e-6
+        counts.buckets[bisect_left(BUCKETS_S, seconds)] += 1
+        counts.seconds += seconds
+        counts.rows += record.rows
 
     def fell_back(self, model: str, reason: str) -> None:
         """Count one canary failure."""
         self._failures[model, reason] = self._failures.get((model, reason), 0) + 1
 
-    def samples(self, *, gap: int, epoch: int, waiting: dict[str, int]) -> list[Sample]:
+    def limited(self, limit: str) -> None:
+        """Count one request that a limit refused."""
+        self._limited[limit] = self._limited.get(limit, 0) + 1
+
+    def samples(self, state: State) -> list[Sample]:
         """Everything, as lines."""
-        found = [
-            Sample(
-                "lockgate_requests_total", {"model": m, "version": str(v), "arm": a, "status": str(s)}, count
-            )
-            for (m, v, a, s), count in self._requests.items()
-        ]
-        for model, buckets in self._buckets.items():
-            found += self._histogram(model, buckets)
-            found.append(Sample("lockgate_rows_total", {"model": model}, self._rows[model]))
+        found = [*self._of_requests(), *_of_versions(state), *_of_process(self._started_s)]
         found += [
             Sample("lockgate_canary_failures_total", {"model": model, "reason": reason}, count)
             for (model, reason), count in self._failures.items()
         ]
-        found += [Sample("lockgate_waiting_requests", {"package": name}, n) for name, n in waiting.items()]
-        cpu = os.times()
+        found += [Sample("lockgate_limited_total", {"limit": k}, n) for k, n in self._limited.items()]
         found += [
-            Sample("lockgate_log_gap_total", {}, gap),
-            Sample("lockgate_plan_epoch", {}, epoch),
-            Sample("process_resident_memory_bytes", {}, rss_bytes()),
-            Sample("process_cpu_seconds_total", {}, cpu.user + cpu.system),
-            Sample("process_start_time_seconds", {}, self._started_s),
+            Sample("lockgate_log_gap_total", {}, state.gap),
+            Sample("lockgate_plan_epoch", {}, state.epoch),
+            Sample("lockgate_bodies_bytes", {}, state.bodies_bytes),
+            Sample("lockgate_traces_lost_total", {}, state.lost_traces),
         ]
         return [Sample(s.name, {"worker": self._worker, **s.labels}, s.value) for s in found]
 
-    def _histogram(self, model: str, buckets: list[int]) -> list[Sample]:
-        found, total = [], 0
-        for limit, count in zip((*map(str, BUCKETS_S), "+Inf"), buckets, strict=True):
-            total += count
-            found.append(Sample("lockgate_request_seconds_bucket", {"model": model, "le": limit}, total))
-        found.append(Sample("lockgate_request_seconds_sum", {"model": model}, self._seconds[model]))
-        found.append(Sample("lockgate_request_seconds_count", {"model": model}, total))
+    def _of_requests(self) -> list[Sample]:
+        found: list[Sample] = []
+        arms: dict[tuple[str, int, Role], list[tuple[int, _Counts]]] = {}
+        for (model, version, role, status), counts in self._counts.items():
+            arms.setdefault((model, version, role), []).append((status, counts))
+        for (model, version, role), answers in arms.items():
+            labels = {"model": model, "version": str(version), "arm": role.value}
+            for status, counts in answers:
+                sent = {**labels, "status": str(status)}
+                found.append(Sample("lockgate_requests_total", sent, sum(counts.buckets)))
+            good = sum(sum(counts.buckets) for status, counts in answers if status < 400)
+            bad = sum(sum(counts.buckets) for status, counts in answers if status >= 400)
+            rows = sum(counts.rows for status, counts in answers if status < 400)
+            buckets = [sum(column) for column in zip(*(c.buckets for _, c in answers), strict=True)]
+            seconds = sum(counts.seconds for _, counts in answers)
+            found += [
+                Sample("model_infer_request_success_total", labels, good),
+                Sample("model_infer_request_failure_total", labels, bad),
+                Sample("model_infer_rows_total", labels, rows),
+                *histogram("model_infer_request_duration_seconds", labels, BUCKETS_S, buckets, seconds),
+            ]
         return found
 
 
-def leave(folder: Path, worker: str, samples: list[Sample]) -> None:
-    """Put a worker's numbers where the others find them."""
-    temporary = folder / f".metrics-{worker}.{os.getpid()}"
-    temporary.write_bytes(msgspec.json.encode(samples))
-    temporary.rename(folder / f"metrics-{worker}.json")
-
-
-def gather(folder: Path, worker: str, own: list[Sample]) -> list[Sample]:
-    """The asked worker's numbers now, and the others' of at most half a second ago."""
-    found = list(own)
-    for path in sorted(folder.glob("metrics-*.json")):
-        try:
-            if path.stem != f"metrics-{worker}" and time.time() - path.stat().st_mtime < FRESH_S:
-                found += msgspec.json.decode(path.read_bytes(), type=list[Sample])
-        except FileNotFoundError:
-            continue  # it stopped in good order meanwhile
+def _of_versions(state: State) -> list[Sample]:
+    """Queues, batches and model processes of what is loaded, and what tripped the breaker."""
+    found = []
+    for route in state.routes.values():
+        for arm in route.arms:
+            engine = state.engines.get(arm.digest)
+            if engine is None:
+                continue
+            labels = {"model": route.model, "version": str(arm.version)}
+            batcher, executor = engine.batcher, engine.prepared.executor
+            found.append(Sample("lockgate_queue_requests", labels, batcher.waiting))
+            found += histogram(
+                "model_infer_batch_requests", labels, BATCH_SIZES, batcher.batches, batcher.batched
+            )
+            if executor.kind is ExecutorKind.ISOLATED:
+                status = executor.status()
+                found.append(Sample("lockgate_runner_restarts_total", labels, status.restarts))
+                found.append(Sample("lockgate_runner_memory_bytes", labels, status.memory_bytes))
+    models = {route.release: route.model for route in state.routes.values()}
+    for word in state.tripped:
+        labels = {"model": models.get(word.release, ""), "release": str(word.release)}
+        found.append(Sample("lockgate_breaker_open", labels, 1))
     return found
 
 
-def exposition(samples: Iterable[Sample]) -> str:
-    """Prometheus' text form, grouped by metric."""
-    grouped: dict[str, list[str]] = {}
-    for sample in samples:
-        family = sample.name
-        for suffix in ("_bucket", "_sum", "_count"):
-            if family.removesuffix(suffix) in _HELP:
-                family = family.removesuffix(suffix)
-        labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in sample.labels.items())
-        grouped.setdefault(family, []).append(f"{sample.name}{{{labels}}} {sample.value:.17g}")
-    lines = []
-    for family, values in grouped.items():
-        kind, words = _HELP[family]
-        lines += [f"# HELP {family} {words}", f"# TYPE {family} {kind}", *values]
-    return "\n".join([*lines, ""])
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _of_process(started_s: float) -> list[Sample]:
+    """The names that Prometheus' own clients use for every process."""
+    cpu = os.times()
+    return [
+        Sample("process_resident_memory_bytes", {}, rss_bytes()),
+        Sample("process_cpu_seconds_total", {}, cpu.user + cpu.system),
+        Sample("process_start_time_seconds", {}, started_s),
+        Sample("process_open_fds", {}, len(os.listdir("/proc/self/fd"))),  # noqa: PTH208  only their number
+        Sample("process_max_fds", {}, resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+    ]

@@ -19,6 +19,7 @@ from lockgate.gateway.refusals import internal
 from lockgate.gateway.router import Router, Served
 from lockgate.gateway.rows import Rows
 from lockgate.gateway.settle import Settler
+from lockgate.gateway.trace import Trace
 from lockgate.predictions.record import Attempt, Record
 from lockgate.traffic import Arm, Role, assign
 
@@ -47,6 +48,7 @@ class Asked:
     key: str | None
     inference_id: str | None
     until_s: float = inf  # when the caller stops waiting, by the monotonic clock
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,14 @@ class Predictor:
         self._loop = asyncio.get_running_loop()
 
     def ask(
-        self, model: str, version: int | None, caller: str, headers: Headers, until_s: float = inf
+        self,
+        model: str,
+        version: int | None,
+        caller: str,
+        headers: Headers,
+        until_s: float = inf,
+        *,
+        trace: Trace | None = None,
     ) -> Asked:
         """Note the time and the headers that concern a prediction. Raises NotFound for a model that is not served."""
         self._router.served(model)
@@ -83,6 +92,7 @@ class Predictor:
             headers.get("x-lockgate-key"),
             headers.get("x-request-id"),
             until_s,
+            trace,
         )
 
     async def answer(self, asked: Asked, body: bytes, read: Reader) -> Reply:
@@ -112,6 +122,7 @@ class Predictor:
             key=asked.key,
             inference_id=asked.inference_id,
             caller=asked.caller,
+            trace=None if asked.trace is None else asked.trace.trace_id,
         )
         return self._settler.refuse(record, error)
 
@@ -148,6 +159,7 @@ class Predictor:
             key=key,
             inference_id=sent.inference_id or asked.inference_id,
             forced=asked.version is not None,
+            trace=asked.trace,
             failed=choice.failed,
             until_s=until_s,
         )

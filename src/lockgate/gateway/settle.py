@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import msgspec
 
-from lockgate.config import FullDisk
+from lockgate.config_gateway import FullDisk
 from lockgate.errors import (
     InvalidInput,
     LockgateError,
@@ -28,6 +28,7 @@ from lockgate.gateway.recorder import Recorder
 from lockgate.gateway.refusals import InvalidAnswer, internal, refusal, status_of
 from lockgate.gateway.router import Router
 from lockgate.gateway.rows import output_blocks
+from lockgate.gateway.trace import Trace
 from lockgate.predictions.record import Attempt, Record
 from lockgate.traffic import Role
 
@@ -119,6 +120,8 @@ class Settler:
         written = self._recorder.write([record for record, _ in ends])
         for job, (record, reply) in zip(jobs, ends, strict=True):
             self._metrics.answered(record, reply.status)
+            if job.trace is not None:
+                _mark(job, job.trace, now)
             if not job.waiting.done():  # a caller who left is recorded, and cannot be answered
                 job.waiting.set_result(self._marked(reply, written=written))
 
@@ -176,7 +179,14 @@ def _record(job: Job, error: LockgateError | None, now_s: float) -> Record:
         outputs=[] if job.outputs is None else output_blocks(job.outputs),
         error=None if error is None else error.sentence(),
         failed=job.failed,
+        trace=None if job.trace is None else job.trace.trace_id,
     )
+
+
+def _mark(job: Job, trace: Trace, done_s: float) -> None:
+    """When the request's steps ended, for its trace."""
+    trace.decoded_s, trace.begun_s = job.attempt_s, job.begun_s
+    trace.done_s, trace.logged_s = done_s, time.monotonic()
 
 
 def _told(error: LockgateError, job: Job) -> LockgateError:

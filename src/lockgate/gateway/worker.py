@@ -21,44 +21,39 @@ from pathlib import Path
 
 import msgspec
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
 
-from lockgate.access import AccessShelf
+from lockgate.access import AccessShelf, parse_rate
 from lockgate.blobs import Blobs
 from lockgate.clock import Clock, SystemClock
-from lockgate.config import GatewayConfig, Home, ServerConfig, home_from, load_server_config
+from lockgate.config import Home, ServerConfig, home_from, load_server_config
+from lockgate.config_gateway import GatewayConfig
 from lockgate.errors import LockgateError, exit_status
+from lockgate.gateway.accesslog import AccessLog
 from lockgate.gateway.app import App, Parts
 from lockgate.gateway.batcher import Batcher
 from lockgate.gateway.breaker import Breaker
 from lockgate.gateway.door import Door
 from lockgate.gateway.engine import Engine, Prepared, prepare
 from lockgate.gateway.ids import id_maker
-from lockgate.gateway.listening import stop_listening_softly
+from lockgate.gateway.limits import KeyLimits, Words
 from lockgate.gateway.member import Heart, Identity
 from lockgate.gateway.metrics import Metrics
+from lockgate.gateway.otlp import Exporter
 from lockgate.gateway.port import claim_port
 from lockgate.gateway.predict import Predictor
 from lockgate.gateway.recorder import Recorder
 from lockgate.gateway.router import Router
+from lockgate.gateway.serving import Listener
 from lockgate.gateway.settle import Settler
+from lockgate.gateway.trace import Tracing
+from lockgate.gateway.watch import Watch
 from lockgate.inference.executor import Executor
 from lockgate.inference.open import open_model
 from lockgate.predictions.log import SegmentWriter
 from lockgate.traffic import Arm, PlanShelf
 
 DRAIN_PAUSE_S = 0.5  # between "not ready" and the end of listening
-LAST_CALLERS_S = 0.2  # for connections that were made just before
 FIRST_LOAD_S = 30.0  # how long a starting worker waits for the plan's packages before it listens anyway
-BACKLOG = 2048
-CONNECTIONS = (
-    16_384  # past it the server would make callers wait without a word; our queues refuse long before
-)
-HEADER_BYTES = 65_536
-# Also ends idle keep-alive connections (measured): longer than the 60 s after which usual balancers let go themselves.
-HEADER_TIMEOUT_MS = 75_000
 _log = logging.getLogger("lockgate.gateway")
 
 
@@ -142,21 +137,23 @@ async def _run(setup: Setup) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    app, heart, router, recorder = _build(setup)
+    app, heart, router, recorder, watch = _build(setup)
     heart.app = app
+    listener = Listener(app, setup.gateway)
     beating = loop.create_task(heart.beat())
     try:
         await _first_load(router, stop)
         if not stop.is_set():
-            await _serve(setup, app, heart, stop)
+            await _serve(setup, app, heart, listener, stop)
     finally:
         beating.cancel()
         router.close()
         recorder.close()
+        watch.close()
         heart.stop()
 
 
-def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder]:
+def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder, Watch]:
     """Every part of the worker, joined. Runs inside the event loop."""
     clock, home, config = SystemClock(), setup.home, setup.gateway
     make_id, metrics, breaker = id_maker(), Metrics(setup.name), Breaker(clock)
@@ -173,22 +170,39 @@ def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder]:
         router=router,
         breaker=breaker,
         recorder=recorder,
-        metrics=metrics,
     )
+    watch = _watch(setup)
     app = App(
         Parts(
             config,
             setup.name,
             version("lockgate"),
             home.run,
-            Door(AccessShelf(home.access)),
+            Door(AccessShelf(home.access), _limits(setup)),
             router,
             Predictor(router, settler, clock, make_id),
             recorder,
             metrics,
+            breaker,
+            watch,
         )
     )
-    return app, heart, router, recorder
+    return app, heart, router, recorder, watch
+
+
+def _limits(setup: Setup) -> KeyLimits:
+    rate = setup.gateway.key_rate
+    return KeyLimits(Words(setup.home.run), parse_rate(rate) if rate else None, setup.gateway.key_burst)
+
+
+def _watch(setup: Setup) -> Watch:
+    """What is noted beside the records, as far as the settings ask for it."""
+    config, exporter = setup.gateway, None
+    if config.traces is not None:
+        told = {"service.name": "lockgate-gateway", "service.instance.id": setup.name}
+        exporter = Exporter(config.traces, {**told, "service.version": version("lockgate")})
+    log = AccessLog(setup.home.run / f"access-{setup.name}.jsonl") if config.access_log else None
+    return Watch(Tracing(export=exporter is not None, share=config.trace_share), log, exporter)
 
 
 def _writer(setup: Setup, clock: Clock) -> SegmentWriter:
@@ -241,21 +255,9 @@ async def _first_load(router: Router, stop: asyncio.Event) -> None:
         await asyncio.sleep(0.01)
 
 
-async def _serve(setup: Setup, app: App, heart: Heart, stop: asyncio.Event) -> None:
+async def _serve(setup: Setup, app: App, heart: Heart, listener: Listener, stop: asyncio.Event) -> None:
     config = setup.gateway
-    server = Server(
-        app,
-        address=config.host,
-        port=config.port,
-        interface=Interfaces.RSGI,
-        log_enabled=False,
-        websockets=False,
-        http=HTTPModes.http1,
-        backlog=BACKLOG,
-        backpressure=CONNECTIONS,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=HEADER_BYTES),
-    )
-    serving = asyncio.get_running_loop().create_task(server.serve())
+    serving = asyncio.get_running_loop().create_task(listener.serve())
     stopping = asyncio.get_running_loop().create_task(stop.wait())
     _log.info("%s listens on %s:%d (process %d)", setup.name, config.host, config.port, os.getpid())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -264,9 +266,7 @@ async def _serve(setup: Setup, app: App, heart: Heart, stop: asyncio.Event) -> N
         heart.tell()
         _log.info("%s drains", setup.name)
         await asyncio.sleep(setup.drain_pause_s)
-        stop_listening_softly(config.port)
-        await asyncio.sleep(LAST_CALLERS_S)
-        server.stop()  # type: ignore[no-untyped-call]
+        await listener.stop()
     await serving  # until the last answer is out
 
 

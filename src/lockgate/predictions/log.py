@@ -20,7 +20,7 @@ from threading import Lock
 import msgspec
 
 from lockgate.clock import SECOND_US, Clock, SystemClock
-from lockgate.config import Durability
+from lockgate.config_gateway import Durability
 from lockgate.errors import Conflict
 from lockgate.predictions import writers
 from lockgate.predictions.record import Frame, Offset, Record
@@ -63,6 +63,7 @@ class SegmentWriter:
         clock: Clock | None = None,
     ) -> None:
         self._folder, self._writer = folder / writer, writer
+        self._roll_wanted = writers.roll_wanted(self._folder)
         self._durable = durability is Durability.POWER
         self._segment_bytes, self._segment_us = segment_bytes, round(segment_s * SECOND_US)
         self._clock = clock or SystemClock()
@@ -97,9 +98,14 @@ class SegmentWriter:
         return written
 
     def roll_if_due(self) -> None:
-        """End the segment if it is old enough: for writers with nothing to write. Raises OSError."""
+        """End the segment if it is old enough, or somebody asked for it: for writers at rest. Raises OSError."""
+        asked = self._roll_wanted.exists()
         with self._write_lock:
-            self._roll_if_due()
+            if asked:
+                self._end()
+                self._roll_wanted.unlink(missing_ok=True)
+            else:
+                self._roll_if_due()
 
     def roll(self) -> None:
         """End the segment now; the next append starts another. Raises OSError."""

@@ -1,0 +1,19 @@
+"""One HTTP request as the gateway's own parts see it: who asks for what, noted while it is answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lockgate.gateway.trace import Trace
+
+
+class Call:
+    """A request. `route` is the path's pattern, never the path: it may be counted and logged."""
+
+    __slots__ = ("caller", "headers", "model", "protocol", "route", "scope", "trace")
+
+    def __init__(self, scope: Any, protocol: Any) -> None:
+        self.scope, self.protocol = scope, protocol
+        self.headers = scope.headers  # the server builds it anew at every access
+        self.route, self.model, self.caller = "", "", ""
+        self.trace: Trace | None = None
