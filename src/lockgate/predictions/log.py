@@ -63,7 +63,6 @@ class SegmentWriter:
         clock: Clock | None = None,
     ) -> None:
         self._folder, self._writer = folder / writer, writer
-        self._roll_wanted = writers.roll_wanted(self._folder)
         self._durable = durability is Durability.POWER
         self._segment_bytes, self._segment_us = segment_bytes, round(segment_s * SECOND_US)
         self._clock = clock or SystemClock()
@@ -98,14 +97,9 @@ class SegmentWriter:
         return written
 
     def roll_if_due(self) -> None:
-        """End the segment if it is old enough, or somebody asked for it: for writers at rest. Raises OSError."""
-        asked = self._roll_wanted.exists()
+        """End the segment if it is old enough: for writers with nothing to write. Raises OSError."""
         with self._write_lock:
-            if asked:
-                self._end()
-                self._roll_wanted.unlink(missing_ok=True)
-            else:
-                self._roll_if_due()
+            self._roll_if_due()
 
     def roll(self) -> None:
         """End the segment now; the next append starts another. Raises OSError."""

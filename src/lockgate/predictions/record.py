@@ -52,6 +52,14 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     latency_us: int
 
 
+class Sealed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Personal inputs of one row, encrypted with a key of the person they speak of (see `personal.py`)."""
+
+    row: int
+    key: bytes  # which key
+    data: bytes  # nonce and AES-GCM of the msgpack of their blocks, of one row
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One request and its answer. Times are microseconds; `latency_us` is whole, failed attempts included."""
 
@@ -79,7 +87,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     error: str | None = None
     failed: Attempt | None = None
     trace: str | None = None  # W3C trace id of the request, in hex
+    trace: str | None = None  # W3C trace id of the request, in hex
     of: str | None = None  # shadow: id of the request that was scored again
+    sealed: list[Sealed] = []  # personal inputs, which are not in `inputs`
+    erased: list[int] = []  # rows, as they were numbered, that are in no block any more: a person was erased
 
 
 class Offset(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
