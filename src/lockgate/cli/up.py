@@ -15,6 +15,7 @@ import typer
 
 from lockgate.cli.show import new_app
 from lockgate.config import Home, home_from
+from lockgate.gateway.grpc.server import require_grpc
 from lockgate.gateway.port import claim_port
 from lockgate.gateway.port import free_port as any_port
 from lockgate.gateway.worker import worker_argv
@@ -50,6 +51,10 @@ def up(
         wanted = gateway.port if gateway_port is None else gateway_port
         taken = wanted or any_port(gateway.host)
         stack.enter_context(claim_port(gateway.host, taken, "--gateway-port"))
+        if gateway.grpc_port is not None:
+            require_grpc()
+            setting = "gateway.grpc_port in config.yaml"
+            stack.enter_context(claim_port(gateway.host, gateway.grpc_port, setting))
         processes = [
             *children(home.root, host=console.host, port=console_port),
             *_gateways(home, gateway.host, taken, workers or gateway.workers),

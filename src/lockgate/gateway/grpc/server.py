@@ -1,0 +1,93 @@
+"""The gRPC listener of one worker: shares its port with its siblings, and lets nobody wait in vain when it stops."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockgate.config_gateway import GatewayConfig
+from lockgate.errors import MissingExtra, Unavailable
+from lockgate.gateway.grpc.service import Service
+from lockgate.gateway.listening import stop_listening_softly
+from lockgate.late import late
+
+if TYPE_CHECKING:
+    import grpc
+    from grpc import aio
+else:
+    grpc, aio = late("grpc"), late("grpc.aio")
+
+GRACE_S = 30.0  # for calls that have begun when the worker stops; each has a deadline of its own besides
+PING_EVERY_MS = 10_000  # clients that keep idle connections alive may ask this often
+HEADER_BYTES = 65_536
+NEEDED = ("grpc", "google.protobuf")
+
+
+def require_grpc() -> None:
+    """Raise MissingExtra unless the libraries are installed; looks without importing them."""
+    try:
+        missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    except ModuleNotFoundError as error:  # the package above the name is not there
+        missing = [str(error.name)]
+    if missing:
+        raise MissingExtra(
+            "gateway.grpc_port is set, and gRPC is not installed",
+            got=f"no module {missing[0]}",
+            fix="pip install 'lockgate[grpc]', or take grpc_port out of config.yaml",
+        )
+
+
+class GrpcServer:
+    """One worker's. `start` once, `stop` once."""
+
+    def __init__(self, service: Service, config: GatewayConfig) -> None:
+        self._service, self._config = service, config
+        self._server: Any = None
+
+    async def start(self) -> int:
+        """Listen; the port. Raises MissingExtra, and Unavailable when the port or the certificate cannot be used."""
+        require_grpc()
+        config = self._config
+        server = aio.server(options=options(config))
+        server.add_generic_rpc_handlers((self._service,))
+        address = f"{config.host}:{config.grpc_port}"
+        try:
+            if config.tls is None:
+                port = server.add_insecure_port(address)
+            else:
+                port = server.add_secure_port(address, _credentials(config))
+        except (RuntimeError, OSError) as error:
+            raise Unavailable(
+                f"{address} cannot be listened on for gRPC", got=error, fix="choose another gateway.grpc_port"
+            ) from error
+        await server.start()
+        self._server = server
+        return int(port)
+
+    async def stop(self) -> None:
+        """Take no new connections, let what has begun end, then close."""
+        if self._server is None:
+            return
+        stop_listening_softly(int(self._config.grpc_port or 0))
+        await self._server.stop(GRACE_S)
+
+
+def options(config: GatewayConfig) -> list[tuple[str, int]]:
+    """The server's settings. The limit on bodies is that of HTTP, after decompression as there."""
+    return [
+        ("grpc.so_reuseport", 1),
+        ("grpc.max_receive_message_length", round(config.max_body_mb * 1_000_000)),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_metadata_size", HEADER_BYTES),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_EVERY_MS),
+    ]
+
+
+def _credentials(config: GatewayConfig) -> Any:
+    assert config.tls is not None  # noqa: S101  asked for by the caller above only
+    tls = config.tls
+    pair = (Path(tls.key).read_bytes(), Path(tls.certificate).read_bytes())
+    ca = None if tls.client_ca is None else Path(tls.client_ca).read_bytes()
+    return grpc.ssl_server_credentials([pair], root_certificates=ca, require_client_auth=ca is not None)
