@@ -44,6 +44,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     port: Port = 8401
+    grpc_port: Annotated[int, Meta(ge=1, le=65535)] | None = None  # also answer gRPC there (extra: grpc)
     workers: Count = 1
     open: bool = False  # true: no key is asked for
     max_body_mb: Positive = 16.0

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +35,8 @@ from lockgate.gateway.batcher import Batcher
 from lockgate.gateway.breaker import Breaker
 from lockgate.gateway.door import Door
 from lockgate.gateway.engine import Engine, Prepared, prepare
+from lockgate.gateway.grpc.server import GrpcServer
+from lockgate.gateway.grpc.service import Service
 from lockgate.gateway.ids import id_maker
 from lockgate.gateway.limits import KeyLimits, Words
 from lockgate.gateway.member import Heart, Identity
@@ -94,19 +97,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one worker; the exit status."""
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    claim = None
+    claims = ExitStack()
     try:
         home = home_from(args.home).prepare()
         config = _configured(load_server_config(home), args)
         if not args.port_claimed:
-            claim = claim_port(config.gateway.host, config.gateway.port, "--gateway-port")
+            claims.enter_context(claim_port(config.gateway.host, config.gateway.port, "--gateway-port"))
+            if config.gateway.grpc_port is not None:
+                claims.enter_context(
+                    claim_port(config.gateway.host, config.gateway.grpc_port, "gateway.grpc_port")
+                )
         uvloop.run(_run(Setup(home, config, args.name, args.drain_pause_s)))
     except LockgateError as error:
         _log.error("%s", error.sentence())
         return exit_status(error)
     finally:
-        if claim is not None:
-            claim.close()
+        claims.close()
     return 0
 
 
@@ -137,14 +143,16 @@ async def _run(setup: Setup) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    app, heart, router, recorder, watch = _build(setup)
+    app, heart, router, recorder, watch, grpc = _build(setup)
     heart.app = app
     listener = Listener(app, setup.gateway)
     beating = loop.create_task(heart.beat())
     try:
         await _first_load(router, stop)
         if not stop.is_set():
-            await _serve(setup, app, heart, listener, stop)
+            if grpc is not None:
+                _log.info("%s answers gRPC on port %d", setup.name, await grpc.start())
+            await _serve(setup, app, heart, (listener, grpc), stop)
     finally:
         beating.cancel()
         router.close()
@@ -153,7 +161,7 @@ async def _run(setup: Setup) -> None:
         heart.stop()
 
 
-def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder, Watch]:
+def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder, Watch, GrpcServer | None]:
     """Every part of the worker, joined. Runs inside the event loop."""
     clock, home, config = SystemClock(), setup.home, setup.gateway
     make_id, metrics, breaker = id_maker(), Metrics(setup.name), Breaker(clock)
@@ -172,22 +180,22 @@ def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder, Watch]:
         recorder=recorder,
     )
     watch = _watch(setup)
-    app = App(
-        Parts(
-            config,
-            setup.name,
-            version("lockgate"),
-            home.run,
-            Door(AccessShelf(home.access), _limits(setup)),
-            router,
-            Predictor(router, settler, clock, make_id),
-            recorder,
-            metrics,
-            breaker,
-            watch,
-        )
+    parts = Parts(
+        config,
+        setup.name,
+        version("lockgate"),
+        home.run,
+        Door(AccessShelf(home.access), _limits(setup)),
+        router,
+        Predictor(router, settler, clock, make_id),
+        recorder,
+        metrics,
+        breaker,
+        watch,
     )
-    return app, heart, router, recorder, watch
+    app = App(parts)
+    grpc = None if config.grpc_port is None else GrpcServer(Service(parts, app), config)
+    return app, heart, router, recorder, watch, grpc
 
 
 def _limits(setup: Setup) -> KeyLimits:
@@ -255,9 +263,11 @@ async def _first_load(router: Router, stop: asyncio.Event) -> None:
         await asyncio.sleep(0.01)
 
 
-async def _serve(setup: Setup, app: App, heart: Heart, listener: Listener, stop: asyncio.Event) -> None:
+async def _serve(
+    setup: Setup, app: App, heart: Heart, listeners: tuple[Listener, GrpcServer | None], stop: asyncio.Event
+) -> None:
     config = setup.gateway
-    serving = asyncio.get_running_loop().create_task(listener.serve())
+    serving = asyncio.get_running_loop().create_task(listeners[0].serve())
     stopping = asyncio.get_running_loop().create_task(stop.wait())
     _log.info("%s listens on %s:%d (process %d)", setup.name, config.host, config.port, os.getpid())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -266,7 +276,7 @@ async def _serve(setup: Setup, app: App, heart: Heart, listener: Listener, stop:
         heart.tell()
         _log.info("%s drains", setup.name)
         await asyncio.sleep(setup.drain_pause_s)
-        await listener.stop()
+        await asyncio.gather(*(listener.stop() for listener in listeners if listener is not None))
     await serving  # until the last answer is out
 
 
