@@ -11,14 +11,13 @@ import msgspec
 
 from lockgate.errors import NotFound
 from lockgate.gateway.call import Call
+from lockgate.gateway.described import answers, described
 from lockgate.gateway.door import Door
 from lockgate.gateway.job import Reply
 from lockgate.gateway.openapi import document
-from lockgate.gateway.protocols import oip
 from lockgate.gateway.refusals import JSON, WrongMethod
 from lockgate.gateway.router import Router, Served
 from lockgate.samples import Sample, exposition, gather
-from lockgate.traffic import Role
 
 NAME = "lockgate"
 EXTENSIONS = ["binary_tensor_data"]
@@ -51,7 +50,7 @@ class Lookups:
                 return self._of_model(call, model, rest)
             case ["v1", "models", model]:
                 call.route = "/v1/models/{model}"
-                ready = self._served(call, model).problem is None
+                ready = answers(self._served(call, model), None)
                 return json_reply({"name": model, "ready": ready}, 200 if ready else 503)
         raise NotFound(
             f"there is nothing at {call.scope.path[:_SHOWN]}",
@@ -66,14 +65,13 @@ class Lookups:
                 return self._metadata(call, model, None)
             case ["ready"]:
                 call.route = "/v2/models/{model}/ready"
-                return _state(ready=self._served(call, model).problem is None)
+                return _state(ready=answers(self._served(call, model), None))
             case ["versions", version]:
                 call.route = "/v2/models/{model}/versions/{version}"
                 return self._metadata(call, model, number_of(version))
             case ["versions", version, "ready"]:
                 call.route = "/v2/models/{model}/versions/{version}/ready"
-                arms = self._served(call, model).route.arms
-                return _state(ready=any(arm.version == number_of(version) for arm in arms))
+                return _state(ready=answers(self._served(call, model), number_of(version)))
         raise NotFound(f"there is nothing at {call.scope.path[:_SHOWN]}", fix="GET /v2/models/NAME")
 
     def _served(self, call: Call, model: str) -> Served:
@@ -82,15 +80,7 @@ class Lookups:
 
     def _metadata(self, call: Call, model: str, version: int | None) -> Reply:
         served = self._served(call, model)
-        if served.problem is not None:
-            raise served.problem
-        arm = next((a for a in served.route.arms if version in (None, a.version)), None)
-        if arm is None:
-            raise NotFound(f"version {version} of '{model}' answers no requests")
-        engine = served.canary if arm.role is Role.CANARY else served.live
-        assert engine is not None  # noqa: S101  the router serves loaded arms only
-        versions = [a.version for a in served.route.arms]
-        return Reply(200, [JSON], oip.metadata(model, versions, engine.prepared.executor.manifest))
+        return json_reply(described(model, served, version))
 
     def _alive(self, _call: Call) -> Reply:
         return json_reply({"status": "alive"})

@@ -27,7 +27,7 @@ ERRORS = {
 PREDICTING = (400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503, 504)
 ASKING = (401, 403, 404, 405, 429, 500, 503)
 PLAIN = (405, 500)
-STATE = (404, 405, 500)
+STATE = (401, 403, 404, 405, 429, 500)
 _JSON, _BINARY = "application/json", "application/octet-stream"
 _BYTES: Shape = {"type": "string", "format": "binary"}
 _MODEL = {
@@ -120,7 +120,7 @@ def _mlflow() -> dict[str, Any]:
 
 def _kserve() -> dict[str, Any]:
     asked, answer = {_JSON: {"schema": shape("V1Request")}}, {_JSON: {"schema": shape("Predictions")}}
-    state = _get("v1Model", "Whether a model answers", shape("V1Model"), STATE, (_MODEL,))
+    state = _get("v1Model", "Whether a model answers", shape("V1Model"), STATE, (_MODEL,), keyed=True)
     state["get"]["responses"]["503"] = _reply("it does not answer now", {_JSON: {"schema": shape("V1Model")}})
     explain = _post("v1Explain", "Not offered", asked, answer, (_MODEL,))
     explain["post"]["responses"] = _refusals((401, 403, 405, 429, 500, 501))
@@ -164,7 +164,7 @@ def _get(
 def _ready(
     name: str, summary: str, errors: tuple[int, ...], parameters: tuple[dict[str, Any], ...] = ()
 ) -> dict[str, Any]:
-    made = _get(name, summary, shape("Ready"), errors, parameters)
+    made = _get(name, summary, shape("Ready"), errors, parameters, keyed=bool(parameters))
     made["get"]["responses"]["503"] = _reply("not now", {_JSON: {"schema": shape("Ready")}})
     return made
 

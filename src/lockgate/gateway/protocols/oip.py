@@ -19,8 +19,6 @@ from lockgate.gateway.protocols.answer import Answered, Body
 from lockgate.gateway.protocols.malformed import unreadable
 from lockgate.gateway.protocols.tensors import binary_of, from_binary, output_type, require_known
 from lockgate.gateway.protocols.wishes import Wishes, refuse_elsewhere, wishes_of
-from lockgate.registry.manifest import Manifest
-from lockgate.registry.signature import Field
 
 HEADER_LENGTH = "inference-header-content-length"
 _JSON = "application/json"
@@ -68,23 +66,6 @@ def read(body: bytes, header_length: str | None) -> tuple[Sent, Callable[[Answer
         timeout_s=wishes.timeout_s,
     )
     return sent, _Writer(request.id, wishes).write
-
-
-def metadata(model: str, versions: list[int], manifest: Manifest) -> bytes:
-    """The answer to a question about a model's tensors."""
-    return msgspec.json.encode(
-        {
-            "name": model,
-            "versions": [str(version) for version in versions],
-            "platform": f"lockgate_{manifest.framework}",
-            "inputs": [_described(wanted) for wanted in manifest.signature.inputs],
-            "outputs": [_described(given) for given in manifest.signature.outputs],
-        }
-    )
-
-
-def _described(wanted: Field) -> dict[str, Any]:
-    return {"name": wanted.name, "datatype": wanted.datatype, "shape": [-1, *wanted.shape]}
 
 
 def _columns(inputs: list[_Input], tail: memoryview) -> dict[str, Any]:
