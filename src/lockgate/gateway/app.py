@@ -90,7 +90,7 @@ class App:
         except asyncio.CancelledError:
             raise
         except Exception:  # noqa: BLE001  shown by its id only
-            reply = refusal(internal(f"{scope.method} {call.route or 'a path'}"))
+            reply = refusal(internal(f"{call.method} {call.route or 'a path'}"))
         headers = reply.headers + self._safe
         if reply.status == 429:
             self._parts.metrics.limited(dict(headers).get("x-lockgate-limit", ""))
@@ -150,11 +150,12 @@ class App:
     async def _predict(self, call: Call, model: str, version: int | None, read: Reader) -> Reply:
         only(call, "POST")
         headers, parts = call.headers, self._parts
-        call.model, call.caller = model, parts.door.admit(headers, model)
+        call.caller = parts.door.admit(headers, model)
         parent = headers.get("traceparent")
         if parent is not None or self._watching:
             call.trace = parts.watch.tracing.begin(parent)
         asked = parts.predictor.ask(model, version, call.caller, headers, trace=call.trace)
+        call.model = model
         try:
             asked = with_a_decent_id(asked)
             body, held = await self._bodies.read(call.protocol, headers, model)

@@ -6,9 +6,11 @@ from typing import Any
 
 from lockgate.gateway.trace import Trace
 
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
 
 class Call:
-    """A request. `route` is the path's pattern, never the path: it may be counted and logged."""
+    """A request. `route` is the path's pattern, never the path, and `model` one that is served: they may be logged."""
 
     __slots__ = ("caller", "headers", "model", "protocol", "route", "scope", "trace")
 
@@ -17,3 +19,9 @@ class Call:
         self.headers = scope.headers  # the server builds it anew at every access
         self.route, self.model, self.caller = "", "", ""
         self.trace: Trace | None = None
+
+    @property
+    def method(self) -> str:
+        """The method when it is one of HTTP's own, else a word that nobody chose."""
+        method: str = self.scope.method
+        return method if method in _METHODS else "other"

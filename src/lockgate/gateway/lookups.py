@@ -75,8 +75,10 @@ class Lookups:
         raise NotFound(f"there is nothing at {call.scope.path[:_SHOWN]}", fix="GET /v2/models/NAME")
 
     def _served(self, call: Call, model: str) -> Served:
-        call.caller, call.model = self.door.look(call.headers, model), model
-        return self.router.served(model)
+        call.caller = self.door.look(call.headers, model)
+        served = self.router.served(model)
+        call.model = model
+        return served
 
     def _metadata(self, call: Call, model: str, version: int | None) -> Reply:
         served = self._served(call, model)

@@ -57,7 +57,11 @@ class Exporter:
 
     def __init__(self, url: str, service: dict[str, str]) -> None:
         self._address = urlsplit(url)
-        if self._address.scheme not in ("http", "https") or not self._address.hostname:
+        if (
+            self._address.scheme not in ("http", "https")
+            or not self._address.hostname
+            or not _port_is_one(url)
+        ):
             raise InvalidInput(
                 "the address for traces cannot be used",
                 got=url,
@@ -116,6 +120,13 @@ class Exporter:
             connection.close()
         if status >= 300:
             raise http.client.HTTPException(f"the collector answered {status}")
+
+
+def _port_is_one(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def encoded(batch: list[Seen], service: list[dict[str, Any]]) -> bytes:

@@ -79,9 +79,8 @@ class Settler:
             else "error"
         )
         if self._breaker.failed(release, error.sentence()):
-            _log.error(
-                "%s/%d gets no more requests here: %s", job.route.model, job.arm.version, error.sentence()
-            )
+            # not in the error's own words: a model's exception often quotes what it was asked
+            _log.error("%s/%d gets no more requests here: %s", job.route.model, job.arm.version, reason)
             self.router.settle_in()
         return self._hand_over(job, reason, error) if job.route.fallback else job
 

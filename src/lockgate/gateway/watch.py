@@ -34,12 +34,12 @@ class Watch:
             self._log.note(
                 Line(
                     at=time.time(),
-                    method=call.scope.method[:_METHOD],
+                    method=call.method,
                     route=call.route,
                     status=reply.status,
                     ms=round((now_s - started_s) * 1000, 3),
                     bytes=len(reply.content),
-                    model=call.model[:_NAME],
+                    model=call.model,
                     version=version,
                     arm=told.get("x-lockgate-arm", ""),
                     caller=call.caller,
@@ -55,10 +55,10 @@ class Watch:
                     wall_ns=wall_ns,
                     started_s=started_s,
                     ended_s=now_s,
-                    method=call.scope.method[:_METHOD],
+                    method=call.method,
                     route=call.route,
                     status=reply.status,
-                    model=call.model[:_NAME],
+                    model=call.model,
                     version=version,
                     arm=told.get("x-lockgate-arm", ""),
                     request_id=told.get("x-lockgate-request-id", ""),
@@ -75,6 +75,3 @@ class Watch:
         self.flush()
         if self._exporter is not None:
             self._exporter.close()
-
-
-_METHOD, _NAME = 16, 64  # characters kept of what a stranger may choose freely
