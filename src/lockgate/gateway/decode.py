@@ -49,12 +49,16 @@ class Decoder:
         # a model of a whole matrix (ONNX: X [rows, 2]): a plain table of so many columns is that matrix
         only = signature.inputs[0] if len(signature.inputs) == 1 else None
         self._matrix = only if only is not None and len(only.shape) == 1 else None
+        # a model of pictures and the like: nested lists without a name are its only input
+        self._tensor = only if only is not None and len(only.shape) > 1 else None
 
     def decode(self, sent: Sent, key_field: str | None = None) -> Rows:
         """The rows. `key_field` names a column that is recorded even when the model does not use it."""
         matrix = None if self._matrix is None else _as_matrix(self._matrix, sent)
         if matrix is not None:
             rows = self._from_columns(matrix)
+        elif sent.table is not None and sent.names is None and self._tensor is not None:
+            rows = self._from_columns({self._tensor.name: sent.table})
         elif sent.table is not None:
             rows = self._from_table(sent.table, sent.names)
         elif sent.untyped:
