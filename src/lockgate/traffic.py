@@ -62,7 +62,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     def arm(self, role: Role) -> Arm | None:
         """The arm with that role, if there is one."""
-        return next((arm for arm in self.arms if arm.role is role), None)
+        for arm in self.arms:  # in every request: a generator would cost three times as much
+            if arm.role is role:
+                return arm
+        return None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

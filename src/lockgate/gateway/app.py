@@ -66,6 +66,7 @@ class App:
         self._bodies = BodyReader(
             limit_bytes=limit_bytes, timeout_s=config.body_timeout_s, memory=self.memory
         )
+        parts.predictor.arriving = self._bodies.arriving
         self._lookups = Lookups(
             parts.worker,
             parts.version,

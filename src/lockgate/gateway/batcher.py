@@ -70,8 +70,11 @@ class Batcher:
         """Whether nothing waits and nothing runs."""
         return not self._queue and not self._running
 
-    def offer(self, job: Job, *, force: bool = False) -> None:
-        """Take a request. Raises Limited when the queue is full, unless a caller must not be turned away (`force`)."""
+    def offer(self, job: Job, *, force: bool = False, alone: bool = False) -> None:
+        """Take a request. Raises Limited when the queue is full, unless a caller must not be turned away (`force`).
+
+        A request that is `alone` is answered before this returns, when nothing runs and the model is quick.
+        """
         if len(self._queue) >= self._limit and not force:
             raise Limited(
                 f"{len(self._queue)} requests wait for {job.route.model} already",
@@ -84,6 +87,9 @@ class Batcher:
             self._sweeper.cancel()
             self._watch()
         if not self._scheduled and not self._running:
+            if alone and self._inline and len(self._queue) == 1:
+                self._turn()
+                return
             self._scheduled = True
             self._loop.call_soon(self._turn)
 
@@ -100,10 +106,7 @@ class Batcher:
         batch = self._next()
         if not batch:
             return
-        if (
-            self._executor.kind is ExecutorKind.COMPILED
-            and self._cost.expected_s(sum(j.rows.n for j in batch)) < INLINE_S
-        ):
+        if self._inline and self._cost.expected_s(sum([job.rows.n for job in batch])) < INLINE_S:
             self._compute(batch)
             self._settle(batch)
             if self._queue:

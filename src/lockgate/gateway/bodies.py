@@ -77,6 +77,10 @@ class BodyReader:
             self._overdue.discard(task)
         return body, room.size_bytes
 
+    def arriving(self) -> int:
+        """How many bodies are being read."""
+        return len(self._since)
+
     def sweep(self) -> None:
         """Give up what has taken too long."""
         limit = time.monotonic() - self._timeout_s

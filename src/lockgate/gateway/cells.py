@@ -18,6 +18,9 @@ from lockgate.registry.signature import NUMPY_TYPES, DataType, Field
 
 FLOATS = (DataType.FP16, DataType.FP32, DataType.FP64)
 _REAL = {int, float}
+# Below the square of what a type can hold: a sum of squares under it means that every cell fits, and none is NaN.
+_SQUARES = {DataType.FP16: 4.2e9, DataType.FP32: 1e76, DataType.FP64: 1e300}
+_FEW = 4096  # cells that are squared and summed by one thread in a microsecond or two
 _INTEGRAL = {int}
 
 
@@ -25,18 +28,35 @@ def together(group: Group, columns: Mapping[str, Any]) -> np.ndarray | None:
     """All inputs of a group of numbers at once, `[k, n]`; None when anything is unusual, and each must be looked at."""
     if group.shape != () or group.datatype in (DataType.BYTES, DataType.BOOL):
         return None
-    values = [value for wanted in group.fields if isinstance(value := columns.get(wanted.name), list)]
-    if len(values) < len(group.fields):
+    values: list[Any] = [columns.get(wanted.name) for wanted in group.fields]
+    if set(map(type, values)) != {list} or len(set(map(len, values))) != 1:
         return None
-    kinds = set(map(type, chain.from_iterable(values)))
-    if not kinds <= (_REAL if group.datatype in FLOATS else _INTEGRAL) or len(set(map(len, values))) != 1:
+    flat = list(chain.from_iterable(values))
+    floats = group.datatype in FLOATS
+    if not set(map(type, flat)) <= (_REAL if floats else _INTEGRAL):
         return None
     try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            array = np.array(values, dtype=NUMPY_TYPES[group.datatype])
-            return array if isfinite(array.sum()) else None
+        array = np.array(flat, dtype=np.float64 if floats else NUMPY_TYPES[group.datatype])
     except OverflowError:
         return None
+    if floats and not sound(array, group.datatype):
+        return None
+    target = NUMPY_TYPES[group.datatype]
+    return array.reshape(len(values), -1).astype(target, copy=False) if flat else None
+
+
+def sound(array: np.ndarray, datatype: DataType) -> bool:
+    """Whether all cells of an array are surely finite numbers of a float type; false: they must be looked at closely.
+
+    One sum of squares, which costs a fifth of looking at each cell and of muting numpy's warnings.
+    """
+    kind = array.dtype.kind
+    if kind == "i":
+        return datatype is not DataType.FP16  # the largest whole number fits into the others
+    if kind != "f" or array.size > _FEW:
+        return False
+    flat = array.ravel()
+    return bool(flat.dot(flat) < _SQUARES[datatype])
 
 
 def cells(values: Any, what: str) -> np.ndarray:

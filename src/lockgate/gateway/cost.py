@@ -9,6 +9,7 @@ WARM_CALLS = 5
 WARM_ROWS = 64
 _WEIGHT = 0.1  # of the newest call in the correction
 _CORRECTIONS = (0.25, 100.0)
+_JUMP = 4.0  # one call that took longer by more may just have been interrupted by another process
 
 
 class Cost:
@@ -24,7 +25,7 @@ class Cost:
     def took(self, rows: int, seconds: float) -> None:
         """Learn from a batch that ran."""
         ratio = seconds / max(self._call_s + self._row_s * rows, 1e-9)
-        moved = (1 - _WEIGHT) * self._correction + _WEIGHT * ratio
+        moved = (1 - _WEIGHT) * self._correction + _WEIGHT * min(ratio, _JUMP * self._correction)
         self._correction = min(max(moved, _CORRECTIONS[0]), _CORRECTIONS[1])
 
 

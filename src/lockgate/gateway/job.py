@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from math import inf
+
+import msgspec
 
 from lockgate.errors import LockgateError, TimedOut
 from lockgate.gateway.decode import Sent
@@ -17,8 +18,7 @@ from lockgate.predictions.record import Attempt, Columns
 from lockgate.traffic import Arm, Role, Route
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """What goes back over HTTP."""
 
     status: int
@@ -26,8 +26,21 @@ class Reply:
     content: bytes
 
 
-@dataclass(slots=True)
-class Job:
+class Seat(msgspec.Struct, eq=False):
+    """Where the reply to a request is put: at once when nobody waits yet, else into the hands of who waits."""
+
+    reply: Reply | None = None
+    waiting: asyncio.Future[Reply] | None = None
+
+    def give(self, reply: Reply) -> None:
+        """Answer, once; a caller who left cannot be answered."""
+        if self.reply is None:
+            self.reply = reply
+            if self.waiting is not None and not self.waiting.done():
+                self.waiting.set_result(reply)
+
+
+class Job(msgspec.Struct, eq=False):
     """A decoded request: what it asks, what became of it so far, and who waits for it.
 
     `started_s` and the deadlines are of the monotonic clock. `outputs` or `error` is set when an arm is done with it.
@@ -46,7 +59,7 @@ class Job:
     prediction: str  # the output that is the prediction itself
     sent: Sent  # kept for the live version, which may have to answer instead
     write: Callable[[Answered], Body]
-    waiting: asyncio.Future[Reply]
+    seat: Seat
     deadline_s: float  # of the present attempt
     caller: str
     key: str | None = None
@@ -56,7 +69,7 @@ class Job:
     fallback_rows: Rows | None = (
         None  # the same request as the live version's rows, when that may have to answer
     )
-    attempt_s: float = field(default_factory=time.monotonic)
+    attempt_s: float = msgspec.field(default_factory=time.monotonic)
     failed: Attempt | None = None
     outputs: Columns | None = None
     error: LockgateError | None = None

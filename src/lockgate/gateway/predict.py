@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
 from typing import Any, Protocol
+
+import msgspec
 
 from lockgate.clock import Clock
 from lockgate.errors import InvalidInput, LockgateError, NotFound
 from lockgate.gateway.decode import Sent, key_cells
 from lockgate.gateway.engine import Engine
-from lockgate.gateway.job import Job, Reply
+from lockgate.gateway.job import Job, Reply, Seat
 from lockgate.gateway.protocols.answer import Answered, Body
 from lockgate.gateway.refusals import internal
 from lockgate.gateway.router import Router, Served
@@ -35,8 +36,7 @@ class Headers(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A request of a known caller for a known model, its body not yet read."""
 
     id: str
@@ -51,8 +51,7 @@ class Asked:
     trace: Trace | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Which arm answers a request, and what was said about it before."""
 
     arm: Arm
@@ -64,11 +63,17 @@ class Choice:
 
 
 class Predictor:
-    """Takes decoded requests to their queues."""
+    """Takes decoded requests to their queues.
+
+    `arriving` says how many requests are being read: with others on their way, or in here, a request waits for the next
+    turn of the loop, so that they become one batch; a lone one is answered at once.
+    """
 
     def __init__(self, router: Router, settler: Settler, clock: Clock, make_id: Callable[[], str]) -> None:
         self._router, self._settler, self._clock, self._make_id = router, settler, clock, make_id
         self._loop = asyncio.get_running_loop()
+        self._inside = 0
+        self.arriving: Callable[[], int] = _nobody
 
     def ask(
         self,
@@ -97,13 +102,19 @@ class Predictor:
 
     async def answer(self, asked: Asked, body: bytes, read: Reader) -> Reply:
         """The reply; the record is in the log by then."""
+        self._inside += 1
         try:
-            job = self._place(asked, *read(body))
+            seat = self._place(asked, *read(body))
+            if seat.reply is not None:
+                return seat.reply
+            seat.waiting = self._loop.create_future()
+            return await seat.waiting
         except LockgateError as error:
             return self.refuse(asked, error)
         except Exception:  # noqa: BLE001  a defect is shown by its id only, and is on record like any other end
             return self.refuse(asked, internal(f"a request to {asked.model}"))
-        return await job.waiting
+        finally:
+            self._inside -= 1
 
     def refuse(self, asked: Asked, error: LockgateError) -> Reply:
         """The reply to a request that no version saw; recorded with the version that would have answered."""
@@ -126,7 +137,7 @@ class Predictor:
         )
         return self._settler.refuse(record, error)
 
-    def _place(self, asked: Asked, sent: Sent, write: Writer) -> Job:
+    def _place(self, asked: Asked, sent: Sent, write: Writer) -> Seat:
         served = self._router.served(asked.model)
         if served.problem is not None:
             raise served.problem
@@ -153,7 +164,7 @@ class Predictor:
             prediction=choice.engine.prediction,
             sent=sent,
             write=write,
-            waiting=self._loop.create_future(),
+            seat=Seat(),
             deadline_s=min(own_s, overall_s),
             caller=asked.caller,
             key=key,
@@ -163,8 +174,12 @@ class Predictor:
             failed=choice.failed,
             until_s=until_s,
         )
-        choice.engine.batcher.offer(job)
-        return job
+        choice.engine.batcher.offer(job, alone=self._inside == 1 and not self.arriving())
+        return job.seat
+
+
+def _nobody() -> int:
+    return 0
 
 
 def _keys(asked: Asked, sent: Sent, key_field: str | None) -> tuple[str | None, str | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from lockgate.predictions.record import Block, Columns
@@ -25,8 +26,7 @@ class Group:
     fields: tuple[Field, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """n rows of a version's inputs: one array per group of its layout, and columns that are recorded only."""
 
     parts: tuple[np.ndarray, ...]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 
 import msgspec
 
@@ -52,8 +51,7 @@ class Settler:
         except Exception:  # noqa: BLE001  a defect here must not leave callers waiting for ever
             reply = refusal(internal("settling a batch"))
             for job in jobs:
-                if not job.waiting.done():
-                    job.waiting.set_result(reply)
+                job.seat.give(reply)
 
     def refuse(self, record: Record, error: LockgateError) -> Reply:
         """Record a request of a known model and caller that never reached a version, and say why."""
@@ -61,7 +59,7 @@ class Settler:
         reply = refusal(error, _headers(record))
         written = self._recorder.write([record])
         self._metrics.answered(record, reply.status)
-        return self._marked(reply, written=written)
+        return reply if written else self._marked(reply)
 
     def _next_step(self, job: Job) -> Job | None:
         """The job if it is at its end; None when the live version now tries instead of the canary."""
@@ -94,7 +92,7 @@ class Settler:
             job.arm.version, job.arm.digest, reason, error.sentence(), round((now - job.attempt_s) * 1e6)
         )
         self._metrics.fell_back(job.route.model, reason)
-        second = replace(
+        second = msgspec.structs.replace(
             job,
             arm=live,
             failed=attempt,
@@ -121,12 +119,10 @@ class Settler:
             self._metrics.answered(record, reply.status)
             if job.trace is not None:
                 _mark(job, job.trace, now)
-            if not job.waiting.done():  # a caller who left is recorded, and cannot be answered
-                job.waiting.set_result(self._marked(reply, written=written))
+            job.seat.give(reply if written else self._marked(reply))
 
-    def _marked(self, reply: Reply, *, written: bool) -> Reply:
-        if written:
-            return reply
+    def _marked(self, reply: Reply) -> Reply:
+        """The reply to a request that is not on record."""
         if self._full_disk is FullDisk.SERVE:
             return Reply(reply.status, [*reply.headers, ("x-lockgate-log", "gap")], reply.content)
         return refusal(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from lockgate.predictions.record import Columns
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """One request's outputs (arrays of n rows by name), who gave them, and which of them is the prediction itself."""
 
     columns: Columns
@@ -18,8 +17,7 @@ class Answered:
     prediction: str
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True):
     """An answer's bytes, their type, and headers beyond the usual ones."""
 
     content_type: str
