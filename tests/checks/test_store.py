@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from lockgate.checks.finding import Finding, Status, block
 from lockgate.checks.store import (
-    add_finding,
+    add_findings,
     changed_validations,
     findings_of,
     get_validation,
@@ -18,6 +18,7 @@ from lockgate.checks.store import (
     waive,
 )
 from lockgate.checks.tables import validations
+from lockgate.clock import DAY_US
 from lockgate.config import ModelConfig
 from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound, SealBroken
 from lockgate.governance.audit import rows
@@ -90,10 +91,10 @@ def test_a_version_must_be_in_the_registry(database, version):
 def test_a_persons_finding_stays_through_new_runs(database, version):
     """A validator's own finding carries the author, changes the digest, and is carried over; a waiver is not."""
     with pytest.raises(Conflict, match="not validated yet"), database.write() as tx:
-        add_finding(tx, version, OWN, author="vera", at_us=11)
+        add_findings(tx, version, [OWN], author="vera", at_us=11)
     first = record(database, version, [LEAK])
     with database.write() as tx:
-        second = add_finding(tx, version, OWN, author="vera", at_us=11)
+        second = add_findings(tx, version, [OWN], author="vera", at_us=11)
         third = waive(tx, version, "leakage", "known at that time", waivable=["leakage"], by="vera", at_us=12)
     assert len({first.digest, second.digest, third.digest}) == 3
     assert third.blocking == ()
@@ -118,6 +119,25 @@ def test_only_what_the_policy_lets_go_can_be_waived(database, version):
             waive(tx, version, "quality", "why", waivable=["quality"], by="vera", at_us=11)
 
 
+def test_a_waiver_has_an_owner_and_an_end(database, version):
+    """Ninety days where none is said; lapsed, the check blocks again and may be waived anew; odd ends are refused."""
+    record(database, version, [LEAK])
+    with database.write() as tx:
+        for until_us in (11, 11 + 367 * DAY_US):
+            with pytest.raises(InvalidInput, match="ends in the future"):
+                waive(tx, version, "leakage", "r", waivable=["leakage"], by="vera", at_us=11, until_us=until_us)
+        first = waive(tx, version, "leakage", "r", waivable=["leakage"], by="vera", at_us=11)
+        assert (first.waivers[0].owner, first.waivers[0].until_us) == ("vera", 11 + 90 * DAY_US)
+        assert first.blocking_at(11 + 90 * DAY_US - 1) == ()
+        late = 11 + 90 * DAY_US
+        assert [finding.check for finding in first.blocking_at(late)] == ["leakage"]
+        again = waive(
+            tx, version, "leakage", "r2", waivable=["leakage"], by="vera", at_us=late, owner="otto", until_us=late + 5
+        )
+        assert [(waiver.reason, waiver.owner) for waiver in again.waivers] == [("r2", "otto")]
+        assert again.blocking == ()
+
+
 @pytest.mark.parametrize("change", [{"body": "{}"}, {"version": 1, "package": "sha256:other"}])
 def test_a_changed_row_is_noticed(database, version, change):
     """An edited body, or a row moved to another package, is SealBroken when it is read."""
@@ -134,7 +154,7 @@ def test_two_people_at_once_both_count(database, version):
 
     def add(number: int) -> None:
         with database.write() as tx:
-            add_finding(tx, version, OWN, author=f"vera{number}", at_us=20 + number)
+            add_findings(tx, version, [OWN], author=f"vera{number}", at_us=20 + number)
 
     threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
     for thread in threads:

@@ -138,7 +138,7 @@ def test_a_second_version_shadows_and_is_rolled_back(live, work):
     ok(live.far("validate", "churn/2"))
     second = live.far("release", "churn/2")
     assert (second.returncode, "one release at a time" in second.stderr) == (5, True)
-    compared = json.loads(ok(live.far("model", "compare", "churn/1", "churn/2", "--json")))
+    compared = json.loads(ok(live.far("compare", "churn/1", "churn/2", "--json")))
     assert compared["versions"] == ["churn/1", "churn/2"]
     held = ok(live.far("hold", "churn", "--reason", "looking at something"))
     assert "held" in held

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from lockgate.registry.compare import Measured, Section, compare
+from lockgate.registry.compare import Section, compare
 from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Parity, Task
 from lockgate.registry.signature import DataType, Field, Signature
 from lockgate.registry.store import Version
@@ -45,16 +45,3 @@ def test_one_version_differs_from_nothing() -> None:
     table = compare([version(1, metrics={"auc": 0.8})])
     assert table.versions == ("churn/1",)
     assert table.differing() == ()
-
-
-def test_what_checks_measured_is_compared() -> None:
-    """A measured figure has a row with its bounds; a version that was not validated has none."""
-    found = [
-        {"performance: roc_auc": Measured(0.8, 0.78, 0.82)},
-        {"performance: roc_auc": Measured(0.85, 0.83, 0.87)},
-        {},
-    ]
-    table = compare([version(1), version(2), version(3)], found)
-    row = next(row for row in table.rows if row.section is Section.MEASURED)
-    assert (row.values, row.differs) == ((0.8, 0.85, None), True)
-    assert row.bounds == ((0.78, 0.82), (0.83, 0.87), None)

@@ -37,6 +37,19 @@ PLOTS = {
         "unit": "share",
         "axis": "wrong answers",
     },
+    PlotKind.CURVE: {
+        "lines": [
+            {"name": EVIL, "x": [10, 100], "y": [0.5, 0.7], "low": [0.4, 0.6], "high": [0.6, 0.8]},
+            {"name": "test", "x": [10, 100], "y": [0.6, 0.8]},
+        ],
+        "x_axis": "rows",
+    },
+    PlotKind.HEATMAP: {
+        "x": ["said a", EVIL],
+        "y": [EVIL, "b"],
+        "values": [[0.9, None], [0.2, 0.8]],
+        "unit": "share",
+    },
     PlotKind.LINE: {
         "lines": [
             {"name": EVIL, "at_us": [1_700_000_000_000_000, 1_700_000_060_000_000], "value": [1.0, 2.0]}

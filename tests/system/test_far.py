@@ -49,7 +49,7 @@ def waiting(people: dict[str, Laptop], loans: Loans) -> dict[str, Laptop]:
     )
     said = ok(anna("submit", loans.path("first"), "--name", "loan"))
     assert "compiled to ONNX with proven parity" in said
-    ok(anna("validate", "loan/1", "--html", "report.html"))
+    ok(anna("validate", "loan/1", "--report", "report.html"))
     assert "<html" in (anna.folder / "report.html").read_text()
     assert not (anna.folder / ".lockgate").exists()
     ok(anna("release", "loan/1", "--reason", "the first"))

@@ -32,6 +32,8 @@ class PlotKind(StrEnum):
     ROC = "roc"
     FOREST = "forest"
     LINE = "line"
+    CURVE = "curve"
+    HEATMAP = "heatmap"
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,7 +74,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One answer of one check about one subject (a metric, a column, a slice, a pair of tables).
 
     `blocking`: the version may not go on before this is mended or waived. `author`: who wrote a finding from outside
-    (a validator's own test); None for lockgate's checks.
+    (a validator's own test); None for lockgate's checks. `source`: digest of the file of a check of their own.
     """
 
     check: str
@@ -86,6 +88,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     plot: Plot | None = None
     blocking: bool = False
     author: str | None = None
+    source: str | None = None
 
 
 _ORDER = {status: place for place, status in enumerate(Status)}

@@ -13,19 +13,32 @@ import sqlalchemy as sa
 
 from lockgate.checks.finding import Finding, worst_first
 from lockgate.checks.tables import validations
+from lockgate.clock import DAY_US, iso
 from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound, SealBroken
 from lockgate.governance.audit import append, chain
 from lockgate.registry.store import Version
 from lockgate.registry.tables import versions
 
+WAIVER_DAYS = 90
+MOST_WAIVER_DAYS = 366
+
 
 class Waiver(msgspec.Struct, frozen=True, kw_only=True):
-    """A blocking check that a validator let pass, and why."""
+    """A blocking check that a validator let pass, why, who sees to it, and until when.
+
+    Waivers recorded before there were owners and ends have none: they hold, and `by` sees to them.
+    """
 
     check: str
     reason: str
     by: str
     at_us: int
+    owner: str | None = None
+    until_us: int | None = None
+
+    def holds(self, now_us: int) -> bool:
+        """Whether it has not lapsed."""
+        return self.until_us is None or now_us < self.until_us
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +76,12 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def blocking(self) -> tuple[Finding, ...]:
-        """The findings that keep the version from going on: blocking and not waived."""
-        waived = {waiver.check for waiver in self.waivers}
+        """The findings that keep the version from going on: blocking and not waived when it was recorded."""
+        return self.blocking_at(self.recorded_us)
+
+    def blocking_at(self, now_us: int) -> tuple[Finding, ...]:
+        """The same at another time: waivers lapse."""
+        waived = {waiver.check for waiver in self.waivers if waiver.holds(now_us)}
         return tuple(finding for finding in self.findings if finding.blocking and finding.check not in waived)
 
 
@@ -100,16 +117,19 @@ def record_findings(
     )  # fmt: skip
 
 
-def add_finding(
-    tx: sa.Connection, version: Version, finding: Finding, *, author: str, at_us: int
+def add_findings(
+    tx: sa.Connection, version: Version, findings: Sequence[Finding], *, author: str, at_us: int
 ) -> Validation:
-    """Add a person's own finding to the newest validation of a version, as a new validation.
+    """Add a person's own findings to the newest validation of a version, as a new validation.
 
-    Raises Conflict before the first suite has run.
+    Those of the same person about the same check and subject take the place of earlier ones. Raises Conflict before the
+    first suite has run.
     """
     before = _newest(tx, version)
-    signed = msgspec.structs.replace(finding, author=author)
-    after = _after(before, author, at_us, findings=tuple(worst_first([*before.findings, signed])))
+    signed = [msgspec.structs.replace(finding, author=author) for finding in findings]
+    told = {(finding.author, finding.check, finding.subject) for finding in signed}
+    kept = [each for each in before.findings if (each.author, each.check, each.subject) not in told]
+    after = _after(before, author, at_us, findings=tuple(worst_first([*kept, *signed])))
     return _record(tx, after, "checks:finding:added")
 
 
@@ -122,11 +142,15 @@ def waive(
     waivable: Sequence[str],
     by: str,
     at_us: int,
+    owner: str | None = None,
+    until_us: int | None = None,
 ) -> Validation:
     """Let the blocking findings of one check pass, with a reason, as a new validation.
 
-    `waivable`: the checks that the policy in force lets a validator waive. Raises Forbidden for another one,
-    InvalidInput without a reason or where nothing blocks. Whether the person may is asked by the caller.
+    `waivable`: the checks that the policy in force lets a validator waive. `owner`: who sees to it (default: `by`);
+    `until_us`: when it lapses (default: in WAIVER_DAYS). Raises Forbidden for another check, InvalidInput without a reason,
+    with an end that is past or farther than MOST_WAIVER_DAYS, or where nothing blocks. Whether the person may is asked by
+    the caller.
     """
     before = _newest(tx, version)
     if check not in waivable:
@@ -134,10 +158,17 @@ def waive(
                         allowed=", ".join(waivable) or "nothing", fix="mend the model, or ask an admin for a policy")  # fmt: skip
     if not reason.strip():
         raise InvalidInput("a waiver needs a reason", fix="say why this may go on as it is")
-    if check not in {finding.check for finding in before.blocking}:
+    ends_us = at_us + WAIVER_DAYS * DAY_US if until_us is None else until_us
+    if not at_us < ends_us <= at_us + MOST_WAIVER_DAYS * DAY_US:
+        raise InvalidInput("a waiver ends in the future, and not too far", got=iso(ends_us),
+                           allowed=f"a time from now until {iso(at_us + MOST_WAIVER_DAYS * DAY_US)[:10]}")  # fmt: skip
+    if check not in {finding.check for finding in before.blocking_at(at_us)}:
         raise InvalidInput(f"nothing of the check '{check}' blocks {version.model}/{version.number}")
-    waiver = Waiver(check=check, reason=reason.strip(), by=by, at_us=at_us)
-    return _record(tx, _after(before, by, at_us, waivers=(*before.waivers, waiver)), "checks:finding:waived")
+    waiver = Waiver(
+        check=check, reason=reason.strip(), by=by, at_us=at_us, owner=owner or by, until_us=ends_us
+    )
+    kept = tuple(each for each in before.waivers if each.check != check)
+    return _record(tx, _after(before, by, at_us, waivers=(*kept, waiver)), "checks:finding:waived")
 
 
 def findings_of(tx: sa.Connection, package: str, model: str | None = None) -> Validation | None:

@@ -6,14 +6,15 @@ Loading and closing models is the caller's; nothing is recorded here (see `store
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from lockgate.checks.asking import Broker
 from lockgate.checks.base import could_not_run
-from lockgate.checks.evidence import Evidence, Split
+from lockgate.checks.evidence import Answers, Evidence, Previous, Split
 from lockgate.checks.finding import Finding, block, worst_first
 from lockgate.checks.gather import evidence_of
 from lockgate.checks.running.pool import Pool, Ran, Step
@@ -45,11 +46,22 @@ def plan(
     suite: str,
     *,
     history: pl.DataFrame | None = None,
+    live: bool = False,
+    previous: bool = False,
 ) -> list[Planned]:
-    """What will run and what cannot, before any row is answered. Raises InvalidInput for wrong settings."""
+    """What will run and what cannot, before any row is answered. Raises InvalidInput for wrong settings.
+
+    `live`, `previous`: whether there is a live version, and one that was validated before.
+    """
     refuse_wrong(settings)
     evidence = evidence_of(manifest, frames, settings, history=history)
-    return plan_suite(evidence, checks_of(suite, settings.suites), asked=False)
+    judged = evidence.judged_split()
+    expected = replace(
+        evidence,
+        live={judged: Answers(np.empty(0))} if live and judged else {},
+        previous=Previous(name="earlier") if previous else None,
+    )
+    return plan_suite(expected, checks_of(suite, settings.suites), asked=False)
 
 
 def validate(

@@ -12,7 +12,7 @@ from lockgate.client.transport import connected
 from lockgate.errors import InvalidInput
 from lockgate.registry.leadtime import duration
 
-app = new_group("List, show, compare, search and annotate models and versions.")
+app = new_group("List, show, search and annotate models and versions.")
 Subject = Annotated[
     str, typer.Argument(metavar="NAME", help="churn, churn/3, churn@live.", show_default=False)
 ]
@@ -57,23 +57,6 @@ def show(name: Subject, as_json: AsJson = False) -> None:
         _print_version(found)
     else:
         _print_model(found)
-
-
-@app.command("compare")
-def compare(
-    names: Annotated[list[str], typer.Argument(metavar="CHURN/2 CHURN/3...", show_default=False)],
-    everything: Annotated[bool, typer.Option("--all", help="What is equal, too.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Versions side by side: metrics, what checks measured, parameters, signature, data."""
-    with connected() as lockgate:
-        found = lockgate.get("/compare", version=names)
-    if as_json:
-        print_json(found)
-        return
-    rows = [(row["section"], row["name"], *_values(row), "*" if row["differs"] else "")
-            for row in found["rows"] if row["differs"] or everything]  # fmt: skip
-    print_table(("", "NAME", *found["versions"], "DIFFERS"), rows, empty="no difference")
 
 
 @app.command("lead-time")
@@ -131,18 +114,6 @@ def tag(
     with connected() as lockgate:
         left = lockgate.post(f"{version_path(name) if word else f'/models/{model}'}/tags", {"tags": changes})
     print(", ".join(f"{key}={value}" for key, value in left.items()) or "no tags")
-
-
-@app.command("waive")
-def waive(
-    name: Subject,
-    check: Annotated[str, typer.Argument(metavar="CHECK", help="As validate names it.", show_default=False)],
-    reason: Annotated[str, typer.Option(help="Why it may go on; it goes on record.", show_default=False)],
-) -> None:
-    """Let a blocking check pass, where the policy allows it; the findings get a new digest, so approvals begin anew."""
-    with connected() as lockgate:
-        found = lockgate.post(f"{version_path(name)}/waivers", {"check": check, "reason": reason})
-    print(f"{check} of {found['model']}/{found['version']} is waived by {found['author']}")
 
 
 @app.command("allow-name")
@@ -227,19 +198,6 @@ def _print_version(found: dict[str, Any]) -> None:
     print(f"\nvalidated {when(validation['recorded_us'])} by {validation['author']}")
     for finding in validation["findings"]:
         print(f"  {finding['status']:<13} {finding['check']}: {finding['headline']}")
-
-
-def _values(row: dict[str, Any]) -> list[str]:
-    """A cell per version; a measured figure with its bounds at 95 %."""
-    bounds = row["bounds"] or [None] * len(row["values"])
-    return [
-        _value(value) + (f" [{_value(pair[0])}, {_value(pair[1])}]" if pair else "")
-        for value, pair in zip(row["values"], bounds, strict=True)
-    ]
-
-
-def _value(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _tag(text: str) -> tuple[str, str | None]:

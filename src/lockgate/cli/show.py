@@ -85,11 +85,20 @@ def progress() -> Iterator[Callable[[Mapping[str, Any]], None]]:
 class _Lines:
     def __init__(self) -> None:
         self._last = ""
+        self._told: set[str] = set()
 
     def __call__(self, job: Mapping[str, Any]) -> None:
         if job["phase"] != self._last and job["state"] == "running":
             self._last = job["phase"]
             print(f"{job['kind']} {job['subject']}: {job['phase']}", file=sys.stderr, flush=True)
+        for part in job.get("parts") or ():
+            if part["state"] in ("done", "stopped") and part["check"] not in self._told:
+                self._told.add(part["check"])
+                print(
+                    f"{job['kind']} {job['subject']}: check {part['check']} {part['state']}",
+                    file=sys.stderr,
+                    flush=True,
+                )
 
 
 @contextmanager
@@ -105,14 +114,34 @@ def _bar() -> Iterator[Callable[[Mapping[str, Any]], None]]:
     )
     with Progress(*parts, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("", total=None, count="")
+        own: dict[str, Any] = {}  # one bar a part, where parts run side by side
 
         def update(job: Mapping[str, Any]) -> None:
             count = f"{job['done']}/{job['total']}" if job["total"] else job["message"]
             bars.update(
                 task, description=job["phase"], total=job["total"] or None, completed=job["done"], count=count
             )
+            for part in job.get("parts") or ():
+                name = part["check"]
+                if name not in own:
+                    own[name] = bars.add_task(f"  {name}", total=None, count="", start=False)
+                _further(bars, own[name], part)
 
         yield update
+
+
+def _further(bars: Any, task: Any, part: Mapping[str, Any]) -> None:
+    """Move the bar of one part."""
+    state = part["state"]
+    if state == "waiting":
+        bars.update(task, count="waits")
+        return
+    bars.start_task(task)
+    ended = state in ("done", "stopped")
+    total = (part["of"] or 1) if ended else (part["of"] or None)
+    bars.update(task, total=total, completed=total if ended else part["done"], count=part["what"] or state)
+    if ended:
+        bars.stop_task(task)
 
 
 def _bold(text: str, heading: bool) -> str:

@@ -27,10 +27,27 @@ def validate(
     return found
 
 
-def report(version: str, *, home: str | Path | None = None) -> bytes:
-    """The findings of a version as one HTML page that needs nothing else."""
+def plan(version: str, suite: str | None = None, *, home: str | Path | None = None) -> list[dict[str, Any]]:
+    """What validating would run, what it could not, and which file, column or setting would make it possible."""
     with connected(home) as lockgate:
-        return lockgate.read(f"{version_path(version)}/report")
+        plans: list[dict[str, Any]] = lockgate.get(f"{version_path(version)}/plan", suite=suite)
+    return plans
+
+
+def own_check(
+    version: str, file: str | Path, *, home: str | Path | None = None, progress: Progress | None = None
+) -> Validated:
+    """Run a check of your own, a Python file with `check(evidence)`, confined; its findings are added to the version's."""
+    path = Path(file)
+    with ExitStack() as stack, connected(home) as lockgate:
+        job = lockgate.upload(f"{version_path(version)}/checks", {}, [("file", _table(path, stack))])
+        return Validated(lockgate.wait(job, progress))
+
+
+def report(version: str, form: str = "html", *, home: str | Path | None = None) -> bytes:
+    """The findings of a version as one HTML page that needs nothing else; or `markdown`, `junit`, `sarif`, `json`."""
+    with connected(home) as lockgate:
+        return lockgate.read(f"{version_path(version)}/report", form=form)
 
 
 def score(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from lockgate.registry.manifest import Manifest
@@ -18,7 +18,6 @@ class Section(StrEnum):
 
     MODEL = "model"
     METRIC = "metric"  # what people said at submission
-    MEASURED = "measured"  # what the checks measured
     PARAMETER = "parameter"
     INPUT = "input"
     OUTPUT = "output"
@@ -27,20 +26,10 @@ class Section(StrEnum):
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A figure that a check measured, and its bounds at 95 % where they are known."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
 class Row:
     """One thing of every version; None where a version lacks it. `differs`: not all are equal.
 
-    `change` is the last version's number less the first's, for numbers that both have. `bounds`: low and high at 95 %
-    of each version's number, where any is known.
+    `change` is the last version's number less the first's, for numbers that both have.
     """
 
     section: Section
@@ -48,7 +37,6 @@ class Row:
     values: tuple[Value, ...]
     differs: bool
     change: float | None = None
-    bounds: tuple[tuple[float, float] | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,28 +51,17 @@ class Comparison:
         return tuple(row for row in self.rows if row.differs)
 
 
-def compare(versions: Sequence[Version], measured: Sequence[Mapping[str, Measured]] = ()) -> Comparison:
-    """All versions in one table, in the order given. `measured`: what checks found of each, by the name of the figure."""
+def compare(versions: Sequence[Version]) -> Comparison:
+    """All versions in one table, in the order given."""
     tables = {section: [read(version.manifest) for version in versions] for section, read in SECTIONS.items()}
     rows = [
         _row(section, name, tuple(column.get(name) for column in columns))
         for section, columns in tables.items()
         for name in sorted({name for column in columns for name in column})
     ]
-    names = list(dict.fromkeys(name for each in measured for name in each))
-    rows += [_measured_row(name, [each.get(name) for each in measured]) for name in names]
     order = list(Section)
     rows.sort(key=lambda row: order.index(row.section))
     return Comparison(tuple(version.name for version in versions), tuple(rows))
-
-
-def _measured_row(name: str, found: Sequence[Measured | None]) -> Row:
-    row = _row(Section.MEASURED, name, tuple(each.value if each else None for each in found))
-    bounds = tuple(
-        (each.low, each.high) if each and each.low is not None and each.high is not None else None
-        for each in found
-    )
-    return replace(row, bounds=bounds) if any(bounds) else row
 
 
 def describe_field(field: Field) -> str:

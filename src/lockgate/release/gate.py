@@ -53,7 +53,7 @@ def look(tx: sa.Connection, model: str, number: int, *, now_us: int) -> Gate:
     version = get_version(tx, VersionName(model, number))
     policy = current_policy(tx, get_model(tx, model).tier)
     validation = findings_of(tx, version.digest, model)
-    why = _missing(version, validation, policy)
+    why = _missing(version, validation, policy, now_us)
     if validation is None:
         return Gate(blocked=why, proof=policy.policy.proof)
     seal = seal_of(version, validation, policy)
@@ -70,14 +70,14 @@ def look(tx: sa.Connection, model: str, number: int, *, now_us: int) -> Gate:
     )
 
 
-def check_start(tx: sa.Connection, model: str, number: int) -> Gate:
+def check_start(tx: sa.Connection, model: str, number: int, *, now_us: int) -> Gate:
     """The gate of a release that wants to start: validated and not blocked; approval is asked for later.
 
     Raises Conflict that names what is missing and the command.
     """
     version = get_version(tx, VersionName(model, number))
     policy = current_policy(tx, get_model(tx, model).tier)
-    why = _missing(version, findings_of(tx, version.digest, model), policy)
+    why = _missing(version, findings_of(tx, version.digest, model), policy, now_us)
     if why:
         raise Conflict(f"{version.name} may not be released: {why}", fix=f"lockgate validate {version.name}")
     return Gate(proof=policy.policy.proof)
@@ -110,16 +110,25 @@ def seal_of(version: Version, validation: Validation, policy: PolicyVersion) -> 
     )
 
 
-def _missing(version: Version, validation: Validation | None, policy: PolicyVersion) -> str | None:
+def _missing(
+    version: Version, validation: Validation | None, policy: PolicyVersion, now_us: int
+) -> str | None:
     if validation is None:
         return f"its package was not validated; lockgate validate {version.name}"
-    waived = {waiver.check for waiver in validation.waivers if waiver.check in policy.policy.waivable}
+    waived = {
+        waiver.check
+        for waiver in validation.waivers
+        if waiver.holds(now_us) and waiver.check in policy.policy.waivable
+    }
     judged = block(validation.findings, policy.policy.must_pass)
     blocking = sorted(
         {finding.check for finding in judged if finding.blocking and finding.check not in waived}
     )
     if not blocking:
         return None
+    lapsed = {waiver.check for waiver in validation.waivers if not waiver.holds(now_us)} & set(blocking)
+    if lapsed:
+        return f"the waiver of {', '.join(sorted(lapsed))} has lapsed; lockgate waive {version.name} CHECK --reason ..."
     return f"the policy {policy.name} does not let these checks fail: {', '.join(blocking)}; lockgate validate {version.name}"
 
 

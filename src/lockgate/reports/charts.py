@@ -25,6 +25,7 @@ else:
 
 _BAR_STEP = 26
 _ROWS_SHOWN = 16
+_POINTS = 60  # fewer are shown one by one
 
 
 def draw(plot: Plot, *, width: int = WIDTH) -> str:
@@ -145,6 +146,56 @@ def _line(data: dict[str, Any]) -> Any:
     ).properties(height=HEIGHT)  # fmt: skip
 
 
+def _curve(data: dict[str, Any]) -> Any:
+    """data: lines [{name, x, y, low?, high?}] over numbers, x_axis, axis, unit: learning curves, effects, rates."""
+    rows = [
+        {"name": line["name"], "x": x, "y": y, "low": low, "high": high}
+        for line in data["lines"]
+        for x, y, low, high in zip(
+            line["x"], line["y"], line.get("low") or line["y"], line.get("high") or line["y"], strict=True
+        )
+    ]
+    names = [line["name"] for line in data["lines"]]
+    base = _chart(rows).encode(
+        x=alt.X("x:Q", title=data.get("x_axis"), scale=alt.Scale(zero=False), axis=alt.Axis(grid=False, tickCount=6)),
+        color=alt.Color("name:N", scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])),
+                        legend=alt.Legend() if len(names) > 1 else None),
+    )  # fmt: skip
+    scale = alt.Scale(zero=False)
+    y = alt.Y(
+        "y:Q", title=data.get("axis"), scale=scale, axis=alt.Axis(format=_form(data.get("unit")), tickCount=4)
+    )
+    layers: list[Any] = [base.mark_line(strokeWidth=2, point=len(rows) <= _POINTS).encode(y=y)]
+    if any(line.get("low") for line in data["lines"]):
+        layers.insert(
+            0,
+            base.mark_area(opacity=0.2).encode(
+                y=alt.Y("low:Q", title=data.get("axis"), scale=scale), y2="high:Q"
+            ),
+        )
+    return alt.layer(*layers).properties(height=HEIGHT)
+
+
+def _heatmap(data: dict[str, Any]) -> Any:
+    """data: x and y (names), values (a row per y, a value per x, None: empty), x_axis, y_axis, unit."""
+    rows = [
+        {"x": x, "y": y, "value": value}
+        for y, line in zip(data["y"][:_ROWS_SHOWN], data["values"][:_ROWS_SHOWN], strict=True)
+        for x, value in zip(data["x"], line, strict=True)
+        if value is not None
+    ]
+    form = _form(data.get("unit"))
+    base = _chart(rows).encode(
+        x=alt.X("x:N", sort=None, title=data.get("x_axis"), axis=alt.Axis(grid=False, labelAngle=-30)),
+        y=alt.Y("y:N", sort=None, title=data.get("y_axis"), axis=alt.Axis(grid=False)),
+    )
+    cells = base.mark_rect(stroke=QUIET, strokeOpacity=0.3).encode(
+        fill=alt.value(FIRST), opacity=alt.Opacity("value:Q", legend=None, scale=alt.Scale(range=[0.0, 0.65]))
+    )
+    words = base.mark_text(fontSize=11, color=INK).encode(text=alt.Text("value:Q", format=form))
+    return alt.layer(cells, words).properties(height=alt.Step(_BAR_STEP))
+
+
 def _chart(rows: list[dict[str, Any]]) -> Any:  # altair's methods return unions that no reader needs
     return alt.Chart(alt.Data(values=rows))  # type: ignore[no-untyped-call]
 
@@ -155,5 +206,5 @@ def _form(unit: str | None) -> str:
 
 DRAWN: dict[PlotKind, Callable[[dict[str, Any]], Any]] = {
     PlotKind.BARS: _bars, PlotKind.HISTOGRAMS: _histograms, PlotKind.CALIBRATION: _calibration, PlotKind.ROC: _roc,
-    PlotKind.FOREST: _forest, PlotKind.LINE: _line,
+    PlotKind.FOREST: _forest, PlotKind.LINE: _line, PlotKind.CURVE: _curve, PlotKind.HEATMAP: _heatmap,
 }  # fmt: skip

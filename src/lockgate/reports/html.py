@@ -17,7 +17,7 @@ from lockgate.checks.finding import Cell, Finding, Status, Table, worst_first
 from lockgate.checks.store import Validation
 from lockgate.clock import iso
 from lockgate.reports.charts import draw
-from lockgate.reports.words import LABELS, asked, cell, check_title, measured, tally, verdict
+from lockgate.reports.words import LABELS, asked, cell, check_title, measured, tally, verdict, waiver_words
 
 _ROWS_SHOWN = 20
 _TEMPLATES = Environment(
@@ -50,17 +50,24 @@ class Shown:
 
 
 def report_page(
-    validation: Validation, *, name: str | None = None, facts: Mapping[str, str] | None = None
+    validation: Validation,
+    *,
+    name: str | None = None,
+    facts: Mapping[str, str] | None = None,
+    now_us: int | None = None,
 ) -> str:
-    """A recorded validation as a whole page. `facts`: further lines for its head (owner, tier, code commit)."""
+    """A recorded validation as a whole page. `facts`: further lines for its head (owner, tier, code commit); `now_us`: when
+    it is looked at (default: when it was recorded), for waivers lapse."""
     about = {
         "package": validation.package, "suite": validation.suite, "policy": validation.policy,
         **{f"{split} data": digest for split, digest in validation.data.items()},
-        "findings": validation.digest, "validated": f"{iso(validation.recorded_us)} by {validation.author}", **(facts or {}),
+        "findings": validation.digest, "seed": str(validation.seed),
+        "validated": f"{iso(validation.recorded_us)} by {validation.author}", **(facts or {}),
     }  # fmt: skip
     waived = {
-        waiver.check: f"{waiver.reason} ({waiver.by}, {iso(waiver.at_us)[:10]})"
+        waiver.check: waiver_words(waiver)
         for waiver in validation.waivers
+        if waiver.holds(validation.recorded_us if now_us is None else now_us)
     }
     return findings_page(
         name or f"{validation.model}/{validation.version}", validation.findings, about=about, waived=waived

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lockgate.checks.finding import Cell, Finding, Measure, Status, Threshold
+from lockgate.checks.store import Waiver
+from lockgate.clock import iso
 
 LABELS: dict[Status, str] = {
     Status.FAIL: "failed", Status.WARN: "look at it", Status.COULD_NOT_RUN: "could not run", Status.PASS: "in order",
@@ -33,6 +35,13 @@ def verdict(findings: Sequence[Finding], waived: Sequence[str] = ()) -> str:
     if any(finding.status is Status.COULD_NOT_RUN for finding in findings):
         return "Nothing was found; some checks could not run."
     return "Nothing was found that speaks against this version."
+
+
+def waiver_words(waiver: Waiver) -> str:
+    """Why a check was let pass, by whom, who sees to it, until when."""
+    sees = f"; {waiver.owner} sees to it" if waiver.owner and waiver.owner != waiver.by else ""
+    ends = f" until {iso(waiver.until_us)[:10]}" if waiver.until_us else ""
+    return f"{waiver.reason} ({waiver.by}, {iso(waiver.at_us)[:10]}{ends}{sees})"
 
 
 def tally(findings: Sequence[Finding]) -> list[tuple[Status, int]]:

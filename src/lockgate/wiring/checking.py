@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 import sqlalchemy as sa
@@ -12,11 +13,14 @@ import sqlalchemy as sa
 from lockgate.checks.asking import Broker
 from lockgate.checks.evidence import Asked, Split
 from lockgate.checks.gather import Earlier, load_frames, no_inputs
+from lockgate.checks.own.metrics import ConfinedMetrics
 from lockgate.checks.running.pool import CheckState, Step
 from lockgate.checks.store import findings_of
 from lockgate.config import ModelConfig
+from lockgate.inference.environment import interpreter_for
 from lockgate.inference.executor import Executor
 from lockgate.registry.naming import VersionName
+from lockgate.registry.package import blob_name
 from lockgate.registry.store import Version, get_version
 from lockgate.release.store import live_version
 from lockgate.wiring.house import House
@@ -83,7 +87,19 @@ class Models:
         }
         if live is not None:
             models[Asked.LIVE] = lambda: self.served(live)
-        return Broker(models, no_inputs(settings, self._version.manifest, frames))
+        return Broker(models, no_inputs(settings, self._version.manifest, frames), self._metrics(settings))
+
+    def _metrics(self, settings: ModelConfig) -> ConfinedMetrics | None:
+        if not settings.metrics:
+            return None
+        house, manifest = self._house, self._version.manifest
+        package = house.blobs.fetch_tree(blob_name(self._version.digest), house.home.cache)
+        named = Path(settings.python) if settings.python else None
+        metrics = ConfinedMetrics(
+            settings.metrics, package,
+            lambda: interpreter_for(manifest, house.home, house.config.environment, named=named),
+        )  # fmt: skip
+        return self._stack.enter_context(closing(metrics))
 
     def _once(self, name: str, opened: Callable[[], Executor]) -> Executor:
         if name not in self._open:

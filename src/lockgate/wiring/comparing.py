@@ -1,33 +1,34 @@
-"""Versions side by side with what their checks measured: the registry knows manifests, the checks know findings."""
+"""Versions side by side: what their checks found, worst first, and what they are made of."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from lockgate.checks.finding import Finding
+from lockgate.checks.compare import Line, compare_findings
 from lockgate.checks.store import findings_of
-from lockgate.registry.compare import Comparison, Measured, compare
+from lockgate.registry.compare import Row, compare
 from lockgate.registry.store import get_version
 
 
-def compare_versions(tx: sa.Connection, names: Sequence[str]) -> Comparison:
-    """All versions in one table, with the figures of their newest findings. Raises NotFound."""
+@dataclass(frozen=True)
+class Compared:
+    """A column per version, as given. `unvalidated`: those of which nothing was found yet, because nobody looked."""
+
+    versions: tuple[str, ...]
+    findings: tuple[Line, ...]
+    rows: tuple[Row, ...]
+    unvalidated: tuple[str, ...]
+
+
+def compare_versions(tx: sa.Connection, names: Sequence[str]) -> Compared:
+    """Versions by their newest findings and their manifests. Raises NotFound."""
     versions = [get_version(tx, name) for name in names]
     found = [findings_of(tx, version.digest, version.model) for version in versions]
-    return compare(versions, [measured(each.findings) if each else {} for each in found])
-
-
-def measured(findings: Iterable[Finding]) -> dict[str, Measured]:
-    """Every figure that a check measured, as `check: measure` or, of a part of the data, `check: measure of subject`."""
-    figures: dict[str, Measured] = {}
-    for finding in findings:
-        measure = finding.measure
-        if measure is None or measure.value is None or not math.isfinite(measure.value):
-            continue
-        own = finding.subject in (measure.name, "")
-        name = f"{finding.check}: {measure.name}" + ("" if own else f" of {finding.subject}")
-        figures.setdefault(name, Measured(float(measure.value), measure.low, measure.high))
-    return figures
+    lines = compare_findings([each.findings if each else () for each in found])
+    return Compared(
+        versions=tuple(version.name for version in versions), findings=tuple(lines), rows=compare(versions).rows,
+        unvalidated=tuple(version.name for version, each in zip(versions, found, strict=True) if each is None),
+    )  # fmt: skip

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from lockgate.checks.store import Validation
+from lockgate.checks.suite import Planned
 from lockgate.governance.audit import AuditRow
 from lockgate.governance.keys import KeyRow
 from lockgate.governance.people import Grant, Person
 from lockgate.governance.policy import PolicyVersion
 from lockgate.predictions.labels import Imported
-from lockgate.registry.compare import Comparison
 from lockgate.registry.leadtime import LeadTime
 from lockgate.registry.search import Hit
 from lockgate.registry.store import ModelRow, Version
@@ -20,6 +20,7 @@ from lockgate.traffic import Plan
 from lockgate.web.api import (
     audit,
     box,
+    findings,
     health,
     jobs,
     logs,
@@ -36,6 +37,7 @@ from lockgate.web.api.people import KeyShown, Standing
 from lockgate.web.api.releases import Acted
 from lockgate.web.api.versions import VersionShown
 from lockgate.web.jobs import Job
+from lockgate.wiring.comparing import Compared
 from lockgate.wiring.inventory import ModelStanding, VersionLine
 from lockgate.wiring.releasing import ReleaseShown
 from lockgate.wiring.status import BoxStatus
@@ -51,6 +53,7 @@ API: tuple[APIRouter, ...] = (
     jobs.router,
     models.router,
     versions.router,
+    findings.router,
     releases.router,
     work.router,
     logs.router,
@@ -73,12 +76,13 @@ KINDS: tuple[type, ...] = (
     ModelStanding,
     Person,
     Plan,
+    Planned,
     PolicyVersion,
     Release,
     ReleasePlan,
     ReleaseShown,
     Acted,
-    Comparison,
+    Compared,
     Standing,
     Validation,
     Version,

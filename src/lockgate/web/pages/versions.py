@@ -78,7 +78,7 @@ def _show(looking: Viewer, model: str, word: str, problem: LockgateError | None)
         if running is None:
             try:
                 plan = preview(tx, found.name)
-                check_start(tx, model, found.number)
+                check_start(tx, model, found.number, now_us=looking.now_us)
             except (Conflict, Forbidden) as error:
                 why_not = error
         own = [each for each in releases_of(tx, model, limit=1000) if each.version == found.number]
