@@ -207,6 +207,12 @@ class World:
         killed = settings.pop("killed", ())
         return self.plan.publish_route(Route(model="churn", arms=tuple(arms), **settings), killed=killed)  # type: ignore[arg-type]
 
+    def route_of(self, model: str, live: str) -> Plan:
+        """Publish the route of another model: version 1 is live."""
+        return self.plan.publish_route(
+            Route(model=model, arms=(Arm(version=1, digest=live, role=Role.LIVE),), salt="s")
+        )
+
     def worker(self, name: str = "gateway-0", *more: str, listening: bool = True) -> Worker:
         """Start a worker and wait until it answers."""
         worker = Worker(self.home, self.port, name, *more)
@@ -272,6 +278,12 @@ class World:
                 worker.kill()
         self.plan.close()
         self.access.close()
+
+
+@pytest.fixture(scope="session")
+def world_type() -> type[World]:
+    """For worlds with settings of their own."""
+    return World
 
 
 @pytest.fixture

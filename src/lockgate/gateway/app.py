@@ -21,7 +21,7 @@ from lockgate.gateway.job import Reply
 from lockgate.gateway.lookups import Lookups, number_of, only
 from lockgate.gateway.memory import BodyMemory
 from lockgate.gateway.metrics import Metrics, State
-from lockgate.gateway.predict import Asked, Predictor, Reader
+from lockgate.gateway.predict import LONGEST_ID, Asked, Predictor, Reader, is_decent
 from lockgate.gateway.protocols import compression, invocations, oip, v1
 from lockgate.gateway.recorder import Recorder
 from lockgate.gateway.refusals import NotOffered, internal, refusal
@@ -29,9 +29,8 @@ from lockgate.gateway.router import Router
 from lockgate.gateway.watch import Watch
 from lockgate.samples import Sample
 
-LONGEST_ID = 200  # characters of a caller's own request id
 # Nothing here is a page: browsers must not guess types, frame it, or keep it.
-SAFE = [("x-content-type-options", "nosniff"), ("cache-control", "no-store")]
+SAFE = [("x-content-type-options", "nosniff"), ("cache-control", "no-store"), ("server", "lockgate")]
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,7 @@ class App:
 def with_a_decent_id(asked: Asked) -> Asked:
     """The request, unless its caller's id is one that must not go into logs and other people's tools. Raises InvalidInput."""
     name = asked.inference_id
-    if name is None or (len(name) <= LONGEST_ID and name.isprintable()):
+    if name is None or is_decent(name):
         return asked
     raise InvalidInput(
         "the header X-Request-Id cannot be used",

@@ -36,6 +36,14 @@ class Headers(Protocol):
         ...
 
 
+LONGEST_ID = 200  # characters of a caller's own request id
+
+
+def is_decent(name: str | None) -> bool:
+    """Whether a caller's own request id may go into records, logs and other people's tools."""
+    return name is None or (len(name) <= LONGEST_ID and name.isprintable())
+
+
 class Asked(msgspec.Struct, frozen=True):
     """A request of a known caller for a known model, its body not yet read."""
 
@@ -131,7 +139,7 @@ class Predictor:
             release=served.route.release,
             stage=served.route.stage,
             key=asked.key,
-            inference_id=asked.inference_id,
+            inference_id=asked.inference_id if is_decent(asked.inference_id) else None,
             caller=asked.caller,
             trace=None if asked.trace is None else asked.trace.trace_id,
         )
