@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.gateway.conftest import World, quiet_port
 
 from lockgate.blobs import Blobs
 from lockgate.config import Home
+
+collect_ignore = ["kserve_side"]  # programs for the other environment
+CACHE = Path(__file__).parents[2] / ".cache"  # git ignores it; make clean takes it away
+KSERVE = "kserve==0.21.0"
 
 
 def with_grpc(world: World, *settings: str) -> int:
@@ -37,3 +45,22 @@ def speaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, 
     made.worker()
     yield made, port
     made.close()
+
+
+@pytest.fixture(scope="session")
+def kserve_python() -> Path:
+    """The interpreter of an environment with kserve, which holds pandas where nobody else wants it; built once and kept."""
+    python = CACHE / KSERVE.replace("==", "-") / "bin" / "python"
+    if not (python.parents[1] / ".whole").exists():
+        shutil.rmtree(python.parents[1], ignore_errors=True)
+        uv("venv", "--python", sys.executable, python.parents[1])
+        uv("pip", "install", "--python", python, KSERVE)
+        (python.parents[1] / ".whole").touch()
+    return python
+
+
+def uv(*words: object) -> None:
+    """Run uv, or fail with what it said."""
+    command = [sys.executable, "-m", "uv", "--no-config", "--quiet", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
+    assert done.returncode == 0, done.stderr
