@@ -11,6 +11,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from lockgate.checks.asking import Broker
+from lockgate.checks.baseline import load_baseline
 from lockgate.checks.evidence import Asked, Split
 from lockgate.checks.gather import Earlier, load_frames, no_inputs
 from lockgate.checks.own.metrics import ConfinedMetrics
@@ -111,7 +112,12 @@ def earlier(house: House, models: Models, version: Version | None) -> Earlier | 
     """The version before, with its tables and what its checks kept."""
     if version is None:
         return None
-    return Earlier(version.name, models.served(version), load_frames(house.blobs, version.manifest.data))
+    with house.db.read() as tx:
+        validation = findings_of(tx, version.digest, version.model)
+    kept = load_baseline(house.blobs, validation.baseline).kept if validation and validation.baseline else {}
+    return Earlier(
+        version.name, models.served(version), load_frames(house.blobs, version.manifest.data), kept
+    )
 
 
 class Bars:

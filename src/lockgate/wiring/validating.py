@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from lockgate.checks.baseline import baseline_of, store_baseline
 from lockgate.checks.gather import gather, load_frames
 from lockgate.checks.running.local import LocalProcesses
 from lockgate.checks.store import Usage, Validation, record_findings, waive
@@ -39,11 +40,11 @@ def validate_version(
     checks = checks_of(name, settings.suites)
     refuse_wrong(settings)
     _refuse_no_data(version)
-    result = _run(house, version, settings, checks, others=others, policy=policy, tell=tell)
+    result, kept = _run(house, version, settings, checks, others=others, policy=policy, tell=tell)
     with house.db.write() as tx:
         return record_findings(
             tx, version, result.findings, suite=name, data=version.manifest.data, policy=policy.name, author=person.id,
-            at_us=house.clock.now_us(), seed=result.seed, used=_used(result),
+            at_us=house.clock.now_us(), seed=result.seed, used=_used(result), baseline=kept,
         )  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def _run(
     others: Before,
     policy: PolicyVersion,
     tell: Tell,
-) -> Result:
+) -> tuple[Result, str | None]:
     tell("loading the data", 0, 0)
     frames = load_frames(house.blobs, version.manifest.data)
     with Models(house, settings, version, others.live) as models:
@@ -66,10 +67,12 @@ def _run(
             live=models.served(others.live) if others.live else None, live_name=others.live.name if others.live else None,
             previous=earlier(house, models, others.previous),
         )  # fmt: skip
-        return validate(
+        result = validate(
             evidence, checks, LocalProcesses(folder=house.home.run), broker=models.broker(settings, frames),
             required=policy.policy.must_pass, watch=Bars(tell, checks),
         )  # fmt: skip
+    baseline = baseline_of(evidence, version.digest, result.kept)
+    return result, store_baseline(house.blobs, baseline) if baseline else None
 
 
 def _used(result: Result) -> list[Usage]:
