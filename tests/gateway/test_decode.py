@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lockgate.errors import InvalidInput
-from lockgate.gateway.decode import Decoder, Sent, key_cells
+from lockgate.gateway.decode import Decoder, key_cells
+from lockgate.gateway.sent import Sent
 from lockgate.predictions.record import columns_of
 from lockgate.registry.signature import DataType, Field, Signature
 

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.errors import InvalidInput, LockgateError
-from lockgate.gateway.decode import Decoder, Sent, key_cells
+from lockgate.gateway.decode import Decoder, key_cells
 from lockgate.gateway.protocols import invocations, oip
 from lockgate.gateway.protocols.answer import Answered
 from lockgate.gateway.protocols.tensors import binary_of, from_binary
+from lockgate.gateway.sent import Sent
 from lockgate.registry.signature import DataType, Field, Signature
 
 OUT = (Field(name="prediction", datatype=DataType.INT64),)

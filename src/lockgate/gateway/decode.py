@@ -9,30 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from lockgate.errors import InvalidInput
 from lockgate.gateway.cells import FLOATS, cells, sound, texts, together, typed, wanted_word
+from lockgate.gateway.params import with_params
 from lockgate.gateway.rows import Group, Layout, Rows
+from lockgate.gateway.sent import Sent
 from lockgate.predictions.record import Block
 from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
-
-
-class Sent(msgspec.Struct, frozen=True):
-    """What a request holds, before anybody knows which version it is for.
-
-    Either `columns` (values by name) or `table` (n rows of k cells, named by `names`, or in the signature's order).
-    A tensor that came under its own name is in `columns`; a lone one may be a table (`decode` finds out).
-    """
-
-    columns: Mapping[str, Any] = {}
-    table: Any = None
-    names: Sequence[str] | None = None
-    key: str | None = None
-    inference_id: str | None = None
-    timeout_s: float | None = None  # within which the caller wants the answer
-    untyped: bool = False  # from CSV: cells are text, to be read as each input's type says
 
 
 class Decoder:
@@ -48,6 +33,7 @@ class Decoder:
         self._target = np.dtype(NUMPY_TYPES[self._datatype])
         self._scalars = all(group.shape == () for group in groups)
         self._order = [field.name for field in signature.inputs]
+        self._optional = frozenset(field.name for field in signature.inputs if not field.required)
         # a model of a whole matrix (ONNX: X [rows, 2]): a plain table of so many columns is that matrix
         only = signature.inputs[0] if len(signature.inputs) == 1 else None
         self._matrix = only if only is not None and len(only.shape) == 1 else None
@@ -56,6 +42,8 @@ class Decoder:
 
     def decode(self, sent: Sent, key_field: str | None = None) -> Rows:
         """The rows. `key_field` names a column that is recorded even when the model does not use it."""
+        if self._optional or sent.params:
+            sent = with_params(sent, self._order, self._optional)
         rows = self._quickly(sent)
         if rows is not None and key_field not in sent.columns:
             return rows

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from lockgate.errors import InvalidInput
-from lockgate.gateway.decode import Sent
 from lockgate.gateway.grpc.messages import messages
 from lockgate.gateway.protocols.answer import Answered, Body
 from lockgate.gateway.protocols.tensors import (
@@ -21,6 +20,7 @@ from lockgate.gateway.protocols.tensors import (
     texts_of,
 )
 from lockgate.gateway.protocols.wishes import Wishes, refuse_elsewhere, wishes_of
+from lockgate.gateway.sent import Sent
 from lockgate.registry.signature import DataType
 
 CONTENT_TYPE = "application/grpc"

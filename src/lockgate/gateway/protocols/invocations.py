@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from lockgate.errors import InvalidInput
-from lockgate.gateway.decode import Sent
 from lockgate.gateway.protocols.answer import Answered, Body
-from lockgate.gateway.protocols.malformed import unreadable
+from lockgate.gateway.protocols.malformed import NO_NUMBER, unreadable
 from lockgate.gateway.refusals import UnsupportedType
+from lockgate.gateway.sent import Sent
 
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 FORM = 'send {"dataframe_split": {"columns": [...], "data": [[...]]}}'
@@ -22,19 +24,19 @@ JSON_TYPES = ("application/json", "")
 
 def read(body: bytes, content_type: str) -> Sent:
     """What was sent. Raises InvalidInput, and UnsupportedType for a content type that is neither JSON nor CSV."""
-    kind = content_type.partition(";")[0].strip().lower()
+    kind, _, more = content_type.partition(";")
+    kind = kind.strip().lower()
+    if more:
+        _require_utf8(more)
     if kind in CSV_TYPES:
         return _from_csv(body)
     if kind not in JSON_TYPES:
         raise UnsupportedType(
             "the body's content type is not one of those that are read",
-            got=content_type,
+            got=content_type[:80],
             allowed="application/json, text/csv",
         )
-    try:
-        request = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise unreadable("the body is not JSON", body, error, FORM) from error
+    request = _json(body)
     given = [form for form in FORMS if isinstance(request, dict) and form in request]
     if len(given) != 1:
         raise InvalidInput(
@@ -43,7 +45,33 @@ def read(body: bytes, content_type: str) -> Sent:
             allowed=", ".join(FORMS),
             fix=FORM,
         )
-    return _READERS[given[0]](request[given[0]])
+    sent = _READERS[given[0]](request[given[0]])
+    params = request.get("params")
+    if not params:
+        return sent
+    if not isinstance(params, dict):
+        raise InvalidInput("'params' must be an object: values by name", got=type(params).__name__)
+    return msgspec.structs.replace(sent, params=params)
+
+
+def _json(body: bytes) -> Any:
+    """The body. NaN and Infinity are no JSON, and MLflow's own client writes them: they are read as pandas means them."""
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        if NO_NUMBER.search(body):
+            with suppress(
+                ValueError, RecursionError
+            ):  # what else is wrong is told by the stricter reader, below
+                return json.loads(body)
+        raise unreadable("the body is not JSON", body, error, FORM) from error
+
+
+def _require_utf8(parameters: str) -> None:
+    for part in parameters.split(";"):
+        name, _, value = part.strip().partition("=")
+        if name.lower() == "charset" and value.strip('"').lower() not in ("utf-8", "utf8"):
+            raise UnsupportedType("only UTF-8 is read", got=value[:80], fix="encode the body as UTF-8")
 
 
 def write(answered: Answered) -> Body:

@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 
 from lockgate.errors import InvalidInput
-from lockgate.gateway.decode import Sent
 from lockgate.gateway.protocols.answer import Answered, Body
 from lockgate.gateway.protocols.malformed import unreadable
 from lockgate.gateway.protocols.tensors import binary_of, from_binary, output_type, require_known
 from lockgate.gateway.protocols.wishes import Wishes, refuse_elsewhere, wishes_of
+from lockgate.gateway.sent import Sent
 
 HEADER_LENGTH = "inference-header-content-length"
 _JSON = "application/json"

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from lockgate.errors import InvalidInput
-from lockgate.gateway.decode import Sent
 from lockgate.gateway.protocols.answer import Answered, Body
 from lockgate.gateway.protocols.invocations import inputs, instances
 from lockgate.gateway.protocols.malformed import unreadable
+from lockgate.gateway.sent import Sent
 
 FORM = 'send {"instances": [...]}, a list of rows, or of values by name'
 VERBS = ("predict", "explain")  # that the protocol knows
