@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,3 +110,17 @@ def test_arrays_are_not_copied() -> None:
     assert all(any(part is array for part in sent) for array in table.values())
     body = columns.encode(table)
     assert all(np.shares_memory(array, np.frombuffer(body, "u1")) for array in columns.decode(body).values())
+
+
+def test_the_page_shows_the_bytes() -> None:
+    """The request and the answer in docs/runner-protocol.md are, byte for byte, what both ends write."""
+    page = Path(__file__).parents[2].joinpath("docs", "runner-protocol.md").read_text()
+    example = page.split("The whole of request 7")[1].split("```")[1]
+    frames = [
+        "".join(re.split(r" {3,}", line)[0] for line in one.splitlines()) for one in example.split("\n\n")
+    ]
+    shown = [bytes.fromhex(frame) for frame in frames]
+    answer = columns.parts({"prediction": np.array(["hi", None], dtype=object),
+                            "probability": np.array([[0.25, 0.75], [0.5, 0.5]])})  # fmt: skip
+    asked = wire.frame_of(wire.Kind.PREDICT, 7, columns.parts({"x": np.array([1.0])}))
+    assert shown == [b"".join(asked), b"".join(wire.frame_of(wire.Kind.ANSWER, 7, answer))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from lockgate.config import EnvironmentConfig, Home
@@ -12,6 +13,7 @@ from lockgate.inference.isolated import DEADLINE_S, IsolatedModel
 from lockgate.inference.runner_order import Order, plain_fields
 from lockgate.registry.manifest import Framework, Manifest
 from lockgate.registry.package import open_package
+from lockgate.registry.runnerfile import read_runner_file
 
 
 def open_model(
@@ -33,7 +35,7 @@ def open_model(
     graph = graph_of(manifest)
     if graph is not None:
         return CompiledModel(package / graph, digest, manifest)
-    interpreter = interpreter_for(manifest, home, environment, named=python)
+    interpreter = _interpreter(manifest, home, environment, python)
     return IsolatedModel(
         order_for(package, manifest, interpreter, environment), digest, manifest, deadline_s=deadline_s,
         replicas=environment.replicas,
@@ -51,7 +53,7 @@ def open_original(
 ) -> IsolatedModel:
     """The research model itself, isolated, even when a compiled form exists: to compare the two on other rows."""
     manifest = open_package(package, digest)
-    interpreter = interpreter_for(manifest, home, environment, named=python)
+    interpreter = _interpreter(manifest, home, environment, python)
     return IsolatedModel(
         order_for(package, manifest, interpreter, environment), digest, manifest, deadline_s=deadline_s
     )
@@ -65,8 +67,21 @@ def graph_of(manifest: Manifest) -> str | None:
     return compiled.path if compiled.path and compiled.parity is not None else None
 
 
+def _interpreter(manifest: Manifest, home: Home, environment: EnvironmentConfig, named: Path | None) -> Path:
+    """What runs the model's code; a command is only launched by Python, so any will do."""
+    if manifest.framework is Framework.COMMAND:
+        return Path(sys.executable)
+    return interpreter_for(manifest, home, environment, named=named)
+
+
 def order_for(package: Path, manifest: Manifest, python: Path, environment: EnvironmentConfig) -> Order:
-    """What a runner is told about a sealed package."""
+    """What a runner is told about a sealed package. A command's own file is sealed with it."""
+    command: tuple[str, ...] = ()
+    variables: dict[str, str] = {}
+    if manifest.framework is Framework.COMMAND:
+        model = package.resolve() / manifest.model_path
+        said = read_runner_file(model)
+        command, variables = said.arguments(model), said.variables
     return Order(
         python=python,
         folder=package.resolve(),
@@ -74,5 +89,8 @@ def order_for(package: Path, manifest: Manifest, python: Path, environment: Envi
         model_path=manifest.model_path,
         entry=manifest.entry,
         inputs=tuple(plain_fields(manifest.signature.inputs)),
+        outputs=tuple(plain_fields(manifest.signature.outputs)),
+        command=command,
+        variables=tuple(variables.items()),
         memory_bytes=environment.memory_mb * 2**20,
     )

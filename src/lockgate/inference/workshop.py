@@ -12,7 +12,7 @@ import msgspec
 from lockgate.errors import PredictionFailed, TimedOut, Unavailable
 from lockgate.inference.compiled import Graph
 from lockgate.inference.parity import Proof, parity_groups, prove
-from lockgate.inference.runner_order import Order, plain_fields
+from lockgate.inference.runner_order import Order, Ready, plain_fields
 from lockgate.inference.runner_process import RunnerProcess
 from lockgate.predictions.record import Columns
 from lockgate.registry.manifest import Answer, Compiled, Framework, Task
@@ -39,6 +39,8 @@ class Draft:
     model_path: str
     entry: str | None = None
     inputs: tuple[Field, ...] = ()
+    command: tuple[str, ...] = ()  # the program that is the runner, instead of ours
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -98,6 +100,11 @@ class Workbench:
         self.draft, self._order, self._timeout_s = draft, order, timeout_s
         self._runner = RunnerProcess(order)
 
+    @property
+    def ready(self) -> Ready:
+        """What the runner said when it had loaded the model."""
+        return self._runner.ready
+
     def describe(self, sample: Columns | None = None) -> Description:
         """What the model says of itself, and the shape of its answers to the sample (else to one row of zeros)."""
         body = frames.encode(sample) if sample else b""
@@ -153,7 +160,7 @@ def open_draft(
     """
     order = Order(
         python=python, folder=draft.folder.resolve(), framework=draft.framework.value, model_path=draft.model_path,
-        entry=draft.entry, inputs=tuple(plain_fields(draft.inputs)),
+        entry=draft.entry, inputs=tuple(plain_fields(draft.inputs)), command=draft.command, variables=draft.variables,
         memory_bytes=memory_mb * 2**20, start_timeout_s=timeout_s,
     )  # fmt: skip
     bench = Workbench(draft, order, timeout_s)

@@ -34,6 +34,7 @@ class Framework(StrEnum):
     ONNX = "onnx"
     PYTHON = "python"  # a callable with its module
     MLFLOW = "mlflow"  # an MLmodel folder whose flavor lockgate does not read itself
+    COMMAND = "command"  # a program in any language, with its lockgate-runner.yaml
 
 
 class SealedFile(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from . import landlock, private_root, seccomp
 from .syscalls import LIBC, prctl
 
 NO_NEW_PRIVS, DROP_BOUNDING = 38, 24
-SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone",
+SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/timezone",
           "/sys/devices/system/cpu")  # fmt: skip
 OF_PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/sys/vm")
 KEPT_VARIABLES = frozenset(
@@ -53,7 +53,9 @@ class Confinement(NamedTuple):
 
 
 def confine(wish: dict[str, Any], keep: set[int]) -> Confinement:
-    """Confine this process for good. `wish`: folder, read, temporary, memory_bytes. `keep`: file descriptors.
+    """Confine this process for good. `wish`: folder, read, temporary, memory_bytes, run. `keep`: file descriptors.
+
+    `run`: programs that it may still become. It never starts a process beside itself.
 
     Must run before a second thread exists: Landlock and seccomp hold the calling thread and what it starts.
     """
@@ -68,11 +70,12 @@ def confine(wish: dict[str, Any], keep: set[int]) -> Confinement:
     read = [*interpreter_paths(), wish["folder"], *wish.get("read", [])]
     temporary = wish["temporary"]
     uid = _own_root(report, read, temporary, wish)
+    _hand_over(keep, uid)
     _another_user(report, uid, wish["folder"])
     prctl(NO_NEW_PRIVS, 1)
     _no_capabilities(report)
-    _files(report, read, temporary)
-    _calls(report)
+    _files(report, read, temporary, wish.get("run") or [])
+    _calls(report, bool(wish.get("run")))
     _limits(report, int(wish.get("memory_bytes") or MEMORY_BYTES))
     return report
 
@@ -93,6 +96,14 @@ def close_others(keep: set[int]) -> None:
                 os.close(number)
             except OSError:
                 continue  # the one that listed the folder
+
+
+def _hand_over(descriptors: Iterable[int], uid: int) -> None:
+    """Pipes belong to who made them; a program that opens its own by name (/proc/self/fd/3) must be their owner."""
+    for descriptor in descriptors:
+        found = os.fstat(descriptor)
+        if stat.S_ISFIFO(found.st_mode) and os.geteuid() == 0 and found.st_uid != uid:
+            os.fchown(descriptor, uid, uid)
 
 
 def _own_root(report: Confinement, read: list[str], temporary: str, wish: dict[str, Any]) -> int:
@@ -184,25 +195,26 @@ def _no_capabilities(report: Confinement) -> None:
         report.missing.append(f"capabilities stay ({os.strerror(ctypes.get_errno())})")
 
 
-def _files(report: Confinement, read: Iterable[str], temporary: str) -> None:
+def _files(report: Confinement, read: Iterable[str], temporary: str, run: list[str]) -> None:
     version = landlock.abi()
     if version == 0:
         report.missing.append("files by Landlock: this kernel has none, or it is switched off")
         return
     try:
-        gaps = landlock.restrict(version, [*read, *OF_PROC], [temporary], private_root.DEVICES)
+        gaps = landlock.restrict(version, [*read, *OF_PROC], [temporary], private_root.DEVICES, run)
     except OSError as error:
         report.missing.append(f"files by Landlock ({error})")
         return
-    report.done.append("Landlock: reads its interpreter and package, writes its temporary folder, runs no program"
+    report.done.append("Landlock: reads its interpreter and package, writes its temporary folder, "
+                       + (f"is {run[0]} and runs no other program" if run else "runs no program")
                        + (", opens no TCP connection" if version >= 4 else "")
                        + (", signals nobody" if version >= 6 else ""))  # fmt: skip
     report.missing.extend(gaps)
 
 
-def _calls(report: Confinement) -> None:
+def _calls(report: Confinement, becomes_program: bool) -> None:
     try:
-        held = seccomp.restrict()
+        held = seccomp.restrict(becomes_program=becomes_program)
     except OSError as error:
         report.missing.append(f"kernel calls by seccomp ({error})")
         return

@@ -1,6 +1,7 @@
 """Landlock: from here on this process may open only what is named (Linux 5.13 and newer, no rights needed).
 
-Source of the numbers: the kernel's include/uapi/linux/landlock.h. Nothing is allowed to be executed.
+Source of the numbers: the kernel's include/uapi/linux/landlock.h. Nothing is
+allowed to be executed but the program of a command.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from collections.abc import Iterable
 
 from .syscalls import call
 
-READ_FILE, WRITE_FILE, READ_DIR = 1 << 2, 1 << 1, 1 << 3
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 1 << 1, 1 << 2, 1 << 3
 FIRST_RIGHTS = (1 << 13) - 1  # execute .. make_sym, ABI 1
 REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 TCP_BOTH = 0b11  # bind and connect
 SCOPES = 0b11  # abstract Unix sockets, signals
-FOR_FILES = READ_FILE | WRITE_FILE | TRUNCATE | 1  # what a rule about a single file may hold
+FOR_FILES = READ_FILE | WRITE_FILE | TRUNCATE | EXECUTE  # what a rule about a single file may hold
 
 
 class RulesetAttr(ctypes.Structure):
@@ -40,8 +41,10 @@ def abi() -> int:
         return 0
 
 
-def restrict(version: int, read: Iterable[str], write: Iterable[str], devices: Iterable[str]) -> list[str]:
-    """Allow reading below `read`, everything but running below `write`, reading and writing `devices`; nothing else.
+def restrict(
+    version: int, read: Iterable[str], write: Iterable[str], devices: Iterable[str], run: Iterable[str] = ()
+) -> list[str]:
+    """Allow reading below `read`, all but running below `write`, reading and writing `devices`, running `run`; no more.
 
     Needs no_new_privs. Returns, in words, what this kernel's version cannot hold back.
     """
@@ -57,6 +60,8 @@ def restrict(version: int, read: Iterable[str], write: Iterable[str], devices: I
             _allow(ruleset, path, rights & ~1)
         for path in devices:
             _allow(ruleset, path, READ_FILE | WRITE_FILE)
+        for path in run:
+            _allow(ruleset, path, READ_FILE | EXECUTE)
         call("landlock_restrict_self", ctypes.c_int(ruleset), ctypes.c_uint32(0))
     finally:
         os.close(ruleset)

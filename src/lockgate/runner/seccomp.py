@@ -11,6 +11,7 @@ import errno
 import os
 import platform
 import struct
+from collections.abc import Container
 
 from .syscalls import numbers, prctl
 
@@ -108,19 +109,22 @@ REFUSED = [
 ONLY_ON_ONESELF = ["kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "prlimit64", "sched_setaffinity"]
 
 
-def restrict() -> bool:
-    """Put the filter in force for this process. False on machines whose numbers we do not know. Needs no_new_privs."""
+def restrict(*, becomes_program: bool = False) -> bool:
+    """Put the filter in force for this process. False on machines whose numbers we do not know. Needs no_new_privs.
+
+    `becomes_program`: execve stays allowed, for a command; it replaces this process, and Landlock says by what.
+    """
     machine = platform.machine()
     if machine not in ARCHITECTURES:
         return False
-    program = _program(ARCHITECTURES[machine])
+    program = _program(ARCHITECTURES[machine], {"execve"} if becomes_program else set())
     code = ctypes.create_string_buffer(b"".join(program))
     header = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(code)))
     prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.addressof(header))
     return True
 
 
-def _program(architecture: int) -> list[bytes]:
+def _program(architecture: int, allowed: Container[str]) -> list[bytes]:
     """The filter: each refusal is a comparison and a return, so no jump is long."""
     known = numbers()
     refuse = _step(RETURN, ERRNO | errno.EPERM)
@@ -135,7 +139,7 @@ def _program(architecture: int) -> list[bytes]:
     # glibc then falls back to clone, whose flags a filter can read
     program += [_step(EQUAL, known["clone3"], 0, 1), _step(RETURN, ERRNO | errno.ENOSYS)]
     for name in REFUSED:
-        if name in known:
+        if name in known and name not in allowed:
             program += [_step(EQUAL, known[name], 0, 1), refuse]
     program += [_step(EQUAL, known["clone"], 0, 4), _step(LOAD, FIRST_ARGUMENT), _step(ANY_BIT, CLONE_THREAD, 0, 1),
                 _step(RETURN, ALLOW), refuse]  # fmt: skip

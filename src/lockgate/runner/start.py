@@ -11,6 +11,7 @@ import sys
 import time
 from typing import Any, NamedTuple
 
+from .command import become, programs
 from .confine import Confinement, confine
 from .wire import PROTOCOL, Inbox, Kind, decode_json, encode_json, receive, send
 
@@ -43,10 +44,14 @@ def start(arguments: list[str]) -> Start:
             frame.request,
             f"this runner speaks protocol {PROTOCOL}, asked was {hello.get('protocol')}",
         )
+    command = hello.get("command")
     try:
-        confinement = confine(hello.get("confine", {}), keep=set(options.values()))
-    except OSError as error:
-        refuse(writing, frame.request, f"the process could not be confined: {error}")
+        wish = {**hello.get("confine", {}), "run": programs(command) if command else []}
+        confinement = confine(wish, keep=set(options.values()))
+        if command:
+            become(hello, options, confinement)
+    except (OSError, ValueError) as error:
+        refuse(writing, frame.request, f"the process could not be confined and started: {error}")
     sys.path[:0] = hello.get("path", [])
     return Start(inbox, writing, hello, confinement, began_s)
 

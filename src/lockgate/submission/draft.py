@@ -28,7 +28,9 @@ from lockgate.inference.workshop import (
 from lockgate.late import late
 from lockgate.registry.example import EXAMPLE_NAME, Columns, Example, encode_example
 from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Task
+from lockgate.registry.runnerfile import RunnerFile
 from lockgate.registry.signature import DataType, Field, Signature
+from lockgate.submission.declared import REASON, description_of, require_kept
 from lockgate.submission.lock import completed, pins_from, pins_of_distributions
 from lockgate.submission.parts import Progress, Stage, Submission
 from lockgate.submission.rows import rows_for
@@ -66,7 +68,12 @@ class Job:
 
     def draft(self, inputs: tuple[Field, ...] = ()) -> Draft:
         """What a confined process is told."""
-        return Draft(self.package, self.source.framework, self.source.model_path, self.source.entry, inputs)
+        source, said = self.source, self.source.declared
+        model = self.package.resolve() / source.model_path
+        return Draft(
+            self.package, source.framework, source.model_path, source.entry, inputs,
+            said.arguments(model) if said else (), tuple(said.variables.items()) if said else (),
+        )  # fmt: skip
 
     def beside(self) -> list[str]:
         """Columns of the data that are no inputs."""
@@ -85,15 +92,15 @@ def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progres
     python = _interpreter(locked, source, home, environment)
     progress(Stage.DESCRIBE, "loading it in a confined process")
     first = _first_look(job, python, environment)
-    inputs = inputs_of(
+    inputs = source.declared.inputs if source.declared else inputs_of(
         source.framework, first, job.frames, source.inputs, settings=settings, leave_out=job.asked.leave_out
-    )
+    )  # fmt: skip
     rows, without = rows_for(
         Signature(inputs=inputs, outputs=()), job.frames, source.example, leave_out=job.beside()
     )
     with open_draft(job.draft(inputs), python=python, memory_mb=environment.memory_mb) as bench:
-        described = _described(bench, rows)
-        answer = answer_of(described, settings, job.frames)
+        described = _described(bench, rows, source.declared)
+        answer = source.declared.answer if source.declared else answer_of(described, settings, job.frames)
         signature = Signature(inputs=inputs, outputs=_outputs(described, answer))
         progress(Stage.COMPILE, "converting it and comparing answers row by row")
         compiled, graph = _compiled(bench, signature, answer, rows, without)
@@ -122,7 +129,8 @@ def _first_look(job: Job, python: Path, environment: EnvironmentConfig) -> Descr
     """What the model remembers. Raises InvalidInput when it does not load: most often its libraries were others."""
     try:
         with open_draft(job.draft(), python=python, memory_mb=environment.memory_mb) as bench:
-            return bench.describe()
+            declared = job.source.declared
+            return description_of(declared, bench) if declared else bench.describe()
     except PredictionFailed as error:
         said = str(error.what).splitlines()[0][:300]
         raise InvalidInput(
@@ -163,8 +171,12 @@ def _interpreter(pins: tuple[str, ...], source: Source, home: Home, environment:
     return interpreter_for(wished, home, environment)
 
 
-def _described(bench: Workbench, rows: Columns) -> Description:
-    described = bench.describe({name: array[:DESCRIBED_ROWS] for name, array in rows.items()})
+def _described(bench: Workbench, rows: Columns, declared: RunnerFile | None) -> Description:
+    sample = {name: array[:DESCRIBED_ROWS] for name, array in rows.items()}
+    if declared is not None:
+        require_kept(declared, bench, sample)
+        return description_of(declared, bench)
+    described = bench.describe(sample)
     if not described.outputs:
         raise InvalidInput(
             "the model does not answer rows like these",
@@ -189,6 +201,8 @@ def _compiled(
     bench: Workbench, signature: Signature, answer: Answer, rows: Columns, without: str | None
 ) -> tuple[Compiled, bytes | None]:
     """The compiled form with its proof on `rows`; `without` says why these are not enough to prove anything."""
+    if bench.draft.framework is Framework.COMMAND:
+        return Compiled(reason=REASON), None
     if without is not None and bench.draft.framework is not Framework.ONNX:
         return Compiled(reason=without), None
     compiled, graph = compile_draft(bench, signature, answer, rows)
@@ -260,6 +274,10 @@ def _remarks(described: Description, compiled: Compiled, framework: Framework) -
     if compiled.parity is not None:
         remarks.append(
             f"compiled: {compiled.parity.rows} rows answer alike, largest difference {compiled.parity.largest_difference:.2g}"
+        )
+    elif framework is Framework.COMMAND:
+        remarks.append(
+            f"runs as it is, in a process of its own: {described.framework_version or 'a command'}"
         )
     elif framework is not Framework.ONNX:
         remarks.append(f"stays a Python model and runs in a process of its own: {compiled.reason}")

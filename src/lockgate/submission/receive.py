@@ -17,6 +17,7 @@ from lockgate.errors import InvalidInput, NotFound, TooLarge, Unsafe
 from lockgate.registry.allowed import ALLOWED
 from lockgate.registry.bounded import BROKEN
 from lockgate.registry.package import MAX_FILES
+from lockgate.registry.runnerfile import RUNNER_FILE
 from lockgate.submission.parts import Part
 
 MAX_BYTES = 8 * 1024**3
@@ -132,7 +133,11 @@ def _is_folder_zip(path: Path, *, any_folder: bool) -> bool:
         raise InvalidInput(
             f"{path.name} is a damaged zip", got=error, fix="make and copy it again"
         ) from error
-    return any_folder or "MLmodel" in names or any(name.endswith((".onnx", ".py")) for name in names)
+    return (
+        any_folder
+        or not {"MLmodel", RUNNER_FILE}.isdisjoint(names)
+        or any(name.endswith((".onnx", ".py")) for name in names)
+    )
 
 
 def _is_tar(path: Path) -> bool:

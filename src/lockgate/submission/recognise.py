@@ -12,12 +12,14 @@ from lockgate.frameworks.handlers import by_head
 from lockgate.registry.bounded import compression_of
 from lockgate.registry.manifest import Framework
 from lockgate.registry.mlmodel import MLMODEL_NAME
+from lockgate.registry.runnerfile import RUNNER_FILE
 from lockgate.registry.skopsfile import SCHEMA_NAME
 
 HEAD_BYTES = 4096
 ACCEPTED = (
     "scikit-learn, XGBoost or LightGBM as pickle, joblib or skops; XGBoost JSON or UBJ; LightGBM text; ONNX; an MLflow "
-    "folder (also as zip or tar); a Python callable (--entry module:function --code FILE)"
+    "folder (also as zip or tar); a Python callable (--entry module:function --code FILE); a folder in any language with a "
+    "lockgate-runner.yaml"
 )
 
 
@@ -29,6 +31,7 @@ class Kind(StrEnum):
     BOOSTER = "booster"  # XGBoost's and LightGBM's own files
     ONNX = "onnx"
     MLMODEL = "mlmodel"
+    COMMAND = "command"  # any language, with a runner file
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,16 @@ def _own_format(framework: Framework, head: bytes) -> Recognised:
 def _folder(path: Path) -> Recognised:
     if (path / MLMODEL_NAME).is_file():
         return Recognised(Kind.MLMODEL)
+    if (path / RUNNER_FILE).is_file():
+        return Recognised(Kind.COMMAND, Framework.COMMAND)
     graphs = [file for file in path.iterdir() if file.suffix == ".onnx"]
     if len(graphs) == 1:
         return Recognised(Kind.ONNX, Framework.ONNX, ".onnx")
     raise InvalidInput(
         f"the folder {path.name} is not a model that lockgate knows",
         got=", ".join(sorted(file.name for file in path.iterdir())[:10]) or "nothing in it",
-        allowed="an MLflow folder (with a file MLmodel), or one ONNX model with its data files",
+        allowed="an MLflow folder (with a file MLmodel), one ONNX model with its data files, or a model in another "
+        f"language (with a file {RUNNER_FILE})",
     )
 
 

@@ -16,6 +16,7 @@ from lockgate.registry.bounded import compression_of
 from lockgate.registry.manifest import Framework
 from lockgate.registry.mlmodel import read_mlmodel
 from lockgate.registry.onnxfile import check_onnx
+from lockgate.registry.runnerfile import RunnerFile, read_runner_file
 from lockgate.registry.scan import ScanReport, scan_file
 from lockgate.registry.signature import Field
 from lockgate.registry.skopsfile import scan_skops
@@ -40,6 +41,7 @@ class Source:
     trusted: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     example: pl.DataFrame | None = None
+    declared: RunnerFile | None = None  # what a model in another language says of itself
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ def place(given: Path | None, draft: Path, entry: str | None, exceptions: Except
     found = recognise(given)
     if found.kind is Kind.MLMODEL:
         return _mlmodel(given, draft, exceptions)
+    if found.kind is Kind.COMMAND:
+        said = read_runner_file(given)
+        _move(given, draft / MODEL_FOLDER)
+        return Source(Framework.COMMAND, MODEL_FOLDER, inputs=said.inputs, declared=said)
     return _single(given, draft, found, exceptions)
 
 
