@@ -29,8 +29,10 @@ GRAPH_TYPES: dict[str, type | np.dtype] = {
     "tensor(int16)": np.dtype(np.int16), "tensor(int32)": np.dtype(np.int32), "tensor(int64)": np.dtype(np.int64),
     "tensor(float16)": np.dtype(np.float16), "tensor(float)": np.dtype(np.float32),
     "tensor(double)": np.dtype(np.float64), "tensor(string)": np.dtype(np.object_),
+    "tensor(uint16)": np.dtype(np.uint16), "tensor(uint32)": np.dtype(np.uint32), "tensor(uint64)": np.dtype(np.uint64),
 }  # fmt: skip
-MISSING_TEXT = "nan"  # how converters of scikit-learn write a missing category
+MISSING_TEXT = "nan"  # how skl2onnx writes a missing category
+MISSING_NOTE = "lockgate.missing_text"  # our own graphs say theirs, which no request holds by chance
 QUIET = 3  # errors only: LightGBM's graphs declare a label shape that brings a warning with every call
 Feed = Callable[[Columns], dict[str, np.ndarray]]
 
@@ -74,6 +76,7 @@ class CompiledModel:
     """An executor over one ONNX graph of a sealed package."""
 
     kind = ExecutorKind.COMPILED
+    lanes = 1  # it computes in the caller's thread
 
     def __init__(self, graph: Path, digest: str, manifest: Manifest) -> None:
         self._digest, self._manifest = digest, manifest
@@ -127,10 +130,11 @@ def feeder(session: onnxruntime.InferenceSession, signature: Signature) -> Feed:
             got=f"the graph takes {', '.join(absent[:20])}",
             allowed=", ".join(list(fields)[:20]),
         )
+    missing = session.get_modelmeta().custom_metadata_map.get(MISSING_NOTE, MISSING_TEXT)
     plan = [(one.name, _dtype(one), len(one.shape or [])) for one in inputs]
 
     def feed(columns: Columns) -> dict[str, np.ndarray]:
-        return {name: _shaped(_cast(columns[name], dtype), wanted) for name, dtype, wanted in plan}
+        return {name: _shaped(_cast(columns[name], dtype, missing), wanted) for name, dtype, wanted in plan}
 
     return feed
 
@@ -167,12 +171,12 @@ def _dtype(one: onnxruntime.NodeArg) -> np.dtype:
     return np.dtype(found)
 
 
-def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def _cast(array: np.ndarray, dtype: np.dtype, missing_text: str = MISSING_TEXT) -> np.ndarray:
     if dtype.kind == "O":
         missing = np.array([value is None for value in array.ravel()], dtype=bool).reshape(array.shape)
         if missing.any():
             array = array.copy()
-            array[missing] = MISSING_TEXT
+            array[missing] = missing_text
         return array
     return array if array.dtype == dtype else array.astype(dtype)
 

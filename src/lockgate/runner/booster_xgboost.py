@@ -24,6 +24,7 @@ class XgboostBooster:
         self._learner = json.loads(booster.save_config())["learner"]
         self.objective = str(self._learner["objective"]["name"])
         self._types = booster.feature_types
+        self._learned = learned(booster)
         self._pandas = tables.pandas_or_none()
 
     def answer(self, columns: Columns) -> Columns:
@@ -72,18 +73,17 @@ class XgboostBooster:
 
     def _table(self, columns: Columns) -> dict[str, Any]:
         names = self.feature_names()
-        categorical = bool(self._types) and "c" in self._types
-        if categorical and any(array.dtype.kind == "O" for array in columns.values()):
+        if any(array.dtype.kind == "O" for array in columns.values()) or any(self._learned.values()):
             if self._pandas is None:
                 raise ImportError("this model was trained on pandas categories: its environment needs pandas")
-            frame = tables.frame(self._pandas, columns, names)
-            text = [name for name, array in columns.items() if array.dtype.kind == "O"]
-            return {"data": frame.astype(dict.fromkeys(text, "category")), "enable_categorical": True}
+            columns = apart(columns, names)
+            frame = tables.frame(self._pandas, columns, names, categories_for(columns, self._learned))
+            return {"data": frame, "enable_categorical": True}
         return {
             "data": tables.matrix(columns),
             "feature_names": names,
             "feature_types": self._types,
-            "enable_categorical": categorical,
+            "enable_categorical": bool(self._learned),
         }
 
 
@@ -97,8 +97,59 @@ def load(hello: dict[str, Any], path: str) -> XgboostBooster:
     return XgboostBooster(booster, hello.get("inputs", []))
 
 
-def splits_categories(model: Any) -> bool:
-    """Whether an XGBClassifier or the like was trained on pandas categories."""
+def learned(booster: Any) -> dict[str, list[Any]]:
+    """Column -> the categories it was trained on, in the order of their codes; empty when the file does not tell.
+
+    Since version 3.1 the file holds them (`cats`): text as bytes with offsets, numbers as they are.
+    """
+    types = booster.feature_types or []
+    if "c" not in types:
+        return {}
+    boosted = json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]
+    model = boosted.get("gbtree", boosted).get("model", {})
+    held = (model.get("cats") or {}).get("enc") or [{}] * len(types)
+    names = booster.feature_names or [str(place) for place in range(len(types))]
+    return {name: _known(one) for name, one, kind in zip(names, held, types) if kind == "c"}
+
+
+def _known(held: dict[str, Any]) -> list[Any]:
+    values = held.get("values") or []
+    if "offsets" not in held:
+        return list(values)
+    raw, ends = bytes(value & 255 for value in values), held["offsets"]
+    if max(raw, default=0) > 127:
+        return []  # version 3.2 keeps as many bytes as there are letters: texts beyond ASCII are cut
+    return [raw[start:end].decode() for start, end in zip(ends[:-1], ends[1:])]
+
+
+def apart(columns: Columns, names: list[str] | None) -> Columns:
+    """Columns under the model's own names; a lone vector (n, k) taken apart."""
+    arrays = list(columns.values())
+    if len(arrays) == 1 and arrays[0].ndim == 2:
+        arrays = list(arrays[0].T)
+    known = names or [str(place) for place in range(len(arrays))]
+    return dict(zip(known, arrays))
+
+
+def categories_for(columns: Columns, known: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """What each categorical column of some rows may hold: the known values, or when they are not known those that came.
+
+    Raises ValueError for others. XGBoost refuses them, too, but not all: version 3.2 takes some longer texts for known ones.
+    """
+    made = {}
+    for name, values in known.items():
+        came = {value for value in columns[name].tolist() if value is not None and value == value}  # noqa: PLR0124
+        if values and came - set(values):
+            strange = str(min(came - set(values), key=str))
+            raise ValueError(
+                f"column '{name}' holds a category that XGBoost was not trained on: {strange[:100]}"
+            )
+        made[name] = values or sorted(came)
+    return made
+
+
+def learned_by(model: Any) -> dict[str, list[Any]]:
+    """The same of an XGBClassifier or the like; nothing for other models."""
     if type(model).__module__.split(".")[0] != "xgboost" or not hasattr(model, "get_booster"):
-        return False
-    return "c" in (model.get_booster().feature_types or [])
+        return {}
+    return learned(model.get_booster())

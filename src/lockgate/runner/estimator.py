@@ -60,7 +60,7 @@ class Estimator:
         last = _last_step(fitted)
         self._probability = hasattr(fitted, "predict_proba")
         self._argmax = type(last).__name__ in ARGMAX
-        self._as_categories = booster_xgboost.splits_categories(last)
+        self._learned = booster_xgboost.learned_by(last)
         self._categories = booster_lightgbm.categories_of(last)
         self._category_columns = booster_lightgbm.categorical_columns(last)
 
@@ -154,16 +154,13 @@ class Estimator:
             return next(iter(columns.values()))
         if self._pandas is None:
             return tables.matrix(columns)
-        categories = None
+        categories: dict[str, list[Any]] | None = None
         if self._categories:
             categories = booster_lightgbm.match(self._categories, self._category_columns, list(columns))
-        table = tables.frame(self._pandas, columns, self.feature_names(), categories)
-        text = (
-            [name for name, array in columns.items() if array.dtype.kind == "O"]
-            if self._as_categories
-            else []
-        )
-        return table.astype(dict.fromkeys(text, "category")) if text else table
+        elif self._learned:
+            columns = booster_xgboost.apart(columns, self.feature_names())
+            categories = booster_xgboost.categories_for(columns, self._learned)
+        return tables.frame(self._pandas, columns, self.feature_names(), categories)
 
     def _chosen(self, table: Any, probability: np.ndarray) -> np.ndarray:
         classes = getattr(self.fitted, "classes_", None)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import columns
-from .convert import convert
+from .convert.model import convert
 from .describe import describe
 from .loading import Model, load
 from .start import Start

@@ -1,44 +1,35 @@
-"""From a fitted model to an ONNX graph, in the model's own interpreter. Whether the graph is right, parity decides.
-
-Every graph answers `prediction` and, for classifiers, `probability`. A graph takes one tensor of all columns (`x`), or
-one input a column when the model picks columns by name.
-"""
+"""What our own writers do not know, by skl2onnx, when the model's environment has it: nearest neighbours, kernels, text."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from . import convert_boosters, convert_hgb
-from .booster_lightgbm import LightgbmBooster
-from .booster_xgboost import XgboostBooster
-from .estimator import LIBRARIES, Estimator, steps_of
+from ..estimator import LIBRARIES, steps_of
+from .answers import PREDICTION, PROBABILITY
+from .writing import CannotConvert
 
 TENSOR = "x"
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 NO_WORD = re.compile(r"\W")
-PREDICTION, PROBABILITY = "prediction", "probability"
 
 
-class CannotConvert(ValueError):
-    """There is no graph for this model; the message says why."""
-
-
-def convert(model: Any, wish: dict[str, Any]) -> bytes:
-    """The bytes of an ONNX graph. `wish`: `inputs` (the signature's fields) and `precision` (double or float).
-
-    Raises CannotConvert, or whatever the converter raises.
-    """
-    inputs, double = wish["inputs"], wish.get("precision", "double") == "double"
-    if not inputs:
-        raise CannotConvert("the inputs are not known")
-    if isinstance(model, (XgboostBooster, LightgbmBooster)):
-        graph = convert_boosters.convert_booster(model.fitted, model.framework, _width(inputs))
-    elif isinstance(model, Estimator):
-        graph = _estimator(model.fitted, inputs, double)
-    else:
-        raise CannotConvert(f"there is no graph form for {model.framework} models")
-    finished = named(graph, model.classes() is not None, [field["name"] for field in inputs])
+def convert(fitted: Any, inputs: list[dict[str, Any]], double: bool, reason: str) -> bytes:
+    """The bytes of skl2onnx's graph. `reason`: why it is tried. Raises CannotConvert, or whatever it raises."""
+    if any(type(step).__module__.split(".")[0] not in LIBRARIES for step in steps_of(fitted)):
+        raise CannotConvert(reason)
+    if _learned_missing(fitted, inputs):
+        raise CannotConvert(reason)
+    try:
+        import skl2onnx
+    except ImportError:
+        raise CannotConvert(f"{reason} (and skl2onnx is not there to try)") from None
+    options = {id(fitted): {"zipmap": False}} if hasattr(fitted, "predict_proba") else None
+    graph = skl2onnx.convert_sklearn(fitted, initial_types=_types(fitted, inputs, double), options=options,
+                                     target_opset=OPSETS)  # fmt: skip
+    finished = named(
+        graph, getattr(fitted, "classes_", None) is not None, [field["name"] for field in inputs]
+    )
     _order(finished)
     return bytes(finished.SerializeToString())
 
@@ -86,35 +77,8 @@ def _rename(graph: Any, change: dict[str, str]) -> None:
         value.name = change.get(value.name, value.name)
 
 
-def _estimator(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> Any:
-    if convert_hgb.is_hgb(fitted):
-        return convert_hgb.convert_hgb(fitted, inputs)
-    root = type(fitted).__module__.split(".")[0]
-    if root in ("xgboost", "lightgbm"):
-        return convert_boosters.convert_estimator(fitted, root, _width(inputs))
-    if convert_hgb.ends_in_hgb(fitted):
-        return convert_hgb.convert_pipeline(fitted, lambda first: _sklearn(first, inputs, True))
-    return _sklearn(fitted, inputs, double)
-
-
-def _sklearn(fitted: Any, inputs: list[dict[str, Any]], double: bool) -> Any:
-    import skl2onnx
-
-    for step in steps_of(fitted):
-        if type(step).__module__.split(".")[0] not in LIBRARIES:
-            raise CannotConvert(
-                f"its step {type(step).__module__}.{type(step).__qualname__} has no ONNX form"
-            )
-    if _learned_missing(fitted, inputs):
-        raise CannotConvert("skl2onnx gets trees that were trained with missing values wrong")
-    convert_boosters.register()
-    options = {id(fitted): {"zipmap": False}} if hasattr(fitted, "predict_proba") else None
-    return skl2onnx.convert_sklearn(fitted, initial_types=_types(fitted, inputs, double), options=options,
-                                    target_opset=OPSETS)  # fmt: skip
-
-
 def _learned_missing(fitted: Any, inputs: list[dict[str, Any]]) -> bool:
-    """Whether this is one of scikit-learn's own trees or forests, to be given missing values themselves."""
+    """Whether trees would be given missing values themselves: skl2onnx sends them the wrong way."""
     trees = getattr(fitted, "estimators_", [fitted])
     return any(field.get("nullable") for field in inputs) and any(hasattr(tree, "tree_") for tree in trees)
 
