@@ -25,6 +25,7 @@ else:
 
 _BAR_STEP = 26
 _ROWS_SHOWN = 16
+_LETTERS = 70  # that many stand beside each other below a picture
 _POINTS = 60  # fewer are shown one by one
 
 
@@ -185,8 +186,9 @@ def _heatmap(data: dict[str, Any]) -> Any:
         if value is not None
     ]
     form = _form(data.get("unit"))
+    angle = -30 if max(map(len, data["x"]), default=0) * len(data["x"]) > _LETTERS else 0
     base = _chart(rows).encode(
-        x=alt.X("x:N", sort=None, title=data.get("x_axis"), axis=alt.Axis(grid=False, labelAngle=-30)),
+        x=alt.X("x:N", sort=None, title=data.get("x_axis"), axis=alt.Axis(grid=False, labelAngle=angle)),
         y=alt.Y("y:N", sort=None, title=data.get("y_axis"), axis=alt.Axis(grid=False)),
     )
     cells = base.mark_rect(stroke=QUIET, strokeOpacity=0.3).encode(

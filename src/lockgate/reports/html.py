@@ -20,6 +20,7 @@ from lockgate.reports.charts import draw
 from lockgate.reports.words import LABELS, asked, cell, check_title, measured, tally, verdict, waiver_words
 
 _ROWS_SHOWN = 20
+_LONG = 6  # a longer table beside a picture is folded
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
@@ -107,6 +108,7 @@ def _words(
     return {
         "name": name, "about": about, "verdict": verdict(findings, tuple(waived)), "worst": worst, "style": styles,
         "tally": [(status.value, LABELS[status], count) for status, count in tally(findings)],
+        "overview": _overview(ordered), "long": _LONG,
         "troubles": [finding for finding in ordered if finding.status != Status.PASS],
         "passed": [finding for finding in ordered if finding.status == Status.PASS],
     }  # fmt: skip
@@ -118,17 +120,41 @@ def show(finding: Finding, waiver: str | None, number: int) -> Shown:
     unit = finding.measure.unit if finding.measure else None
     return Shown(
         anchor=f"{number}-" + re.sub(r"[^a-z0-9]+", "-", f"{finding.check} {finding.subject}".lower()).strip("-"),
-        check=check_title(finding.check), subject=finding.subject, status=finding.status.value,
+        check=check_title(finding.check),
+        subject="" if finding.subject == finding.check else finding.subject, status=finding.status.value,
         label=LABELS[finding.status], headline=finding.headline, advice=finding.advice, figures=measured(finding.measure),
         asked=asked(finding.threshold, unit), author=finding.author, blocks=finding.blocking and waiver is None,
         waiver=waiver if finding.blocking else None,
         plot=Markup(draw(finding.plot)) if finding.plot else None,  # noqa: S704 - drawn by us, names escaped by vl-convert
         plot_title=finding.plot.title if finding.plot else "", columns=table.columns,
-        rows=tuple(_cells(table, row) for row in table.rows[:_ROWS_SHOWN]),
+        rows=tuple(_cells(table, row, _numeric(table)) for row in table.rows[:_ROWS_SHOWN]),
         more_rows=max(0, len(table.rows) - _ROWS_SHOWN),
     )  # fmt: skip
 
 
-def _cells(table: Table, row: tuple[Cell, ...]) -> tuple[tuple[str, bool], ...]:
-    return tuple((cell(value, share=column in table.shares), isinstance(value, int | float) and not isinstance(value, bool))
-                 for column, value in zip(table.columns, row, strict=True))  # fmt: skip
+def _cells(table: Table, row: tuple[Cell, ...], numeric: tuple[bool, ...]) -> tuple[tuple[str, bool], ...]:
+    return tuple((cell(value, share=column in table.shares), number)
+                 for column, value, number in zip(table.columns, row, numeric, strict=True))  # fmt: skip
+
+
+def _numeric(table: Table) -> tuple[bool, ...]:
+    """Which columns hold numbers, missing ones aside."""
+    columns = [
+        [row[place] for row in table.rows if row[place] is not None] for place in range(len(table.columns))
+    ]
+    return tuple(
+        bool(values)
+        and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        for values in columns
+    )
+
+
+def _overview(shown: Sequence[Shown]) -> list[tuple[str, str, str, str, int]]:
+    """A line per check: title, worst status, its label, where its first finding stands, how many; worst first."""
+    lines: dict[str, tuple[str, str, str, str, int]] = {}
+    for each in shown:
+        title, status, label, anchor, count = lines.get(
+            each.check, (each.check, each.status, each.label, each.anchor, 0)
+        )
+        lines[each.check] = (title, status, label, anchor, count + 1)
+    return list(lines.values())
