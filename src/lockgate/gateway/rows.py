@@ -50,6 +50,7 @@ class Layout:
         places = {f.name: (g, i) for g, group in enumerate(self.groups) for i, f in enumerate(group.fields)}
         self._places = [(field.name, *places[field.name]) for field in signature.inputs]
         self._names = [[field.name for field in group.fields] for group in self.groups]
+        self._numbers = len(self.groups) == 1 and self.groups[0].datatype is not DataType.BYTES
 
     def columns(self, rows: Rows) -> Columns:
         """Arrays of n rows by input name, in the signature's order: views, nothing is copied."""
@@ -58,6 +59,9 @@ class Layout:
 
     def blocks(self, rows: Rows) -> list[Block]:
         """The rows as the log holds them."""
+        if self._numbers and not rows.extra:  # most models: all inputs in one array
+            part = rows.parts[0]
+            return [Block(self._names[0], self.groups[0].datatype, list(part.shape[1:]), part.tobytes())]
         found = [
             _block(names, group.datatype, part)
             for names, group, part in zip(self._names, self.groups, rows.parts, strict=True)
@@ -76,11 +80,12 @@ class Layout:
 
 def output_blocks(columns: Columns) -> list[Block]:
     """A request's outputs as the log holds them, a block each: few and small, so looking for neighbours costs more."""
-    return [_block([name], _type_of(array), array[np.newaxis]) for name, array in columns.items()]
-
-
-def _type_of(array: np.ndarray) -> DataType:
-    return DataType.BYTES if array.dtype.kind in "OUS" else _TYPES[array.dtype]
+    return [
+        Block([name], datatype, list(array.shape), array.tobytes())
+        if (datatype := _TYPES.get(array.dtype)) is not None and datatype is not DataType.BYTES
+        else _block([name], DataType.BYTES, array[np.newaxis])
+        for name, array in columns.items()
+    ]
 
 
 def _block(names: list[str], datatype: DataType, part: np.ndarray) -> Block:
