@@ -56,7 +56,9 @@ def up(
             setting = "gateway.grpc_port in config.yaml"
             stack.enter_context(claim_port(gateway.host, gateway.grpc_port, setting))
         processes = [
-            *children(home.root, host=console.host, port=console_port),
+            *children(
+                home.root, host=console.host, port=console_port, with_events=house.config.events is not None
+            ),
             *_gateways(home, gateway.host, taken, workers or gateway.workers),
         ]
         supervisor = Supervisor(processes, home.run, tell=_tell)

@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -17,14 +18,18 @@ from pathlib import Path
 
 from lockgate.clock import SECOND_US
 from lockgate.config import home_from
-from lockgate.errors import LockgateError, exit_status
+from lockgate.errors import InvalidInput, LockgateError, exit_status
 from lockgate.governance.checkpoints import checkpoint
+from lockgate.predictions import forward
 from lockgate.predictions.log import LogReader
+from lockgate.predictions.offsets import remove_reader
 from lockgate.release import shadow
 from lockgate.release.controller import ROUND_S, Controller
+from lockgate.samples import Sample, leave, take_away
 from lockgate.supervisor import Child
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.shadowing import opener, wanted
+from lockgate.wiring.status import lags
 
 CHECKPOINT_US = 15 * SECOND_US  # rows younger than the newest signature could be cut off unseen
 SHADOW_NICE = 10
@@ -34,6 +39,9 @@ _log = logging.getLogger("lockgate.services")
 
 def controller(house: House, stop: threading.Event) -> None:
     """Carry releases, keep the published keys right, sign the audit log's head."""
+    if house.config.events is None:  # nobody reads for a receiver that is gone: the log need not wait
+        with house.db.write() as tx:
+            remove_reader(tx, forward.READER)
     keeper = threading.Thread(target=_keep, args=(house, stop), name="keeper")
     keeper.start()
     try:
@@ -51,13 +59,22 @@ def shadow_scorer(house: House, stop: threading.Event) -> None:
     shadow.run(scorer, wanted(house), stop)
 
 
+def events(house: House, stop: threading.Event) -> None:
+    """Send records on as CloudEvents, if config.yaml says where."""
+    if house.config.events is None:
+        raise InvalidInput("events have no receiver", fix="set 'events.url' in config.yaml")
+    receiver = forward.Receiver(house.config.events, source=f"/lockgate/{socket.gethostname()}")
+    forward.Forwarder(house.db, house.home.log, receiver, house.clock).run(stop)
+
+
 SERVICES: dict[str, Callable[[House, threading.Event], None]] = {
     "controller": controller,
+    "events": events,
     "shadow": shadow_scorer,
 }
 
 
-def children(home: Path, *, host: str, port: int) -> list[Child]:
+def children(home: Path, *, host: str, port: int, with_events: bool = False) -> list[Child]:
     """Everything behind a box but the gateway's workers, as the supervisor starts it."""
 
     def module(name: str, *words: str) -> tuple[str, ...]:
@@ -68,6 +85,11 @@ def children(home: Path, *, host: str, port: int) -> list[Child]:
         Child("controller", module("lockgate.wiring.services", "controller"), rank=MIDDLE),
         Child("shadow", module("lockgate.wiring.services", "shadow"), rank=MIDDLE),
         Child("archiver", module("lockgate.predictions.archiver"), rank=MIDDLE),
+        *(
+            [Child("events", module("lockgate.wiring.services", "events"), rank=MIDDLE)]
+            if with_events
+            else []
+        ),
     ]
 
 
@@ -99,12 +121,28 @@ def _keep(house: House, stop: threading.Event) -> None:
     while not stop.wait(2 * ROUND_S):
         try:
             house.publish_access()
+            _tell_lags(house)
             now_us = house.clock.now_us()
             if now_us - signed_us >= CHECKPOINT_US:
                 signed_us = now_us
                 checkpoint(house.db, house.home, at_us=now_us)
         except LockgateError as error:
             _log.error("keys or checkpoints: %s", error.sentence())
+        except OSError as error:  # a full disk: the numbers grow old, the rest goes on
+            _log.error("the metrics of the log's readers: %s", error)
+    take_away(house.home.run, "controller")
+
+
+def _tell_lags(house: House) -> None:
+    """Leave how far readers of the log are behind among the gateway's metrics."""
+    with house.db.read() as tx:
+        found = lags(tx, house)
+    about = {"worker": "controller"}
+    leave(
+        house.home.run,
+        "controller",
+        [Sample("lockgate_log_lag_bytes", {**about, "reader": one.name}, one.behind_bytes) for one in found],
+    )
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def status_of(tx: sa.Connection, house: House) -> BoxStatus:
         gateways=there,
         epoch=epoch,
         models=models,
-        readers=_lags(tx, house),
+        readers=lags(tx, house),
         disk_free_bytes=free,
         worries=_worries(processes, there, epoch, free),
     )
@@ -111,7 +111,8 @@ def _held(descriptor: Path) -> Path:
         return descriptor  # closed in between
 
 
-def _lags(tx: sa.Connection, house: House) -> list[ReaderLag]:
+def lags(tx: sa.Connection, house: House) -> list[ReaderLag]:
+    """How far each registered reader of the log is behind."""
     log = LogReader(house.home.log)
     return [
         ReaderLag(name=name, behind_bytes=log.backlog_bytes(offsets_of(tx, name)))
