@@ -1,7 +1,8 @@
 """Batches without timers: whatever waits while the previous batch runs is the next batch.
 
 An idle arm answers a lone request at once, a busy one fills its batches by itself. A compiled model that is quick runs
-on the event loop, a slow one in a thread, an isolated one in its own process; then the loop goes on taking requests.
+on the event loop, a slow one in a thread, an isolated one in its own processes, a batch in each (`lanes`: what waits is
+shared out among those that are free); then the loop goes on taking requests.
 A request whose deadline passed is not computed. The queue is bounded: past it, callers are told to come back.
 """
 
@@ -50,7 +51,8 @@ class Batcher:
         self._fine = quick_look(executor.manifest.signature, executor.manifest.answer)
         self._inline = executor.kind is ExecutorKind.COMPILED
         self._queue: deque[Job] = deque()
-        self._running: list[Job] = []
+        self._lanes = executor.lanes
+        self._running: list[list[Job]] = []  # a batch a lane
         self._scheduled = False
         self._threads: ThreadPoolExecutor | None = None
         self._loop = asyncio.get_running_loop()
@@ -86,7 +88,7 @@ class Batcher:
         if self._sweeper is not None and job.deadline_s < self._sweep_s:
             self._sweeper.cancel()
             self._watch()
-        if not self._scheduled and not self._running:
+        if not self._scheduled and len(self._running) < self._lanes:
             if alone and self._inline and len(self._queue) == 1:
                 self._turn()
                 return
@@ -103,7 +105,7 @@ class Batcher:
     def _turn(self) -> None:
         """Run the next batch, here or apart."""
         self._scheduled = False
-        batch = self._next()
+        batch = self._next() if len(self._running) < self._lanes else None
         if not batch:
             return
         if self._inline and self._cost.expected_s(sum([job.rows.n for job in batch])) < INLINE_S:
@@ -113,19 +115,25 @@ class Batcher:
                 self._scheduled = True
                 self._loop.call_soon(self._turn)
             return
-        self._running = batch
+        self._running.append(batch)
         task = self._loop.create_task(self._apart(batch))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self._watch()
+        if self._queue and len(self._running) < self._lanes:
+            self._turn()
 
     def _next(self) -> list[Job]:
-        """The next batch, up to `max_rows` (one request may hold more); what is too late is settled at once."""
+        """The next batch, up to `max_rows` (one request may hold more); what is too late is settled at once.
+
+        Its share of what waits, when several lanes are free.
+        """
         batch: list[Job] = []
         late: list[Job] = []
         rows, now = 0, time.monotonic()
+        most = min(TURN, -(-len(self._queue) // max(1, self._lanes - len(self._running))))
         while self._queue and (
-            not batch or (rows + self._queue[0].rows.n <= self._max_rows and len(batch) < TURN)
+            not batch or (rows + self._queue[0].rows.n <= self._max_rows and len(batch) < most)
         ):
             job = self._queue.popleft()
             if job.deadline_s <= now:
@@ -150,8 +158,8 @@ class Batcher:
             outcomes = await self._loop.run_in_executor(self._threads, self._answers, batch)
         else:
             outcomes = await self._answers_async(batch)
-        self._running = []
-        if self._sweeper is not None:
+        self._running = [other for other in self._running if other is not batch]
+        if self._sweeper is not None and not self._running:
             self._sweeper.cancel()
             self._sweeper = None
         done = [job for job in batch if not job.over]
@@ -251,19 +259,24 @@ class Batcher:
 
     def _watch(self) -> None:
         """While a batch runs apart: look again when the earliest deadline passes."""
-        earliest = min(
-            (job.deadline_s for job in (*self._running, *self._queue) if not job.over), default=None
-        )
+        earliest = min((job.deadline_s for job in self._taken() if not job.over), default=None)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
         if earliest is not None:
             self._sweep_s = earliest
             delay_s = max(0.0, earliest - time.monotonic())
             self._sweeper = self._loop.call_later(delay_s + 0.001, self._sweep)
 
+    def _taken(self) -> list[Job]:
+        """What runs and what waits."""
+        return [*(job for batch in self._running for job in batch), *self._queue]
+
     def _sweep(self) -> None:
         """Settle what is too late, in the running batch and behind it; the batch itself goes on."""
         self._sweeper = None
         now = time.monotonic()
-        late = [job for job in (*self._running, *self._queue) if not job.over and job.deadline_s <= now]
+        late = [job for job in self._taken() if not job.over and job.deadline_s <= now]
         for job in late:
             job.expire()
             job.over = True

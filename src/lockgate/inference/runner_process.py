@@ -195,13 +195,18 @@ class RunnerProcess:
             got=f"it was at {places[0]}" if places else None,
         )
 
-    def _died(self, error: Exception) -> PredictionFailed:
+    def _status(self) -> int | None:
+        """How it ended, once its last words are here; None when it closed its side and lives on."""
         try:
-            status: int | None = self._process.wait(GRACE_S)
+            status = self._process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
-            status = None
+            return None
         self._words.wait(GRACE_S)
-        how = f"ended with {_ending(status)}" if status is not None else f"broke the connection ({error})"
+        return status
+
+    def _died(self, error: Exception) -> PredictionFailed:
+        status = None if isinstance(error, wire.BadFrame) else self._status()
+        how = f"ended with {_ending(status)}" if status is not None else f"broke the protocol ({error})"
         kind = NotAsked if isinstance(error, NotSent) else PredictionFailed
         return kind(f"the model's process {how}", got=" | ".join(self._words.lines()[-6:]) or None)
 
