@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lockgate.web.pages import audits, inventory, logs, models, people, releases, sign_in, versions
+from lockgate.web.pages import audits, checking, inventory, logs, models, people, releases, sign_in, versions
 
 PAGES: tuple[APIRouter, ...] = (
     sign_in.router,
     inventory.router,
     models.router,
     versions.router,
+    checking.router,
     releases.router,
     logs.router,
     audits.router,
