@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,15 @@ def test_names_within_the_document_are_defined(shared: Any) -> None:
     assert used == set(SHAPES)
     names = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
     assert len(names) == len(set(names))
+
+
+def test_every_address_is_in_the_documentation(shared: Any) -> None:
+    """The page on the prediction API names each, as a caller would write it."""
+    page = (Path(__file__).parents[2] / "docs/api-prediction.md").read_text()
+    with shared.client() as client:
+        document = client.get("/openapi.json").json()
+    addresses = [path.replace("{model}", "churn").replace("{version}", "3") for path in document["paths"]]
+    assert [address for address in addresses if address not in page] == []
 
 
 @pytest.mark.parametrize("sent", [{}, {"x-api-key": "wrong"}], ids=["no key", "a wrong key"])
