@@ -24,11 +24,11 @@ class Durability(StrEnum):
     POWER = "power"  # on the disk: survives loss of power
 
 
-class FullDisk(StrEnum):
-    """What the gateway does when the log cannot be written."""
+class LogMode(StrEnum):
+    """What the gateway does when the log cannot be written. A model's settings may ask for `strict` on their own."""
 
     SERVE = "serve"  # answer, count the gap, say so in a header
-    REFUSE = "refuse"  # answer 503
+    STRICT = "strict"  # answer 503
 
 
 class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +52,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queue: Count = 1024  # requests waiting per model and worker; more get 429
     max_batch_rows: Count = 4096
     durability: Durability = Durability.PROCESS
-    full_disk: FullDisk = FullDisk.SERVE
+    log: LogMode = LogMode.SERVE
     segment_mb: Positive = 64.0
     segment_s: Positive = 300.0
     max_bodies_mb: Positive = 256.0  # bodies being answered, over all models of a worker; more get 429

@@ -56,6 +56,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     salt: str = ""
     stick: Stick = Stick.KEY
     key_field: str | None = None  # input column that holds the business key, if the caller sends none apart
+    strict: bool = False  # no answer without a record
+    personal: tuple[str, ...] = ()  # inputs that are recorded encrypted with a key of the person
     fallback: bool = True  # false for impure models: no second answer in the same request
     deadline_ms: float = 5_000.0
     canary_deadline_ms: float = 2_500.0  # the budget left to live must be at least live's p99

@@ -164,8 +164,8 @@ def test_a_full_disk_is_said_in_the_answer_and_put_on_record_later(world: Any, s
 
 
 def test_a_full_disk_refuses_when_asked_to(world: Any, small_disk: Path) -> None:
-    """`refuse`: no answer without a record."""
-    (world.home.root / "config.yaml").write_text("gateway: {full_disk: refuse}\n")
+    """`strict`: no answer without a record."""
+    (world.home.root / "config.yaml").write_text("gateway: {log: strict}\n")
     world.route(world.package())
     world.worker()
     with world.client() as client:

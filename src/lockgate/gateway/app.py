@@ -160,7 +160,7 @@ class App:
             asked = with_a_decent_id(asked)
             body, held = await self._bodies.read(call.protocol, headers, model)
         except LockgateError as error:
-            return _closing(parts.predictor.refuse(asked, error))
+            return _closing(await parts.predictor.refuse(asked, error))
         try:
             reply = await parts.predictor.answer(asked, body, read)
         finally:

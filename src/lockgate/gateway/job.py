@@ -10,9 +10,9 @@ from math import inf
 import msgspec
 
 from lockgate.errors import LockgateError, TimedOut
-from lockgate.gateway.decode import Sent
 from lockgate.gateway.protocols.answer import Answered, Body
 from lockgate.gateway.rows import Layout, Rows
+from lockgate.gateway.sent import Sent
 from lockgate.gateway.trace import Trace
 from lockgate.predictions.record import Attempt, Columns
 from lockgate.traffic import Arm, Role, Route
@@ -38,6 +38,13 @@ class Seat(msgspec.Struct, eq=False):
             self.reply = reply
             if self.waiting is not None and not self.waiting.done():
                 self.waiting.set_result(reply)
+
+    async def taken(self) -> Reply:
+        """The reply, as soon as there is one."""
+        if self.reply is None:
+            self.waiting = asyncio.get_running_loop().create_future()
+            return await self.waiting
+        return self.reply
 
 
 class Job(msgspec.Struct, eq=False):

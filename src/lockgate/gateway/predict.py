@@ -12,13 +12,14 @@ import msgspec
 
 from lockgate.clock import Clock
 from lockgate.errors import InvalidInput, LockgateError, NotFound
-from lockgate.gateway.decode import Sent, key_cells
+from lockgate.gateway.decode import key_cells
 from lockgate.gateway.engine import Engine
 from lockgate.gateway.job import Job, Reply, Seat
 from lockgate.gateway.protocols.answer import Answered, Body
 from lockgate.gateway.refusals import internal
 from lockgate.gateway.router import Router, Served
 from lockgate.gateway.rows import Rows
+from lockgate.gateway.sent import Sent
 from lockgate.gateway.settle import Settler
 from lockgate.gateway.trace import Trace
 from lockgate.predictions.record import Attempt, Record
@@ -118,13 +119,13 @@ class Predictor:
             seat.waiting = self._loop.create_future()
             return await seat.waiting
         except LockgateError as error:
-            return self.refuse(asked, error)
+            return await self.refuse(asked, error)
         except Exception:  # noqa: BLE001  a defect is shown by its id only, and is on record like any other end
-            return self.refuse(asked, internal(f"a request to {asked.model}"))
+            return await self.refuse(asked, internal(f"a request to {asked.model}"))
         finally:
             self._inside -= 1
 
-    def refuse(self, asked: Asked, error: LockgateError) -> Reply:
+    async def refuse(self, asked: Asked, error: LockgateError) -> Reply:
         """The reply to a request that no version saw; recorded with the version that would have answered."""
         served = self._router.served(asked.model)
         arm = served.route.arm(Role.LIVE) or served.route.arm(Role.CANARY)
@@ -143,7 +144,7 @@ class Predictor:
             caller=asked.caller,
             trace=None if asked.trace is None else asked.trace.trace_id,
         )
-        return self._settler.refuse(record, error)
+        return await self._settler.refuse(record, error)
 
     def _place(self, asked: Asked, sent: Sent, write: Writer) -> Seat:
         served = self._router.served(asked.model)

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import msgspec
 
-from lockgate.config_gateway import FullDisk
+from lockgate.config_gateway import LogMode
 from lockgate.errors import (
     InvalidInput,
     LockgateError,
@@ -21,7 +21,7 @@ from lockgate.errors import (
     Unavailable,
 )
 from lockgate.gateway.breaker import Breaker
-from lockgate.gateway.job import Job, Reply
+from lockgate.gateway.job import Job, Reply, Seat
 from lockgate.gateway.metrics import Metrics
 from lockgate.gateway.protocols.answer import Answered
 from lockgate.gateway.recorder import Recorder
@@ -40,8 +40,8 @@ class Settler:
 
     router: Router
 
-    def __init__(self, recorder: Recorder, breaker: Breaker, metrics: Metrics, full_disk: FullDisk) -> None:
-        self._recorder, self._breaker, self._metrics, self._full_disk = recorder, breaker, metrics, full_disk
+    def __init__(self, recorder: Recorder, breaker: Breaker, metrics: Metrics, log: LogMode) -> None:
+        self._recorder, self._breaker, self._metrics, self._log = recorder, breaker, metrics, log
 
     def settle(self, jobs: list[Job]) -> None:
         """Jobs with `outputs` or `error`: each goes to the live version once more, or to its caller."""
@@ -54,13 +54,16 @@ class Settler:
             for job in jobs:
                 job.seat.give(reply)
 
-    def refuse(self, record: Record, error: LockgateError) -> Reply:
+    async def refuse(self, record: Record, error: LockgateError) -> Reply:
         """Record a request of a known model and caller that never reached a version, and say why."""
         record = msgspec.structs.replace(record, status=status_of(error), error=error.sentence())
         reply = refusal(error, _headers(record))
-        written = self._recorder.write([record])
+        seat = Seat()
+        self._recorder.write(
+            [record], lambda written: seat.give(reply if written else self._marked(reply, record.model))
+        )
         self._metrics.answered(record, reply.status)
-        return reply if written else self._marked(reply)
+        return await seat.taken()
 
     def _next_step(self, job: Job) -> Job | None:
         """The job if it is at its end; None when the live version now tries instead of the canary."""
@@ -115,16 +118,20 @@ class Settler:
     def _finish(self, jobs: list[Job]) -> None:
         now = time.monotonic()
         ends = [_end(job, now) for job in jobs]
-        written = self._recorder.write([record for record, _ in ends])
-        for job, (record, reply) in zip(jobs, ends, strict=True):
-            self._metrics.answered(record, reply.status)
-            if job.trace is not None:
-                _mark(job, job.trace, now)
-            job.seat.give(reply if written else self._marked(reply))
 
-    def _marked(self, reply: Reply) -> Reply:
+        def answer(written: bool) -> None:
+            for job, (record, reply) in zip(jobs, ends, strict=True):
+                self._metrics.answered(record, reply.status)
+                if job.trace is not None:
+                    _mark(job, job.trace, now)
+                job.seat.give(reply if written else self._marked(reply, record.model))
+
+        self._recorder.write([record for record, _ in ends], answer)
+
+    def _marked(self, reply: Reply, model: str) -> Reply:
         """The reply to a request that is not on record."""
-        if self._full_disk is FullDisk.SERVE:
+        route = self.router.plan.routes.get(model)
+        if self._log is LogMode.SERVE and not (route is not None and route.strict):
             return Reply(reply.status, [*reply.headers, ("x-lockgate-log", "gap")], reply.content)
         return refusal(
             Unavailable(

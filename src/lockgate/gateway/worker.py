@@ -166,7 +166,7 @@ def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder, Watch, GrpcServe
     clock, home, config = SystemClock(), setup.home, setup.gateway
     make_id, metrics, breaker = id_maker(), Metrics(setup.name), Breaker(clock)
     recorder = Recorder(_writer(setup, clock), clock, make_id)
-    settler = Settler(recorder, breaker, metrics, config.full_disk)
+    settler = Settler(recorder, breaker, metrics, config.log)
     router = _router(setup, breaker, settler)
     settler.router = router
     identity = Identity(setup.name, config.port, clock.now_us())

@@ -1,7 +1,7 @@
 """The prediction log: segments that one writer appends to and any number of readers tail.
 
-`append` returns when the frame is in the kernel (durability `process`: it survives kill -9 of any process) or on the
-disk (`power`). Readers keep their own offsets, never block the writer, and never see half a frame.
+`write` returns when the frame is in the kernel (it survives kill -9 of any process), `append` also waits for the disk where
+the durability is `power`. Readers keep their own offsets, never block the writer, and never see half a frame.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
@@ -23,7 +22,8 @@ from lockgate.clock import SECOND_US, Clock, SystemClock
 from lockgate.config_gateway import Durability
 from lockgate.errors import Conflict
 from lockgate.predictions import writers
-from lockgate.predictions.record import Frame, Offset, Record
+from lockgate.predictions.disk import Disk
+from lockgate.predictions.record import Batch, Frame, Offset, Record
 from lockgate.predictions.segment import (
     HEADER,
     SUFFIX,
@@ -34,13 +34,13 @@ from lockgate.predictions.segment import (
     end_mark,
     frames,
     seed_of,
-    sync_folder,
     whole_end,
     write_whole,
 )
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 SEGMENT_S = 300.0
+LOOK_US = SECOND_US // 4  # how often a writer looks whether somebody wants its segment ended
 _KEPT_BUFFER_BYTES = 4 * 1024 * 1024  # a larger frame's buffer is given back
 _log = logging.getLogger(__name__)
 
@@ -63,24 +63,37 @@ class SegmentWriter:
         clock: Clock | None = None,
     ) -> None:
         self._folder, self._writer = folder / writer, writer
-        self._durable = durability is Durability.POWER
+        self._roll_wanted = writers.roll_wanted(self._folder)
         self._segment_bytes, self._segment_us = segment_bytes, round(segment_s * SECOND_US)
         self._clock = clock or SystemClock()
         self._encoder, self._buffer = msgspec.msgpack.Encoder(), bytearray()
-        self._write_lock, self._sync_lock = Lock(), Lock()
+        self._write_lock = Lock()
         self._handle = -1
-        self._segment, self._position, self._synced, self._seed, self._opened_us = "", 0, 0, 0, 0
+        self._segment, self._position, self._seed, self._opened_us = "", 0, 0, 0
+        self._looked_us = 0
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = writers.claim(self._folder)
         if self._lock is None:
             raise Conflict(
                 f"another process writes the log as '{writer}'", fix="stop it, or write under another name"
             )
+        self._disk = Disk(self._folder, self._lock) if durability is Durability.POWER else None
         self._number = writers.last_number(self._lock)
         self._left_over = True
         self._end_left_over()
 
+    @property
+    def must_sync(self) -> bool:
+        """Whether a frame counts only when it is on the disk."""
+        return self._disk is not None
+
     def append(self, records: Sequence[Record], read: Sequence[Offset] = ()) -> Offset:
+        """Write, and wait for the disk where that is asked for; returns the place after the frame. Raises OSError."""
+        written = self.write(records, read)
+        self.sync()
+        return written
+
+    def write(self, records: Sequence[Record], read: Sequence[Offset] = ()) -> Offset:
         """Commit records, and the offsets of the reader that made them, in one frame; returns the place after it.
 
         Raises OSError (no room, file too large, ...): then nothing of the frame is in the log, and later calls
@@ -91,13 +104,15 @@ class SegmentWriter:
             if self._handle < 0:
                 self._start()
             self._write(self._encode(records, read))
-            written = Offset(self._segment, self._position)
-        if self._durable:
-            self._sync(written)
-        return written
+            return Offset(self._segment, self._position)
+
+    def sync(self) -> None:
+        """With durability `power`: return when everything written before is on the disk. Else at once. Raises OSError."""
+        if self._disk is not None:
+            self._disk.sync()
 
     def roll_if_due(self) -> None:
-        """End the segment if it is old enough: for writers with nothing to write. Raises OSError."""
+        """End the segment if it is old enough or somebody asked for it: for writers with nothing to write. Raises OSError."""
         with self._write_lock:
             self._roll_if_due()
 
@@ -111,6 +126,7 @@ class SegmentWriter:
         with self._write_lock:
             try:
                 self._end()
+                self.sync()
             finally:
                 if self._lock is not None:
                     os.close(self._lock)
@@ -135,6 +151,8 @@ class SegmentWriter:
             HEADER.pack_into(frame, 0, len(payload), checksum(self._seed, payload))
             write_whole(self._handle, frame, self._position)
             self._position += len(frame)
+        if self._disk is not None:
+            self._disk.wrote()
 
     def _end_left_over(self) -> None:
         """End what a killed writer left; on a full disk later, for a writer must start even then."""
@@ -157,36 +175,29 @@ class SegmentWriter:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         self._handle = os.open(self._folder / f"{name}{SUFFIX}", flags, 0o640)
         self._segment = f"{self._writer}/{name}"
-        self._position, self._synced, self._seed = 0, 0, seed_of(self._segment)
-        if self._durable:
-            os.fdatasync(self._lock)
-            sync_folder(self._folder)
+        self._position, self._seed = 0, seed_of(self._segment)
+        if self._disk is not None:
+            self._disk.began(self._handle)
 
     def _roll_if_due(self) -> None:
-        if self._handle < 0:
-            return
-        age_us = self._clock.now_us() - self._opened_us
-        if self._position >= self._segment_bytes or age_us >= self._segment_us:
+        now_us = self._clock.now_us()
+        if self._position >= self._segment_bytes or now_us - self._opened_us >= self._segment_us:
             self._end()
+        elif not 0 <= now_us - self._looked_us < LOOK_US:  # the clock may step back
+            self._looked_us = now_us
+            if self._roll_wanted.exists():
+                self._end()
+                self._roll_wanted.unlink(missing_ok=True)
 
     def _end(self) -> None:
         if self._handle < 0:
             return
         write_whole(self._handle, memoryview(end_mark(self._seed)), self._position)
-        with self._sync_lock:
-            if self._durable:
-                os.fdatasync(self._handle)
+        if self._disk is not None:
+            self._disk.ended()
+        else:
             os.close(self._handle)
-            self._handle = -1
-
-    def _sync(self, written: Offset) -> None:
-        """Group commit: whoever holds the lock syncs for everybody who waits for it."""
-        with self._sync_lock:
-            if self._handle < 0 or self._segment != written.segment or self._synced >= written.position:
-                return  # a neighbour's sync, or the end of the segment, covered it
-            reached = self._position
-            os.fdatasync(self._handle)
-            self._synced = reached
+        self._handle = -1
 
 
 def open_writer(folder: Path, name: str) -> SegmentWriter:
@@ -195,15 +206,6 @@ def open_writer(folder: Path, name: str) -> SegmentWriter:
         with suppress(Conflict):
             return SegmentWriter(folder, f"{name}-{number}")
     raise AssertionError("counting has no end")
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one read found: records with the place after their frame, and the offsets to go on from."""
-
-    records: list[tuple[Record, Offset]] = field(default_factory=list)
-    offsets: dict[str, int] = field(default_factory=dict)
-    damage: list[Damage] = field(default_factory=list)
 
 
 class LogReader:

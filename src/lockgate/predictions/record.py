@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
 import numpy as np
 
+from lockgate.predictions.segment import Damage
 from lockgate.registry.signature import NUMPY_TYPES, DataType
 from lockgate.traffic import Role
 
@@ -87,7 +89,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     error: str | None = None
     failed: Attempt | None = None
     trace: str | None = None  # W3C trace id of the request, in hex
-    trace: str | None = None  # W3C trace id of the request, in hex
     of: str | None = None  # shadow: id of the request that was scored again
     sealed: list[Sealed] = []  # personal inputs, which are not in `inputs`
     erased: list[int] = []  # rows, as they were numbered, that are in no block any more: a person was erased
@@ -101,10 +102,23 @@ class Offset(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False)
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one write commits: records, and the offsets of the reader that wrote them, together."""
+    """What one write commits: records, and the offsets of the reader that wrote them, together.
+
+    `erased`: nothing, as many bytes as were taken out when a person was erased, so that later frames stay where they are.
+    """
 
     records: list[Record]
     read: list[Offset] = []
+    erased: bytes = b""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one read found: records with the place after their frame, and the offsets to go on from."""
+
+    records: list[tuple[Record, Offset]] = field(default_factory=list)
+    offsets: dict[str, int] = field(default_factory=dict)
+    damage: list[Damage] = field(default_factory=list)
 
 
 def blocks_of(columns: Mapping[str, np.ndarray]) -> list[Block]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -21,7 +21,7 @@ from zlib import crc32
 SUFFIX = ".seg"
 HEADER = struct.Struct("<II")
 CHUNK_BYTES = 4 * 1024 * 1024  # read at once; a longer frame is read whole
-_FRAME_STARTS = re.compile(rb"\x92[\x90-\x9f\xdc\xdd]")  # msgpack: an array of two, the first an array
+_FRAME_STARTS = re.compile(rb"[\x92\x93][\x90-\x9f\xdc\xdd]")  # msgpack: an array, its first element an array
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,35 @@ def end_torn(path: Path, segment: str) -> None:
         os.fdatasync(handle)
     finally:
         os.close(handle)
+
+
+def rewrite(path: Path, segment: str, change: Callable[[bytes], bytes | None]) -> bool:
+    """Change frames of an ended segment, all at once; whether there was anything to change.
+
+    `change` gets a payload and returns another of the same length, or None. Readers that have the file open go on reading
+    the old one; offsets stay valid. Raises FileNotFoundError when the segment is gone.
+    """
+    seed, body, changed = seed_of(segment), bytearray(path.read_bytes()), False
+    for found in frames(path, segment):
+        if not isinstance(found, Whole):
+            continue
+        new = change(found.payload)
+        if new is None:
+            continue
+        if len(new) != len(found.payload):
+            raise ValueError("a changed frame must keep its length")
+        start = found.end - len(new) - HEADER.size
+        body[start : found.end] = HEADER.pack(len(new), checksum(seed, new)) + new
+        changed = True
+    if changed:
+        temporary = path.with_suffix(".rewritten")
+        with temporary.open("wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    return changed
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The tables of this room: how far each reader of the log is, and the labels with their history."""
+"""The tables of this room: readers of the log and how far they are, labels with their history, erasures, keys."""
 
 from __future__ import annotations
 
@@ -38,4 +38,44 @@ labels = sa.Table(
     sa.Column("imported_by", sa.String(64), nullable=False),
     sa.Column("source", sa.String(300), nullable=False),
     sa.Index("ix_labels_model_on_value", "model", "on_column", "value", "row"),
+)
+
+log_erasures = sa.Table(
+    "log_erasures",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.String(64), nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),  # the person, as a keyed hash
+    sa.Column(
+        "key", sa.String(300)
+    ),  # in clear until the erasure is finished, so that a crash cannot stop it
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("asked_by", sa.String(64), nullable=False),
+    sa.Column("asked_us", sa.BigInteger, nullable=False),
+    sa.Column("erased_us", sa.BigInteger),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("counts", sa.Text, nullable=False),  # JSON
+)
+
+log_tombstones = sa.Table(
+    "log_tombstones",
+    metadata,
+    sa.Column("erasure", sa.Integer, sa.ForeignKey("log_erasures.id"), primary_key=True),
+    sa.Column("kind", sa.String(16), primary_key=True),  # "data" | "example" | "finding"
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column(
+        "rows", sa.Text, nullable=False
+    ),  # JSON: numbers of the rows that are theirs, where that is known
+    sa.Column("why", sa.Text, nullable=False),
+)
+
+log_keys = sa.Table(
+    "log_keys",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("model", sa.String(64), nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),
+    sa.Column("wrapped", sa.String(200), nullable=False),  # encrypted with the home's own secret, in hex
+    sa.Column("made_us", sa.BigInteger, nullable=False),
+    sa.Index("ix_log_keys_model_subject", "model", "subject"),
 )

@@ -35,6 +35,11 @@ def note_number(lock: int, number: int) -> None:
     os.pwrite(lock, f"{number:0{NUMBER_DIGITS}d}".encode(), 0)
 
 
+def roll_wanted(folder: Path) -> Path:
+    """The file whose being there asks a writer to end its segment at its next rest."""
+    return folder / "roll"
+
+
 def segments_in(log: Path) -> Iterator[str]:
     """Every segment of every writer, as `<writer>/<name>`, in no order."""
     for writer in log.glob("*"):

@@ -122,7 +122,7 @@ class Service:
             asked = with_a_decent_id(asked)
             self._app.memory.take(model, len(body))
         except LockgateError as error:
-            return parts.predictor.refuse(asked, error)
+            return await parts.predictor.refuse(asked, error)
         try:
             return await parts.predictor.answer(asked, body, lambda _: tensors.read(request))
         finally:

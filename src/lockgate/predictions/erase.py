@@ -1,0 +1,268 @@
+"""Erasing a person by their business key: out of hot segments, archive, labels and the keys of personal columns.
+
+An erasure is asked for, on record in the audit log by a keyed hash, and then carried out, here or by the archiver after a
+crash. Some minutes later it is carried out once more, for what was still on its way, and the key is forgotten too.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+import polars as pl
+import sqlalchemy as sa
+
+from lockgate.blobs import Blobs
+from lockgate.clock import MINUTE_US, Clock
+from lockgate.config import Home
+from lockgate.db import Database
+from lockgate.errors import Conflict, InvalidInput, Unavailable
+from lockgate.governance import audit
+from lockgate.predictions.archive import hold
+from lockgate.predictions.erase_hot import erase_in_segments, open_before, request_roll
+from lockgate.predictions.erase_table import drop_old_files, erase_in_table
+from lockgate.predictions.flat import record_of
+from lockgate.predictions.record import Kind
+from lockgate.predictions.removal import Gone, rows_of
+from lockgate.predictions.stored import Asked, Stored
+from lockgate.predictions.subject import log_secret, subject_of
+from lockgate.predictions.table import Archive
+from lockgate.predictions.tables import labels, log_erasures, log_keys
+
+AGAIN_US = 10 * MINUTE_US  # longer than any request, and any reader's memory of one, lasts
+ROLL_S = 10.0  # a running writer ends its segment within about a second of being asked
+PATIENCE_S = 60.0  # while the archiver works
+
+
+class ErasureState(StrEnum):
+    """How far an erasure is."""
+
+    ASKED = "asked"
+    ERASED = "erased"  # what was there is gone; what was on its way is looked for once more
+    FINISHED = "finished"  # and the key is forgotten
+
+
+class Counts(msgspec.Struct, kw_only=True):
+    """What was erased."""
+
+    requests: int = 0
+    rows: int = 0  # of requests that hold other people's rows too
+    segments: int = 0  # files of the hot log that were written anew
+    archived: int = 0  # records of the archive that were removed or changed
+    files: int = 0  # of the archive that were deleted
+    labels: int = 0
+    keys: int = 0  # of personal columns
+    others: int = 0  # records with other people's rows that could not be kept
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """One erasure. `subject`: the person, as a keyed hash."""
+
+    id: int
+    model: str
+    subject: str
+    reason: str
+    asked_by: str
+    asked_us: int
+    erased_us: int | None
+    state: ErasureState
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where to erase."""
+
+    home: Home
+    blobs: Blobs
+    db: Database
+    clock: Clock
+
+
+def ask(tx: sa.Connection, home: Home, model: str, key: str, *, reason: str, by: str, at_us: int) -> Erasure:
+    """Put an erasure on record, in the caller's transaction. The same person twice: what is under way is returned.
+
+    Raises InvalidInput for an empty key or reason, and for a reason that names the key: reasons are kept for ever.
+    """
+    if not key.strip() or not reason.strip():
+        raise InvalidInput("an erasure needs a key and a reason", fix="--key KEY --reason 'why'")
+    if key.strip() in reason:
+        raise InvalidInput("the reason names the key, and reasons are kept", fix="say why without saying who")
+    subject = subject_of(log_secret(home.secrets), model, key)
+    c = log_erasures.c
+    running = tx.execute(
+        sa.select(log_erasures).where(c.model == model, c.subject == subject, c.state == ErasureState.ASKED)
+    ).first()
+    if running is not None:
+        return _read(running)
+    values = {"model": model, "subject": subject, "key": key, "reason": reason.strip(), "asked_by": by,
+              "asked_us": at_us, "state": ErasureState.ASKED, "counts": "{}"}  # fmt: skip
+    number = tx.execute(sa.insert(log_erasures).values(values)).inserted_primary_key[0]  # type: ignore[index]
+    audit.append(tx, at_us=at_us, actor=by, action="log:person:erasing", subject=model,
+                 details={"erasure": number, "person": subject, "reason": reason.strip()})  # fmt: skip
+    return get(tx, number)
+
+
+def get(tx: sa.Connection, number: int) -> Erasure:
+    """An erasure by its number."""
+    return _read(tx.execute(sa.select(log_erasures).where(log_erasures.c.id == number)).one())
+
+
+def erasures_of(tx: sa.Connection, model: str) -> list[Erasure]:
+    """Every erasure of a model, newest first."""
+    c = log_erasures.c
+    return [
+        _read(row)
+        for row in tx.execute(sa.select(log_erasures).where(c.model == model).order_by(c.id.desc()))
+    ]
+
+
+def due(tx: sa.Connection, now_us: int) -> list[int]:
+    """Erasures that are to be carried out, or carried out once more."""
+    c = log_erasures.c
+    again = sa.and_(c.state == ErasureState.ERASED, c.erased_us < now_us - AGAIN_US)
+    query = sa.select(c.id).where(sa.or_(c.state == ErasureState.ASKED, again)).order_by(c.id)
+    return list(tx.execute(query).scalars())
+
+
+def carry_out(
+    ground: Ground, number: int, key_field: str | None, tell: Callable[..., None] = lambda *_: None,
+    patience_s: float = PATIENCE_S,
+) -> Erasure:  # fmt: skip
+    """Erase what is there now. May die at any point and be called again. `key_field`: the column that holds keys.
+
+    Raises Conflict when the archiver does not let go in time, Unavailable when a writer does not end its segment or the
+    archive cannot be reached: then the erasure stays asked for, and the archiver tries again.
+    """
+    with ground.db.read() as tx:
+        row = tx.execute(sa.select(log_erasures).where(log_erasures.c.id == number)).one()
+    if row.state == ErasureState.FINISHED:
+        return _read(row)
+    tell("waiting for open segments", 0, 0)
+    _end_segments(ground.home.log)
+    lock = _held(ground.home.log, patience_s)
+    try:
+        counts = msgspec.json.decode(row.counts, type=Counts)
+        tell("looking for the person", 0, 0)
+        gone = find(ground, row.model, row.key, key_field)
+        counts.requests += sum(rows is None for rows in gone.values())
+        counts.rows += sum(len(rows) for rows in gone.values() if rows is not None)
+        tell("erasing", 0, 0)
+        hot = erase_in_segments(ground.home.log, row.model, gone)
+        counts.segments += hot.segments
+        counts.others += hot.others
+        archive = Archive(ground.home.log, ground.blobs)
+        table = erase_in_table(archive, row.model, gone)
+        counts.archived += table.removed + table.changed
+        counts.files += drop_old_files(archive)
+    finally:
+        os.close(lock)
+    return _done(ground, row, gone, counts)
+
+
+def find(ground: Ground, model: str, key: str, key_field: str | None) -> dict[str, Gone]:
+    """The requests (by id) that hold a person, and which of their rows; None: all of them."""
+    gone: dict[str, Gone] = {}
+    asked = Asked(model, kinds=(Kind.ANSWER, Kind.BATCH))
+    several = (pl.col("rows") > 1) | pl.col("key").is_null()
+    with Stored(ground.home.log, ground.blobs, asked) as stored:
+        for window in stored.windows():
+            for row in window.filter((pl.col("key") == key) | several).iter_rows(named=True):
+                rows = rows_of(record_of(row), key, key_field)
+                if rows is None or rows:
+                    gone[row["id"]] = rows
+    return gone
+
+
+def _end_segments(log: Path) -> None:
+    """Have every segment ended that was begun before now: only ended ones can be written anew."""
+    waiting = open_before(log)
+    deadline = time.monotonic() + ROLL_S
+    while waiting:
+        for segment in waiting:
+            request_roll(log, segment)
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                "a writer does not end its segment of the log", got=", ".join(sorted(waiting)),
+                fix="is its process hanging? The archiver goes on with the erasure as soon as it can",
+            )  # fmt: skip
+        time.sleep(0.05)
+        waiting &= open_before(log)
+
+
+def _held(log: Path, patience_s: float) -> int:
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return hold(log)
+        except Conflict:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _done(ground: Ground, row: sa.Row[tuple[object, ...]], gone: dict[str, Gone], counts: Counts) -> Erasure:
+    now_us = ground.clock.now_us()
+    again = row.state == ErasureState.ERASED
+    with ground.db.write() as tx:
+        overwrite_deleted(tx)
+        counts.labels += _labels(tx, row.model, row.key, gone)
+        c = log_keys.c
+        counts.keys += tx.execute(
+            sa.delete(log_keys).where(c.model == row.model, c.subject == row.subject)
+        ).rowcount
+        state = ErasureState.FINISHED if again else ErasureState.ERASED
+        values = {"state": state, "erased_us": now_us, "counts": msgspec.json.encode(counts).decode()}
+        tx.execute(
+            sa.update(log_erasures)
+            .where(log_erasures.c.id == row.id)
+            .values({**values, **({"key": None} if again else {})})
+        )
+        audit.append(tx, at_us=now_us, actor=row.asked_by, action=f"log:person:{state}", subject=row.model,
+                     details={"erasure": row.id, "person": row.subject, **msgspec.structs.asdict(counts)})  # fmt: skip
+        done = get(tx, row.id)
+    empty_write_ahead_log(ground.db)
+    return done
+
+
+def overwrite_deleted(tx: sa.Connection) -> None:
+    """Have SQLite put zeros where it deletes rows, as long as this connection lives."""
+    if tx.dialect.name == "sqlite":
+        tx.exec_driver_sql("PRAGMA secure_delete=ON")
+
+
+def empty_write_ahead_log(db: Database) -> None:
+    """Have SQLite's log of changes, which holds older copies of pages, written into the file and cut to nothing."""
+    if db.dialect == "sqlite":
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _labels(tx: sa.Connection, model: str, key: str, gone: dict[str, Gone]) -> int:
+    """Labels given by the person's key, and by the ids of requests that are gone as a whole."""
+    c = labels.c
+    ids = [name for name, rows in gone.items() if rows is None]
+    removed = tx.execute(
+        sa.delete(labels).where(c.model == model, c.on_column == "key", c.value == key)
+    ).rowcount
+    for start in range(0, len(ids), 500):
+        some = ids[start : start + 500]
+        removed += tx.execute(
+            sa.delete(labels).where(c.model == model, c.on_column == "id", c.value.in_(some))
+        ).rowcount
+    return int(removed)
+
+
+def _read(row: sa.Row[tuple[object, ...]]) -> Erasure:
+    values = {
+        name: getattr(row, name) for name in Erasure.__struct_fields__ if name not in ("counts", "state")
+    }
+    return Erasure(
+        **values, state=ErasureState(row.state), counts=msgspec.json.decode(row.counts, type=Counts)
+    )

@@ -1,0 +1,178 @@
+"""Erasing a person: nothing of them is left on the disk, everybody else's records are as they were."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lockgate.blobs import Blobs
+from lockgate.clock import SECOND_US, FakeClock
+from lockgate.config import Home
+from lockgate.db import Database
+from lockgate.errors import InvalidInput
+from lockgate.governance import audit
+from lockgate.governance.checkpoints import verify
+from lockgate.predictions.archive import archive
+from lockgate.predictions.erase import AGAIN_US, ErasureState, Ground, ask, carry_out, due
+from lockgate.predictions.labels import import_labels
+from lockgate.predictions.log import LogReader, SegmentWriter
+from lockgate.predictions.offsets import commit_offsets, register_reader
+from lockgate.predictions.query import frame
+from lockgate.predictions.record import Kind, Record, blocks_of
+
+from .records import NOON_US, scored
+
+PERSON = "customer-4711-of-springfield"
+NAME = "Agathe Unvergesslich"
+
+
+def mine(name: str, **fields: object) -> Record:
+    """A request of the person."""
+    return scored(name, key=PERSON, plan=NAME, **fields)
+
+
+def shared(name: str) -> Record:
+    """A request with rows of the person and of two others."""
+    columns = {
+        "age": np.array([1.0, 2.0, 3.0]),
+        "customer": np.array(["other", PERSON, "third"], dtype=object),
+        "plan": np.array(["basic", NAME, "gold"], dtype=object),
+    }
+    outputs = blocks_of({"p": np.array([0.1, 0.2, 0.3], dtype=np.float32)})
+    return scored(name, rows=3, inputs=blocks_of(columns), outputs=outputs)
+
+
+@pytest.fixture
+def ground(home: Home, blobs: Blobs, sqlite: Database, clock: FakeClock) -> Ground:
+    """Records of the person and of others in the archive, in ended segments and in an open one."""
+    with SegmentWriter(home.log, "w") as log:
+        log.append([mine("a1"), scored("a2", key="other"), shared("a3")])
+        log.append([scored("s1", kind=Kind.SHADOW, of="a1", key=PERSON)])
+    archive(home.log, blobs, sqlite)
+    with sqlite.write() as tx:
+        register_reader(tx, "slow", 1)
+    with SegmentWriter(home.log, "w") as log:
+        log.append([scored("h0", key="other", at_us=NOON_US + 1)])
+        log.append([mine("h1", at_us=NOON_US + 2), scored("h2", key="other", at_us=NOON_US + 3)])
+        log.append([shared("h3"), scored("s2", kind=Kind.SHADOW, of="h1")])
+        log.append([scored("h4", key="other", at_us=NOON_US + 4)])
+    table = pl.DataFrame({"key": [PERSON, "other"], "churned": [1, 0]})
+    with sqlite.write() as tx:
+        import_labels(tx, "churn", table, on="key", label="churned", by="ada", now_us=2)
+    return Ground(home, blobs, sqlite, clock)
+
+
+def files_with(root: Path, *words: str) -> list[str]:
+    """Files below a folder that hold one of these words."""
+    found = []
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            body = path.read_bytes()
+            found += [f"{path.relative_to(root)}: {word}" for word in words if word.encode() in body]
+    return found
+
+
+def erase(ground: Ground, key: str = PERSON) -> int:
+    """Ask and carry out, and once more after the time for what was on its way; the erasure's number."""
+    with ground.db.write() as tx:
+        asked = ask(tx, ground.home, "churn", key, reason="asked by letter", by="ada", at_us=5)
+    carry_out(ground, asked.id, "customer")
+    ground.clock.sleep(2 * AGAIN_US / SECOND_US)
+    with ground.db.read() as tx:
+        assert due(tx, ground.clock.now_us()) == [asked.id]
+    done = carry_out(ground, asked.id, "customer")
+    assert done.state is ErasureState.FINISHED
+    return asked.id
+
+
+def test_nothing_of_the_person_is_left_on_the_disk(ground: Ground) -> None:
+    """Neither key nor name stands in any file of the home: segments, archive, its notes, database."""
+    assert files_with(ground.home.root, PERSON, NAME)
+    erase(ground)
+    ground.db.close()
+    assert files_with(ground.home.root, PERSON, NAME) == []
+
+
+def test_everybody_else_is_as_before(ground: Ground) -> None:
+    """Other requests, other rows of shared requests with their numbers, and other labels stay."""
+    before = frame(ground.home, ground.blobs, "churn", database=ground.db)
+    keep = (pl.col("key") == "other") | (pl.col("id").is_in(["a3", "h3"]) & (pl.col("row") != 1))
+    expected = before.filter(keep)
+    erase(ground)
+    after = frame(ground.home, ground.blobs, "churn", database=ground.db)
+    same = [name for name in expected.columns if name not in ("rows", "place")]
+    assert after.select(same).to_dicts() == expected.select(same).to_dicts()
+    assert after.filter(id="a3")["row"].to_list() == [0, 2]
+    assert frame(ground.home, ground.blobs, "churn", kinds=[Kind.SHADOW]).is_empty()
+
+
+def test_readers_go_on_where_they_were(ground: Ground) -> None:
+    """An offset from before the erasure reads the same later records after it."""
+    reader = LogReader(ground.home.log)
+    first = reader.read({}, limit=3)
+    assert [record.id for record, _ in first.records] == ["h0", "h1", "h2"]
+    erase(ground)
+    rest = LogReader(ground.home.log).read(first.offsets)
+    assert [record.id for record, _ in rest.records] == ["h3", "h4"]
+    assert not rest.damage
+    with ground.db.write() as tx:
+        commit_offsets(tx, "slow", rest.offsets, 9)
+    assert archive(ground.home.log, ground.blobs, ground.db).removed
+
+
+def test_a_running_writer_ends_its_segment_first(ground: Ground) -> None:
+    """What a live process has in an open segment is erased too, once it rests."""
+    with SegmentWriter(ground.home.log, "live") as log:
+        log.append([mine("o1"), scored("o2", key="other")])
+        with ground.db.write() as tx:
+            asked = ask(tx, ground.home, "churn", PERSON, reason="by letter", by="ada", at_us=5)
+
+        stop = threading.Event()
+
+        def resting() -> None:
+            while not stop.wait(0.01):
+                log.roll_if_due()
+
+        thread = threading.Thread(target=resting)
+        thread.start()
+        try:
+            done = carry_out(ground, asked.id, "customer")
+        finally:
+            stop.set()
+            thread.join()
+        log.append([scored("o3", key="other")])
+    assert done.counts.requests == 3
+    left = [record.id for record, _ in LogReader(ground.home.log).read({}).records]
+    assert "o1" not in left
+    assert {"o2", "o3"} <= set(left)
+
+
+def test_the_audit_log_knows_it_without_the_key(ground: Ground) -> None:
+    """What was asked and done is on record with counts, by a hash; the chain verifies."""
+    number = erase(ground)
+    with ground.db.read() as tx:
+        rows = audit.rows(tx, action="log:person")
+    assert [row.action for row in rows] == ["log:person:finished", "log:person:erased", "log:person:erasing"]
+    assert rows[1].values["erasure"] == number
+    assert rows[1].values["requests"] == 2
+    assert rows[1].values["rows"] == 2
+    assert rows[1].values["labels"] == 1
+    assert all(PERSON not in row.details for row in rows)
+    assert verify(ground.db, ground.home).faults == ()
+
+
+def test_a_reason_that_says_who_is_refused(ground: Ground) -> None:
+    """Reasons are kept for ever, so they must not name the key; an empty one is refused too."""
+    for reason in (f"{PERSON} asked", " "):
+        with ground.db.write() as tx, pytest.raises(InvalidInput):
+            ask(tx, ground.home, "churn", PERSON, reason=reason, by="ada", at_us=5)
+
+
+def test_asking_twice_is_one_erasure(ground: Ground) -> None:
+    """While an erasure is under way the same question gives the same erasure."""
+    with ground.db.write() as tx:
+        first = ask(tx, ground.home, "churn", PERSON, reason="by letter", by="ada", at_us=5)
+        second = ask(tx, ground.home, "churn", PERSON, reason="by phone", by="bob", at_us=6)
+    assert first == second
