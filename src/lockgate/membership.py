@@ -1,12 +1,18 @@
 """What each gateway worker says of itself to the control plane of its host: one small file per worker.
 
 A worker rewrites its file (temporary file, rename) at every change and at least every `HEARTBEAT_S`. A file older than
-`LEASE_S` is that of a dead or cut-off worker: it serves the live version only and holds up nobody.
+`LEASE_S` is that of a dead or cut-off worker: it holds up nobody.
+
+Workers on the control plane's own host share the plan's word with it, so they may serve a canary as long as the plan says.
+On any other host the right to serve a canary is a lease of `LEASE_S` that the host's agent renews (`CanaryLease`): when
+contact is lost it runs out, and the host serves live alone.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
+import time
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,6 +22,8 @@ from lockgate.clock import SECOND_US
 
 HEARTBEAT_S = 0.5
 LEASE_S = 2.0
+LEASE_NAME = "canary.lease"
+WORD_BYTES = 8
 
 
 class LoadState(StrEnum):
@@ -75,12 +83,59 @@ def retire(folder: Path, worker: str) -> None:
 
 def members(folder: Path, now_us: int) -> list[Member]:
     """Every worker with a current lease, sorted by name."""
+    return [member for member in all_members(folder) if now_us - member.beat_us <= LEASE_S * SECOND_US]
+
+
+def all_members(folder: Path) -> list[Member]:
+    """Every worker that ever reported and did not stop in good order, sorted by name."""
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
-            member = msgspec.json.decode(path.read_bytes(), type=Member)
+            found.append(msgspec.json.decode(path.read_bytes(), type=Member))
         except FileNotFoundError:
             continue  # it stopped between the listing and the reading
-        if now_us - member.beat_us <= LEASE_S * SECOND_US:
-            found.append(member)
     return found
+
+
+class CanaryLease:
+    """Until when a host away from the control plane may serve canaries: one shared word, in nanoseconds since boot.
+
+    The clock of the lease (CLOCK_BOOTTIME) neither jumps with the time of day nor stands still while the machine sleeps.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LEASE_NAME
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.ftruncate(handle, WORD_BYTES)
+            self._map = mmap.mmap(handle, WORD_BYTES)
+        finally:
+            os.close(handle)
+        self._until = memoryview(self._map).cast("Q")
+
+    def holds(self) -> bool:
+        """Whether a canary may be served now. One aligned load and one look at the clock."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) < self._until[0]
+
+    def renew(self, from_ns: int) -> None:
+        """Lengthen it to `LEASE_S` after `from_ns`: the moment at which the host asked, not that of the answer."""
+        self._until[0] = max(self._until[0], from_ns + round(LEASE_S * 1e9))
+
+    def end(self) -> None:
+        """No canary from now on. Whoever starts the host's workers calls it: the word outlives the clock of a reboot."""
+        self._until[0] = 0
+
+    def close(self) -> None:
+        """Let go of the shared word."""
+        self._until.release()
+        self._map.close()
+
+
+def lease_clock_ns() -> int:
+    """The time that leases count in."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def follows(folder: Path) -> bool:
+    """Whether this home's workers need a lease: those of a host that follows a far control plane."""
+    return (folder / LEASE_NAME).exists()

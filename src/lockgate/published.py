@@ -64,6 +64,17 @@ class Published:
             self._path(epoch - KEEP).unlink(missing_ok=True)
         return epoch
 
+    def follow(self, epoch: int, value: bytes) -> None:
+        """Publish a value that another host published there, under that host's epoch (which may even be a lower one)."""
+        with (self._folder / f"{self._name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._write(epoch, value)
+            self._view[0] = epoch
+            self._map.flush()
+            values = self._folder.glob(f"{self._name}-*")
+            for old in sorted(values, key=lambda path: path.stat().st_mtime_ns, reverse=True)[KEEP:]:
+                old.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Let go of the mapping."""
         self._view.release()

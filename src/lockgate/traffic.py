@@ -44,6 +44,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     python: str | None = None  # interpreter of the isolated executor, when one is named
     replicas: int | None = None  # its processes in each worker, when the model's settings say so
     memory_mb: int | None = None  # of address space for each of them
+    stands_in: bool = False  # was live before: may answer where the live version cannot be loaded
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +134,10 @@ class PlanShelf:
     def withdraw(self, model: str) -> Plan:
         """Take one model out of the plan."""
         return self._publish(lambda old: {m: r for m, r in old.routes.items() if m != model}, ())
+
+    def follow(self, plan: Plan) -> None:
+        """Put the plan of another host into force as it is, with that host's epoch."""
+        self._shelf.follow(plan.epoch, msgspec.json.encode(plan))
 
     def close(self) -> None:
         """Let go of the shared word."""

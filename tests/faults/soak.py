@@ -29,14 +29,14 @@ import uvloop
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tests.faults.load import Load, Tally, infer_body
+from tests.faults.memory import Samples
+from tests.system.box import Box, ok, wait_for
 
 from lockgate.blobs import Blobs
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.record import Kind
 from lockgate.predictions.table import Archive, Look
-from tests.faults.load import Load, Tally, infer_body
-from tests.faults.memory import Samples
-from tests.system.box import Box, ok, wait_for
 
 COLUMNS = [f"f{number}" for number in range(30)]
 PATH = "/v2/models/soak/infer"

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from tests.faults.load import Load, infer_body
 
 from lockgate.clock import SystemClock
 from lockgate.db import Database
@@ -17,7 +18,6 @@ from lockgate.gateway.worker import worker_argv
 from lockgate.membership import members
 from lockgate.release.desk import Desk, wait_until_obeyed
 from lockgate.supervisor import Child, Supervisor
-from tests.faults.load import Load, infer_body
 
 INFER, KEY, WORKERS = "/v2/models/churn/infer", "test-key", 4
 Sent = tuple[

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tests.faults.memory import Samples, pss_mb
 from tests.faults.soak import run
 

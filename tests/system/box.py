@@ -100,6 +100,14 @@ class Box:
         assert self.process.poll() is None, self.said()
         return "console  http" in self.said() and "gateway  http" in self.said()
 
+    def keep_ports(self) -> None:
+        """Take the same ports when it is started again."""
+        ports = {"--port": self.console, "--gateway-port": self.gateway}
+        words = list(self._words)
+        for option, address in ports.items():
+            words[words.index(option) + 1] = address.rpartition(":")[2]
+        self._words = tuple(words)
+
     def stop(self) -> int:
         """SIGTERM, and the exit status; what does not end is killed with everything that it started."""
         assert self.process is not None

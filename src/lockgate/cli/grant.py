@@ -17,7 +17,7 @@ def grant(
     person: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
     role: Annotated[str, typer.Argument(
         metavar="ROLE", show_default=False,
-        help="viewer, caller, builder, validator, approver, auditor or admin.")],
+        help="viewer, caller, builder, validator, approver, auditor, host or admin.")],
     model: Annotated[str, typer.Option(help="One model only.", show_default="all")] = "*",
     revoke: Annotated[bool, typer.Option("--revoke", help="Take the role away.")] = False,
 ) -> None:  # fmt: skip

@@ -40,6 +40,7 @@ START, BUILD, RELEASE, LOOK, GOVERN = "Start", "Build", "Release", "Look", "Gove
 VERBS: dict[str, Verb] = {
     "init": Verb("start", "write a commented lockgate.yaml", START),
     "up": Verb("up", "start console, gateway and everything behind them", START),
+    "gateway": Verb("gateway", "serve here what a control plane elsewhere says", START),
     "doctor": Verb("doctor", "say what this machine can do and what it cannot", START),
     "schema": Verb("schema", "print the JSON Schema of lockgate.yaml for editors", START),
     "submit": Verb("submit", "turn a model file into a sealed version", BUILD),

@@ -2,7 +2,10 @@
 
 The plan's word is compared in every request. What a new plan takes away is in force with that very request; what it adds
 is loaded in the background first. A package that cannot be loaded is refused by name, and the live version that was
-there before serves on. When no plan can be read any more, the last one holds.
+there before serves on, or the one that the plan lets stand in. When no plan can be read any more, the last one holds.
+
+On a host away from the control plane a canary is served only while the host's lease holds, and a package that the host has
+not fetched yet counts as being loaded.
 """
 
 from __future__ import annotations
@@ -16,16 +19,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from lockgate.errors import LockgateError, NotFound, SealBroken, Unavailable
+from lockgate.errors import LockgateError, NotFound, SealBroken
 from lockgate.gateway.breaker import Breaker
 from lockgate.gateway.engine import Engine, Prepared
-from lockgate.membership import Loaded, LoadState
+from lockgate.gateway.unserved import BROKEN_RETRY_S, cut_off, unserved
+from lockgate.membership import CanaryLease, Loaded, LoadState
 from lockgate.traffic import Arm, Plan, PlanShelf, Role, Route
 
 RETRY_S = 5.0  # a package that could not be loaded is tried again this often
-BROKEN_RETRY_S = (
-    20.0  # one whose seal is broken less often: every byte is read, and only a restored copy can help
-)
 READ_AGAIN_S = 0.2
 LOADERS = 2  # packages loaded at once
 _log = logging.getLogger(__name__)
@@ -50,13 +51,19 @@ class Router:
         breaker: Breaker,
         prepare: Callable[[Arm], Prepared],
         engine: Callable[[Prepared], Engine],
+        *,
+        lease: CanaryLease | None = None,
+        is_here: Callable[[Arm], bool] = lambda _arm: True,
     ) -> None:
         self._shelf, self._breaker, self._prepare, self._engine = shelf, breaker, prepare, engine
+        self._lease, self._is_here, self._cut_off = lease, is_here, False
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(LOADERS, thread_name_prefix="load")
         self._word = -1
         self._read_again_s = 0.0
         self._served: dict[str, Served] = {}
+        self._alone: dict[str, Served] = {}  # the same without canaries, for when the lease has run out
+        self._awaited: dict[str, Arm] = {}  # packages that the host's agent has still to fetch
         self._engines: dict[str, Engine] = {}
         self._retired: list[Engine] = []
         self._retry_s: dict[str, float] = {}
@@ -77,6 +84,8 @@ class Router:
         found = self._served.get(model)
         if found is None:
             raise NotFound(f"no model '{model}' is served here", fix="see which are: lockgate status")
+        if self._lease is not None and found.canary is not None and not self._lease.holds():
+            return self._alone[model]
         return found
 
     @property
@@ -107,6 +116,8 @@ class Router:
     def settle_in(self) -> None:
         """Work out anew who answers, after a version was loaded, failed to load or tripped the breaker."""
         self._served = {model: self._serve(route) for model, route in self.plan.routes.items()}
+        if self._lease is not None:
+            self._alone = {model: _without_canary(served) for model, served in self._served.items()}
         self._retire()
         self.changes += 1
 
@@ -122,6 +133,18 @@ class Router:
         for digest, arm in self._wanted().items():
             if self._retry_s.get(digest, now + 1) <= now:
                 self._load(arm)
+        for arm in [arm for arm in self._awaited.values() if self._is_here(arm)]:
+            self._load(arm)
+        self._say_contact()
+
+    def _say_contact(self) -> None:
+        cut_off = self._lease is not None and not self._lease.holds()
+        if cut_off is not self._cut_off:
+            self._cut_off = cut_off
+            words = (
+                "lost for two seconds: no canary is served here" if cut_off else "there: canaries are served"
+            )
+            _log.warning("contact with the control plane is %s", words)
 
     def close(self) -> None:
         """Let go of every model."""
@@ -168,7 +191,7 @@ class Router:
         ):
             live = before.route.arm(Role.LIVE)  # the new one is not there yet: the one before serves on
         if live is not None and live.digest not in self._engines:
-            live = None
+            live = self._stand_in(route, live)
         dead = route.release in self.plan.killed or self._breaker.is_open(route.release)
         if canary is not None and (dead or canary.digest not in self._engines):
             canary = None
@@ -176,35 +199,25 @@ class Router:
             canary = None  # a canary never stands in for a live version that could not be loaded
         arms = tuple(arm for arm in (live, canary) if arm is not None)
         effective = msgspec.structs.replace(route, arms=arms)
+        if live is not None and live.stands_in:
+            effective = msgspec.structs.replace(
+                effective, release=None
+            )  # no evidence for the release's version
         answers = live is not None or (canary is not None and canary.weight > 0)
         return Served(
             effective,
             self._engines[live.digest] if live else None,
             self._engines[canary.digest] if canary else None,
-            None if answers else self._problem(route),
+            None if answers else unserved(route, self.packages, self._broken),
         )
 
-    def _problem(self, route: Route) -> LockgateError:
-        arm = route.arm(Role.LIVE) or route.arm(Role.CANARY)
-        if arm is None:
-            return Unavailable(
-                f"no version of '{route.model}' is live", fix=f"lockgate release {route.model}/N"
-            )
-        broken = self._broken.get(arm.digest)
-        if broken is not None:
-            return Unavailable(
-                f"version {route.model}/{arm.version} cannot be loaded: {broken.what}",
-                fix="submit the same model again, which mends the stored package, or restore it from a copy "
-                f"(it is tried again every {BROKEN_RETRY_S:.0f} seconds); or lockgate rollback {route.model}",
-            )
-        loaded = self.packages.get(arm.digest)
-        if loaded is not None and loaded.state is LoadState.FAILED:
-            return Unavailable(
-                f"version {route.model}/{arm.version} could not be loaded", fix="lockgate status says why"
-            )
-        return Unavailable(
-            f"version {route.model}/{arm.version} is being loaded", fix="try again in a few seconds"
-        )
+    def _stand_in(self, route: Route, live: Arm) -> Arm | None:
+        """The version that was live before, where the live one could not be loaded and the plan keeps that one warm."""
+        loaded = self.packages.get(live.digest)
+        if loaded is None or loaded.state is not LoadState.FAILED:
+            return None  # it is being loaded: callers are told to try again
+        ready = (arm for arm in route.arms if arm.stands_in and arm.digest in self._engines)
+        return next((msgspec.structs.replace(arm, role=Role.LIVE) for arm in ready), None)
 
     def _retire(self) -> None:
         """Take out what neither the plan nor anybody's request needs."""
@@ -217,11 +230,16 @@ class Router:
         self.packages = {digest: loaded for digest, loaded in self.packages.items() if digest in wanted}
         self._retry_s = {digest: at_s for digest, at_s in self._retry_s.items() if digest in wanted}
         self._broken = {digest: error for digest, error in self._broken.items() if digest in wanted}
+        self._awaited = {digest: arm for digest, arm in self._awaited.items() if digest in wanted}
 
     def _load(self, arm: Arm) -> None:
         self._retry_s.pop(arm.digest, None)
+        self._awaited.pop(arm.digest, None)
         self.packages[arm.digest] = Loaded(state=LoadState.LOADING)
         self.changes += 1
+        if not self._is_here(arm):
+            self._awaited[arm.digest] = arm
+            return
         future = self._loop.run_in_executor(self._threads, self._prepare, arm)
         future.add_done_callback(lambda done: self._loaded(arm, done))
 
@@ -252,3 +270,12 @@ class Router:
             wait_s = BROKEN_RETRY_S if arm.digest in self._broken else RETRY_S
             self._retry_s[arm.digest] = time.monotonic() + wait_s
         self.settle_in()
+
+
+def _without_canary(served: Served) -> Served:
+    """What is served where the right to serve a canary has run out: live alone; nobody, where nothing is live yet."""
+    if served.canary is None:
+        return served
+    live = served.route.arm(Role.LIVE)
+    route = msgspec.structs.replace(served.route, arms=() if live is None else (live,))
+    return Served(route, served.live, None, None if live is not None else cut_off(route))

@@ -48,11 +48,14 @@ from lockgate.gateway.recorder import Recorder
 from lockgate.gateway.router import Router
 from lockgate.gateway.serving import Listener
 from lockgate.gateway.settle import Settler
+from lockgate.gateway.shipping import SEGMENT_S
 from lockgate.gateway.trace import Tracing
 from lockgate.gateway.watch import Watch
 from lockgate.inference.executor import Executor
 from lockgate.inference.open import open_model
+from lockgate.membership import CanaryLease, follows
 from lockgate.predictions.log import SegmentWriter
+from lockgate.registry.package import blob_name
 from lockgate.traffic import Arm, PlanShelf
 
 DRAIN_PAUSE_S = 0.5  # between "not ready" and the end of listening
@@ -220,7 +223,7 @@ def _writer(setup: Setup, clock: Clock) -> SegmentWriter:
         setup.name,
         durability=config.durability,
         segment_bytes=round(config.segment_mb * 1_000_000),
-        segment_s=config.segment_s,
+        segment_s=min(config.segment_s, SEGMENT_S) if follows(setup.home.members) else config.segment_s,
         clock=clock,
     )
 
@@ -242,7 +245,16 @@ def _router(setup: Setup, breaker: Breaker, settler: Settler) -> Router:
         )
         return Engine(prepared, batcher)
 
-    return Router(PlanShelf(setup.home.plan), breaker, load, engine)
+    if not follows(setup.home.members):
+        return Router(PlanShelf(setup.home.plan), breaker, load, engine)
+    return Router(
+        PlanShelf(setup.home.plan),
+        breaker,
+        load,
+        engine,
+        lease=CanaryLease(setup.home.members),
+        is_here=lambda arm: blobs.exists(blob_name(arm.digest)),
+    )
 
 
 def _opened(setup: Setup, folder: Path, arm: Arm) -> Executor:

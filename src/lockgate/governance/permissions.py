@@ -9,6 +9,7 @@ class Permission(StrEnum):
     """One thing that can be allowed. Named `resource:action`; keep the list sorted."""
 
     AUDIT_READ = "audit:read"
+    GATEWAY_SERVE = "gateway:serve"  # be a gateway host: plan, keys' hashes and packages out, log in
     LABELS_WRITE = "labels:write"
     LOG_READ = "log:read"
     METRICS_READ = "metrics:read"  # the gateway's numbers, which name every model
@@ -41,6 +42,7 @@ class RoleName(StrEnum):
     VALIDATOR = "validator"
     APPROVER = "approver"
     AUDITOR = "auditor"
+    HOST = "host"  # a machine that runs the gateway, away from the control plane
     MONITOR = "monitor"  # what a metrics collector needs, and no more
     ADMIN = "admin"
 
@@ -70,11 +72,13 @@ ROLES: dict[RoleName, frozenset[Permission]] = {
     RoleName.AUDITOR: _READ
     | {Permission.AUDIT_READ, Permission.LOG_READ, Permission.METRICS_READ, Permission.PERSON_READ},
     RoleName.MONITOR: frozenset({Permission.METRICS_READ}),
+    RoleName.HOST: frozenset({Permission.GATEWAY_SERVE}),
     RoleName.ADMIN: frozenset(Permission),
 }
 
 SENTENCES: dict[Permission, str] = {
     Permission.AUDIT_READ: "read the audit log",
+    Permission.GATEWAY_SERVE: "serve models on a gateway host",
     Permission.LABELS_WRITE: "hand in labels",
     Permission.LOG_READ: "read the prediction log",
     Permission.METRICS_READ: "read the gateway's metrics",

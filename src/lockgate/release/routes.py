@@ -12,7 +12,7 @@ def route_of(release: Release) -> Route:
     """The route of the release's model as the release stands. Without arms: nothing answers for this model.
 
     Before the canary the new version is warm (loaded, answers nothing), in the watch it is live and the previous version
-    warm, afterwards one version is left.
+    warm (a worker that cannot load the new one lets it stand in), afterwards one version is left.
     """
     at, plan = release.at, release.plan
     arms: list[Arm | None]
@@ -21,7 +21,7 @@ def route_of(release: Release) -> Route:
     elif at is Phase.CANARY:
         arms = [_previous(release, Role.LIVE), _new(release, Role.CANARY, release.weight)]
     elif at is Phase.WATCH:
-        arms = [_new(release, Role.LIVE), _previous(release, Role.WARM)]
+        arms = [_new(release, Role.LIVE), _previous(release, Role.WARM, stands_in=True)]
     elif at is Phase.DONE:
         arms = [_new(release, Role.LIVE)]
     else:
@@ -53,7 +53,7 @@ def _new(release: Release, role: Role, weight: float = 0.0) -> Arm:
     )
 
 
-def _previous(release: Release, role: Role) -> Arm | None:
+def _previous(release: Release, role: Role, *, stands_in: bool = False) -> Arm | None:
     if release.previous is None or release.previous_digest is None:
         return None
     return Arm(
@@ -63,4 +63,5 @@ def _previous(release: Release, role: Role) -> Arm | None:
         python=release.previous_python,
         replicas=release.plan.replicas,
         memory_mb=release.plan.memory_mb,
+        stands_in=stands_in,
     )

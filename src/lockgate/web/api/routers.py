@@ -10,6 +10,7 @@ from lockgate.governance.audit import AuditRow
 from lockgate.governance.keys import KeyRow
 from lockgate.governance.people import Grant, Person
 from lockgate.governance.policy import PolicyVersion
+from lockgate.hosts import HostWord
 from lockgate.predictions.labels import Imported
 from lockgate.registry.leadtime import LeadTime
 from lockgate.registry.search import Hit
@@ -22,6 +23,7 @@ from lockgate.web.api import (
     box,
     findings,
     health,
+    hosts,
     jobs,
     logs,
     models,
@@ -57,6 +59,7 @@ API: tuple[APIRouter, ...] = (
     releases.router,
     work.router,
     logs.router,
+    hosts.router,
 )
 
 # The kinds of answers, whose shapes OpenAPI describes.
@@ -65,6 +68,7 @@ KINDS: tuple[type, ...] = (
     BoxStatus,
     Grant,
     Hit,
+    HostWord,
     Imported,
     Job,
     KeyRow,

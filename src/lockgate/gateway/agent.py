@@ -1,0 +1,214 @@
+"""The agent of a gateway host away from the control plane: `python -m lockgate.gateway.agent --home DIR`.
+
+Three loops, none of which a request ever waits for. One tells the control plane how the host's workers are and puts the plan
+and the keys that it answers with on the host's own shelf; as long as it has contact it renews the lease without which no worker
+here serves a canary. One fetches the packages that the plan names, whole and checked, before any worker sees them. One hands
+the ended segments of the host's log in and takes them away when the control plane has them.
+
+The address and the key come in LOCKGATE_URL and LOCKGATE_KEY: arguments can be read by everybody on a machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from lockgate.access import AccessShelf
+from lockgate.blobs import Blobs
+from lockgate.clock import SECOND_US, SystemClock
+from lockgate.config import Home, home_from, load_server_config
+from lockgate.errors import InvalidInput, LockgateError, exit_status
+from lockgate.gateway.control import Control
+from lockgate.gateway.fetching import fetch_missing
+from lockgate.gateway.shipping import ship
+from lockgate.hosts import HostBeat
+from lockgate.membership import LEASE_S, CanaryLease, Loaded, LoadState, Member, all_members, lease_clock_ns
+from lockgate.traffic import PlanShelf
+
+BEAT_WAIT_S = 0.5  # how long the control plane may hold a beat when there is nothing new
+AGAIN_S = 0.2  # after a beat without contact
+FETCH_S, SHIP_S = 0.2, 1.0
+OBEY_S = 0.5  # how long a beat waits for the workers to take a new plan, so that it can say so
+HOST_FILE = "host.json"
+_log = logging.getLogger("lockgate.agent")
+
+
+class HostName(msgspec.Struct, frozen=True):
+    """Who this host is, kept in its home: `<person of the key>-<4 hex digits>`; and which control plane it follows."""
+
+    host: str
+    control: str
+
+
+@dataclass
+class Agent:
+    """One host's agent. `failed`: packages that could not be fetched, and why; the control plane hears of them."""
+
+    home: Home
+    control: Control
+    host: str
+    blobs: Blobs
+
+    def __post_init__(self) -> None:
+        self.plan, self.access = PlanShelf(self.home.plan), AccessShelf(self.home.access)
+        self.lease = CanaryLease(self.home.members)
+        self.failed: dict[str, str] = {}
+        self._access_epoch = 0  # the control plane's, of the keys on our shelf; 0: ask for them
+        self._clock = SystemClock()
+
+    def beat(self, wait_s: float = BEAT_WAIT_S) -> bool:
+        """One question to the control plane and what follows from its answer; true when there was something new.
+
+        The lease counts from the moment of asking, is renewed only after the plan is in force here, and not while a worker
+        is silent: nobody knows what that one obeys. Raises Unavailable without contact, OSError on a full disk.
+        """
+        asked_ns, there = lease_clock_ns(), all_members(self.home.members)
+        now_us = self._clock.now_us()
+        beating = [member for member in there if now_us - member.beat_us <= LEASE_S * SECOND_US]
+        said = HostBeat(
+            members=tuple(self._with_failures(member) for member in beating), now_us=now_us,
+            plan=self.plan.word(), access=self._access_epoch, wait_s=wait_s,
+        )  # fmt: skip
+        word = self.control.beat(self.host, said)
+        if word.access is not None and self.access.latest() != word.access:
+            self.access.publish(word.access)
+        self._access_epoch = word.access_epoch
+        if word.plan is not None:
+            self.plan.follow(word.plan)
+        if len(beating) == len(there):
+            self.lease.renew(asked_ns)
+        return word.plan is not None
+
+    def fetch(self) -> None:
+        """Bring the packages that the plan names and that are not here."""
+        self.failed = fetch_missing(self.control, self.blobs, self.home.cache, self.plan.latest())
+
+    def ship(self) -> None:
+        """Hand in what can go."""
+        ship(self.control, self.host, self.home.log)
+
+    def wait_until_obeyed(self, stop: threading.Event) -> None:
+        """A moment for the workers to take the newest plan, so that the next beat can say that they did."""
+        until_us = self._clock.now_us() + round(OBEY_S * SECOND_US)
+        while self._clock.now_us() < until_us and not stop.wait(0.01):
+            if all(member.epoch == self.plan.word() for member in all_members(self.home.members)):
+                return
+
+    def _with_failures(self, member: Member) -> Member:
+        failed = {
+            digest: Loaded(state=LoadState.FAILED, error=self.failed[digest])
+            for digest in member.packages.keys() & self.failed.keys()
+        }
+        return msgspec.structs.replace(member, packages={**member.packages, **failed}) if failed else member
+
+
+def join(home: Home, control: Control) -> str:
+    """The host's name: the one that it has, or at its very first start a new one for the person of the key."""
+    path = home.root / HOST_FILE
+    if path.exists():
+        known = msgspec.json.decode(path.read_bytes(), type=HostName)
+        if known.control != control.url:
+            raise InvalidInput(
+                f"this home follows the control plane at {known.control}", got=control.url,
+                fix=f"choose another home with --home, or correct {path} if the control plane moved",
+            )  # fmt: skip
+        return known.host
+    if home.database.exists():
+        raise InvalidInput(
+            f"{home.root} is the home of a control plane", fix="choose another folder with --home"
+        )
+    name = HostName(f"{control.person()}-{secrets.token_hex(2)}", control.url)
+    temporary = path.with_suffix(".new")
+    temporary.write_bytes(msgspec.json.encode(name))
+    temporary.rename(path)
+    return name.host
+
+
+def control_from_environment() -> Control:
+    """The control plane that LOCKGATE_URL and LOCKGATE_KEY name."""
+    url, key = os.environ.get("LOCKGATE_URL"), os.environ.get("LOCKGATE_KEY")
+    if not url or not key:
+        raise InvalidInput(
+            "which control plane does this host follow, and with which key?",
+            fix="set LOCKGATE_URL (or --control) and LOCKGATE_KEY; an admin makes a key: lockgate person add NAME "
+            "--application, lockgate grant NAME host, lockgate key create NAME",
+        )
+    return Control(url, key)
+
+
+def run(agent: Agent, stop: threading.Event) -> None:
+    """Run all three loops until told to stop."""
+    threads = [
+        threading.Thread(target=_again_and_again, args=(agent.fetch, stop, FETCH_S), name="fetch"),
+        threading.Thread(target=_again_and_again, args=(agent.ship, stop, SHIP_S), name="ship"),
+    ]
+    for thread in threads:
+        thread.start()
+
+    def beat() -> None:
+        if agent.beat():
+            agent.wait_until_obeyed(stop)
+
+    _again_and_again(beat, stop, 0.0)
+    for thread in threads:
+        thread.join()
+    try:
+        agent.ship()  # the workers have ended their last segments by now
+    except (LockgateError, OSError) as error:
+        _log.warning("the rest of the log goes home at the next start: %s", error)
+
+
+def _again_and_again(act: Callable[[], None], stop: threading.Event, pause_s: float) -> None:
+    """What fails is said once and tried again; said again when it works."""
+    trouble = ""
+    while not stop.is_set():
+        try:
+            act()
+            if trouble:
+                _log.warning("%s works again", threading.current_thread().name)
+            trouble = ""
+        except (LockgateError, OSError) as error:
+            words = error.sentence() if isinstance(error, LockgateError) else str(error)
+            if not trouble:
+                _log.warning("%s", words)
+            trouble = words
+        stop.wait(pause_s if not trouble else max(pause_s, AGAIN_S))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the agent of one home folder until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m lockgate.gateway.agent", description=__doc__)
+    parser.add_argument("--home", help="the home folder (default: LOCKGATE_HOME, else ./.lockgate)")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        home = home_from(args.home).prepare()
+        control = control_from_environment()
+        blobs = Blobs(load_server_config(home).blobs or str(home.blobs))
+        run(Agent(home, control, join(home, control), blobs), stop)
+    except LockgateError as error:
+        _log.error("%s", error.sentence())
+        return exit_status(error)
+    return 0
+
+
+def agent_argv(home: Path) -> tuple[str, ...]:
+    """The command line of the agent under a supervisor."""
+    return (sys.executable, "-m", "lockgate.gateway.agent", "--home", str(home))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
