@@ -71,7 +71,7 @@ def test_a_child_that_is_killed_two_hundred_times_is_started_two_hundred_times(t
     """Random kill -9 never ends the supervisor, and a child that ran is back quickly."""
     child = Child(name="worker", argv=("/bin/sleep", "600"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lockgate.supervisor.LONGEST_DELAY_S", 0.05)
+        patch.setattr("lockgate.running.LONGEST_DELAY_S", 0.05)
         with Running([child], tmp_path) as running:
             for number in range(200):
                 wait_for(lambda count=number: len(running.told("started")) > count)

@@ -9,6 +9,11 @@ from typing import Any
 
 import httpx
 
+from lockgate.clock import SystemClock
+from lockgate.gateway.worker import worker_argv
+from lockgate.membership import Member, members
+from lockgate.supervisor import Child, Event, Supervisor
+
 from .conftest import HEADERS
 
 INFER = "/v2/models/churn/infer"
@@ -60,24 +65,48 @@ class Load:
             thread.join(60)
 
 
+def supervised(world: Any, told: list[Event]) -> Supervisor:
+    """Two workers under a supervisor that can replace them."""
+
+    def child(name: str) -> Child:
+        argv = worker_argv(world.home.root, name, host="127.0.0.1", port=world.port)
+        return Child(name, argv, ready=lambda pid: any(one.pid == pid and one.ready for one in alive(world)))
+
+    names = [f"gateway-{number}" for number in range(2)]
+    return Supervisor([child(name) for name in names], world.home.run, tell=told.append)
+
+
+def alive(world: Any) -> list[Member]:
+    """The workers with a current report."""
+    return members(world.home.members, SystemClock().now_us())
+
+
 def test_every_worker_is_replaced_and_no_caller_notices(world: Any) -> None:
-    """Two workers, twelve callers, each worker asked to stop and started anew: no failed request, each one on record."""
+    """Two workers, twelve callers, each worker replaced in turn: no failed request, every answer on record."""
     world.route(world.package())
-    for number in range(2):
-        world.worker(f"gateway-{number}", "--port-claimed")
-    load = Load(world, keeping=6, fresh=6)
+    told: list[Event] = []
+    supervisor = supervised(world, told)
+    thread = threading.Thread(target=supervisor.run)
+    thread.start()
     try:
-        for number in range(2):
+        world.wait_for(lambda: sum(one.ready for one in alive(world)) == 2, 60)
+        first = {one.pid for one in alive(world)}
+        load = Load(world, keeping=6, fresh=6)
+        try:
+            world.wait_for(lambda: load.answers > 150, 60)
+            supervisor.renew()
+            world.wait_for(lambda: len({one.pid for one in alive(world) if one.ready} - first) == 2, 90)
             reached = load.answers + 150
-            world.wait_for(lambda reached=reached: load.answers > reached, 60)
-            assert world.workers[number].stop() == 0
-            world.worker(f"gateway-{number}", "--port-claimed")
-        reached = load.answers + 150
-        world.wait_for(lambda: load.answers > reached, 60)
+            world.wait_for(lambda: load.answers > reached, 60)
+        finally:
+            load.stop()
     finally:
-        load.stop()
+        supervisor.stop()
+        thread.join(60)
     assert load.failures == []
+    assert load.answers > 300
     assert len(world.records()) == load.answers
+    assert {event.what for event in told} == {"started", "stopped"}
 
 
 SLOW = """

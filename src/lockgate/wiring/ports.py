@@ -38,10 +38,10 @@ def free_port(host: str, port: int, option: str) -> int:
         raise InvalidInput(f"{host}:{port} cannot be listened on", got=error.strerror or error) from error
 
 
-def url(host: str, port: int) -> str:
-    """The address for callers on this machine."""
+def url(host: str, port: int, *, secure: bool = False) -> str:
+    """The address for callers on this machine. `secure`: by HTTPS."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{shown}:{port}"
+    return f"{'https' if secure else 'http'}://{shown}:{port}"
 
 
 def write_addresses(home: Home, addresses: Addresses) -> None:
