@@ -195,6 +195,7 @@ def test_answers_are_named_by_rows_model_and_way_of_asking():
 
 def test_without_models_nothing_can_be_asked(loans):
     """Evidence that no model stands behind says so."""
+    loans = dataclasses.replace(loans, ask=None)
     with pytest.raises(Conflict, match="no model to ask"):
         loans.predict(loans.frames[Split.TEST])
     with pytest.raises(Conflict, match="'profit'"):

@@ -125,14 +125,24 @@ def test_a_waiver_has_an_owner_and_an_end(database, version):
     with database.write() as tx:
         for until_us in (11, 11 + 367 * DAY_US):
             with pytest.raises(InvalidInput, match="ends in the future"):
-                waive(tx, version, "leakage", "r", waivable=["leakage"], by="vera", at_us=11, until_us=until_us)
+                waive(
+                    tx, version, "leakage", "r", waivable=["leakage"], by="vera", at_us=11, until_us=until_us
+                )
         first = waive(tx, version, "leakage", "r", waivable=["leakage"], by="vera", at_us=11)
         assert (first.waivers[0].owner, first.waivers[0].until_us) == ("vera", 11 + 90 * DAY_US)
         assert first.blocking_at(11 + 90 * DAY_US - 1) == ()
         late = 11 + 90 * DAY_US
         assert [finding.check for finding in first.blocking_at(late)] == ["leakage"]
         again = waive(
-            tx, version, "leakage", "r2", waivable=["leakage"], by="vera", at_us=late, owner="otto", until_us=late + 5
+            tx,
+            version,
+            "leakage",
+            "r2",
+            waivable=["leakage"],
+            by="vera",
+            at_us=late,
+            owner="otto",
+            until_us=late + 5,
         )
         assert [(waiver.reason, waiver.owner) for waiver in again.waivers] == [("r2", "otto")]
         assert again.blocking == ()

@@ -12,6 +12,7 @@ from typing import Any
 
 from lockgate.checks.base import Check, could_not_run, read_settings
 from lockgate.checks.evidence import Evidence
+from lockgate.checks.fairness import check as fairness
 from lockgate.checks.finding import Finding
 from lockgate.checks.leakage import check as leakage
 from lockgate.checks.needs import MADE, Need, advice_for, lacking
@@ -26,7 +27,7 @@ QUICK, FULL = "quick", "full"
 _ORDER = {tier: place for place, tier in enumerate(Tier)}
 
 CHECKS: dict[str, Check] = {
-    each.CHECK.name: each.CHECK for each in (quality, leakage, performance, prediction_shift)
+    each.CHECK.name: each.CHECK for each in (quality, leakage, performance, prediction_shift, fairness)
 }
 SUITES: dict[str, tuple[str, ...]] = {
     QUICK: tuple(name for name, check in CHECKS.items() if check.quick),  # on each check-in
