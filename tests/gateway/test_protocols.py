@@ -138,3 +138,86 @@ def test_outputs_are_written_as_they_were_asked_for() -> None:
     assert np.frombuffer(body.content[length:], "<f4").tolist() == [0.25, 0.75]
     with pytest.raises(InvalidInput, match="no output 'q'"):
         oip.read(b'{"inputs": [], "outputs": [{"name": "q"}]}', None)[1](answered)
+
+
+ANSWERED = Answered(
+    {"p": np.float32([0.25, 0.75]), "label": np.array(["a", None], dtype=object)}, "churn", 3, "id-1", "label"
+)
+
+
+def written(**request: Any) -> tuple[dict[str, Any], bytes]:
+    """The JSON and the raw bytes of an answer to a request that asks so."""
+    body = oip.read(json.dumps({"inputs": [], **request}).encode(), None)[1](ANSWERED)
+    length = int(dict(body.headers).get(oip.HEADER_LENGTH, len(body.content)))
+    return json.loads(body.content[:length]), body.content[length:]
+
+
+def test_the_form_of_all_outputs_holds_where_none_is_said() -> None:
+    """binary_data_output is the rule, binary_data the exception; the order is the caller's; null parameters ask for nothing."""
+    whole = {"binary_data_output": True}
+    head, raw = written(parameters=whole)
+    assert [one["parameters"]["binary_data_size"] for one in head["outputs"]] == [8, 9]
+    assert raw == np.float32([0.25, 0.75]).tobytes() + b"\1\0\0\0a\0\0\0\0"
+    named = [{"name": "label", "parameters": {"binary_data": False}}, {"name": "p"}]
+    head, raw = written(parameters=whole, outputs=named)
+    assert (head["outputs"][0]["data"], raw) == (["a", None], np.float32([0.25, 0.75]).tobytes())
+    head, raw = written(parameters=None, outputs=[{"name": "p", "parameters": None}])
+    assert (head["outputs"], raw) == (
+        [{"name": "p", "datatype": "FP32", "shape": [2], "data": [0.25, 0.75]}],
+        b"",
+    )
+    assert head["id"] == "id-1"
+    assert written(id="mine", outputs=None)[0]["id"] == "mine"
+
+
+def columns(*tensors: dict[str, Any], tail: bytes = b"") -> Any:
+    """What is read of these tensors."""
+    head = json.dumps({"inputs": tensors}).encode()
+    return oip.read(head + tail, str(len(head)) if tail else None)[0].columns
+
+
+@pytest.mark.parametrize(
+    "data", [[1, 2, 3, 4, 5, 6], [[1, 2, 3], [4, 5, 6]], [[[1], [2], [3]], [[4], [5], [6]]]]
+)
+def test_flat_and_nested_data_are_one(data: list[Any]) -> None:
+    """The shape says how they lie."""
+    found = columns({"name": "x", "shape": [2, 3], "datatype": "INT32", "data": data})
+    assert found["x"].tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+@pytest.mark.parametrize(
+    ("tensor", "tail", "words"),
+    [
+        ({"datatype": "FP23", "data": [1]}, b"", "a type that is not known"),
+        ({"datatype": "FP32", "data": [1, 2]}, b"", r"do not fill its shape \[1\]"),
+        ({"datatype": "FP32"}, b"", "has no data"),
+        ({"datatype": "FP32", "data": [1], "parameters": {"binary_data_size": 4}}, b"1234", "both data and"),
+        ({"datatype": "FP32", "parameters": {"binary_data_size": True}}, b"1234", "is not all there"),
+        ({"datatype": "FP32", "parameters": {"binary_data_size": 5}}, b"12345", "end inside a value"),
+        ({"datatype": "BOOL", "parameters": {"binary_data_size": 1}}, b"\2", "a byte that is no truth value"),
+        ({"datatype": "BYTES", "parameters": {"binary_data_size": 5}}, b"\1\0\0\0\xff", "not UTF-8"),
+        ({"datatype": "BYTES", "parameters": {"binary_data_size": 5}}, b"\2\0\0\0a", "end inside a text"),
+        ({"datatype": "FP32", "data": [1]}, b"more", "4 bytes follow the last tensor"),
+        ({"datatype": "FP32", "parameters": {"shared_memory_region": "r"}}, b"", "shared memory"),
+    ],
+)
+def test_a_tensor_that_is_not_right_is_named(tensor: dict[str, Any], tail: bytes, words: str) -> None:
+    """One sentence for each way to be wrong."""
+    with pytest.raises(InvalidInput, match=words):
+        columns({"name": "x", "shape": [1], **tensor}, tail=tail)
+
+
+def test_wishes_that_cannot_be_are_refused() -> None:
+    """Parameters of other types, of other servers' extensions; a body of raw bytes alone."""
+    for request, words in (
+        ({"parameters": {"timeout": "soon"}}, "'timeout' must be a number of microseconds"),
+        ({"parameters": {"binary_data_output": 1}}, "'binary_data_output' must be true or false"),
+        ({"parameters": {"sequence_id": 7}}, "sequences of requests"),
+        ({"outputs": [{"name": "p", "parameters": {"classification": 2}}]}, "likeliest classes"),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            written(**request)
+    with pytest.raises(InvalidInput, match="raw bytes alone"):
+        oip.read(b"\0\0\0\0", "0")
+    sent, _ = oip.read(b'{"inputs": [], "parameters": {"timeout": 250000, "key": 17}}', None)
+    assert (sent.timeout_s, sent.key) == (0.25, "17")
