@@ -1,6 +1,7 @@
 # ruff: noqa: E501  the folders are written as MLflow writes them
 """MLflow folders, written exactly as MLflow 3.17 writes them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from lockgate.errors import InvalidInput, LockgateError, MissingExtra, NotFound, Unsafe
 from lockgate.registry import mlflow_uri
 from lockgate.registry.manifest import Framework
-from lockgate.registry.mlmodel import parse_inputs, read_mlmodel
+from lockgate.registry.mlmodel import parse_inputs, parse_params, read_mlmodel
 from lockgate.registry.signature import DataType, Field
 
 SIGNATURE = """signature:
@@ -140,3 +141,25 @@ def test_addresses_need_the_library(tmp_path: Path) -> None:
         mlflow_uri.fetch("models:/churn/1", tmp_path)
     with pytest.raises(MissingExtra):
         mlflow_uri.fetch("models:/churn/1", tmp_path, "http://127.0.0.1:1")
+
+
+def test_params_are_inputs_that_need_not_be_sent() -> None:
+    """Numbers, texts and truth values; lists, times and the name of an input keep their defaults."""
+    said = [
+        {"name": "threshold", "type": "double", "default": 0.5, "shape": None},
+        {"name": "way", "type": "string", "default": "a", "shape": None},
+        {"name": "deep", "type": "boolean", "default": True, "shape": None},
+        {"name": "weights", "type": "double", "default": [1.0], "shape": [-1]},
+        {"name": "since", "type": "datetime", "default": "2026-01-01", "shape": None},
+        {"name": "a", "type": "double", "default": 1.0, "shape": None},
+    ]
+    found = parse_params(json.dumps(said), {"a"})
+    assert [(field.name, field.datatype) for field in found] == [
+        ("threshold", DataType.FP64),
+        ("way", DataType.BYTES),
+        ("deep", DataType.FP64),
+    ]
+    assert all(field.nullable and not field.required for field in found)
+    for text in ("[", '{"a": 1}', "[1]"):
+        with pytest.raises(InvalidInput, match="the params in MLmodel"):
+            parse_params(text)

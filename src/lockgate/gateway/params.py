@@ -37,7 +37,10 @@ def with_params(sent: Sent, order: Sequence[str], optional: Collection[str]) -> 
             raise InvalidInput(f"'{name[:80]}' was sent as a parameter and as a column", fix="send one")
     found = dict(sent.columns) if table is None or names is None else _by_name(table, names)
     n = len(next(iter(found.values()))) if found else 0
-    columns = {**found, **{name: [_cell(value)] * n for name, value in params.items()}}
+    columns = {
+        **found,
+        **{name: [_cell(value, optional=name in optional)] * n for name, value in params.items()},
+    }
     return msgspec.structs.replace(sent, columns=columns, table=None, names=None, params=None)
 
 
@@ -65,9 +68,10 @@ def _by_name(table: Any, names: Sequence[str]) -> dict[str, list[Any]]:
     return {name: [row[place] for row in table] for place, name in enumerate(names)}
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any, *, optional: bool) -> Any:
+    """A param as an input's cell. What may be missing is a number or a text, so true and false go as 1 and 0."""
     if isinstance(value, dict):
         raise InvalidInput(
             "a parameter must be a number, a text, true or false, or a list of them", got="an object"
         )
-    return value
+    return float(value) if optional and isinstance(value, bool) else value

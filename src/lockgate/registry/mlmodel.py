@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -80,7 +81,7 @@ def read_mlmodel(folder: Path) -> MLModel:
         flavors=tuple(str(name) for name in flavors),
         framework=framework,
         file=file,
-        inputs=_inputs(said.get("signature")),
+        inputs=_inputs(said.get("signature"), with_params=file is None),
         requirements=_requirements(folder, keep_mlflow=file is None),
         python=_text(generic.get("python_version")) if isinstance(generic, dict) else None,
         code=_code(folder, flavors),
@@ -187,10 +188,37 @@ def _requirements(folder: Path, *, keep_mlflow: bool) -> tuple[str, ...]:
     return tuple(line for line in kept if _NAME.split(line)[0].lower() not in dropped)
 
 
-def _inputs(signature: object) -> tuple[Field, ...] | None:
+def _inputs(signature: object, *, with_params: bool) -> tuple[Field, ...] | None:
     if not isinstance(signature, dict) or not signature.get("inputs"):
         return None
-    return parse_inputs(str(signature["inputs"]))
+    inputs = parse_inputs(str(signature["inputs"]))
+    if not with_params or not signature.get("params"):
+        return inputs
+    return (*inputs, *parse_params(str(signature["params"]), {field.name for field in inputs}))
+
+
+def parse_params(text: str, taken: Collection[str] = ()) -> tuple[Field, ...]:
+    """MLflow's params as inputs that need not be sent: the model has a default for each.
+
+    One that is no single value, of a type that has no missing value beside it, or of an input's name keeps its default.
+
+    >>> parse_params('[{"name": "threshold", "type": "double", "default": 0.5, "shape": null}]')[0].datatype
+    <DataType.FP64: 'FP64'>
+    """
+    try:
+        said = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InvalidInput(f"the params in {MLMODEL_NAME} are not JSON", got=error) from error
+    if not isinstance(said, list) or not all(isinstance(param, dict) for param in said):
+        raise InvalidInput(f"the params in {MLMODEL_NAME} are not a list", got=text[:80])
+    found = []
+    for param in said:
+        name, kind = param.get("name"), TYPES.get(str(param.get("type")))
+        if not isinstance(name, str) or not name or name in taken or kind is None or param.get("shape"):
+            continue
+        datatype = DataType.BYTES if kind is DataType.BYTES else DataType.FP64
+        found.append(Field(name=name, datatype=datatype, required=False, nullable=True))
+    return tuple(found)
 
 
 def _field(column: dict[str, Any], columns: int) -> Field:

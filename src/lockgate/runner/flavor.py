@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
 from . import tables
 from .columns import Columns
+from .columns import missing as columns_missing
 from .function import outputs
 
 
@@ -21,17 +22,27 @@ class Flavor:
         self._names = [field["name"] for field in inputs]
         self._pandas = tables.pandas_or_none()
         self._whole = _optional_whole(model)
+        self._params = _params(model)
 
     def answer(self, columns: Columns) -> Columns:
-        """What the model's predict returns, as columns."""
-        given = tables.ordered(columns, self._names)
+        """What the model's predict returns, as columns. Rows that were sent with different params are asked apart."""
+        names = [name for name in self._names if name in columns or name not in self._params]
+        given = tables.ordered(columns, names)
+        settings = {name: given.pop(name) for name in self._params if name in given}
+        if not settings:
+            return self._ask(given, None)
+        return _apart(given, _rows_by_params(settings, self._params), self._ask)
+
+    def _ask(self, given: Columns, params: dict[str, Any] | None) -> Columns:
         rows = len(next(iter(given.values()))) if given else 0
         given = {name: self._as_declared(name, array) for name, array in given.items()}
         given = {name: array for name, array in given.items() if array is not None}
         arrays = list(given.values())
         lone = len(arrays) == 1 and arrays[0].ndim > 1
         table = arrays[0] if lone or self._pandas is None else tables.frame(self._pandas, given)
-        return outputs(self.model.predict(table), rows)
+        return outputs(
+            self.model.predict(table) if not params else self.model.predict(table, params=params), rows
+        )
 
     def _as_declared(self, name: str, array: Any) -> Any:
         """Optional whole numbers, which come as floats so that they can be missing; None when all of them are.
@@ -72,6 +83,46 @@ class Flavor:
     def parameters(self) -> dict[str, str]:
         """The flavors that the folder holds."""
         return {"flavors": ", ".join(sorted(self.model.metadata.flavors))}
+
+
+def _params(model: Any) -> dict[str, str]:
+    """The params that the model was logged with, and the names of their types."""
+    schema = model.metadata.get_params_schema() if hasattr(model.metadata, "get_params_schema") else None
+    return {one.name: one.dtype.name for one in schema.params if not one.shape} if schema is not None else {}
+
+
+def _rows_by_params(settings: Columns, types: dict[str, str]) -> list[tuple[dict[str, Any], np.ndarray]]:
+    """The params there are among the rows, each with the places of its rows. What is missing keeps the model's default."""
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for place, values in enumerate(zip(*(column.tolist() for column in settings.values()))):
+        found.setdefault(tuple(None if columns_missing(one) else one for one in values), []).append(place)
+    return [
+        (
+            {name: _CASTS[types[name]](one) for name, one in zip(settings, values) if one is not None},
+            np.array(places),
+        )
+        for values, places in found.items()
+    ]
+
+
+def _apart(
+    given: Columns,
+    groups: list[tuple[dict[str, Any], np.ndarray]],
+    ask: Callable[[Columns, dict[str, Any]], Columns],
+) -> Columns:
+    """The answers of the groups, put back into the rows' order."""
+    if len(groups) == 1:
+        return ask(given, groups[0][0])
+    answers = [
+        ask({name: array[places] for name, array in given.items()}, params) for params, places in groups
+    ]
+    order = np.argsort(np.concatenate([places for _, places in groups]))
+    return {name: np.concatenate([answer[name] for answer in answers])[order] for name in answers[0]}
+
+
+_CASTS: dict[str, Callable[[Any], Any]] = {
+    "integer": int, "long": int, "float": float, "double": float, "boolean": bool, "string": str,
+}  # fmt: skip
 
 
 def _optional_whole(model: Any) -> dict[str, Any]:

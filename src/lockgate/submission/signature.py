@@ -137,7 +137,7 @@ def _with_data(
             for frame in frames.values()
         )
         return (msgspec.structs.replace(declared[0], nullable=declared[0].nullable or missing),)
-    absent = [field.name for field in declared if field.name not in train.columns]
+    absent = [field.name for field in declared if field.required and field.name not in train.columns]
     if absent:
         raise InvalidInput(
             "the data lack columns of the model's signature",
@@ -146,9 +146,11 @@ def _with_data(
         )
     seen = {
         field.name: field
-        for field in _seen_everywhere(infer_fields(train, [f.name for f in declared]), frames)
+        for field in _seen_everywhere(
+            infer_fields(train, [f.name for f in declared if f.name in train.columns]), frames
+        )
     }
-    return tuple(_joined(field, seen[field.name]) for field in declared)
+    return tuple(_joined(field, seen[field.name]) if field.name in seen else field for field in declared)
 
 
 def _joined(declared: Field, seen: Field) -> Field:
