@@ -1,7 +1,8 @@
 """Callers at a given pace: one event loop, kept-alive connections, every answer noted by the number of its request.
 
 Open loop: requests fall due by the clock, whether or not earlier ones were answered, and wait for a free connection; the
-time of an answer counts from the moment when its request fell due. Without a pace (closed loop) every connection asks again
+time of an answer counts from the moment when its request fell due. One that waited for `BEHIND_S` is given up and counted:
+then this machine has no time to call at that pace. Without a pace (closed loop) every connection asks again
 as soon as it was answered.
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 
 TICK_S = 0.001
 HEAD_END = b"\r\n\r\n"
+BEHIND_S = 1.0
 PATIENCE_S = 30.0  # for the last answers
 AGAIN_S = 0.05  # after a connection was refused
 BINS = np.geomspace(0.05, 60_000, 400)  # milliseconds; neighbours are 3.6 % apart
@@ -29,6 +31,7 @@ class Tally:
 
     statuses: Counter[int] = field(default_factory=Counter)
     gaps: int = 0  # answers that say that they are not on record
+    given_up: int = 0  # requests that never left, because no connection was free for them
     broken: int = 0  # connections that ended in the middle of a request
     answered: bytearray = field(default_factory=bytearray)
     late_ms: np.ndarray = field(default_factory=lambda: np.zeros(len(BINS) + 1, dtype=np.int64))
@@ -108,6 +111,9 @@ class Load:
             while rate is not None and made < (now - start) * rate:
                 self.due.append(start + made / rate)
                 made += 1
+            while self.due and self.due[0] < now - BEHIND_S:
+                self.due.popleft()
+                self.tally.given_up += 1
             while self.due and self.free:
                 self.free.pop().send(self.due.popleft())
             await asyncio.sleep(TICK_S)

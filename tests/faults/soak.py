@@ -127,7 +127,7 @@ def run(folder: Path, seconds: float, share: float, connections: int = 32) -> di
         **{name: round(value, 3) for name, value in capacity.items()},
         "asked": load.number, "answered": tally.good, "per_s": round(tally.good / lasted_s, 1),
         "errors": load.number - tally.good, "statuses": dict(tally.statuses), "broken": tally.broken,
-        "gaps": tally.gaps, "words": tally.words,
+        "gaps": tally.gaps, "given_up": tally.given_up, "words": tally.words,
         **{f"p{q}_ms": round(tally.quantile_ms(q / 100), 2) for q in (50, 99, 99.9)},
         **found, "most_hot_segments": watch.most_hot, "exit_status": status, "processes": watch.figures(),
     }  # fmt: skip
