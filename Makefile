@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 SYSTEM := $(VENV)/.system
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-frameworks lint check bench bench-release pins clean
+.PHONY: help setup demo test test-faults test-frameworks lint check bench bench-release bench-checks pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ bench: $(READY) ## the gateway beside its peers
 
 bench-release: $(READY) ## false rollbacks and delays beside fixed thresholds and repeated tests
 	$(BIN)/python -m benchmarks.release.bench
+
+bench-checks: $(READY) ## the checks beside their peers: time, false alarms, what is found
+	$(BIN)/python -m benchmarks.checks.bench
 
 pins: $(READY) ## resolve the hashed requirement files again
 	scripts/pins

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -13,6 +14,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from lockgate.cli.main import main
+from lockgate.config import Home
+from lockgate.wiring.history import history_of
+from lockgate.wiring.house import open_house
 
 RULES = """
 models:
@@ -143,3 +147,22 @@ def test_a_written_finding_blocks_and_stays(project, capsys):
     lines = said(capsys, "compare", "churn/1", "churn/1", "--all")
     assert "few rows above 80" not in lines
     assert "Ages" in lines
+
+
+def test_labelled_predictions_are_the_history(project, capsys):
+    """What was scored and what came of it stand side by side, classes as text, for a back-test; before, there is none."""
+    submit(capsys)
+    with closing(open_house(Home(project / "home"))) as house:
+        assert history_of(house, "churn") is None
+    rows = table(50, 2).with_columns(customer=pl.int_range(50).cast(pl.String))
+    rows.drop("churned").write_parquet("rows.parquet")
+    rows.select("age", "churned").unique("age").write_csv("labels.csv")
+    said(capsys, "score", "churn/1", "rows.parquet", "--output", "scored.parquet")
+    said(capsys, "labels", "import", "churn", "labels.csv", "--label", "churned", "--on", "in.age")
+    with closing(open_house(Home(project / "home"))) as house:
+        found = history_of(house, "churn")
+    assert found is not None
+    assert {"age", "tenure", "at_us", "version", "decision", "score", "label"} <= set(found.columns)
+    assert found.height == 50
+    assert set(found["label"]) <= {"0", "1"}
+    assert ((found["score"] > 0.5).cast(pl.Int64).cast(pl.String) == found["decision"]).all()

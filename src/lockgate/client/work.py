@@ -30,7 +30,7 @@ def validate(
 def plan(version: str, suite: str | None = None, *, home: str | Path | None = None) -> list[dict[str, Any]]:
     """What validating would run, what it could not, and which file, column or setting would make it possible."""
     with connected(home) as lockgate:
-        plans: list[dict[str, Any]] = lockgate.get(f"{version_path(version)}/plan", suite=suite)
+        plans: list[dict[str, Any]] = lockgate.get(f"{version_path(version)}/checks", suite=suite)
     return plans
 
 

@@ -17,6 +17,7 @@ from lockgate.governance.permissions import Permission
 from lockgate.governance.policy import PolicyVersion, current_policy
 from lockgate.registry.store import Version, get_model
 from lockgate.wiring.checking import Bars, Before, Models, Tell, before, earlier
+from lockgate.wiring.history import history_of
 from lockgate.wiring.house import House
 from lockgate.wiring.own_findings import require_independent
 from lockgate.wiring.settings import hold_standing
@@ -65,7 +66,7 @@ def _run(
         evidence = gather(
             models.served(version), frames, settings, progress=tell,
             live=models.served(others.live) if others.live else None, live_name=others.live.name if others.live else None,
-            previous=earlier(house, models, others.previous),
+            previous=earlier(house, models, others.previous), history=history_of(house, version.model),
         )  # fmt: skip
         result = validate(
             evidence, checks, LocalProcesses(folder=house.home.run), broker=models.broker(settings, frames),
@@ -96,7 +97,7 @@ def plan_version(house: House, person: Person, version: Version, suite: str | No
         others = before(tx, version)
     return plan(
         version.manifest, load_frames(house.blobs, version.manifest.data), settings, suite or str(settings.tier),
-        live=others.live is not None, previous=others.previous is not None,
+        live=others.live is not None, previous=others.previous is not None, history=history_of(house, version.model, most=1),
     )  # fmt: skip
 
 

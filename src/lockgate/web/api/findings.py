@@ -65,7 +65,7 @@ class NewFinding(BaseModel):
     at_most: float | None = None
 
 
-@router.get(f"{PATH}/plan", responses=says(Planned, many=True))
+@router.get(f"{PATH}/checks", responses=says(Planned, many=True))
 def planned(model: str, version: str, house: InHouse, me: Asking, suite: str | None = None) -> Response:
     """What validating would run, what it could not, and which file, column or setting would make it possible."""
     with house.db.read() as tx:
