@@ -45,9 +45,9 @@ def instances(rows: Rows) -> Any:
     return {"instances": rows}
 
 
-def mlflow_inputs(rows: Rows) -> Any:
-    """MLflow's scoring protocol."""
-    return {"inputs": rows}
+def dataframe_split(rows: Rows) -> Any:
+    """MLflow's scoring protocol, in the form that its documentation gives first for tables."""
+    return {"dataframe_split": {"columns": list(range(len(rows[0]))), "data": rows}}
 
 
 FASTAPI = Peer(
@@ -65,7 +65,9 @@ BARE = Peer(
     infer_request("rows"),
     graph=True,
 )
-MLFLOW = Peer("mlflow models serve", (MODEL, "mlflow==3.17.2"), "mlflow_serve", "/invocations", mlflow_inputs)
+MLFLOW = Peer(
+    "mlflow models serve", (MODEL, "mlflow==3.17.2"), "mlflow_serve", "/invocations", dataframe_split
+)
 PEERS = {
     "bare": BARE,
     "fastapi": FASTAPI,

@@ -24,8 +24,8 @@ class Scores(litserve.LitAPI):
         """Load the model in the worker."""
         self.model = joblib.load(self._path)
 
-    def decode_request(self, request: dict[str, Any], **_: Any) -> np.ndarray:
-        """Rows of thirty numbers."""
+    def decode_request(self, request, **_: Any) -> np.ndarray:  # type: ignore[no-untyped-def]
+        """Rows of thirty numbers. (LitServe would read a type of `request` as FastAPI does.)"""
         return np.array(request["rows"], dtype=np.float32)
 
     def predict(self, x: np.ndarray, **_: Any) -> np.ndarray:

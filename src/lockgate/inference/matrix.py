@@ -48,7 +48,8 @@ class Matrix:
 
     def answer(self, parts: list[np.ndarray]) -> Columns:
         """Answer the rows of several requests, each `[width, rows]`. Raises PredictionFailed."""
-        rows = sum([part.shape[1] for part in parts])
+        first = parts[0]
+        rows = first.shape[1] if len(parts) == 1 else sum([part.shape[1] for part in parts])
         try:
             if rows > self._most:
                 table = np.ascontiguousarray(np.concatenate(parts, axis=1).T, dtype=self.dtype)
@@ -56,7 +57,10 @@ class Matrix:
                 pairs = zip(self._outputs, answers, strict=True)
                 return {name: array.reshape(rows, *shape) for (name, _, shape), array in pairs}
             bound = self._bound.get(rows) or self._bind(rows)
-            np.concatenate(parts, axis=1, out=bound.columns)
+            if len(parts) == 1:
+                bound.columns[...] = first
+            else:
+                np.concatenate(parts, axis=1, out=bound.columns)
             self._session.run_with_iobinding(bound.binding)
         except Exception as error:  # onnxruntime's own classes derive from Exception alone
             raise PredictionFailed("the model raised", got=first_line(error)) from error
