@@ -19,11 +19,12 @@ from pathlib import Path
 
 import msgspec
 from benchmarks.gateway.catalogue import PEERS
-from benchmarks.gateway.environments import serving_python
+from benchmarks.gateway.environments import CannotBuild, serving_python
 from benchmarks.gateway.figures import Figure, by_processor, by_rate, table
 from benchmarks.gateway.load import NoLoad, require_wrk
 from benchmarks.gateway.parts import PARTS
 from benchmarks.gateway.stage import Stage
+from benchmarks.gateway.subjects import NoStart
 
 MEASURES = {"rate": by_rate, "processor": by_processor}
 
@@ -43,7 +44,10 @@ def main() -> int:
         stage = Stage(Path(name), args.rounds, args.seconds, MEASURES[args.by], serving)
         for part in args.only or PARTS:
             print(f"{part} ... ({time.monotonic() - begun:.0f} s)", file=sys.stderr, flush=True)
-            figures += PARTS[part](stage, args.peers or list(PEERS))
+            try:
+                figures += PARTS[part](stage, args.peers or list(PEERS))
+            except (CannotBuild, NoStart, NoLoad) as error:
+                figures.append(Figure(f"{part}: all its rows", None, 1, note=f"({error})"))
     print(table(stage.found))
     print(
         f"\nratios by {args.by}; load average {os.getloadavg()[0]:.1f}; {time.monotonic() - begun:.0f} s in all"

@@ -14,15 +14,20 @@ from lockgate.config import Home
 from lockgate.registry.example import Example, encode_example
 from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Task
 from lockgate.registry.package import blob_name, seal
-from lockgate.registry.signature import DataType, Field, Signature
+from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
 from lockgate.traffic import Arm, PlanShelf, Role, Route
 
 KEY, MODEL = "benchmark", "bench"
 CANARY_SHARE = 0.1
 NAMES = [f"f{number}" for number in range(FEATURES)]
-OUTPUTS = (
+# what the graph calls its outputs, and what a runner calls those of a scikit-learn model
+GRAPH_OUTPUTS = (
     Field(name="label", datatype=DataType.INT64),
     Field(name="probabilities", datatype=DataType.FP32, shape=(2,)),
+)
+PYTHON_OUTPUTS = (
+    Field(name="prediction", datatype=DataType.INT64),
+    Field(name="probability", datatype=DataType.FP64, shape=(2,)),
 )
 
 
@@ -63,20 +68,21 @@ def _sealed(home: Home, model: Model, *, compiled: bool) -> str:
     (staging / path).parent.mkdir(parents=True)
     shutil.copyfile(model.graph if compiled else model.path, staging / path)
     rows, estimator = model.rows, model.estimator
+    label, chance = outputs = GRAPH_OUTPUTS if compiled else PYTHON_OUTPUTS
     golden = {
-        "label": estimator.predict(rows).astype(np.int64),
-        "probabilities": estimator.predict_proba(rows).astype(np.float32),
+        label.name: estimator.predict(rows).astype(np.int64),
+        chance.name: estimator.predict_proba(rows).astype(NUMPY_TYPES[chance.datatype]),
     }
     inputs = {name: rows[:, place].copy() for place, name in enumerate(NAMES)}
     (staging / "example.json").write_bytes(encode_example(Example(inputs, golden)))
     signature = Signature(
-        inputs=tuple(Field(name=name, datatype=DataType.FP32) for name in NAMES), outputs=OUTPUTS
+        inputs=tuple(Field(name=name, datatype=DataType.FP32) for name in NAMES), outputs=outputs
     )
     manifest = Manifest(
         framework=Framework.ONNX if compiled else Framework.SKLEARN,
         task=Task.CLASSIFICATION,
         signature=signature,
-        answer=Answer(prediction="label", probability="probabilities", classes=(0, 1), positive=1),
+        answer=Answer(prediction=label.name, probability=chance.name, classes=(0, 1), positive=1),
         model_path=path,
         compiled=Compiled(),
         python="3.11",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 import urllib.error
@@ -52,8 +53,8 @@ def tree(root: int) -> list[int]:
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            fields = _stat(int(entry.name))
+            if fields:
                 parents.setdefault(int(fields[1]), []).append(int(entry.name))
     found, places = [root], [root]
     while places:
@@ -86,7 +87,7 @@ def running(
         while not _answers(url, asked):
             if process.poll() is not None or time.monotonic() - begun > START_S:
                 last = " ".join(words.read_text(errors="replace").split())[-300:]
-                raise NoStart(f"{name} gave no answer ({last})")
+                raise NoStart(f"{name} gave no answer (status {process.poll()}; {last})")
             time.sleep(0.005)
         yield Subject(name, url, process.pid, time.monotonic() - begun)
     finally:
@@ -103,20 +104,34 @@ def _answers(url: str, asked: Asked) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a server with all that it started: some leave children behind."""
-    everything = tree(process.pid)
+    """End a server with all that it started: some leave children behind.
+
+    A process is known by its number and the time of its start: the number alone may be another's by then.
+    """
+    everything = {pid: _begun(pid) for pid in tree(process.pid)}
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_S)
-    for pid in everything:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, 9)
+    for pid, begun in everything.items():
+        if begun is not None and _begun(pid) == begun:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     process.wait()
 
 
-def _cpu_s(pid: int) -> float:
+def _stat(pid: int) -> list[str]:
+    """What the kernel says of a process after its name; nothing when it is gone."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+        return []
+
+
+def _begun(pid: int) -> str | None:
+    fields = _stat(pid)
+    return fields[19] if fields else None
+
+
+def _cpu_s(pid: int) -> float:
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / _TICKS if fields else 0.0
