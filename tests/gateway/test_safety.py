@@ -32,7 +32,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     world_type = request.getfixturevalue("world_type")
     home = Home(tmp_path_factory.mktemp("gate") / "home").prepare()
     (home.root / "config.yaml").write_text(
-        "gateway: {idle_s: 2, write_timeout_s: 2, body_timeout_s: 1, max_body_mb: 8}\n"
+        "gateway: {idle_s: 2, write_timeout_s: 2, body_timeout_s: 1, max_body_mb: 8, max_bodies_mb: 20}\n"
     )
     made = world_type(home, Blobs(str(home.blobs)))
     made.access.publish(Access(callers={key_hash(name): caller for name, caller in CALLERS.items()}))
@@ -208,6 +208,73 @@ def test_headers_have_an_end(gate: Any, raw: bytes) -> None:
     """Too long or too many: refused by the server below, or the connection is ended; never 200."""
     found = talk(gate, b"GET /v2 HTTP/1.1\r\nhost: x\r\n" + raw + b"\r\n\r\n", limit_s=5.0)
     assert b"200 OK" not in found
+
+
+def test_bodies_that_fill_the_room_are_refused_before_they_are_read(gate: Any) -> None:
+    """While one large body comes in, a second of the same model is too much; the other model answers, and later both do."""
+    large = b"[" + b"1," * 3_500_000 + b"1]"
+    with socket.create_connection(("127.0.0.1", gate.port)) as first:
+        first.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(large))
+        gate.wait_for(lambda: held_bytes(gate) >= len(large))
+        headers = {"authorization": "Bearer app"}
+        refused = httpx.post(gate.url + INFER, content=large, headers=headers, timeout=20)
+        assert (refused.status_code, refused.headers["x-lockgate-limit"]) == (429, "memory")
+        assert call(gate, "other", "/v2/models/fraud/infer").status_code == 200
+        assert call(gate, "app").status_code == 200
+    gate.wait_for(lambda: held_bytes(gate) == 0)
+    assert httpx.post(gate.url + INFER, content=large, headers=headers, timeout=20).status_code == 400
+
+
+def held_bytes(gate: Any) -> float:
+    """How many bytes of bodies are being answered, as the metrics tell."""
+    lines = ask(gate, "/metrics", None).text.splitlines()
+    return float(next(line.split()[-1] for line in lines if line.startswith("lockgate_bodies_bytes{")))
+
+
+def test_hundreds_of_idle_connections_hold_up_nobody(gate: Any) -> None:
+    """Five hundred that say nothing: others are answered meanwhile, and they are gone after `idle_s`."""
+    idle = [socket.create_connection(("127.0.0.1", gate.port)) for _ in range(500)]
+    assert all(call(gate, "app").status_code == 200 for _ in range(20))
+    pid = gate.workers[0].process.pid
+    gate.wait_for(lambda: not held_open(pid, {c.getsockname()[1] for c in idle}), 60.0)
+    for connection in idle:
+        connection.close()
+
+
+RAISES = """
+class SecretlyNamed(Exception):
+    pass
+
+def predict(columns):
+    raise SecretlyNamed(f"in {__file__}")
+"""
+
+
+def test_errors_give_nothing_away(world: Any) -> None:
+    """A model that raises, a package that is not there, an address that is not: no path, no class, no other model."""
+    world.route_of("hidden", world.package())
+    world.route_of("raising", world.package(code=RAISES))
+    world.route_of("missing", "sha256:" + "0" * 64)
+    world.worker()
+    world.allow("raising", "missing")
+    found = []
+    with world.client() as client:
+        world.wait_for(lambda: client.get("/v2/models/raising/ready").status_code == 200, 60)
+        for path in ("raising/infer", "missing/infer", "hidden/infer", "raising/versions/7/infer"):
+            found.append(client.post(f"/v2/models/{path}", json=world.infer([1, 2, 3])))
+        found += [
+            client.get("/v2/models/missing"),
+            client.get("/" + "x" * 5_000),
+            client.get("/v2/models/hidden"),
+        ]
+        found.append(client.post("/invocations", json={"instances": [[1, 2, 3]]}))
+    assert [response.status_code for response in found] == [500, 503, 403, 404, 503, 404, 403, 400]
+    for response in found:
+        body = response.text.replace("/v2/models/", "").replace("/invocations", "")
+        assert len(body) < 700
+        for secret in (str(world.home.root), "SecretlyNamed", "Traceback", ".py", "sha256", "blobs/"):
+            assert secret not in body, body
+    assert all("hidden" not in r.text for r in found if "hidden" not in str(r.request.url))
 
 
 def closed_after(connection: socket.socket, limit_s: float) -> float:
