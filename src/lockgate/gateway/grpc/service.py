@@ -51,7 +51,7 @@ class Scope:
     """What is known of a call before it is answered, as the server of the HTTP side tells it."""
 
     headers: Headers
-    method: str = "gRPC"
+    method: str = "POST"  # which every gRPC call is
 
 
 class Service:
