@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import threading
 from importlib import metadata
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 
 from lockgate.config import EnvironmentConfig, Home
 from lockgate.errors import InvalidInput, Unavailable
-from lockgate.inference.environment import built, environment_digest, interpreter_for, running_fits
+from lockgate.inference.environment import interpreter_for, running_fits
 from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Task
 from lockgate.registry.signature import Signature
 
@@ -49,28 +47,3 @@ def test_no_pins_is_an_error(home: Home) -> None:
     """Without pins nothing is built, and the error says how to name an interpreter."""
     with pytest.raises(Unavailable, match=r"config\.yaml"):
         interpreter_for(manifest(), home, EnvironmentConfig())
-
-
-def test_built_once_by_two_builders(home: Home) -> None:
-    """Two builders at once give one environment with exactly the pins, and nothing half-built beside it."""
-    found: list[Path] = []
-    threads = [threading.Thread(target=lambda: found.append(built((SMALL,), HERE, home))) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 2
-    assert found[0] == found[1]
-    listing = subprocess.run([found[0], "-c", "import importlib.metadata as m; print([d.name for d in m.distributions()])"],
-                             capture_output=True, text=True, check=True)  # fmt: skip
-    assert listing.stdout.strip() == "['threadpoolctl']"
-    folder = home.cache / "environments"
-    assert {path.name for path in folder.iterdir()} == {
-        environment_digest((SMALL,), HERE), environment_digest((SMALL,), HERE) + ".lock"}  # fmt: skip
-
-
-def test_what_uv_cannot_get_is_named(home: Home) -> None:
-    """A version that does not exist: the error names the package and what to do, and leaves nothing behind."""
-    with pytest.raises(Unavailable, match=r"threadpoolctl.*name an interpreter"):
-        built(("threadpoolctl==0.0.0.1",), HERE, home)
-    assert [path.suffix for path in (home.cache / "environments").iterdir()] == [".lock"]

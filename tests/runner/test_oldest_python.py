@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lockgate.config import Home
-from lockgate.inference.environment import built
+from lockgate.inference.environment_build import built
 from lockgate.inference.runner_order import Order
 from lockgate.inference.runner_process import RunnerProcess
 from lockgate.runner import columns, wire

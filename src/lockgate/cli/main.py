@@ -42,6 +42,7 @@ VERBS: dict[str, Verb] = {
     "up": Verb("up", "start console, gateway and everything behind them", START),
     "gateway": Verb("gateway", "serve here what a control plane elsewhere says", START),
     "doctor": Verb("doctor", "say what this machine can do and what it cannot", START),
+    "environments": Verb("environments", "list and remove what models run in on this machine", START, "list"),
     "schema": Verb("schema", "print the JSON Schema of lockgate.yaml for editors", START),
     "submit": Verb("submit", "turn a model file into a sealed version", BUILD),
     "validate": Verb("validate", "run the checks on a version", BUILD),

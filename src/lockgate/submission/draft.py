@@ -6,6 +6,7 @@ The model's own code runs only there, in the interpreter that its requirements a
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,7 +90,7 @@ def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progres
     progress(Stage.ENVIRONMENT, "finding an interpreter that the model runs in")
     source, settings = job.source, job.settings
     locked = job.pins or _of_mlflow(source, environment)
-    python = _interpreter(locked, source, home, environment)
+    python = _interpreter(locked, source, home, environment, lambda line: progress(Stage.ENVIRONMENT, line))
     progress(Stage.DESCRIBE, "loading it in a confined process")
     first = _first_look(job, python, environment)
     inputs = source.declared.inputs if source.declared else inputs_of(
@@ -154,7 +155,13 @@ def _remedy(said: str, job: Job) -> str:
     return "hand in the versions that made it: pip freeze > requirements.txt there, then --requirements requirements.txt"
 
 
-def _interpreter(pins: tuple[str, ...], source: Source, home: Home, environment: EnvironmentConfig) -> Path:
+def _interpreter(
+    pins: tuple[str, ...],
+    source: Source,
+    home: Home,
+    environment: EnvironmentConfig,
+    say: Callable[[str], None],
+) -> Path:
     """The interpreter for these pins; without any the configured one, else the one that runs lockgate."""
     if not pins and environment.python is None:
         return Path(sys.executable)
@@ -168,7 +175,7 @@ def _interpreter(pins: tuple[str, ...], source: Source, home: Home, environment:
         python=source.python or "",
         requirements=pins,
     )
-    return interpreter_for(wished, home, environment)
+    return interpreter_for(wished, home, environment, say=say)
 
 
 def _described(bench: Workbench, rows: Columns, declared: RunnerFile | None) -> Description:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from importlib import metadata
 
 from lockgate.errors import InvalidInput
-from lockgate.inference.environment import resolved, running_fits
+from lockgate.inference.environment import running_fits
+from lockgate.inference.environment_build import resolved
 
 _PIN = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._ -]*\])?\s*===?\s*[A-Za-z0-9.!+_-]+(\s*;[^\\]*)?"
