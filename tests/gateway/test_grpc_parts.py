@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2
 
 from lockgate.errors import InvalidInput, MissingExtra
+from lockgate.gateway.grpc.installed import require_grpc
 from lockgate.gateway.grpc.messages import MESSAGES, messages
-from lockgate.gateway.grpc.server import require_grpc
 from lockgate.gateway.grpc.tensors import CONTENTS, RAW_ONLY, read
 from lockgate.gateway.protocols.answer import Answered
 from lockgate.gateway.protocols.tensors import binary_of, from_binary

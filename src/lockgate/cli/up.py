@@ -18,7 +18,7 @@ import typer
 from lockgate.cli.show import new_app
 from lockgate.clock import SystemClock
 from lockgate.config import Home, home_from
-from lockgate.gateway.grpc.server import require_grpc
+from lockgate.gateway.grpc.installed import require_grpc
 from lockgate.gateway.port import claim_port
 from lockgate.gateway.port import free_port as any_port
 from lockgate.gateway.worker import worker_argv

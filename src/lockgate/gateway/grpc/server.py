@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.config_gateway import GatewayConfig
-from lockgate.errors import MissingExtra, Unavailable
+from lockgate.errors import Unavailable
 from lockgate.gateway.grpc.service import Service
 from lockgate.gateway.listening import stop_listening_softly
 from lockgate.late import late
@@ -21,21 +20,6 @@ else:
 GRACE_S = 30.0  # for calls that have begun when the worker stops; each has a deadline of its own besides
 PING_EVERY_MS = 10_000  # clients that keep idle connections alive may ask this often
 HEADER_BYTES = 65_536
-NEEDED = ("grpc", "google.protobuf")
-
-
-def require_grpc() -> None:
-    """Raise MissingExtra unless the libraries are installed; looks without importing them."""
-    try:
-        missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    except ModuleNotFoundError as error:  # the package above the name is not there
-        missing = [str(error.name)]
-    if missing:
-        raise MissingExtra(
-            "gateway.grpc_port is set, and gRPC is not installed",
-            got=f"no module {missing[0]}",
-            fix="pip install 'lockgate[grpc]', or take grpc_port out of config.yaml",
-        )
 
 
 class GrpcServer:
@@ -46,8 +30,7 @@ class GrpcServer:
         self._server: Any = None
 
     async def start(self) -> int:
-        """Listen; the port. Raises MissingExtra, and Unavailable when the port or the certificate cannot be used."""
-        require_grpc()
+        """Listen; the port. Raises Unavailable when the port or the certificate cannot be used."""
         config = self._config
         server = aio.server(options=options(config))
         server.add_generic_rpc_handlers((self._service,))

@@ -20,6 +20,7 @@ from lockgate.gateway.app import App, Parts, with_a_decent_id
 from lockgate.gateway.call import Call
 from lockgate.gateway.described import answers, described
 from lockgate.gateway.grpc import tensors
+from lockgate.gateway.grpc.installed import require_grpc
 from lockgate.gateway.grpc.messages import ASKED, SERVICE, messages
 from lockgate.gateway.job import Reply
 from lockgate.gateway.lookups import EXTENSIONS, NAME
@@ -55,9 +56,13 @@ class Scope:
 
 
 class Service:
-    """Answers each call with a message's bytes, or a status and a sentence. A server's generic handler, by its methods."""
+    """Answers each call with a message's bytes, or a status and a sentence. A server's generic handler, by its methods.
+
+    Raises MissingExtra when gRPC is not installed.
+    """
 
     def __init__(self, parts: Parts, app: App) -> None:
+        require_grpc()
         self._parts, self._app = parts, app
         answers_of: dict[str, Answer] = {
             "ServerLive": self._server_live,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from lockgate.gateway.protocols.tensors import (
     from_binary,
     output_type,
     require_known,
+    shaped,
     texts_of,
 )
 from lockgate.gateway.protocols.wishes import Wishes, refuse_elsewhere, wishes_of
@@ -125,8 +125,4 @@ def _from_contents(tensor: Any) -> np.ndarray:
             allowed=field,
         )
     array = texts_of(name, values) if kind == DataType.BYTES else np.array(values, dtype=_WIDE[field])
-    if not shape or min(shape) < 0 or array.size != prod(shape):
-        raise InvalidInput(
-            f"the data of input '{name[:80]}' do not fill its shape {shape}", got=f"{array.size} values"
-        )
-    return array.reshape(shape)
+    return shaped(name, array, shape)
