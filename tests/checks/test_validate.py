@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 from skl2onnx import to_onnx
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+import lockgate.checks.gather as checks_gather
 from lockgate.blobs import Blobs
 from lockgate.checks.asking import Broker, answer_rows
 from lockgate.checks.evidence import Asked, Split
 from lockgate.checks.finding import Finding, Status
-from lockgate.checks.gather import gather, load_frames
+from lockgate.checks.gather import gather, load_frames, no_inputs
 from lockgate.checks.running.pool import Here, Pool
 from lockgate.checks.suite import checks_of
 from lockgate.checks.validate import plan, validate
@@ -231,3 +233,33 @@ def test_tables_come_from_the_store(blobs: Blobs, car_loan):
     with pytest.raises(InvalidInput, match="train, validation, test"):
         load_frames(blobs, {"exam": stored.digest})
     assert infer_fields(car_loan[:10], ["repaid"])[0].datatype is DataType.FP64
+
+
+def test_a_large_table_is_sampled_and_says_so(loans_model, car_loan, monkeypatch):
+    """More rows than are judged: the same sample each time, of which the findings are, with its error in words."""
+    monkeypatch.setattr(checks_gather, "JUDGED_ROWS", 1_000)
+    frames = frames_of(car_loan, LOAN_COLUMNS)
+    one, two = (gather(loans_model, frames, SETTINGS) for _ in range(2))
+    assert one.frames[Split.TEST].height == one.answers[Split.TEST].decisions.size == 1_000
+    assert one.frames[Split.TEST].equals(two.frames[Split.TEST])
+    assert not one.frames[Split.TEST].equals(
+        gather(loans_model, frames, msgspec.structs.replace(SETTINGS, seed=1)).frames[Split.TEST]
+    )
+    found = validate(one, ("quality",), Here()).findings
+    said = next(each.headline for each in found if each.subject == "sample of test")
+    assert said == "On a sample of 1,000 of 3,000 rows: shares are exact to 2.5 %."
+    assert one.answered == {}
+    assert one.answered_truth(Split.TEST).size == 1_000
+
+
+def test_further_columns_are_no_inputs_of_a_vector(home, tmp_path, car_loan):
+    """A protected column that the model does not take is left out of "all numbers", and stays in the table for the checks."""
+    executor = sealed(home, tmp_path / "package", car_loan, LOAN_INPUTS, "repaid")
+    frames = frames_of(car_loan.with_columns(women=pl.col("loan_length") % 2), [*LOAN_COLUMNS, "women"])
+    settings = msgspec.structs.replace(SETTINGS, protected=("women",))
+    evidence = gather(executor, frames, settings)
+    executor.close()
+    assert evidence.failures == {}
+    assert evidence.inputs == tuple(LOAN_INPUTS)
+    assert "women" in evidence.frames[Split.TEST].columns
+    assert no_inputs(SETTINGS, executor.manifest, frames) == {"id", "timestamp", "repaid"}

@@ -67,7 +67,8 @@ class Facts:
 
     `inputs` are the tables' columns that the model takes; `classes` the class names in the order of the probability
     columns; `known_at` says for a column which time column tells when it was known; `group` is the column of the subject;
-    `costs`: truth -> decision -> cost. `failures` says why answers are lacking, by split, `live` or `original`.
+    `costs`: truth -> decision -> cost. `failures` says why answers are lacking, by split, `live` or `previous`; `samples` which
+    tables are samples of larger ones, in words with their error.
     """
 
     task: Task
@@ -75,6 +76,7 @@ class Facts:
     name: str = "this version"
     live_name: str | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
+    samples: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
     time: str | None = None
     key: str | None = None

@@ -149,12 +149,12 @@ def _inputs(
 
 def _smaller(base: Evidence) -> Evidence:
     """Judged tables of at most JUDGED_ROWS rows."""
-    frames = dict(base.frames)
+    frames, samples = dict(base.frames), dict(base.samples)
     for split, frame in base.frames.items():
         drawn = sampled(base, f"rows of {split}", frame.height, JUDGED_ROWS)
         if drawn.said and split is not Split.TRAIN:
-            frames[split] = frame[drawn.rows]
-    return replace(base, frames=frames)
+            frames[split], samples[split] = frame[drawn.rows], drawn.said
+    return replace(base, frames=frames, samples=samples)
 
 
 def _previous(

@@ -15,7 +15,7 @@ import polars as pl
 from lockgate.checks.asking import Broker
 from lockgate.checks.base import could_not_run
 from lockgate.checks.evidence import Answers, Evidence, Previous, Split
-from lockgate.checks.finding import Finding, block, worst_first
+from lockgate.checks.finding import Finding, Status, block, worst_first
 from lockgate.checks.gather import evidence_of
 from lockgate.checks.running.pool import Pool, Ran, Step
 from lockgate.checks.suite import Planned, checks_of, plan_suite, refuse_settings, refuse_suites
@@ -80,7 +80,7 @@ def validate(
     """
     refuse_settings(evidence.settings)
     ran = pool.run(evidence, checks, broker, watch or _silent)
-    findings = [finding for each in ran for finding in each.findings] + _unanswered(evidence)
+    findings = [finding for each in ran for finding in each.findings] + _remarks(evidence)
     return Result(worst_first(block(findings, required)), ran, evidence.seed)
 
 
@@ -90,14 +90,19 @@ def refuse_wrong(settings: ModelConfig) -> None:
     refuse_suites(settings.suites)
 
 
-def _unanswered(evidence: Evidence) -> list[Finding]:
-    if "live" not in evidence.failures:
-        return []
-    return [could_not_run(
-        "prediction_shift", f"against {evidence.live_name or 'live'}",
-        f"The live version did not answer these rows: {evidence.failures['live']}.",
-        "Give a test table that holds the columns of both versions.",
-    )]  # fmt: skip
+def _remarks(evidence: Evidence) -> list[Finding]:
+    """What is true of all checks: who did not answer, and which tables are samples."""
+    found = [
+        Finding(check="quality", subject=f"sample of {split}", status=Status.PASS, headline=said)
+        for split, said in evidence.samples.items()
+    ]
+    if "live" in evidence.failures:
+        found.append(could_not_run(
+            "prediction_shift", f"against {evidence.live_name or 'live'}",
+            f"The live version did not answer these rows: {evidence.failures['live']}.",
+            "Give a test table that holds the columns of both versions.",
+        ))  # fmt: skip
+    return found
 
 
 def _silent(_step: Step) -> None:
