@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.access import Caller
+from lockgate.gateway.drain import LONGEST_S, SHORTEST_S, Drain
 from lockgate.gateway.limits import KeyLimits, Limit, Words
 from lockgate.gateway.memory import BodyMemory
 from lockgate.gateway.refusals import Limited, refusal
@@ -147,3 +148,18 @@ def test_bodies_fill_a_bounded_room() -> None:
     alone.take("only", 500)
     with pytest.raises(Limited):
         alone.take("only", 1)
+
+
+def test_who_is_turned_away_hears_when_the_queue_will_be_through() -> None:
+    """Waiting requests over the pace of the last second; bounded, and the longest when nothing moves."""
+    drain = Drain()
+    assert drain.wait_s(10, 100.0) == LONGEST_S
+    for tenth in range(25):
+        drain.left(20, 100.0 + tenth / 10)  # 200 a second
+    assert drain.wait_s(400, 102.4) == pytest.approx(2.0, rel=0.1)
+    assert drain.wait_s(1, 102.4) == SHORTEST_S
+    assert drain.wait_s(1_000_000, 102.4) == LONGEST_S
+    drain.left(5, 500.0)  # a long rest says nothing of the pace under load
+    assert drain.wait_s(10, 500.1) == LONGEST_S
+    drain.left(5, 500.4)
+    assert drain.wait_s(10, 500.5) == pytest.approx(0.5, rel=0.01)
