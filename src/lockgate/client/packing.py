@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import sysconfig
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from lockgate.client.notebook import MODULE, lives_in_main, source_module
 from lockgate.errors import InvalidInput
 
 IGNORED = ("__pycache__", ".git", ".ipynb_checkpoints", ".venv")
-_FIX = "hand in a fitted estimator, a function, or the path of a model file or folder"
+_FIX = "hand in a fitted estimator, a PyTorch module, a function, or the path of a model file or folder"
 
 
 @dataclass
@@ -90,6 +91,8 @@ def _parcel(model: Any) -> Parcel:
         return _from_code(model)
     if hasattr(model, "SerializeToString") and hasattr(model, "graph"):
         return Parcel("model.onnx", model.SerializeToString())
+    if any(base.__module__ == "torch.nn.modules.module" for base in type(model).__mro__):
+        return _from_torch(model)
     if isinstance(model, ModuleType) or not (hasattr(model, "predict") or callable(model)):
         raise InvalidInput("this is no model", got=type(model).__name__, fix=_FIX)
     return _from_object(model)
@@ -115,6 +118,41 @@ def _from_code(thing: Any) -> Parcel:
             f"'{thing.__qualname__}' cannot be imported by name", fix="define it with def at the top level"
         )
     return Parcel(code=_local_code({thing.__module__}), entry=f"{thing.__module__}:{thing.__qualname__}")
+
+
+def _from_torch(module: Any) -> Parcel:
+    """A PyTorch module: its weights with its class's source where the class makes itself without arguments, else TorchScript."""
+    import torch  # noqa: PLC0415 - only who hands in a module has it
+
+    body, kind = io.BytesIO(), type(module)
+    scripted = isinstance(module, torch.jit.ScriptModule)
+    code = {} if scripted or lives_in_main(kind) else _local_code({kind.__module__})
+    if not scripted and (code or lives_in_main(kind)) and _makes_itself(module):
+        torch.save(module.state_dict(), body)
+        if lives_in_main(kind):
+            code = {f"{MODULE}.py": source_module([kind]).encode()}
+        owner = MODULE if lives_in_main(kind) else kind.__module__
+        return Parcel("model.pt", body.getvalue(), code, entry=f"{owner}:{kind.__qualname__}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.jit.save(module if scripted else torch.jit.script(module.eval()), body)
+    except (RuntimeError, TypeError, OSError) as error:  # torch's own errors derive from RuntimeError
+        raise InvalidInput(
+            f"{kind.__name__} cannot be made without arguments, and torch.jit.script refuses it",
+            got=str(error).strip().splitlines()[0][:200],
+            fix="give its constructor defaults that fit the weights, or hand in torch.jit.trace(model, rows)",
+        ) from error
+    return Parcel("model.pt", body.getvalue())
+
+
+def _makes_itself(module: Any) -> bool:
+    """Whether `Class()` takes this module's weights."""
+    try:
+        type(module)().load_state_dict(module.state_dict())
+    except Exception:  # noqa: BLE001 - whatever a constructor raises, the answer is no
+        return False
+    return True
 
 
 def _from_object(model: Any) -> Parcel:

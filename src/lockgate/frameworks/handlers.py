@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lockgate.frameworks import command, lightgbm, mlflow, onnx, python, sklearn, xgboost
+from lockgate.frameworks import catboost, command, lightgbm, mlflow, onnx, python, sklearn, torch, xgboost
 from lockgate.frameworks.base import Handler
 from lockgate.registry.manifest import Framework
 
 HANDLERS: dict[Framework, Handler] = {
     module.HANDLER.framework: module.HANDLER
-    for module in (sklearn, xgboost, lightgbm, onnx, python, mlflow, command)
+    for module in (sklearn, xgboost, lightgbm, catboost, torch, onnx, python, mlflow, command)
 }
 
 

@@ -31,6 +31,8 @@ class Framework(StrEnum):
     SKLEARN = "sklearn"
     XGBOOST = "xgboost"
     LIGHTGBM = "lightgbm"
+    CATBOOST = "catboost"
+    TORCH = "torch"
     ONNX = "onnx"
     PYTHON = "python"  # a callable with its module
     MLFLOW = "mlflow"  # an MLmodel folder whose flavor lockgate does not read itself

@@ -42,7 +42,7 @@ class Refusal:
 class ScanReport:
     """What a file asks for. `globals` is everything, `trusted` and `shipped` the parts that needed those exceptions.
 
-    `joblib`: the file must be loaded by joblib (raw arrays or compression), else by pickle.
+    `joblib`: the file must be loaded by joblib (raw arrays or compression), else by pickle. `script`: it is TorchScript.
     """
 
     globals: tuple[str, ...]
@@ -50,6 +50,7 @@ class ScanReport:
     trusted: tuple[str, ...] = ()
     shipped: tuple[str, ...] = ()
     joblib: bool = False
+    script: bool = False
 
     def require_safe(self, model: str | None = None) -> ScanReport:
         """This report. Raises Unsafe that names each refused name, where it stands and what can be done."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Protocol
 
-from . import booster_lightgbm, booster_xgboost, estimator, flavor, function, graph
+from . import (
+    booster_catboost,
+    booster_lightgbm,
+    booster_xgboost,
+    estimator,
+    flavor,
+    function,
+    graph,
+    torch_module,
+)
 from .columns import Columns
 
 
@@ -48,6 +57,8 @@ LOADERS: dict[str, Loader] = {
     "sklearn": estimator.load,
     "xgboost": estimator.load,
     "lightgbm": estimator.load,
+    "catboost": booster_catboost.load,
+    "torch": torch_module.load,
     "onnx": graph.load,
     "python": function.load,
     "mlflow": flavor.load,

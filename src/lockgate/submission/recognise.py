@@ -14,12 +14,13 @@ from lockgate.registry.manifest import Framework
 from lockgate.registry.mlmodel import MLMODEL_NAME
 from lockgate.registry.runnerfile import RUNNER_FILE
 from lockgate.registry.skopsfile import SCHEMA_NAME
+from lockgate.registry.torchfile import is_torch
 
 HEAD_BYTES = 4096
 ACCEPTED = (
-    "scikit-learn, XGBoost or LightGBM as pickle, joblib or skops; XGBoost JSON or UBJ; LightGBM text; ONNX; an MLflow "
-    "folder (also as zip or tar); a Python callable (--entry module:function --code FILE); a folder in any language with a "
-    "lockgate-runner.yaml"
+    "scikit-learn, XGBoost or LightGBM as pickle, joblib or skops; XGBoost JSON or UBJ; LightGBM text; CatBoost cbm; PyTorch "
+    "(TorchScript, or weights with their class); ONNX; an MLflow folder (also as zip or tar); a Python callable "
+    "(--entry module:function --code FILE); a folder in any language with a lockgate-runner.yaml"
 )
 
 
@@ -28,7 +29,8 @@ class Kind(StrEnum):
 
     PICKLE = "pickle"  # joblib too
     SKOPS = "skops"
-    BOOSTER = "booster"  # XGBoost's and LightGBM's own files
+    BOOSTER = "booster"  # XGBoost's, LightGBM's and CatBoost's own files
+    TORCH = "torch"  # a TorchScript archive, or weights
     ONNX = "onnx"
     MLMODEL = "mlmodel"
     COMMAND = "command"  # any language, with a runner file
@@ -82,6 +84,10 @@ OTHERS: tuple[tuple[bytes, str, str], ...] = (
 def _own_format(framework: Framework, head: bytes) -> Recognised:
     if framework is Framework.ONNX:
         return Recognised(Kind.ONNX, framework, ".onnx")
+    if framework is Framework.TORCH:
+        return Recognised(Kind.TORCH, framework, ".safetensors")
+    if framework is Framework.CATBOOST:
+        return Recognised(Kind.BOOSTER, framework, ".cbm")
     text = ".txt" if framework is Framework.LIGHTGBM else ".json"
     return Recognised(Kind.BOOSTER, framework, ".ubj" if head.startswith(b"{L") else text)
 
@@ -112,10 +118,8 @@ def _zip(path: Path) -> Recognised:
         ) from error
     if SCHEMA_NAME in names:
         return Recognised(Kind.SKOPS, None, ".skops")
-    if any(name.endswith("data.pkl") for name in names):
-        raise InvalidInput(
-            f"{path.name} is a PyTorch file", fix="export it with torch.onnx.export and submit the .onnx"
-        )
+    if is_torch(list(names)):
+        return Recognised(Kind.TORCH, Framework.TORCH, ".pt")
     if "config.json" in names and any(name.endswith(".h5") for name in names):
         raise InvalidInput(
             f"{path.name} is a Keras file", fix="export it to ONNX (model.export(..., format='onnx'))"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from lockgate.errors import InvalidInput, NotFound
-from lockgate.frameworks.handlers import by_globals
+from lockgate.frameworks.handlers import by_globals, by_head
 from lockgate.frameworks.python import module_of
 from lockgate.registry.bounded import compression_of
 from lockgate.registry.manifest import Framework
@@ -20,6 +21,7 @@ from lockgate.registry.runnerfile import RunnerFile, read_runner_file
 from lockgate.registry.scan import ScanReport, scan_file
 from lockgate.registry.signature import Field
 from lockgate.registry.skopsfile import scan_skops
+from lockgate.registry.torchfile import is_torch, scan_torch
 from lockgate.submission.mlexample import example_of
 from lockgate.submission.parts import Part
 from lockgate.submission.receive import receive_code
@@ -97,6 +99,8 @@ def _single(given: Path, draft: Path, found: Recognised, exceptions: Exceptions)
 
 def _scanned(given: Path, found: Recognised, exceptions: Exceptions) -> Source:
     """Framework and file name of a model that was scanned; boosters' own files hold no names."""
+    if found.kind is Kind.TORCH:
+        return _torch(given, found)
     if found.kind is Kind.BOOSTER and found.framework is not None:
         return Source(found.framework, f"model{found.ending}")
     scan = scan_skops if found.kind is Kind.SKOPS else scan_file
@@ -104,6 +108,22 @@ def _scanned(given: Path, found: Recognised, exceptions: Exceptions) -> Source:
     report.require_safe(exceptions.model)
     ending = found.ending or (".joblib" if report.joblib else ".pkl")
     return Source(_framework(given.name, report), f"model{ending}", trusted=report.trusted)
+
+
+def _torch(given: Path, found: Recognised) -> Source:
+    """A TorchScript archive. Raises Unsafe for refused names, InvalidInput for weights without their class."""
+    weights = found.ending == ".safetensors"
+    if not weights:
+        report = scan_torch(given)
+        report.require_safe()
+        weights = not report.script
+    if weights:
+        raise InvalidInput(
+            f"{given.name} holds weights alone",
+            fix="name the class that they belong to: --code net.py --entry net:Net, made without arguments; "
+            "or save torch.jit.script(model)",
+        )
+    return Source(Framework.TORCH, f"model{found.ending}")
 
 
 def _framework(name: str, report: ScanReport) -> Framework:
@@ -179,8 +199,28 @@ def _callable(given: Path | None, draft: Path, entry: str, shipped: Collection[s
         )
     if given is None:
         return Source(Framework.PYTHON, CODE_FOLDER, entry=entry)
+    if _is_weights(given):
+        path = f"{MODEL_FOLDER}/{given.name}"  # a callable that is no module opens it by its name
+        _move(given, draft / path)
+        return Source(Framework.TORCH, path, entry=entry)
     _move(given, draft / MODEL_FOLDER / given.name if given.is_file() else draft / MODEL_FOLDER)
     return Source(Framework.PYTHON, MODEL_FOLDER, entry=entry)
+
+
+def _is_weights(given: Path) -> bool:
+    """Whether what came with an entry are tensors alone: a PyTorch class's weights, no file for a callable of its own."""
+    if not given.is_file():
+        return False
+    with given.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(b"PK") and zipfile.is_zipfile(given):
+        with zipfile.ZipFile(given) as archive:
+            if not is_torch(archive.namelist()):
+                return False
+        report = scan_torch(given)
+        return not (report.refused or report.script)
+    handler = by_head(head)
+    return handler is not None and handler.framework is Framework.TORCH
 
 
 def _move(given: Path, target: Path) -> None:

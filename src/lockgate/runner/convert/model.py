@@ -10,10 +10,26 @@ from typing import Any
 
 import numpy as np
 
+from ..booster_catboost import CatboostModel
 from ..booster_lightgbm import LightgbmBooster
 from ..booster_xgboost import XgboostBooster
 from ..estimator import Estimator, steps_of
-from . import compose, encode, expand, fallback, forests, histogram, lightgbm, linear, scale, vote, xgboost
+from ..torch_module import TorchModule
+from . import (
+    catboost,
+    compose,
+    encode,
+    expand,
+    fallback,
+    forests,
+    histogram,
+    lightgbm,
+    linear,
+    scale,
+    torch,
+    vote,
+    xgboost,
+)
 from .answers import PREDICTION, PROBABILITY, outputs
 from .graph import Graph
 from .parts import Number, Part, Text, take
@@ -21,7 +37,7 @@ from .protobuf import DOUBLE, STRING
 from .writing import Answer, CannotConvert, NoWriter, Writing
 
 TENSOR = "x"
-FRAMEWORKS = {"xgboost": xgboost, "lightgbm": lightgbm}
+FRAMEWORKS = {"xgboost": xgboost, "lightgbm": lightgbm, "catboost": catboost}
 TRANSFORMERS = {**scale.WRITERS, **encode.WRITERS, **expand.WRITERS, **compose.TRANSFORMERS}
 PREDICTORS = {**linear.PREDICTORS, **forests.PREDICTORS, **histogram.PREDICTORS, **vote.PREDICTORS,
               **compose.PREDICTORS, **xgboost.PREDICTORS, **lightgbm.PREDICTORS}  # fmt: skip
@@ -35,7 +51,9 @@ def convert(model: Any, wish: dict[str, Any]) -> bytes:
     inputs = wish["inputs"]
     if not inputs:
         raise CannotConvert("the inputs are not known")
-    if isinstance(model, (XgboostBooster, LightgbmBooster)):
+    if isinstance(model, TorchModule):
+        return torch.convert(model, inputs)
+    if isinstance(model, (XgboostBooster, LightgbmBooster, CatboostModel)):
         return _written(model, inputs)
     if not isinstance(model, Estimator):
         raise CannotConvert(f"there is no graph form for {model.framework} models")
