@@ -7,10 +7,10 @@ costs no other its answer: the chunk is halved until the row is found, and it st
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ import numpy as np
 from lockgate.clock import Clock, SystemClock
 from lockgate.errors import Conflict, LockgateError, PredictionFailed, TimedOut, Unavailable
 from lockgate.inference.executor import Executor
+from lockgate.inference.partfile import PartFile
 from lockgate.inference.validate import check_inputs, check_outputs
 from lockgate.late import late
 from lockgate.predictions.log import SegmentWriter
@@ -104,34 +105,32 @@ def score_table(
     if target.exists() and not overwrite:
         raise Conflict(f"there is a file {target} already", fix="choose another name, or allow overwriting")
     clock = clock or SystemClock()
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     done = failed = 0
     try:
-        with _Result(temporary) as result:
-            for chunk in chunks:
-                check_inputs(executor.manifest.signature, chunk.columns)
-                parts = list(_parts(executor, chunk.columns, chunk.rows.num_rows, deadline_s))
-                log.append([_record(job, executor, part, clock.now_us()) for part in parts])
-                result.write(_table(chunk.rows, parts, executor.manifest))
-                done += chunk.rows.num_rows
-                failed += sum(part.height for part in parts if part.error is not None)
-                progress(done)
-        if done == 0:
-            raise PredictionFailed("there was no row to score")
-        temporary.replace(target)
+        with closing(PartFile(target)) as part_file:
+            with _Result(part_file.path) as result:
+                for chunk in chunks:
+                    check_inputs(executor.manifest.signature, chunk.columns)
+                    parts = list(_parts(executor, chunk.columns, chunk.rows.num_rows, deadline_s))
+                    log.append([_record(job, executor, part, clock.now_us()) for part in parts])
+                    result.write(_table(chunk.rows, parts, executor.manifest))
+                    done += chunk.rows.num_rows
+                    failed += sum(part.height for part in parts if part.error is not None)
+                    progress(done)
+            if done == 0:
+                raise PredictionFailed("there was no row to score")
+            part_file.place()
     except OSError as error:
         raise Unavailable(
             "the table cannot be scored: the log or the result cannot be written",
             got=error,
             fix=f"see the room and the rights of {target.parent} and of the home folder",
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return Scored(done, failed, target)
 
 
 class _Result:
-    """A Parquet file that is written chunk by chunk and on the disk when the block ends."""
+    """A Parquet file that is written chunk by chunk and whole when the block ends."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -149,11 +148,6 @@ class _Result:
     def __exit__(self, *_: object) -> None:
         if self._writer is not None:
             self._writer.close()
-            handle = os.open(self._path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
 
 
 def _parts(executor: Executor, columns: Columns, height: int, deadline_s: float) -> Iterator[_Part]:
