@@ -194,6 +194,13 @@ class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     observed: Observed = Observed.ALWAYS
 
 
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model's records are kept. `strict`: no answer without a record. `keep_days`: default by tier."""
+
+    strict: bool = False
+    keep_days: Positive | None = None
+
+
 class ReleaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Public fields of the release plan; None: decided from measured traffic. Shares like 5 % are written `5%` or 0.05."""
 
@@ -242,9 +249,13 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = {}  # quick, full or a tier -> its checks, instead of lockgate's own choice
     seed: Annotated[int, Meta(ge=0)] = 0  # of every sample that checks draw
     release: ReleaseConfig = ReleaseConfig()
+    log: LogConfig = LogConfig()
+    personal: tuple[str, ...] = ()  # inputs that are recorded encrypted with a key of the person
     requirements: str | None = None
     python: str | None = None
-    replicas: Count | None = None  # processes of a model that is not compiled; None: the server's `environment`
+    replicas: Count | None = (
+        None  # processes of a model that is not compiled; None: the server's `environment`
+    )
     memory_mb: Count | None = None  # for each of them
 
 

@@ -163,10 +163,12 @@ def test_a_full_disk_is_said_in_the_answer_and_put_on_record_later(world: Any, s
     assert len(logged) == 602 - gaps
 
 
-def test_a_full_disk_refuses_when_asked_to(world: Any, small_disk: Path) -> None:
-    """`strict`: no answer without a record."""
-    (world.home.root / "config.yaml").write_text("gateway: {log: strict}\n")
-    world.route(world.package())
+@pytest.mark.parametrize("by", ["server", "model"])
+def test_a_full_disk_refuses_when_asked_to(world: Any, small_disk: Path, by: str) -> None:
+    """`strict`, of the server or of one model: no answer without a record."""
+    if by == "server":
+        (world.home.root / "config.yaml").write_text("gateway: {log: strict}\n")
+    world.route(world.package(), strict=by == "model")
     world.worker()
     with world.client() as client:
         (small_disk / "filler").write_bytes(b"x" * 200_000)

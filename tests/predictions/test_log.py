@@ -16,7 +16,8 @@ import pytest
 from lockgate.clock import FakeClock
 from lockgate.config_gateway import Durability
 from lockgate.errors import Conflict
-from lockgate.predictions.log import LogReader, SegmentWriter, open_writer
+from lockgate.predictions.log import LogReader, SegmentWriter
+from lockgate.predictions.numbered import open_writer
 from lockgate.predictions.record import Offset, Record
 from lockgate.predictions.segment import is_ended
 from lockgate.predictions.writers import end_abandoned

@@ -1,4 +1,4 @@
-"""`lockgate log`: ask the prediction log."""
+"""`lockgate log`: ask the prediction log, export it, erase a person from it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 
-from lockgate.cli.show import AsJson, new_app, print_table
+from lockgate.cli.show import AsJson, new_app, print_json, print_table, progress
+from lockgate.client import predictions
 from lockgate.client.naming import model_only
 from lockgate.client.transport import connected
 from lockgate.errors import InvalidInput
 
-app = new_app("Ask the prediction log.")
+app = new_app("Ask the prediction log, export it, erase a person.")
 FORMATS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".ndjson": "json"}
 WIDTH = 160  # where there is no terminal to measure
 MOST_LETTERS = 60  # of an error in the table; --json shows all
@@ -23,7 +24,7 @@ FIRST = ("at", "id", "version", "status", "latency_us", "key")  # what people lo
 
 
 @app.command()
-def log(
+def show(
     model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
     *,
     since: Annotated[str | None, typer.Option(help="30m, 1h, 7d, or a date.", show_default=False)] = None,
@@ -48,6 +49,48 @@ def log(
         sys.stdout.write(body.decode())
     else:
         _print([json.loads(line) for line in body.splitlines()])
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
+    *,
+    to: Annotated[Path, typer.Option("--to", help="A .parquet, .arrow or .jsonl file.", show_default=False)],
+    since: Annotated[str | None, typer.Option(help="30m, 1h, 7d, or a date.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(help="The same.", show_default=False)] = None,
+    where: Annotated[str | None, typer.Option(help='SQL, as in "status >= 400".', show_default=False)] = None,
+    version: Annotated[int | None, typer.Option(help="Answers of one version.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write any number of rows into a file, in constant memory."""
+    asked = {"since": since, "until": until, "where": where, "version": version, "format": _format_of(to)}
+    with progress() as shown:
+        done = predictions.export(model, to, asked, progress=shown)
+    print_json({**done, "output": str(to)}) if as_json else print(f"{done['rows']} rows: {to}")
+
+
+@app.command()
+def erase(
+    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
+    *,
+    key: Annotated[str, typer.Option(help="The person's business key.", show_default=False)],
+    reason: Annotated[
+        str, typer.Option(help="Why; kept for ever, so it must not say who.", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Erase a person for ever, and list where else they may be."""
+    with progress() as shown:
+        done = predictions.erase(model, key, reason=reason, progress=shown)
+    if as_json:
+        print_json(done)
+        return
+    counts = done["erasure"]["counts"]
+    print(f"erased: {counts['requests']} requests, {counts['rows']} rows of others' requests, "
+          f"{counts['labels']} labels; {counts['files']} older files deleted")  # fmt: skip
+    for place in done["remains"]:
+        rows = f", rows {', '.join(map(str, place['rows'][:10]))}" if place.get("rows") else ""
+        print(f"still in {place['kind']} {place['name']}{rows}: {place['why']}")
 
 
 def _print(rows: list[dict[str, object]]) -> None:

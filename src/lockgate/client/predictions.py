@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.client.naming import model_only
-from lockgate.client.transport import connected
+from lockgate.client.transport import Progress, connected
 from lockgate.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -62,4 +62,36 @@ def import_labels(
                 )
         except OSError as error:
             raise InvalidInput(f"{path} cannot be read", got=error.strerror) from error
+    return done
+
+
+def export(
+    model: str,
+    target: str | Path,
+    asked: dict[str, Any],
+    *,
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Write any number of rows of the log into a file. `asked`: since, until, where, version, format. Returns counts."""
+    with connected(home) as lockgate:
+        given = {name: value for name, value in asked.items() if value is not None}
+        job = lockgate.post(f"/models/{model_only(model)}/log/export", given)
+        done: dict[str, Any] = lockgate.wait(job, progress)
+        lockgate.download(f"/jobs/{job['id']}/file", Path(target))
+    return done
+
+
+def erase(
+    model: str,
+    key: str,
+    *,
+    reason: str,
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Erase a person from the log for ever; returns what was erased and where the person still is."""
+    with connected(home) as lockgate:
+        job = lockgate.post(f"/models/{model_only(model)}/log/erase", {"key": key, "reason": reason})
+        done: dict[str, Any] = lockgate.wait(job, progress)
     return done

@@ -25,7 +25,7 @@ import uvloop
 
 from lockgate.access import AccessShelf, parse_rate
 from lockgate.blobs import Blobs
-from lockgate.clock import Clock, SystemClock
+from lockgate.clock import SystemClock
 from lockgate.config import Home, ServerConfig, home_from, load_server_config
 from lockgate.config_gateway import GatewayConfig
 from lockgate.errors import LockgateError, exit_status
@@ -42,19 +42,20 @@ from lockgate.gateway.limits import KeyLimits, Words
 from lockgate.gateway.member import Heart, Identity
 from lockgate.gateway.metrics import Metrics
 from lockgate.gateway.otlp import Exporter
+from lockgate.gateway.pen import open_log, personal_of
 from lockgate.gateway.port import claim_port
 from lockgate.gateway.predict import Predictor
 from lockgate.gateway.recorder import Recorder
 from lockgate.gateway.router import Router
 from lockgate.gateway.serving import Listener
 from lockgate.gateway.settle import Settler
-from lockgate.gateway.shipping import SEGMENT_S
 from lockgate.gateway.trace import Tracing
 from lockgate.gateway.watch import Watch
 from lockgate.inference.executor import Executor
 from lockgate.inference.open import open_model
 from lockgate.membership import CanaryLease, follows
-from lockgate.predictions.log import SegmentWriter
+from lockgate.predictions.personal import Protector
+from lockgate.predictions.subject import log_secret
 from lockgate.registry.package import blob_name
 from lockgate.traffic import Arm, PlanShelf
 
@@ -168,10 +169,12 @@ def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder, Watch, GrpcServe
     """Every part of the worker, joined. Runs inside the event loop."""
     clock, home, config = SystemClock(), setup.home, setup.gateway
     make_id, metrics, breaker = id_maker(), Metrics(setup.name), Breaker(clock)
-    recorder = Recorder(_writer(setup, clock), clock, make_id)
+    protector = Protector(log_secret(home.secrets))
+    recorder = Recorder(open_log(home, setup.name, config, clock, protector), clock, make_id)
     settler = Settler(recorder, breaker, metrics, config.log)
     router = _router(setup, breaker, settler)
     settler.router = router
+    protector.look = lambda model: personal_of(router.plan, model)
     identity = Identity(setup.name, config.port, clock.now_us())
     heart = Heart(
         identity,
@@ -214,18 +217,6 @@ def _watch(setup: Setup) -> Watch:
         exporter = Exporter(config.traces, {**told, "service.version": version("lockgate")})
     log = AccessLog(setup.home.run / f"access-{setup.name}.jsonl") if config.access_log else None
     return Watch(Tracing(export=exporter is not None, share=config.trace_share), log, exporter)
-
-
-def _writer(setup: Setup, clock: Clock) -> SegmentWriter:
-    config = setup.gateway
-    return SegmentWriter(
-        setup.home.log,
-        setup.name,
-        durability=config.durability,
-        segment_bytes=round(config.segment_mb * 1_000_000),
-        segment_s=min(config.segment_s, SEGMENT_S) if follows(setup.home.members) else config.segment_s,
-        clock=clock,
-    )
 
 
 def _router(setup: Setup, breaker: Breaker, settler: Settler) -> Router:

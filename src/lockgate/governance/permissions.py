@@ -11,6 +11,7 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     GATEWAY_SERVE = "gateway:serve"  # be a gateway host: plan, keys' hashes and packages out, log in
     LABELS_WRITE = "labels:write"
+    LOG_ERASE = "log:erase"  # a person, for ever
     LOG_READ = "log:read"
     METRICS_READ = "metrics:read"  # the gateway's numbers, which name every model
     MODEL_ANNOTATE = "model:annotate"
@@ -80,6 +81,7 @@ SENTENCES: dict[Permission, str] = {
     Permission.AUDIT_READ: "read the audit log",
     Permission.GATEWAY_SERVE: "serve models on a gateway host",
     Permission.LABELS_WRITE: "hand in labels",
+    Permission.LOG_ERASE: "erase a person from the prediction log",
     Permission.LOG_READ: "read the prediction log",
     Permission.METRICS_READ: "read the gateway's metrics",
     Permission.MODEL_ANNOTATE: "write notes and tags",

@@ -18,6 +18,7 @@ from lockgate.blobs import Blobs
 from lockgate.db import Database
 from lockgate.errors import Conflict
 from lockgate.predictions.flat import chunks_of, flat
+from lockgate.predictions.keyring import take_in
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.offsets import slowest
 from lockgate.predictions.segment import HEADER, SUFFIX, is_ended
@@ -45,6 +46,7 @@ def archive(log: Path, blobs: Blobs, database: Database) -> Archived:
     lock = hold(log)
     try:
         end_abandoned(log)
+        take_in(log, database)
         committed = commit_ended(log, blobs)
         removed, held_by = remove_archived(log, blobs, database)
     finally:

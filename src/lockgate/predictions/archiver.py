@@ -1,16 +1,15 @@
-"""The archiver: a loop that moves ended segments into the archive. `python -m lockgate.predictions.archiver --home H`."""
+"""The archiver's loop: ended segments into the archive, the archive kept in shape, and whatever else is to follow a pass."""
 
 from __future__ import annotations
 
-import argparse
 import logging
-import signal
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lockgate.blobs import Blobs
-from lockgate.config import Home, home_from, load_server_config
-from lockgate.db import Database, open_database
+from lockgate.config import Home
+from lockgate.db import Database
 from lockgate.errors import LockgateError
 from lockgate.late import late
 from lockgate.predictions.archive import archive
@@ -23,48 +22,41 @@ else:
     exceptions = late("deltalake.exceptions")
 
 EVERY_S = 5.0
-COMPACT_EVERY_S = 3600.0
+SELDOM_S = 3600.0
 _log = logging.getLogger(__name__)
 
 
 def run(
-    home: Home, blobs: Blobs, database: Database, stop: threading.Event, every_s: float = EVERY_S
+    home: Home,
+    blobs: Blobs,
+    database: Database,
+    stop: threading.Event,
+    *,
+    every_s: float = EVERY_S,
+    often: Callable[[], object] = lambda: None,
+    seldom: Callable[[], object] = lambda: None,
 ) -> None:
-    """Archive until told to stop. What fails is logged and tried again: it costs time, never a record."""
+    """Archive until told to stop; `often` follows each pass, `seldom` (and compaction) the first and one each hour.
+
+    What fails is logged and tried again: it costs time, never a record.
+    """
+
+    def pass_one() -> None:
+        done = archive(home.log, blobs, database)
+        if done.committed or done.removed:
+            _log.info("archived %d segments, removed %d", len(done.committed), len(done.removed))
+
+    def tidy() -> None:
+        seldom()
+        compact(Archive(home.log, blobs))
+
     passes = 0
     while not stop.is_set():
-        try:
-            done = archive(home.log, blobs, database)
-            if done.committed or done.removed:
-                _log.info("archived %d segments, removed %d", len(done.committed), len(done.removed))
-            if passes % round(COMPACT_EVERY_S / every_s) == 0:
-                compact(Archive(home.log, blobs))
-        except (LockgateError, exceptions.DeltaError, OSError) as error:
-            _log.error("archiving failed, the next try comes in %g s: %s", every_s, error)
+        hourly = passes % max(round(SELDOM_S / every_s), 1) == 0
+        for step in (pass_one, often, *((tidy,) if hourly else ())):
+            try:
+                step()
+            except (LockgateError, exceptions.DeltaError, OSError) as error:
+                _log.error("archiving failed, the next try comes in %g s: %s", every_s, error)
         passes += 1
         stop.wait(every_s)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the loop of one home folder until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="python -m lockgate.predictions.archiver", description=__doc__)
-    parser.add_argument("--home", help="the home folder (default: LOCKGATE_HOME or ./.lockgate)")
-    parser.add_argument(
-        "--every", type=float, default=EVERY_S, metavar="SECONDS", help="pause between two passes"
-    )
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
-    home = home_from(chosen.home).prepare()
-    config = load_server_config(home)
-    database = open_database(config.database or f"sqlite:///{home.database}")
-    try:
-        run(home, Blobs(config.blobs or str(home.blobs)), database, stop, chosen.every)
-    finally:
-        database.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -24,9 +24,10 @@ from lockgate.db import Database
 from lockgate.errors import Conflict, InvalidInput, Unavailable
 from lockgate.governance import audit
 from lockgate.predictions.archive import hold
-from lockgate.predictions.erase_hot import erase_in_segments, open_before, request_roll
+from lockgate.predictions.erase_hot import erase_in_segments, open_before, request_rolls
 from lockgate.predictions.erase_table import drop_old_files, erase_in_table
 from lockgate.predictions.flat import record_of
+from lockgate.predictions.keyring import take_in
 from lockgate.predictions.record import Kind
 from lockgate.predictions.removal import Gone, rows_of
 from lockgate.predictions.stored import Asked, Stored
@@ -160,6 +161,7 @@ def carry_out(
         table = erase_in_table(archive, row.model, gone)
         counts.archived += table.removed + table.changed
         counts.files += drop_old_files(archive)
+        take_in(ground.home.log, ground.db, ended_only=False)
     finally:
         os.close(lock)
     return _done(ground, row, gone, counts)
@@ -181,11 +183,11 @@ def find(ground: Ground, model: str, key: str, key_field: str | None) -> dict[st
 
 def _end_segments(log: Path) -> None:
     """Have every segment ended that was begun before now: only ended ones can be written anew."""
+    request_rolls(log)  # writers without an open segment too: they forget the keys of people
     waiting = open_before(log)
     deadline = time.monotonic() + ROLL_S
     while waiting:
-        for segment in waiting:
-            request_roll(log, segment)
+        request_rolls(log)
         if time.monotonic() > deadline:
             raise Unavailable(
                 "a writer does not end its segment of the log", got=", ".join(sorted(waiting)),

@@ -63,6 +63,9 @@ def open_before(log: Path) -> set[str]:
     return found
 
 
-def request_roll(log: Path, segment: str) -> None:
-    """Ask the writer of a segment to end it at its next rest."""
-    writers.roll_wanted(log / segment.partition("/")[0]).touch()
+def request_rolls(log: Path) -> None:
+    """Ask every writer that runs to end its segment at its next rest."""
+    idle = set(writers.end_abandoned(log))
+    for folder in log.iterdir():
+        if folder.is_dir() and folder.name not in idle:
+            writers.roll_wanted(folder).touch()

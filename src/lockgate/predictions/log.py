@@ -6,13 +6,11 @@ the durability is `power`. Readers keep their own offsets, never block the write
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -23,6 +21,7 @@ from lockgate.config_gateway import Durability
 from lockgate.errors import Conflict
 from lockgate.predictions import writers
 from lockgate.predictions.disk import Disk
+from lockgate.predictions.personal import KEYS_SUFFIX, Protector
 from lockgate.predictions.record import Batch, Frame, Offset, Record
 from lockgate.predictions.segment import (
     HEADER,
@@ -61,7 +60,9 @@ class SegmentWriter:
         segment_bytes: int = SEGMENT_BYTES,
         segment_s: float = SEGMENT_S,
         clock: Clock | None = None,
+        protector: Protector | None = None,
     ) -> None:
+        self._protector = protector
         self._folder, self._writer = folder / writer, writer
         self._roll_wanted = writers.roll_wanted(self._folder)
         self._segment_bytes, self._segment_us = segment_bytes, round(segment_s * SECOND_US)
@@ -103,6 +104,8 @@ class SegmentWriter:
             self._roll_if_due()
             if self._handle < 0:
                 self._start()
+            if self._protector is not None:
+                records = self._protector.protect(records, self._path.with_suffix(KEYS_SUFFIX))
             self._write(self._encode(records, read))
             return Offset(self._segment, self._position)
 
@@ -173,7 +176,8 @@ class SegmentWriter:
         writers.note_number(self._lock, self._number)
         name = f"{self._number:0{writers.NUMBER_DIGITS}d}-{secrets.token_hex(4)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        self._handle = os.open(self._folder / f"{name}{SUFFIX}", flags, 0o640)
+        self._path = self._folder / f"{name}{SUFFIX}"
+        self._handle = os.open(self._path, flags, 0o640)
         self._segment = f"{self._writer}/{name}"
         self._position, self._seed = 0, seed_of(self._segment)
         if self._disk is not None:
@@ -187,6 +191,8 @@ class SegmentWriter:
             self._looked_us = now_us
             if self._roll_wanted.exists():
                 self._end()
+                if self._protector is not None:
+                    self._protector.forget()
                 self._roll_wanted.unlink(missing_ok=True)
 
     def _end(self) -> None:
@@ -198,14 +204,6 @@ class SegmentWriter:
         else:
             os.close(self._handle)
         self._handle = -1
-
-
-def open_writer(folder: Path, name: str) -> SegmentWriter:
-    """A writer under the first free of `<name>-0`, `<name>-1`, ...: for work of which several may run at once."""
-    for number in itertools.count():
-        with suppress(Conflict):
-            return SegmentWriter(folder, f"{name}-{number}")
-    raise AssertionError("counting has no end")
 
 
 class LogReader:

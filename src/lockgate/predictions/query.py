@@ -15,6 +15,7 @@ from lockgate.db import Database
 from lockgate.predictions.condition import Condition
 from lockgate.predictions.expand import alike, expand
 from lockgate.predictions.flat import SCHEMA, flat, record_of
+from lockgate.predictions.keyring import Keyring
 from lockgate.predictions.labels import attach, latest_labels
 from lockgate.predictions.record import Kind, Record
 from lockgate.predictions.stored import FIRST_ROWS, Asked, Stored
@@ -42,18 +43,20 @@ def frame(
 
     Times are microseconds, `since_us` included, `until_us` not. `where` is an SQL expression over the columns, such as
     `status >= 400` or `in.age > 60 AND "out.p" < 0.1`. `limit`: the newest so many rows. `model` None: every model,
-    without inputs and outputs. With `database` a column `label` is joined. Raises InvalidInput for a condition that
+    without inputs and outputs. With `database` a column `label` is joined and personal inputs are
+    readable. Raises InvalidInput for a condition that
     cannot be understood, Unavailable when the archive cannot be read.
     """
     asked = Asked(model, since_us, until_us, version, tuple(kinds))
     condition, known = Condition(where, early=_EARLY), _known(model, database)
     plain = limit if limit is not None and not where and limit <= MOST_PICKED else None
+    keys = Keyring(home, database) if database is not None else None
     found: list[pl.DataFrame] = []
     height = 0
     with Stored(home.log, blobs, asked, newest=plain) as stored:
         first = FIRST_ROWS if limit is None or where else min(limit, FIRST_ROWS)
         windows = stored.windows(newest_first=limit is not None, first_rows=first)
-        for part in _shaped(windows, model, known, condition):
+        for part in _shaped(windows, model, known, condition, keys):
             found.append(part)
             height += part.height
             if limit is not None and height >= limit:
@@ -75,16 +78,19 @@ def frames(
 ) -> Iterator[tuple[pl.DataFrame, int, int]]:
     """The same rows stretch by stretch, oldest first, with how many rows were read so far and how many there are.
 
-    Frames may differ in their columns, as versions do. Raises as `frame` does, for an unknown column at the end.
+    Frames may differ in their columns, as versions do; when nothing is found there is one without rows. Raises as `frame`
+    does, for an unknown column at the end.
     """
     condition, known = Condition(where, early=_EARLY), _known(asked.model, database)
+    keys = Keyring(home, database) if database is not None else None
     done = 0
     with Stored(home.log, blobs, asked) as stored:
         for window in stored.windows():
             done += int(window["rows"].clip(1).sum())
-            yield from (
-                (rows, done, stored.height) for rows in _shaped([window], asked.model, known, condition)
-            )
+            for rows in _shaped([window], asked.model, known, condition, keys):
+                yield rows, done, stored.height
+    if not done:
+        yield next(_shaped([flat([])], asked.model, known, condition)), 0, 0
     condition.check()
 
 
@@ -118,7 +124,11 @@ def _known(model: str | None, database: Database | None) -> pl.DataFrame | None:
 
 
 def _shaped(
-    windows: Iterable[pl.DataFrame], model: str | None, known: pl.DataFrame | None, condition: Condition
+    windows: Iterable[pl.DataFrame],
+    model: str | None,
+    known: pl.DataFrame | None,
+    condition: Condition,
+    keys: Keyring | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Records as predicted rows that meet the condition, with labels where they are known."""
     at = pl.from_epoch("at_us", time_unit="us").dt.replace_time_zone("UTC").alias("at")
@@ -126,6 +136,8 @@ def _shaped(
         timed = window.with_columns(at)
         if condition.early:
             timed = condition.filter(timed)
+        if keys is not None and model is not None:
+            timed = keys.open_rows(timed)
         rows = timed.drop(*_PACKED) if model is None else expand(timed)
         rows = attach(rows, known) if known is not None else rows
         yield rows if condition.early else condition.filter(rows)

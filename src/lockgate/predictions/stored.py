@@ -101,10 +101,10 @@ class Stored:
         """How many predicted rows there are; a request without rows counts as one."""
         return sum(span.rows for span in self.spans)
 
-    def windows(self, *, newest_first: bool = False, first_rows: int = FIRST_ROWS) -> Iterator[pl.DataFrame]:
+    def windows(self, *, newest_first: bool = False, first_rows: int | None = None) -> Iterator[pl.DataFrame]:
         """The records, stretch by stretch; in each in order of time. `newest_first` turns the stretches round."""
         spans = self.spans[::-1] if newest_first else self.spans
-        budget, waiting = first_rows, list(reversed(spans))
+        budget, waiting = first_rows or FIRST_ROWS, list(reversed(spans))
         while waiting:
             span = waiting.pop()
             if span.rows > 2 * budget and span.until_us - span.since_us > FINEST_US:

@@ -44,6 +44,8 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     canary_deadline_ms: float = 2_500.0
     proof: bool = False  # the last stage ends only with proof of safety
     key_field: str | None = None  # input column that holds the business key
+    strict: bool = False  # no answer without a record
+    personal: tuple[str, ...] = ()  # inputs that are recorded encrypted
     python: str | None = None  # interpreter of the model, when one is named
     replicas: int | None = None  # processes of a version that is not compiled; None: the server's settings
     memory_mb: int | None = None

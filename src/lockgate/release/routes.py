@@ -35,6 +35,8 @@ def route_of(release: Release) -> Route:
         salt=release.salt,
         stick=plan.stick,
         key_field=plan.key_field,
+        strict=plan.strict,
+        personal=plan.personal,
         fallback=plan.fallback,
         deadline_ms=plan.deadline_ms,
         canary_deadline_ms=plan.canary_deadline_ms,

@@ -22,6 +22,7 @@ from lockgate.errors import LockgateError
 from lockgate.inference.executor import Executor
 from lockgate.predictions.flat import record_of
 from lockgate.predictions.history import archived_requests
+from lockgate.predictions.keyring import Keyring
 from lockgate.predictions.log import LogReader, SegmentWriter
 from lockgate.predictions.offsets import commit_offsets, offsets_of, register_reader
 from lockgate.predictions.record import Record
@@ -66,7 +67,7 @@ class Scorer:
         deadline_s: float = 5.0,
     ) -> None:
         self._home, self._database = home, database
-        self._archive = Archive(home.log, blobs)
+        self._archive, self._keys = Archive(home.log, blobs), Keyring(home, database)
         self._open, self._clock, self._deadline_s = open_executor, clock or SystemClock(), deadline_s
         self._writer = SegmentWriter(home.log, WRITER, clock=self._clock)
         self._reader = LogReader(home.log)
@@ -142,7 +143,7 @@ class Scorer:
             found = [record for record, _ in batch.records]
             after = Progress(progress.pin, progress.past, batch.offsets)
             behind = len(found) >= CHUNK
-        todo = [record for record in found if wants(job, record)]
+        todo = [self._keys.open(record) for record in found if wants(job, record)]
         if todo:
             self._score(job, todo, after, status)
         self._progress[job.name] = after

@@ -75,6 +75,8 @@ def _draft(
         p99_ms=model.goal.p99_ms,
         proof=proof,
         key_field=model.key,
+        strict=model.log.strict,
+        personal=model.personal,
         python=python or model.python,
         replicas=model.replicas,
         memory_mb=model.memory_mb,

@@ -15,7 +15,9 @@ from lockgate.datasets.dataset import read_table
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
 from lockgate.inference.batch import CHUNK_ROWS, BatchJob, Chunk, score_table
-from lockgate.predictions.log import open_writer
+from lockgate.predictions.numbered import open_writer
+from lockgate.predictions.personal import Personal, Protector
+from lockgate.predictions.subject import log_secret
 from lockgate.registry.signature import Signature
 from lockgate.registry.store import Version, get_model
 from lockgate.wiring.house import House
@@ -46,7 +48,7 @@ def score_file(
     tell("loading the model", 0, 0)
     with (
         closing(open_version(house, version.digest, settings.python)) as executor,
-        open_writer(house.home.log, "batch") as log,
+        open_writer(house.home.log, "batch", _protector(house, settings)) as log,
     ):
         done = score_table(
             executor, _chunks(frame, executor.manifest.signature, settings), target,
@@ -56,6 +58,11 @@ def score_file(
     return ScoredTable(
         model=version.model, version=version.number, rows=done.rows, failed=done.failed, job=job
     )
+
+
+def _protector(house: House, settings: ModelConfig) -> Protector:
+    personal = Personal(settings.personal, settings.key)
+    return Protector(log_secret(house.home.secrets), lambda _: personal)
 
 
 def _chunks(frame: pl.DataFrame, signature: Signature, settings: ModelConfig) -> Iterator[Chunk]:

@@ -21,13 +21,16 @@ from lockgate.config import home_from
 from lockgate.errors import InvalidInput, LockgateError, exit_status
 from lockgate.governance.checkpoints import checkpoint
 from lockgate.predictions import forward
+from lockgate.predictions.archiver import run as run_archiver
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.offsets import remove_reader
 from lockgate.release import shadow
 from lockgate.release.controller import ROUND_S, Controller
 from lockgate.samples import Sample, leave, take_away
 from lockgate.supervisor import Child
+from lockgate.wiring.erasing import carry_on
 from lockgate.wiring.house import House, open_house
+from lockgate.wiring.keeping import let_go
 from lockgate.wiring.shadowing import opener, wanted
 from lockgate.wiring.status import lags
 
@@ -67,7 +70,16 @@ def events(house: House, stop: threading.Event) -> None:
     forward.Forwarder(house.db, house.home.log, receiver, house.clock).run(stop)
 
 
+def archiver(house: House, stop: threading.Event) -> None:
+    """Move ended segments into the archive, carry out erasures, let go of records whose time is over."""
+    run_archiver(
+        house.home, house.blobs, house.db, stop,
+        often=lambda: carry_on(house), seldom=lambda: let_go(house),
+    )  # fmt: skip
+
+
 SERVICES: dict[str, Callable[[House, threading.Event], None]] = {
+    "archiver": archiver,
     "controller": controller,
     "events": events,
     "shadow": shadow_scorer,
@@ -84,7 +96,7 @@ def children(home: Path, *, host: str, port: int, with_events: bool = False) -> 
         Child("console", module("lockgate.web.serve", "--host", host, "--port", str(port)), rank=LAST),
         Child("controller", module("lockgate.wiring.services", "controller"), rank=MIDDLE),
         Child("shadow", module("lockgate.wiring.services", "shadow"), rank=MIDDLE),
-        Child("archiver", module("lockgate.predictions.archiver"), rank=MIDDLE),
+        Child("archiver", module("lockgate.wiring.services", "archiver"), rank=MIDDLE),
         *(
             [Child("events", module("lockgate.wiring.services", "events"), rank=MIDDLE)]
             if with_events

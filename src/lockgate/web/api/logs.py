@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import io
-from enum import StrEnum
 from typing import Annotated
 
 import polars as pl
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+from pydantic import BaseModel, ConfigDict
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse
 
 from lockgate.datasets.dataset import read_table
 from lockgate.governance.people import require
 from lockgate.governance.permissions import Permission
+from lockgate.predictions.export import Format, export
 from lockgate.predictions.labels import Imported, import_labels
-from lockgate.predictions.query import frame
+from lockgate.predictions.query import PREDICTED, frame
 from lockgate.predictions.record import Kind
+from lockgate.predictions.stored import Asked
 from lockgate.registry.store import get_model
 from lockgate.web.answers import answer
+from lockgate.web.api.jobs import AllJobs
 from lockgate.web.auth import Asking, InHouse
+from lockgate.web.jobs import Job
 from lockgate.web.shapes import says
 from lockgate.wiring.moments import moment
 
 router = APIRouter(tags=["log"])
-
-
-class Format(StrEnum):
-    """How rows are sent."""
-
-    JSON = "json"  # one object a line
-    ARROW = "arrow"
-    PARQUET = "parquet"
 
 
 MEDIA = {
@@ -39,11 +37,45 @@ MEDIA = {
 }
 
 
+class Wanted(BaseModel):
+    """Which rows to export. Times as `1h`, `7d` or `2026-03-01`; `where` is an SQL expression."""
+
+    model_config = ConfigDict(extra="forbid")
+    since: str | None = None
+    until: str | None = None
+    where: str | None = None
+    version: int | None = None
+    kinds: list[Kind] = list(PREDICTED)
+    format: Format = Format.PARQUET
+
+
+@router.post("/models/{model}/log/export", responses=says(Job))
+def export_log(model: str, sent: Wanted, house: InHouse, me: Asking, jobs: AllJobs) -> Response:
+    """Write any number of rows into a file. The job's result is `{"rows"}`; its file what was asked for."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.LOG_READ, model)
+        get_model(tx, model)
+    now_us = house.clock.now_us()
+    since_us = moment(sent.since, now_us) if sent.since else None
+    until_us = moment(sent.until, now_us) if sent.until else None
+    asked = Asked(model, since_us, until_us, sent.version, tuple(sent.kinds))
+    target = jobs.place(f"log.{sent.format}")
+    return answer(
+        jobs.start(
+            "export", model, me.id,
+            lambda tell: {"rows": export(house.home, house.blobs, asked, target, sent.format,
+                                         where=sent.where, database=house.db, tell=tell)},
+            file=target,
+        )
+    )  # fmt: skip
+
+
 @router.get("/models/{model}/log", responses=says(media="application/octet-stream"))
 def log(
     model: str,
     house: InHouse,
     me: Asking,
+    jobs: AllJobs,
     *,
     since: Annotated[str | None, Query(description="1h, 7d, 2026-03-01")] = None,
     until: Annotated[str | None, Query()] = None,
@@ -58,18 +90,17 @@ def log(
         require(tx, me, Permission.LOG_READ, model)
         get_model(tx, model)
     now_us = house.clock.now_us()
+    since_us, until_us = (moment(when, now_us) if when else None for when in (since, until))
+    kinds = tuple(kind or PREDICTED)
+    if limit is None:
+        target = jobs.place(f"log.{format}")
+        asked = Asked(model, since_us, until_us, version, kinds)
+        export(house.home, house.blobs, asked, target, format, where=where, database=house.db)
+        return FileResponse(target, media_type=MEDIA[format], background=BackgroundTask(target.unlink))
     rows = frame(
-        house.home,
-        house.blobs,
-        model,
-        since_us=moment(since, now_us) if since else None,
-        until_us=moment(until, now_us) if until else None,
-        where=where,
-        version=version,
-        limit=limit,
-        database=house.db,
-        **({"kinds": kind} if kind else {}),
-    )
+        house.home, house.blobs, model, since_us=since_us, until_us=until_us, where=where, version=version,
+        limit=limit, kinds=kinds, database=house.db,
+    )  # fmt: skip
     return Response(written(rows, format), media_type=MEDIA[format])
 
 

@@ -21,6 +21,7 @@ from lockgate.traffic import Plan
 from lockgate.web.api import (
     audit,
     box,
+    erasures,
     findings,
     health,
     hosts,
@@ -40,6 +41,7 @@ from lockgate.web.api.releases import Acted
 from lockgate.web.api.versions import VersionShown
 from lockgate.web.jobs import Job
 from lockgate.wiring.comparing import Compared
+from lockgate.wiring.erasing import Erased
 from lockgate.wiring.inventory import ModelStanding, VersionLine
 from lockgate.wiring.releasing import ReleaseShown
 from lockgate.wiring.status import BoxStatus
@@ -59,6 +61,7 @@ API: tuple[APIRouter, ...] = (
     releases.router,
     work.router,
     logs.router,
+    erasures.router,
     hosts.router,
 )
 
@@ -66,6 +69,7 @@ API: tuple[APIRouter, ...] = (
 KINDS: tuple[type, ...] = (
     AuditRow,
     BoxStatus,
+    Erased,
     Grant,
     Hit,
     HostWord,

@@ -1,0 +1,158 @@
+"""Personal inputs, encrypted as they are recorded: with a key of the person they speak of, which can be destroyed.
+
+A key is made the first time that a writer sees a person, and is on file beside the segment (`<segment>.keys`) before the
+record is; the archiver takes it into the database (`keyring.py`). Keys are kept encrypted with the home's own secret. A row
+without a business key shares one key with all such rows of its day.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockgate.clock import DAY_US
+from lockgate.late import late
+from lockgate.predictions.record import Block, Columns, Record, Sealed, blocks_of, columns_of
+from lockgate.predictions.subject import subject_of
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers import aead
+else:
+    aead = late("cryptography.hazmat.primitives.ciphers.aead")
+
+KEYS_SUFFIX = ".keys"
+NONCE_BYTES, ID_BYTES, KEY_BYTES = 12, 16, 32
+MOST_PEOPLE = 50_000  # whose keys a writer remembers
+_encoder = msgspec.msgpack.Encoder()
+_blocks = msgspec.msgpack.Decoder(list[Block])
+
+
+class MadeKey(msgspec.Struct, frozen=True, array_like=True):
+    """A person's key as it is kept. `subject`: the person, as a keyed hash; `wrapped`: encrypted with the home's secret."""
+
+    id: bytes
+    model: str
+    subject: str
+    wrapped: bytes
+    made_us: int
+
+
+@dataclass(frozen=True)
+class Personal:
+    """Which inputs of a model are personal, and which holds the business key of each row."""
+
+    columns: tuple[str, ...]
+    key_field: str | None
+
+
+class Protector:
+    """Encrypts for one writer. `look` says what is personal in a model; None: nothing."""
+
+    def __init__(self, secret: bytes, look: Callable[[str], Personal | None] = lambda _: None) -> None:
+        self._secret, self.look = secret, look
+        self._known: OrderedDict[str, tuple[bytes, aead.AESGCM]] = OrderedDict()
+
+    def protect(self, records: Sequence[Record], keys: Path) -> list[Record]:
+        """The records with their personal inputs encrypted; new keys are in the file `keys` by then. Raises OSError."""
+        made: list[MadeKey] = []
+        found = [self._protected(record, made) for record in records]
+        if made:
+            _append(keys, made)
+        return found
+
+    def forget(self) -> None:
+        """Make new keys from now on: somebody's may have been destroyed."""
+        self._known.clear()
+
+    def _protected(self, record: Record, made: list[MadeKey]) -> Record:
+        personal = self.look(record.model)
+        if personal is None or not personal.columns or not record.inputs:
+            return record
+        columns = columns_of(record.inputs)
+        hidden = {name: columns[name] for name in personal.columns if name in columns}
+        if not hidden:
+            return record
+        people = self._people(record, columns, personal.key_field)
+        sealed = []
+        for row, subject in enumerate(people):
+            number, cipher = self._key(record, subject, made)
+            body = _encoder.encode(
+                blocks_of({name: values[row : row + 1] for name, values in hidden.items()})
+            )
+            nonce = os.urandom(NONCE_BYTES)
+            sealed.append(Sealed(row, number, nonce + cipher.encrypt(nonce, body, record.id.encode())))
+        rest = blocks_of({name: values for name, values in columns.items() if name not in hidden})
+        return msgspec.structs.replace(record, inputs=rest, sealed=sealed)
+
+    def _people(self, record: Record, columns: Columns, key_field: str | None) -> list[str]:
+        cells = (
+            columns[key_field].tolist() if key_field in columns and key_field else [record.key] * record.rows
+        )
+        nobody = f"day {record.at_us // DAY_US}"
+        return [
+            subject_of(self._secret, record.model, nobody if cell is None else str(cell)) for cell in cells
+        ]
+
+    def _key(self, record: Record, subject: str, made: list[MadeKey]) -> tuple[bytes, aead.AESGCM]:
+        known = self._known.get(subject)
+        if known is None:
+            number, key = os.urandom(ID_BYTES), os.urandom(KEY_BYTES)
+            made.append(MadeKey(number, record.model, subject, wrap(self._secret, number, key), record.at_us))
+            known = self._known[subject] = (number, aead.AESGCM(key))
+            if len(self._known) > MOST_PEOPLE:
+                self._known.popitem(last=False)
+        return known
+
+
+def wrap(secret: bytes, number: bytes, key: bytes) -> bytes:
+    """A person's key, encrypted with the home's secret."""
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + aead.AESGCM(_master(secret)).encrypt(nonce, key, number)
+
+
+def unwrap(secret: bytes, made: MadeKey) -> bytes:
+    """A person's key. Raises cryptography's InvalidTag when the secret is another."""
+    nonce, body = made.wrapped[:NONCE_BYTES], made.wrapped[NONCE_BYTES:]
+    return aead.AESGCM(_master(secret)).decrypt(nonce, body, made.id)
+
+
+def opened(key: bytes, record_id: str, sealed: Sealed) -> Columns:
+    """The personal inputs of one row."""
+    nonce, body = sealed.data[:NONCE_BYTES], sealed.data[NONCE_BYTES:]
+    return columns_of(_blocks.decode(aead.AESGCM(key).decrypt(nonce, body, record_id.encode())))
+
+
+def read_keys(path: Path) -> list[MadeKey]:
+    """The keys in a file; a last one that is half-written was used by no record."""
+    body, found, place = path.read_bytes(), [], 0
+    while place + 4 <= len(body):
+        size = int.from_bytes(body[place : place + 4], "little")
+        if place + 4 + size > len(body):
+            break
+        found.append(msgspec.msgpack.decode(body[place + 4 : place + 4 + size], type=MadeKey))
+        place += 4 + size
+    return found
+
+
+def _append(path: Path, made: list[MadeKey]) -> None:
+    parts = [_encoder.encode(one) for one in made]
+    body = b"".join(len(part).to_bytes(4, "little") + part for part in parts)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        before = os.fstat(handle).st_size
+        if os.write(handle, body) < len(body):
+            os.ftruncate(handle, before)
+            raise OSError("no room for the keys of personal inputs")
+    finally:
+        os.close(handle)
+
+
+def _master(secret: bytes) -> bytes:
+    return sha256(b"lockgate personal keys\0" + secret).digest()

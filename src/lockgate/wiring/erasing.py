@@ -1,0 +1,148 @@
+"""Erasing a person: out of the log, and a list of where else they may be and why they stay there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+import polars as pl
+import sqlalchemy as sa
+
+from lockgate.checks.store import history_of
+from lockgate.config import ModelConfig
+from lockgate.datasets.dataset import load_dataset
+from lockgate.errors import LockgateError
+from lockgate.governance.people import Person, require
+from lockgate.governance.permissions import Permission
+from lockgate.predictions import erase
+from lockgate.predictions.erase import Erasure, Ground
+from lockgate.predictions.tables import log_erasures, log_tombstones
+from lockgate.registry.example import read_example
+from lockgate.registry.package import blob_name
+from lockgate.registry.store import Version, get_model, versions_of
+from lockgate.wiring.house import House
+
+MOST_PLACES = 1000  # row numbers that a tombstone keeps
+_SEALED = "it is part of a sealed version: without these rows the seal would break"
+Tell = Callable[..., None]  # tell(phase, done, total)
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """A place that still holds a person. `rows`: the numbers of their rows, where they are known."""
+
+    kind: str  # "data" | "example" | "finding"
+    name: str
+    rows: list[int] = []
+    why: str
+
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an erasure, and where the person still is."""
+
+    erasure: Erasure
+    remains: list[Tombstone]
+
+
+def erase_person(house: House, person: Person, model: str, key: str, *, reason: str, tell: Tell) -> Erased:
+    """Erase a person from a model's log and list what could not be erased. Raises Forbidden, InvalidInput, Unavailable."""
+    with house.db.write() as tx:
+        require(tx, person, Permission.LOG_ERASE, model)
+        settings = get_model(tx, model).settings
+        asked = erase.ask(tx, house.home, model, key, reason=reason, by=person.id, at_us=house.clock.now_us())
+    done = erase.carry_out(ground_of(house), asked.id, settings.key, tell)
+    tell("looking where else they may be", 0, 0)
+    remains = list(places_of(house, model, key))
+    with house.db.write() as tx:
+        _note(tx, done.id, remains)
+    return Erased(erasure=done, remains=remains)
+
+
+def carry_on(house: House) -> list[Erasure]:
+    """Carry out what is due: after a crash, and once more for what was on its way."""
+    with house.db.read() as tx:
+        rows = [erase.get(tx, number) for number in erase.due(tx, house.clock.now_us())]
+        fields = {row.id: get_model(tx, row.model).settings.key for row in rows}
+    return [erase.carry_out(ground_of(house), row.id, fields[row.id]) for row in rows]
+
+
+def erasures(tx: sa.Connection, model: str) -> list[Erased]:
+    """Every erasure of a model with what remained, newest first."""
+    return [Erased(erasure=one, remains=_noted(tx, one.id)) for one in erase.erasures_of(tx, model)]
+
+
+def ground_of(house: House) -> Ground:
+    """Where this box erases."""
+    return Ground(house.home, house.blobs, house.db, house.clock)
+
+
+def places_of(house: House, model: str, key: str) -> Iterator[Tombstone]:
+    """Data sets, examples and findings that hold the person."""
+    with house.db.read() as tx:
+        settings = get_model(tx, model).settings
+        versions = versions_of(tx, model)
+        findings = {version.name: history_of(tx, version.digest) for version in versions}
+    digests = {digest: version for version in reversed(versions) for digest in version.manifest.data.values()}
+    for digest in digests:
+        yield from _in_data(house, digest, settings, key)
+    for version in versions:
+        yield from _in_example(house, version, settings, key)
+    for name, validations in findings.items():
+        if any(f'"{key}"' in msgspec.json.encode(each.findings).decode() for each in validations):
+            yield Tombstone(
+                kind="finding", name=name, why="findings are sealed: an approval names their digest"
+            )
+
+
+def _in_data(house: House, digest: str, settings: ModelConfig, key: str) -> Iterator[Tombstone]:
+    try:
+        frame = load_dataset(house.blobs, digest)
+    except LockgateError as error:
+        yield Tombstone(kind="data", name=digest, why=f"it could not be looked through: {error.sentence()}")
+        return
+    if settings.key is None or settings.key not in frame.columns:
+        return
+    rows = _numbers(frame[settings.key], key)
+    if rows:
+        yield Tombstone(kind="data", name=digest, rows=rows, why=_SEALED)
+
+
+def _in_example(house: House, version: Version, settings: ModelConfig, key: str) -> Iterator[Tombstone]:
+    try:
+        example = read_example(house.blobs.fetch_tree(blob_name(version.digest), house.home.cache))
+    except LockgateError as error:
+        yield Tombstone(kind="example", name=version.name, why=f"it could not be read: {error.sentence()}")
+        return
+    if example is None or settings.key is None or settings.key not in example.inputs:
+        return
+    rows = _numbers(pl.Series(example.inputs[settings.key].tolist()), key)
+    if rows:
+        yield Tombstone(kind="example", name=version.name, rows=rows, why=_SEALED)
+
+
+def _numbers(values: pl.Series, key: str) -> list[int]:
+    if values.dtype.is_float():
+        values = values.cast(pl.Int64, strict=False)
+    return (values.cast(pl.String) == key).fill_null(value=False).arg_true().head(MOST_PLACES).to_list()
+
+
+def _note(tx: sa.Connection, number: int, remains: list[Tombstone]) -> None:
+    tx.execute(sa.select(log_erasures.c.id).where(log_erasures.c.id == number)).one()
+    tx.execute(sa.delete(log_tombstones).where(log_tombstones.c.erasure == number))
+    for one in remains:
+        rows = msgspec.json.encode(one.rows).decode()
+        tx.execute(
+            sa.insert(log_tombstones).values(
+                erasure=number, kind=one.kind, name=one.name, rows=rows, why=one.why
+            )
+        )
+
+
+def _noted(tx: sa.Connection, number: int) -> list[Tombstone]:
+    c = log_tombstones.c
+    found = tx.execute(sa.select(log_tombstones).where(c.erasure == number).order_by(c.kind, c.name))
+    return [
+        Tombstone(
+            kind=row.kind, name=row.name, rows=msgspec.json.decode(row.rows, type=list[int]), why=row.why
+        )
+        for row in found
+    ]
