@@ -12,7 +12,7 @@ import msgspec
 
 from lockgate.errors import InvalidInput
 from lockgate.gateway.protocols.answer import Answered, Body
-from lockgate.gateway.protocols.malformed import NO_NUMBER, unreadable
+from lockgate.gateway.protocols.malformed import NO_NUMBER, UNREADABLE, unreadable
 from lockgate.gateway.refusals import UnsupportedType
 from lockgate.gateway.sent import Sent
 
@@ -58,7 +58,7 @@ def _json(body: bytes) -> Any:
     """The body. NaN and Infinity are no JSON, and MLflow's own client writes them: they are read as pandas means them."""
     try:
         return msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         if NO_NUMBER.search(body):
             with suppress(
                 ValueError, RecursionError

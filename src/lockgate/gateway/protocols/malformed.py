@@ -8,10 +8,12 @@ import msgspec
 
 from lockgate.errors import InvalidInput
 
+# beside what msgspec names: bytes in a text that are no UTF-8, and brackets within brackets without end
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 NO_NUMBER = re.compile(rb"[\[:,\s]-?(NaN|Infinity)\b")
 
 
-def unreadable(what: str, body: bytes, error: msgspec.DecodeError, form: str) -> InvalidInput:
+def unreadable(what: str, body: bytes, error: Exception, form: str) -> InvalidInput:
     """The refusal of a body. `what` it is not; `form`: what to send, in a few words.
 
     >>> unreadable("the body is not JSON", b'{"a": NaN}', msgspec.DecodeError("at byte 6"), "send rows").fix

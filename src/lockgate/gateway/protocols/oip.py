@@ -7,7 +7,6 @@ makes no difference to the version that answers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 from typing import Any
 
 import msgspec
@@ -15,8 +14,8 @@ import numpy as np
 
 from lockgate.errors import InvalidInput
 from lockgate.gateway.protocols.answer import Answered, Body
-from lockgate.gateway.protocols.malformed import unreadable
-from lockgate.gateway.protocols.tensors import binary_of, from_binary, output_type, require_known
+from lockgate.gateway.protocols.malformed import UNREADABLE, unreadable
+from lockgate.gateway.protocols.tensors import binary_of, from_binary, output_type, require_known, shaped
 from lockgate.gateway.protocols.wishes import Wishes, refuse_elsewhere, wishes_of
 from lockgate.gateway.sent import Sent
 
@@ -53,7 +52,7 @@ def read(body: bytes, header_length: str | None) -> tuple[Sent, Callable[[Answer
     head, tail = _split(body, header_length)
     try:
         request = _DECODER.decode(head)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         what = "the body is not an infer request of the Open Inference Protocol v2"
         raise unreadable(what, head, error, FORM) from error
     wishes = wishes_of(
@@ -134,9 +133,7 @@ def _from_json(tensor: _Input) -> Any:
         array = np.array(tensor.data, dtype=object if tensor.datatype == "BYTES" else None)
     except ValueError as error:
         raise InvalidInput(f"the data of input '{tensor.name}' are not rows of equal length") from error
-    if not shape or min(shape) < 0 or array.size != prod(shape):
-        raise _misfit(tensor, array.size)
-    return array.reshape(shape)
+    return shaped(tensor.name, array, shape)
 
 
 def _misfit(tensor: _Input, got: int) -> InvalidInput:

@@ -13,6 +13,8 @@ from lockgate.registry.signature import NUMPY_TYPES, DataType
 
 _LENGTH = struct.Struct("<I")
 _TYPES = {np.dtype(kind): name for name, kind in NUMPY_TYPES.items()}
+MOST_DIMENSIONS = 8
+MOST_VALUES = 2**40  # more than any body holds
 BF16 = "BF16"  # the upper half of an FP32: every value is an FP32 exactly, so it is read as one
 KNOWN = (*DataType, BF16)
 
@@ -34,9 +36,21 @@ def from_binary(name: str, datatype: str, shape: list[int], data: memoryview) ->
     """One tensor. Raises InvalidInput that names it."""
     require_known(name, datatype)
     values = _texts(name, data) if datatype == DataType.BYTES else _numbers(name, datatype, data)
-    if not shape or min(shape) < 0 or values.size != prod(shape):
+    return shaped(name, values, shape)
+
+
+def shaped(name: str, values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """The values in the shape that a caller named. Raises InvalidInput for one that they do not fill.
+
+    A shape is a caller's word like any other: its dimensions are counted before they are multiplied, and one that no array
+    can have is refused even beside a zero.
+    """
+    few = 0 < len(shape) <= MOST_DIMENSIONS
+    possible = few and min(shape) >= 0 and prod(max(size, 1) for size in shape) <= MOST_VALUES
+    if not possible or values.size != prod(shape):
+        words = list(shape) if few else f"of {len(shape)} dimensions"
         raise InvalidInput(
-            f"the data of input '{name}' do not fill its shape {shape}", got=f"{values.size} values"
+            f"the data of input '{name[:80]}' do not fill its shape {words}", got=f"{values.size} values"
         )
     return values.reshape(shape)
 

@@ -9,7 +9,7 @@ import msgspec
 from lockgate.errors import InvalidInput
 from lockgate.gateway.protocols.answer import Answered, Body
 from lockgate.gateway.protocols.invocations import inputs, instances
-from lockgate.gateway.protocols.malformed import unreadable
+from lockgate.gateway.protocols.malformed import UNREADABLE, unreadable
 from lockgate.gateway.sent import Sent
 
 FORM = 'send {"instances": [...]}, a list of rows, or of values by name'
@@ -20,7 +20,7 @@ def read(body: bytes) -> Sent:
     """What was sent. Raises InvalidInput."""
     try:
         request = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise unreadable("the body is not JSON", body, error, FORM) from error
     given = [form for form in ("instances", "inputs") if isinstance(request, dict) and form in request]
     if len(given) != 1:

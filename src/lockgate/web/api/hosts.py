@@ -33,7 +33,7 @@ async def beat(host: str, request: Request, house: InHouse, me: Asking) -> Respo
         check_host(tx, me, host)
     try:
         said = _decoder.decode(await request.body())
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidInput("this beat cannot be read", got=error) from error
     hear(house, host, said)
     until_s = asyncio.get_running_loop().time() + min(said.wait_s, LONGEST_WAIT_S)
