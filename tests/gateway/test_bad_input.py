@@ -252,5 +252,7 @@ def test_a_full_queue_answers_429_and_a_late_request_is_not_computed(world: Any)
         thread.join(30)
     statuses = [response.status_code for response in found]
     assert set(statuses) == {200, 429, 504}
-    assert all(1 <= int(response.headers["retry-after"]) <= 60 for response in found if response.status_code == 429)
+    assert all(
+        1 <= int(response.headers["retry-after"]) <= 60 for response in found if response.status_code == 429
+    )
     assert sorted(record.status for record in world.records()) == sorted(statuses)

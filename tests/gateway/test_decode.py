@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from lockgate.errors import InvalidInput
+from lockgate.gateway.cells import sound
 from lockgate.gateway.decode import Decoder, key_cells
 from lockgate.gateway.sent import Sent
 from lockgate.predictions.record import columns_of
-from lockgate.registry.signature import DataType, Field, Signature
+from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
 
 OUT = (Field(name="prediction", datatype=DataType.INT64),)
 NUMBERS = Signature(
@@ -201,3 +202,30 @@ def test_requests_are_joined_and_recorded_with_the_same_values() -> None:
     back = columns_of(decoder.layout.blocks(joined))
     assert back["plan"].tolist() == ["basic", None]
     assert back["age"].tolist() == [31, 7]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("datatype", [DataType.FP16, DataType.FP32, DataType.FP64])
+@pytest.mark.parametrize("value", [1.5, -3e4, 1e30, -1e200, np.nan, np.inf, -np.inf])
+def test_numbers_pass_unseen_only_when_they_fit(value: float, datatype: DataType, kind: type) -> None:
+    """One sum of squares never lets through what the type cannot hold; usual numbers need no closer look."""
+    with np.errstate(over="ignore"):
+        cells = np.array([[0.25, value, -2.0]]).astype(kind)
+        fits = bool(np.isfinite(cells.astype(NUMPY_TYPES[datatype])).all())
+    assert fits or not sound(cells, datatype)
+    assert sound(cells, datatype) or value != 1.5
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64])
+def test_a_tensor_of_numbers_is_the_same_rows_whatever_its_type(kind: type) -> None:
+    """The short way for one tensor gives what the long way gives, column by column."""
+    table = np.array([[1, 2, 3], [-4, 5, 600]], dtype=kind)
+    columns = {name: table[:, place].tolist() for place, name in enumerate("abc")}
+    assert decoded(NUMBERS, Sent(columns={"predict": table})) == decoded(NUMBERS, Sent(columns=columns))
+
+
+@pytest.mark.parametrize("bad", [1e39, np.inf])
+def test_a_tensor_with_a_number_that_does_not_fit_is_refused_by_column(bad: float) -> None:
+    """The column is named, as with any other form."""
+    with pytest.raises(InvalidInput, match="the input 'c'"):
+        decoded(NUMBERS, Sent(columns={"predict": np.array([[1, 2, bad]])}))

@@ -56,7 +56,7 @@ def sound(array: np.ndarray, datatype: DataType) -> bool:
     if kind != "f" or array.size > _FEW:
         return False
     flat = array.ravel()
-    return bool(flat.dot(flat) < _SQUARES[datatype])
+    return float(flat.dot(flat)) < _SQUARES[datatype]
 
 
 def cells(values: Any, what: str) -> np.ndarray:
