@@ -168,8 +168,9 @@ class Batcher:
                 self._note(job, outcome)
         if done:
             self._settle(done)
-        if self._queue:
-            self._turn()
+        if self._queue and not self._scheduled:
+            self._scheduled = True  # not at once: what arrived meanwhile is decoded first and belongs to the batch
+            self._loop.call_soon(self._turn)
 
     def _compute(self, batch: list[Job]) -> None:
         for job, outcome in zip(batch, self._answers(batch), strict=True):
