@@ -156,7 +156,7 @@ def test_who_is_turned_away_hears_when_the_queue_will_be_through() -> None:
     assert drain.wait_s(10, 100.0) == LONGEST_S
     for tenth in range(25):
         drain.left(20, 100.0 + tenth / 10)  # 200 a second
-    assert drain.wait_s(400, 102.4) == pytest.approx(2.0, rel=0.1)
+    assert 1.5 < drain.wait_s(400, 102.4) <= 2.0  # the present window has a beginning and no end
     assert drain.wait_s(1, 102.4) == SHORTEST_S
     assert drain.wait_s(1_000_000, 102.4) == LONGEST_S
     drain.left(5, 500.0)  # a long rest says nothing of the pace under load
