@@ -207,10 +207,13 @@ def test_requests_are_joined_and_recorded_with_the_same_values() -> None:
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("datatype", [DataType.FP16, DataType.FP32, DataType.FP64])
 @pytest.mark.parametrize("value", [1.5, -3e4, 1e30, -1e200, np.nan, np.inf, -np.inf])
-def test_numbers_pass_unseen_only_when_they_fit(value: float, datatype: DataType, kind: type) -> None:
+@pytest.mark.parametrize("more", [2, 200], ids=["few", "many"])
+def test_numbers_pass_unseen_only_when_they_fit(
+    value: float, datatype: DataType, kind: type, more: int
+) -> None:
     """One sum of squares never lets through what the type cannot hold; usual numbers need no closer look."""
     with np.errstate(over="ignore"):
-        cells = np.array([[0.25, value, -2.0]]).astype(kind)
+        cells = np.array([[0.25] * more + [value]]).astype(kind)
         fits = bool(np.isfinite(cells.astype(NUMPY_TYPES[datatype])).all())
     assert fits or not sound(cells, datatype)
     assert sound(cells, datatype) or value != 1.5
