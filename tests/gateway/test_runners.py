@@ -64,6 +64,10 @@ def test_replicas_share_the_callers(world: Any) -> None:
             return set(callers.map(lambda _: ask(world, client, 1.0), range(4)))
 
         assert world.wait_for(lambda: len(who()) == 2, 60.0)
+        told = client.get("/metrics").text
+    rows = [line for line in told.splitlines() if line.startswith("lockgate_runner_replicas{")]
+    assert sum(float(row.split()[-1]) for row in rows) == 2
+    assert all('model="churn"' in row and 'state="' in row for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import resource
 import time
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -130,6 +131,11 @@ def _of_versions(state: State) -> list[Sample]:
                 status = executor.status()
                 found.append(Sample("lockgate_runner_restarts_total", labels, status.restarts))
                 found.append(Sample("lockgate_runner_memory_bytes", labels, status.memory_bytes))
+                states = Counter(one.state.value for one in status.replicas)
+                found += [
+                    Sample("lockgate_runner_replicas", {**labels, "state": state}, count)
+                    for state, count in states.items()
+                ]
     models = {route.release: route.model for route in state.routes.values()}
     for word in state.tripped:
         labels = {"model": models.get(word.release, ""), "release": str(word.release)}
