@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 SYSTEM := $(VENV)/.system
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-frameworks lint check bench bench-release bench-checks pins clean
+.PHONY: help setup demo test test-faults test-frameworks lint check bench bench-release bench-checks bench-log pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ bench-release: $(READY) ## false rollbacks and delays beside fixed thresholds an
 
 bench-checks: $(READY) ## the checks beside their peers: time, false alarms, what is found
 	$(BIN)/python -m benchmarks.checks.bench
+
+bench-log: $(READY) ## reading millions of records in constant memory; what encryption costs
+	$(BIN)/python -m benchmarks.log.bench
 
 pins: $(READY) ## resolve the hashed requirement files again
 	scripts/pins

@@ -20,7 +20,7 @@ import msgspec
 from lockgate.clock import DAY_US
 from lockgate.late import late
 from lockgate.predictions.record import Block, Columns, Record, Sealed, blocks_of, columns_of
-from lockgate.predictions.subject import subject_of
+from lockgate.predictions.subject import key_text, subject_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import aead
@@ -57,7 +57,7 @@ class Protector:
 
     def __init__(self, secret: bytes, look: Callable[[str], Personal | None] = lambda _: None) -> None:
         self._secret, self.look = secret, look
-        self._known: OrderedDict[str, tuple[bytes, aead.AESGCM]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], tuple[bytes, aead.AESGCM]] = OrderedDict()
 
     def protect(self, records: Sequence[Record], keys: Path) -> list[Record]:
         """The records with their personal inputs encrypted; new keys are in the file `keys` by then. Raises OSError."""
@@ -75,40 +75,65 @@ class Protector:
         personal = self.look(record.model)
         if personal is None or not personal.columns or not record.inputs:
             return record
-        columns = columns_of(record.inputs)
-        hidden = {name: columns[name] for name in personal.columns if name in columns}
-        if not hidden:
+        rest, mine = _divided(record.inputs, frozenset(personal.columns))
+        if not mine:
             return record
-        people = self._people(record, columns, personal.key_field)
         sealed = []
-        for row, subject in enumerate(people):
-            number, cipher = self._key(record, subject, made)
-            body = _encoder.encode(
-                blocks_of({name: values[row : row + 1] for name, values in hidden.items()})
-            )
+        bodies = _rows(mine, record.rows)
+        for row, (who, body) in enumerate(zip(_people(record, personal.key_field), bodies, strict=True)):
+            number, cipher = self._key(record, who, made)
             nonce = os.urandom(NONCE_BYTES)
             sealed.append(Sealed(row, number, nonce + cipher.encrypt(nonce, body, record.id.encode())))
-        rest = blocks_of({name: values for name, values in columns.items() if name not in hidden})
         return msgspec.structs.replace(record, inputs=rest, sealed=sealed)
 
-    def _people(self, record: Record, columns: Columns, key_field: str | None) -> list[str]:
-        cells = (
-            columns[key_field].tolist() if key_field in columns and key_field else [record.key] * record.rows
-        )
-        nobody = f"day {record.at_us // DAY_US}"
-        return [
-            subject_of(self._secret, record.model, nobody if cell is None else str(cell)) for cell in cells
-        ]
-
-    def _key(self, record: Record, subject: str, made: list[MadeKey]) -> tuple[bytes, aead.AESGCM]:
-        known = self._known.get(subject)
+    def _key(self, record: Record, who: str, made: list[MadeKey]) -> tuple[bytes, aead.AESGCM]:
+        known = self._known.get((record.model, who))
         if known is None:
             number, key = os.urandom(ID_BYTES), os.urandom(KEY_BYTES)
+            subject = subject_of(self._secret, record.model, who)
             made.append(MadeKey(number, record.model, subject, wrap(self._secret, number, key), record.at_us))
-            known = self._known[subject] = (number, aead.AESGCM(key))
+            known = self._known[record.model, who] = (number, aead.AESGCM(key))
             if len(self._known) > MOST_PEOPLE:
                 self._known.popitem(last=False)
         return known
+
+
+def _people(record: Record, key_field: str | None) -> list[str]:
+    """The business key of each row; rows without one share the day's."""
+    nobody = f"day {record.at_us // DAY_US}"
+    block = next((block for block in record.inputs if key_field in block.names), None)
+    cells = [record.key] * record.rows
+    if block is not None and key_field is not None:
+        cells = columns_of([block])[key_field].tolist()
+    return [nobody if cell is None else key_text(cell) for cell in cells]
+
+
+def _divided(inputs: list[Block], hidden: frozenset[str]) -> tuple[list[Block], list[Block]]:
+    """The blocks without and with personal columns; most records have whole blocks of either."""
+    rest: list[Block] = []
+    mine: list[Block] = []
+    for block in inputs:
+        own = hidden.intersection(block.names)
+        if not own:
+            rest.append(block)
+        elif len(own) == len(block.names):
+            mine.append(block)
+        else:
+            columns = columns_of([block])
+            rest += blocks_of({name: values for name, values in columns.items() if name not in own})
+            mine += blocks_of({name: values for name, values in columns.items() if name in own})
+    return rest, mine
+
+
+def _rows(blocks: list[Block], rows: int) -> list[bytes]:
+    """Each row's part of the blocks, as msgpack."""
+    if rows == 1:
+        return [_encoder.encode(blocks)]
+    columns = columns_of(blocks)
+    return [
+        _encoder.encode(blocks_of({name: values[row : row + 1] for name, values in columns.items()}))
+        for row in range(rows)
+    ]
 
 
 def wrap(secret: bytes, number: bytes, key: bytes) -> bytes:

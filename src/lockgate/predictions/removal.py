@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from lockgate.predictions.record import Block, Frame, Kind, Offset, Record, columns_of
+from lockgate.predictions.subject import key_text
 from lockgate.registry.signature import NUMPY_TYPES, DataType
 
 Gone = frozenset[int] | None  # rows of a request; None: all of it
@@ -85,13 +86,8 @@ def _keys(record: Record, key_field: str | None) -> list[str | None] | None:
     block = next((block for block in record.inputs if key_field in block.names), None)
     if key_field is None or block is None or len(block.shape) != 1 or _height(block) != record.rows:
         return None
-    return [_text(cell) for cell in columns_of([block])[key_field].tolist()]
-
-
-def _text(cell: object) -> str | None:
-    if cell is None:
-        return None
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+    cells = columns_of([block])[key_field].tolist()
+    return [None if cell is None else key_text(cell) for cell in cells]
 
 
 def _numbers(record: Record, height: int) -> list[int]:

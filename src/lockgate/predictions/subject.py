@@ -36,3 +36,12 @@ def subject_of(secret: bytes, model: str, key: str) -> str:
     True
     """
     return hmac.new(secret, f"{model}\0{key}".encode(), sha256).hexdigest()[:32]
+
+
+def key_text(cell: object) -> str:
+    """A business key as people write it: a whole number without a decimal point.
+
+    >>> key_text(7.0), key_text("7"), key_text(7.5)
+    ('7', '7', '7.5')
+    """
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
