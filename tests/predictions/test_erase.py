@@ -1,6 +1,10 @@
 """Erasing a person: nothing of them is left on the disk, everybody else's records are as they were."""
 
+import random
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -176,3 +180,42 @@ def test_asking_twice_is_one_erasure(ground: Ground) -> None:
         first = ask(tx, ground.home, "churn", PERSON, reason="by letter", by="ada", at_us=5)
         second = ask(tx, ground.home, "churn", PERSON, reason="by phone", by="bob", at_us=6)
     assert first == second
+
+
+ERASER = """
+import sys
+from pathlib import Path
+from lockgate.blobs import Blobs
+from lockgate.clock import SystemClock
+from lockgate.config import Home
+from lockgate.db import open_database
+from lockgate.predictions.erase import Ground, carry_out
+home = Home(Path(sys.argv[1]))
+ground = Ground(home, Blobs(str(home.blobs)), open_database(f"sqlite:///{home.database}"), SystemClock())
+carry_out(ground, int(sys.argv[2]), "customer", lambda phase, *_: print(phase, flush=True))
+print("done", flush=True)
+"""
+
+
+def test_an_erasure_that_is_killed_is_carried_out_by_the_next(ground: Ground) -> None:
+    """Killed at several moments, the erasure stays asked for; the next one ends it, and nobody else lost a record."""
+    with ground.db.write() as tx:
+        asked = ask(tx, ground.home, "churn", PERSON, reason="by letter", by="ada", at_us=5)
+    rng = random.Random(7)
+    for phase in ("waiting for open segments", "looking for the person", "erasing", "erasing", "erasing"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", ERASER, str(ground.home.root), str(asked.id)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        while process.stdout.readline().strip() not in (phase, "done", ""):
+            continue
+        time.sleep(rng.uniform(0, 0.03))
+        process.kill()
+        process.stdout.close()
+        process.wait()
+    carry_out(ground, asked.id, "customer")
+    left = frame(ground.home, ground.blobs, "churn")
+    assert sorted(set(left["id"])) == ["a2", "a3", "h0", "h2", "h3", "h4"]
+    assert left.filter(id="a3").height == left.filter(id="h3").height == 2

@@ -12,6 +12,7 @@ from lockgate.db import Database
 from lockgate.errors import InvalidInput, Unavailable
 from lockgate.predictions import stored
 from lockgate.predictions.archive import archive
+from lockgate.predictions.check import Checked, check_archive
 from lockgate.predictions.export import Format, export
 from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.query import frame
@@ -94,6 +95,14 @@ def test_a_damaged_file_of_the_archive_is_said(filled: Home, blobs: Blobs) -> No
         path.write_bytes(body)
     with pytest.raises(Unavailable, match="archive of predictions"):
         frame(filled, blobs, "churn")
+    found = check_archive(Archive(filled.log, blobs))
+    assert found.files == len(found.damaged) == 1
+    assert found.damaged[0].name.startswith("model=churn/day=2026-03-01/")
+
+
+def test_a_whole_archive_is_whole(filled: Home, blobs: Blobs) -> None:
+    """Every file is read, none is called damaged."""
+    assert check_archive(Archive(filled.log, blobs)) == Checked(files=1, damaged=[])
 
 
 def test_an_archive_that_is_away_is_said(filled: Home, blobs: Blobs, sqlite: Database) -> None:

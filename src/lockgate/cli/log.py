@@ -93,6 +93,21 @@ def erase(
         print(f"still in {place['kind']} {place['name']}{rows}: {place['why']}")
 
 
+@app.command()
+def check(*, as_json: AsJson = False) -> None:
+    """Read every file of the archive and say which are damaged; exit status 1 when one is."""
+    with progress() as shown:
+        done = predictions.check_log(progress=shown)
+    if as_json:
+        print_json(done)
+    else:
+        print(f"{done['files']} files, {len(done['damaged'])} damaged")
+        for each in done["damaged"]:
+            print(f"{each['name']}: {each['why']}\n  next: restore it from a backup of the store")
+    if done["damaged"]:
+        raise typer.Exit(1)
+
+
 def _print(rows: list[dict[str, object]]) -> None:
     """What people look at first, the answers, then as many inputs as fit beside them."""
     given = list(rows[0]) if rows else []

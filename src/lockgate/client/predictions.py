@@ -95,3 +95,10 @@ def erase(
         job = lockgate.post(f"/models/{model_only(model)}/log/erase", {"key": key, "reason": reason})
         done: dict[str, Any] = lockgate.wait(job, progress)
     return done
+
+
+def check_log(*, home: str | Path | None = None, progress: Progress | None = None) -> dict[str, Any]:
+    """Read every file of the archive; returns how many there are and which are damaged."""
+    with connected(home) as lockgate:
+        done: dict[str, Any] = lockgate.wait(lockgate.post("/log/check"), progress)
+    return done

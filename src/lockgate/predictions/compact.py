@@ -33,7 +33,12 @@ def compact(archive: Archive, *, safe_h: float = SAFE_H) -> Compacted:
         done = table.optimize.compact(
             target_size=TARGET_BYTES, max_concurrent_tasks=TASKS, writer_properties=properties()
         )
-        gone = table.vacuum(retention_hours=round(safe_h), enforce_retention_duration=False, dry_run=False)
+        gone = table.vacuum(  # full: what commits that were killed left behind, too
+            retention_hours=round(safe_h),
+            enforce_retention_duration=False,
+            dry_run=False,
+            full=safe_h >= SAFE_H,
+        )
         table.create_checkpoint()
         table.cleanup_metadata()
     return Compacted(done["numFilesRemoved"], done["numFilesAdded"], len(gone))

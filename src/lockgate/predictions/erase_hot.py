@@ -11,7 +11,7 @@ import msgspec
 from lockgate.predictions import writers
 from lockgate.predictions.record import Frame
 from lockgate.predictions.removal import Gone, change, smaller_frame
-from lockgate.predictions.segment import SUFFIX, is_ended, rewrite
+from lockgate.predictions.segment import REWRITTEN, SUFFIX, is_ended, rewrite
 
 _decoder = msgspec.msgpack.Decoder(Frame)
 
@@ -40,6 +40,8 @@ def erase_in_segments(log: Path, model: str, gone: Mapping[str, Gone]) -> Erased
         done.others += dropped
         return body
 
+    for left in log.glob(f"*/*{REWRITTEN}"):  # of an erasure that was killed
+        left.unlink(missing_ok=True)
     for segment in sorted(writers.segments_in(log)) if gone else []:
         path = log / f"{segment}{SUFFIX}"
         try:

@@ -19,6 +19,7 @@ from pathlib import Path
 from zlib import crc32
 
 SUFFIX = ".seg"
+REWRITTEN = ".rewritten"  # a segment on its way to take the place of the one that it was made from
 HEADER = struct.Struct("<II")
 CHUNK_BYTES = 4 * 1024 * 1024  # read at once; a longer frame is read whole
 _FRAME_STARTS = re.compile(rb"[\x92\x93][\x90-\x9f\xdc\xdd]")  # msgpack: an array, its first element an array
@@ -144,7 +145,7 @@ def rewrite(path: Path, segment: str, change: Callable[[bytes], bytes | None]) -
         body[start : found.end] = HEADER.pack(len(new), checksum(seed, new)) + new
         changed = True
     if changed:
-        temporary = path.with_suffix(".rewritten")
+        temporary = path.with_suffix(REWRITTEN)
         with temporary.open("wb") as file:
             file.write(body)
             file.flush()

@@ -14,11 +14,13 @@ from starlette.responses import FileResponse
 from lockgate.datasets.dataset import read_table
 from lockgate.governance.people import require
 from lockgate.governance.permissions import Permission
+from lockgate.predictions.check import check_archive
 from lockgate.predictions.export import Format, export
 from lockgate.predictions.labels import Imported, import_labels
 from lockgate.predictions.query import PREDICTED, frame
 from lockgate.predictions.record import Kind
 from lockgate.predictions.stored import Asked
+from lockgate.predictions.table import Archive
 from lockgate.registry.store import get_model
 from lockgate.web.answers import answer
 from lockgate.web.api.jobs import AllJobs
@@ -102,6 +104,15 @@ def log(
         limit=limit, kinds=kinds, database=house.db,
     )  # fmt: skip
     return Response(written(rows, format), media_type=MEDIA[format])
+
+
+@router.post("/log/check", responses=says(Job))
+def check_log(house: InHouse, me: Asking, jobs: AllJobs) -> Response:
+    """Read every file of the archive. The job's result is `{"files", "damaged"}`."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.AUDIT_READ)
+    archive = Archive(house.home.log, house.blobs)
+    return answer(jobs.start("check", "log", me.id, lambda tell: check_archive(archive, tell)))
 
 
 @router.post("/models/{model}/labels", responses=says(Imported))
