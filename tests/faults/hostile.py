@@ -76,9 +76,8 @@ HEADER_VALUES = st.one_of(
 class Asked:
     """One request as bytes on a connection; `framed`: our own HTTP around it is right, so it deserves an answer."""
 
-    raw: bytes
+    raw: bytes = field(repr=False)  # the test says it where something is wrong
     framed: bool = True
-    words: dict[str, Any] = field(default_factory=dict)
 
 
 def http(
