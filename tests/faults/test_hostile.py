@@ -15,6 +15,7 @@ from tests.faults.hostile import DEEP, Asked, http, requests, status_of
 from tests.faults.memory import pss_mb
 from tests.gateway.conftest import KEY
 
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # some requests are long
 GRPC_METHODS = ["ModelInfer", "ModelMetadata", "ModelReady", "ServerLive", "RepositoryModelLoad", "Nothing"]
 
 
