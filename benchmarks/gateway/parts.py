@@ -20,7 +20,7 @@ from lockgate.gateway.port import free_port
 LOCKGATE, NO_LOG = "lockgate", "lockgate, no log"
 CONNECTIONS = (1, 16, 64)
 LOG_PRICE = {1: 0.12, 16: 0.08, 64: 0.08}
-PEER_ROUNDS = 2
+PEER_ROUNDS = 3
 BOTH, BOTH_CORES = frozenset({0, 1}), "0,1"
 
 
