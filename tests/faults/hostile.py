@@ -170,7 +170,7 @@ def status_of(port: int, asked: Asked, wait_s: float = 20.0) -> int | None:
                 line.shutdown(socket.SHUT_WR)
             while b"\r\n" not in found and (chunk := line.recv(65_536)):
                 found += chunk
-        except (TimeoutError, ConnectionError):
+        except OSError:  # closed by the other side, or nothing more for so long
             pass
     if not found.startswith(b"HTTP/1.1 "):
         return None
