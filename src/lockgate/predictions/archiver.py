@@ -35,10 +35,11 @@ def run(
     every_s: float = EVERY_S,
     often: Callable[[], object] = lambda: None,
     seldom: Callable[[], object] = lambda: None,
+    tell: Callable[[str | None], object] = lambda _: None,
 ) -> None:
     """Archive until told to stop; `often` follows each pass, `seldom` (and compaction) the first and one each hour.
 
-    What fails is logged and tried again: it costs time, never a record.
+    What fails is logged and tried again: it costs time, never a record. `tell` hears after each pass what failed in it.
     """
 
     def pass_one() -> None:
@@ -53,10 +54,13 @@ def run(
     passes = 0
     while not stop.is_set():
         hourly = passes % max(round(SELDOM_S / every_s), 1) == 0
+        trouble = None
         for step in (pass_one, often, *((tidy,) if hourly else ())):
             try:
                 step()
             except (LockgateError, exceptions.DeltaError, OSError) as error:
+                trouble = str(error)
                 _log.error("archiving failed, the next try comes in %g s: %s", every_s, error)
+        tell(trouble)
         passes += 1
         stop.wait(every_s)

@@ -32,7 +32,7 @@ from lockgate.wiring.erasing import carry_on
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.keeping import let_go
 from lockgate.wiring.shadowing import opener, wanted
-from lockgate.wiring.status import lags
+from lockgate.wiring.status import lags, note_trouble
 
 CHECKPOINT_US = 15 * SECOND_US  # rows younger than the newest signature could be cut off unseen
 SHADOW_NICE = 10
@@ -75,6 +75,7 @@ def archiver(house: House, stop: threading.Event) -> None:
     run_archiver(
         house.home, house.blobs, house.db, stop,
         often=lambda: carry_on(house), seldom=lambda: let_go(house),
+        tell=lambda trouble: note_trouble(house.home, trouble),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -45,6 +46,7 @@ class BoxStatus(msgspec.Struct, frozen=True, kw_only=True):
     worries: list[str]
 
 
+ARCHIVER_NOTE = "archiver.trouble"
 LEAST_FREE_BYTES = 1_000_000_000
 
 
@@ -63,8 +65,18 @@ def status_of(tx: sa.Connection, house: House) -> BoxStatus:
         models=models,
         readers=lags(tx, house),
         disk_free_bytes=free,
-        worries=_worries(processes, there, epoch, free),
+        worries=[*_worries(processes, there, epoch, free), *_archiving(house.home, processes)],
     )
+
+
+def note_trouble(home: Home, trouble: str | None) -> None:
+    """Leave word of what keeps the archiver from its work, or that nothing does any more."""
+    note = home.run / ARCHIVER_NOTE
+    with suppress(OSError):  # a full disk is told by its own worry
+        if trouble is None:
+            note.unlink(missing_ok=True)
+        else:
+            note.write_text(trouble)
 
 
 def running(home: Home) -> list[Process]:
@@ -118,6 +130,13 @@ def lags(tx: sa.Connection, house: House) -> list[ReaderLag]:
         ReaderLag(name=name, behind_bytes=log.backlog_bytes(offsets_of(tx, name)))
         for name in reader_names(tx)
     ]
+
+
+def _archiving(home: Home, processes: list[Process]) -> list[str]:
+    note = home.run / ARCHIVER_NOTE
+    if not processes or not note.exists():
+        return []
+    return [f"nothing is archived now, the log stays in files of this machine: {note.read_text()}"]
 
 
 def _worries(processes: list[Process], there: list[Member], epoch: int, free: int) -> list[str]:
