@@ -47,6 +47,8 @@ def outputs(answer: Answer, graph: Graph) -> dict[str, tuple[str, int, int | Non
             raise CannotConvert("the model answers nothing")
         width = None if answer.squeezed else answer.width
         made = answer.values
+        for zeros in _unchecked(graph, 0.0):
+            made = graph.node("Add", made, zeros)
         if answer.squeezed:
             made = graph.node("Squeeze", made, graph.constant(np.array([1])))
         return {PREDICTION: (made, DOUBLE, width)}
@@ -54,11 +56,20 @@ def outputs(answer: Answer, graph: Graph) -> dict[str, tuple[str, int, int | Non
         STRING if answer.classes.dtype.kind == "O" else DOUBLE if answer.classes.dtype.kind == "f" else INT64
     )
     ordered = kind == INT64 and (answer.classes == np.arange(len(answer.classes))).all()
-    chosen = answer.place if ordered else graph.node("Gather", graph.constant(answer.classes), answer.place)
+    place = answer.place
+    for zeros in _unchecked(graph, 0):
+        place = graph.node("Add", place, graph.node("Squeeze", zeros, graph.constant(np.array([1]))))
+    chosen = place if ordered else graph.node("Gather", graph.constant(answer.classes), place)
     made_outputs: dict[str, tuple[str, int, int | None]] = {PREDICTION: (chosen, kind, None)}
     if answer.probability is not None:
         made_outputs[PROBABILITY] = (answer.probability, DOUBLE, len(answer.classes))
     return made_outputs
+
+
+def _unchecked(graph: Graph, zero: float) -> list[str]:
+    """Zeros (n, 1) that raise for an unknown value, of each strict column that nothing else looks up."""
+    return [graph.node("Gather", graph.constant(np.full(count, zero)), codes)
+            for codes, count in graph.strict.items() if codes not in graph.checked]  # fmt: skip
 
 
 def _plain(classes: Any) -> np.ndarray:

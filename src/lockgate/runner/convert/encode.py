@@ -50,7 +50,10 @@ def _by_asking(fitted: Any, table: Any, widths: np.ndarray, w: Writing) -> Any:
             said = fitted.transform(asked)
         said = np.asarray(said.toarray() if hasattr(said, "toarray") else said, dtype=np.float64)
         rows = said[:, ends[place] - widths[place] : ends[place]]
-        made.append(_coded(part, categories, rows, strict, w))
+        coded = _coded(part, categories, rows, strict, w)
+        if isinstance(coded, Coded) and strict:
+            coded.codes(w.graph)  # unknown values raise though the model may not use the column
+        made.append(coded)
     return tuple(made)
 
 

@@ -25,8 +25,12 @@ def convert(fitted: Any, inputs: list[dict[str, Any]], double: bool, reason: str
     except ImportError:
         raise CannotConvert(f"{reason} (and skl2onnx is not there to try)") from None
     options = {id(fitted): {"zipmap": False}} if hasattr(fitted, "predict_proba") else None
-    graph = skl2onnx.convert_sklearn(fitted, initial_types=_types(fitted, inputs, double), options=options,
-                                     target_opset=OPSETS)  # fmt: skip
+    types = _types(fitted, inputs, double)
+    try:
+        graph = skl2onnx.convert_sklearn(fitted, initial_types=types, options=options, target_opset=OPSETS)
+    except Exception as error:
+        said = (str(error).strip().splitlines() or [""])[0][:200]
+        raise CannotConvert(f"{reason}, and skl2onnx fails: {type(error).__name__}: {said}") from error
     finished = named(
         graph, getattr(fitted, "classes_", None) is not None, [field["name"] for field in inputs]
     )

@@ -29,6 +29,8 @@ class Graph:
         self._tensors: list[bytes] = []
         self._made: dict[Any, str] = {}
         self._count = 0
+        self.strict: dict[str, int] = {}  # codes -> how many are known: others must raise, used or not
+        self.checked: set[str] = set()
 
     def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node with one output and return its name. The same node on the same inputs is made once."""

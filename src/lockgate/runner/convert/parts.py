@@ -118,15 +118,20 @@ class Coded:
 
     def codes(self, graph: Graph) -> str:
         """(n, 1) int64: the place of the value in `keys`, len(keys) for others."""
-        return graph.node(
+        made = graph.node(
             "LabelEncoder", self.source, domain=ML, keys_tensor=self.keys,
             values_tensor=np.arange(len(self.keys), dtype=np.int64),
             default_tensor=np.array([len(self.keys)], dtype=np.int64),
         )  # fmt: skip
+        if self.strict:
+            graph.strict[made] = len(self.keys)
+        return made
 
     def looked_up(self, graph: Graph, table: Array) -> str:
         """(n, 1, w): each row's part of a table. An unknown value of a strict column is out of its bounds: it raises."""
-        return graph.node("Gather", graph.constant(table), self.codes(graph))
+        codes = self.codes(graph)
+        graph.checked.add(codes)
+        return graph.node("Gather", graph.constant(table), codes)
 
     def matrix(self, graph: Graph) -> str:
         """(n, w)."""

@@ -149,7 +149,7 @@ def _source(part: Any, nodes: _Nodes, here: Array, graph: Graph) -> tuple[Any, s
     if isinstance(part, Coded):
         rows = np.arange(float(len(part.table)))
         if part.strict:
-            return part, graph.node("Gather", graph.constant(rows), part.codes(graph)), 1
+            return part, part.looked_up(graph, rows), 1
         code = graph.node("LabelEncoder", part.source, domain=ML, keys_tensor=part.keys, values_tensor=rows[:-1],
                           default_tensor=rows[-1:])  # fmt: skip
         return part, code, 1
