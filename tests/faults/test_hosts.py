@@ -17,6 +17,8 @@ from tests.system.box import Box, ok, submit_words, wait_for
 from tests.system.conftest import stopping
 from tests.system.loans import Loans, infer
 
+from lockgate.membership import Member, report
+
 pytestmark = pytest.mark.timeout(300)
 QUICK = {
     "shadow_requests": 20,
@@ -112,7 +114,12 @@ def test_a_host_serves_canaries_while_it_has_contact(
 ) -> None:
     """It fetches what it needs, its workers count, a rollback is in force there when it returns; cut off it serves live."""
     box = followed.box
-    with following(followed.host(tmp_path)) as host:
+    host = followed.host(tmp_path)
+    killed = Member(worker="edge-0000.gateway-9", pid=1, host="", port=1, started_us=1, beat_us=1, epoch=1)
+    report(
+        host.home.prepare().members, killed
+    )  # of an earlier life of the host, in which it had more workers
+    with following(host):
         wait_for(lambda: f"{host.name}.gateway-0" in members_of(box))
         assert arms_of(ask(host, box.key, loans, "early")) == {"live"}
         bring_canary(box, loans)

@@ -18,6 +18,7 @@ from lockgate.gateway.agent import Agent, agent_argv, control_from_environment, 
 from lockgate.gateway.port import claim_port
 from lockgate.gateway.port import free_port as any_port
 from lockgate.gateway.worker import worker_argv
+from lockgate.membership import all_members, retire
 from lockgate.supervisor import Child, Event, Supervisor
 from lockgate.wiring.ports import url
 
@@ -53,6 +54,10 @@ def gateway(
         stack.enter_context(claim_port(config.gateway.host, taken, "--port"))
         supervisor = Supervisor(children, home.run, tell=_tell)
         agent.lease.end()  # until the agent renews it
+        for member in all_members(
+            home.members
+        ):  # of workers that were killed: a silent worker holds the lease up
+            retire(home.members, member.worker)
         print(f"gateway  {url(config.gateway.host, taken)}", flush=True)
         print(f"host     {agent.host} of {agent.control.url}", flush=True)
         supervisor.run()
