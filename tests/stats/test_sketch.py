@@ -43,7 +43,9 @@ def test_edges_lie_at_quantiles():
     assert counts.sum() == 6_400
     assert np.abs(counts - 100).max() <= 1
     assert count_numbers(np.array([1.0, 2.0, 2.0, 3.0]), (2.0,)).counts == (1, 3)
-    assert sketch_numbers(np.array([5.0] * 100)).edges == (5.0,)
+    constant = sketch_numbers(np.array([5.0] * 100))
+    assert constant.counts == (0, 100, 0)
+    assert count_numbers(np.array([4.0, 5.0, 5.1]), constant.edges).counts == (1, 1, 1)
     assert sketch_numbers(np.array([np.nan])).counts == (0,)
 
 

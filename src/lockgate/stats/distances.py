@@ -103,9 +103,14 @@ def chi_square(left: ArrayLike, right: ArrayLike) -> Distance:
 
     Categories that are expected fewer than five times are pooled. Sources: Pearson (1900); Cramer (1946), ch. 21.
     """
-    counts = category_counts(left, right)[1]
+    return chi_square_of_counts(category_counts(left, right)[1])
+
+
+def chi_square_of_counts(counts: np.ndarray) -> Distance:
+    """The same of counts, shape (2, categories)."""
+    counts = counts[:, counts.sum(axis=0) > 0]
     expected = counts.sum(axis=0) * counts.sum(axis=1, keepdims=True) / max(counts.sum(), 1)
-    rare = expected.min(axis=0) < 5
+    rare = expected.min(axis=0, initial=np.inf) < 5
     if rare.any():
         counts = np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
         counts = counts[:, counts.sum(axis=0) > 0]
