@@ -161,7 +161,7 @@ def test_what_one_refuses_the_other_refuses(theirs: dict[str, int], ours: World)
 
 
 @pytest.mark.parametrize(
-    "params", [None, {"threshold": 30}, {"threshold": 6.5, "sign": "minus"}], ids=["none", "one", "two"]
+    "params", [None, {"threshold": 10}, {"threshold": 6.5, "sign": "minus"}], ids=["none", "one", "two"]
 )
 def test_mlflows_client_with_params(
     side: MlflowSide, theirs: dict[str, int], ours: World, params: dict[str, Any] | None
