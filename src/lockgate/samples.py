@@ -28,7 +28,10 @@ FAMILIES = {
     "lockgate_bodies_bytes": ("gauge", "Bodies of the requests that are being answered."),
     "lockgate_runner_restarts_total": ("counter", "Times that a model's own process was started again."),
     "lockgate_runner_memory_bytes": ("gauge", "Memory of a model's own processes."),
-    "lockgate_runner_replicas": ("gauge", "A model's own processes: free, busy, starting, pausing after failures."),
+    "lockgate_runner_replicas": (
+        "gauge",
+        "A model's own processes: free, busy, starting, pausing after failures.",
+    ),
     "lockgate_log_gap_total": ("counter", "Requests whose record could not be written."),
     "lockgate_log_lag_bytes": ("gauge", "How much of the prediction log a reader has still to read."),
     "lockgate_traces_lost_total": ("counter", "Traces that could not be delivered."),

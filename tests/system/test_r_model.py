@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
-
 from tests.system.box import Box, ok, wait_for
 
 R_PROGRAM = "/usr/lib/R/bin/exec/R"

@@ -169,7 +169,9 @@ class Batcher:
         if done:
             self._settle(done)
         if self._queue and not self._scheduled:
-            self._scheduled = True  # not at once: what arrived meanwhile is decoded first and belongs to the batch
+            self._scheduled = (
+                True  # not at once: what arrived meanwhile is decoded first and belongs to the batch
+            )
             self._loop.call_soon(self._turn)
 
     def _compute(self, batch: list[Job]) -> None:
