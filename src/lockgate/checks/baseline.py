@@ -16,9 +16,9 @@ import polars as pl
 
 from lockgate.blobs import Blobs
 from lockgate.checks.evidence import Answers, Evidence, Split
-from lockgate.checks.values import numbers_of
+from lockgate.datasets.sketched import sketch_column, sketch_table
 from lockgate.errors import SealBroken
-from lockgate.stats.sketch import Sketch, WordSketch, sketch_numbers, sketch_words
+from lockgate.stats.sketch import Sketch, sketch_numbers
 
 FOLDER = "baselines"
 
@@ -44,16 +44,9 @@ def baseline_of(evidence: Evidence, package: str, kept: Mapping[str, Any]) -> Ba
     names = dict.fromkeys((*evidence.inputs, *evidence.protected, *evidence.slices))
     return Baseline(
         package=package, split=split, rows=frame.height, kept=dict(kept),
-        columns={name: sketch(frame[name]) for name in names if _can(frame, name)},
+        columns=sketch_table(frame, names),
         answers=_answers(evidence, split),
     )  # fmt: skip
-
-
-def sketch(series: pl.Series) -> Sketch:
-    """A column's sketch: numbers over their quantiles, anything else by value."""
-    if series.dtype.is_numeric():
-        return sketch_numbers(numbers_of(series))
-    return _words(series)
 
 
 def store_baseline(blobs: Blobs, baseline: Baseline) -> str:
@@ -78,23 +71,12 @@ def _answers(evidence: Evidence, split: Split) -> dict[str, Sketch]:
         return {}
     decided = answers.decisions
     found: dict[str, Sketch] = {
-        "decision": _words(pl.Series(decided.tolist(), dtype=pl.String)) if decided.dtype == object
+        "decision": sketch_column(pl.Series(decided.tolist(), dtype=pl.String)) if decided.dtype == object
         else sketch_numbers(np.asarray(decided, dtype=float))
     }  # fmt: skip
     if answers.scores is not None:
         found["score"] = sketch_numbers(np.asarray(answers.scores, dtype=float))
     return found
-
-
-def _words(series: pl.Series) -> WordSketch:
-    there = series.cast(pl.String, strict=False).drop_nulls()
-    counted = there.value_counts()
-    pairs = [(str(name), int(count)) for name, count in counted.iter_rows()]
-    return sketch_words(pairs, series.len() - there.len())
-
-
-def _can(frame: pl.DataFrame, name: str) -> bool:
-    return name in frame.columns and not frame[name].dtype.is_nested() and frame[name].dtype != pl.Binary
 
 
 def _plain(value: Any) -> Any:

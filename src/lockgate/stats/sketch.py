@@ -112,22 +112,29 @@ def _quantiles(ordered: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.where(first == second, first, found)
 
 
-def sketch_words(counted: Sequence[tuple[str, int]], missing: int, top: int = TOP) -> WordSketch:
-    """A reference's sketch from counts by value: the most frequent ones are known by name (ties in order of the name)."""
-    ordered = sorted(counted, key=lambda pair: (-pair[1], pair[0]))
+def sketch_words(
+    counted: Sequence[tuple[str, int]], missing: int, top: int = TOP, *, rows: int | None = None
+) -> WordSketch:
+    """A reference's sketch from counts by value: the most frequent ones are known by name (ties in order of the name).
+
+    `rows`: values in all, where `counted` holds the most frequent ones only.
+    """
+    ordered = sorted(counted, key=lambda pair: (-pair[1], pair[0]))[:top]
+    total = sum(count for _, count in counted) if rows is None else rows
+    counts = tuple(count for _, count in ordered)
     return WordSketch(
-        values=tuple(name for name, _ in ordered[:top]), counts=tuple(count for _, count in ordered[:top]),
-        other=sum(count for _, count in ordered[top:]), missing=missing,
-    )  # fmt: skip
+        values=tuple(name for name, _ in ordered), counts=counts, other=total - sum(counts), missing=missing
+    )
 
 
-def count_words(counted: Sequence[tuple[str, int]], missing: int, values: Sequence[str]) -> WordSketch:
-    """Counts over names that are given."""
+def count_words(
+    counted: Sequence[tuple[str, int]], missing: int, values: Sequence[str], *, rows: int | None = None
+) -> WordSketch:
+    """Counts over names that are given. `rows`: values in all, where `counted` holds these names only."""
     found = dict(counted)
     counts = tuple(found.get(name, 0) for name in values)
-    return WordSketch(
-        values=tuple(values), counts=counts, other=sum(found.values()) - sum(counts), missing=missing
-    )
+    total = sum(found.values()) if rows is None else rows
+    return WordSketch(values=tuple(values), counts=counts, other=total - sum(counts), missing=missing)
 
 
 def merged(left: Sketch, right: Sketch) -> Sketch:
