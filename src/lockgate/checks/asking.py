@@ -24,6 +24,7 @@ from lockgate.predictions.record import Columns
 from lockgate.registry.manifest import Manifest, Task
 
 CHUNK_DEADLINE_S = 120.0
+BREAKS = "an answer breaks the signature"  # begins the message of an answer that nobody may be given
 _SAYS = {
     Asked.VERSION: "the version cannot be asked here",
     Asked.ORIGINAL: "the version is not compiled, or its original cannot be opened here",
@@ -95,9 +96,7 @@ def answer_rows(
         outputs = executor.predict(chunk, deadline_s=CHUNK_DEADLINE_S)
         reason = check_outputs(manifest.signature, outputs, rows, manifest.answer)
         if reason is not None:
-            raise PredictionFailed(
-                f"an answer breaks the signature: {reason}", got=f"rows {start + 1} to {start + rows}"
-            )
+            raise PredictionFailed(f"{BREAKS}: {reason}", got=f"rows {start + 1} to {start + rows}")
         parts.append(outputs)
         if progress is not None:
             progress(start + rows, frame.height)

@@ -16,6 +16,7 @@ from lockgate.checks.fairness import check as fairness
 from lockgate.checks.finding import Finding
 from lockgate.checks.leakage import check as leakage
 from lockgate.checks.needs import MADE, Need, advice_for, lacking
+from lockgate.checks.noise import check as noise
 from lockgate.checks.performance import check as performance
 from lockgate.checks.prediction_shift import check as prediction_shift
 from lockgate.checks.quality import check as quality
@@ -27,7 +28,7 @@ QUICK, FULL = "quick", "full"
 _ORDER = {tier: place for place, tier in enumerate(Tier)}
 
 CHECKS: dict[str, Check] = {
-    each.CHECK.name: each.CHECK for each in (quality, leakage, performance, prediction_shift, fairness)
+    each.CHECK.name: each.CHECK for each in (quality, leakage, performance, prediction_shift, fairness, noise)
 }
 SUITES: dict[str, tuple[str, ...]] = {
     QUICK: tuple(name for name, check in CHECKS.items() if check.quick),  # on each check-in

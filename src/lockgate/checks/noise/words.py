@@ -1,0 +1,159 @@
+"""Part of noise: findings out of what was seen."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from lockgate.checks.base import figure
+from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.noise.moves import NUMBER_SHARE, Moved
+from lockgate.checks.noise.odd import ODD, Odd
+from lockgate.checks.noise.outcomes import Outcome, Seen
+
+_SHOWN = 20
+_NAMED = 3
+_TOUCHY = 0.1  # share of decisions that change: below it, an odd value is not worth a sentence
+_BAD = (Outcome.BROKEN, Outcome.HUNG, Outcome.RAISED)
+
+
+def small_noise(
+    check: str, together: Moved, alone: Sequence[Moved], *, limit: float, tremble: float, said: str
+) -> Finding:
+    """How many decisions flip when inputs tremble: judged all together, shown for each."""
+    flips = together.flips
+    status = Status.FAIL if flips.low > limit else Status.WARN if flips.value > limit else Status.PASS
+    ranked = sorted(alone, key=lambda moved: (-moved.flips.value, -_number(moved.shift)))
+    what = (
+        "decisions flip"
+        if together.classifies
+        else f"answers move by more than {NUMBER_SHARE:.0%} of their spread".replace("%", " %")
+    )
+    worst = ""
+    if ranked and ranked[0].flips.value:
+        worst = f", most by {ranked[0].name} ({figure(ranked[0].flips.value, 'share')} alone)"
+    sure = f" {together.sure:,} of them were sure decisions." if together.sure else ""
+    return Finding(
+        check=check, subject="small noise", status=status,
+        headline=f"When every input trembles by {figure(tremble, 'share')} of its spread, {figure(flips.value, 'share')} of "
+                 f"{together.rows:,} {what}{worst}.{sure}" + (f" {said}" if said else ""),
+        advice="" if status is Status.PASS else
+               "The model draws finer lines than its inputs are measured: smooth it (more rows a leaf, stronger regularisation), "
+               "or round or bin the inputs named first." + (" Ask on more rows to be sure." if status is Status.WARN else ""),
+        measure=Measure(name=f"share of {what.split(' by')[0]}", value=flips.value, unit="share", low=flips.low, high=flips.high),
+        threshold=Threshold(at_most=limit),
+        table=_by_input([together, *ranked]),
+        plot=Plot(kind=PlotKind.BARS, title="Flips when one input trembles", data={
+            "bars": [{"name": moved.name, "value": moved.flips.value, "low": moved.flips.low, "high": moved.flips.high}
+                     for moved in ranked[:_SHOWN]], "axis": f"share of {what.split(' by')[0]}", "unit": "share"})
+             if ranked else None,
+    )  # fmt: skip
+
+
+def unanswered(check: str, why: str) -> Finding:
+    """The model answers its own rows, and not when they tremble."""
+    return Finding(
+        check=check, subject="small noise", status=Status.FAIL,
+        headline=f"The model answers the table, and not when its inputs tremble a little: {why}.",
+        advice="Something in it depends on exact values (a table of known ones, a key): see the message, and let it answer "
+               "values in between.",
+    )  # fmt: skip
+
+
+def odd_findings(check: str, seen: Mapping[str, Sequence[Seen]]) -> list[Finding]:
+    """One finding for each kind of odd value that makes trouble, and one for all others."""
+    kinds = {kind.name: kind for kind in ODD}
+    found = [_trouble(check, kinds[name], each) for name, each in seen.items() if _bad(kinds[name], each)]
+    calm = {name: each for name, each in seen.items() if not _bad(kinds[name], each)}
+    return [*found, _calm(check, calm)] if calm else found
+
+
+def _bad(kind: Odd, seen: Sequence[Seen]) -> list[Seen]:
+    """Columns in which this kind makes trouble, the worst first."""
+    worst = [each for outcome in _BAD for each in seen if each.outcome is outcome]
+    return [each for each in worst if not (kind.refusing and each.outcome is Outcome.RAISED)]
+
+
+def _trouble(check: str, kind: Odd, seen: Sequence[Seen]) -> Finding:
+    bad = _bad(kind, seen)
+    first = bad[0]
+    silent = first.outcome is not Outcome.RAISED
+    alike = [each.column for each in bad if each.outcome is first.outcome]
+    names = ", ".join(alike[:_NAMED]) + (f" and {len(alike) - _NAMED} more" if len(alike) > _NAMED else "")
+    does = {
+        Outcome.BROKEN: "answers with what is no answer",
+        Outcome.HUNG: "does not come back",
+        Outcome.RAISED: "raises",
+    }[first.outcome]
+    return Finding(
+        check=check, subject=kind.name, status=Status.FAIL if silent else Status.WARN,
+        headline=f"The model {does} where a value is {_is(kind)} in {names}: {first.example}.",
+        advice=kind.advice, threshold=Threshold(at_most=0.0),
+        measure=Measure(name="columns with trouble", value=float(len(bad))), table=_by_column({kind.name: seen}),
+    )  # fmt: skip
+
+
+def _calm(check: str, seen: Mapping[str, Sequence[Seen]]) -> Finding:
+    counts = Counter(each.outcome for columns in seen.values() for each in columns)
+    refused = counts[Outcome.REFUSED] + counts[Outcome.RAISED]
+    said = f"answers {counts[Outcome.ANSWERED]:,} of {counts.total():,} with something usable"
+    if refused:
+        said += f" and refuses {refused:,}"
+    touchy = max(
+        ((name, each) for name, columns in seen.items() for each in columns if each.changed >= _TOUCHY),
+        key=lambda pair: pair[1].changed, default=None,
+    )  # fmt: skip
+    silently = (
+        f" It takes them silently: {figure(touchy[1].changed, 'share')} of decisions change where {touchy[1].column} is "
+        f"{touchy[0]}." if touchy else ""
+    )  # fmt: skip
+    return Finding(
+        check=check, subject="odd values", status=Status.PASS,
+        headline=f"Asked with values that should not come ({', '.join(seen)}), one column at a time, the model {said}.{silently}",
+        advice="State what can be under assumptions: {inputs: ...}, so that such values are noticed." if touchy else "",
+        measure=Measure(name="answered or refused", value=float(counts.total())), table=_by_column(seen),
+    )  # fmt: skip
+
+
+def _is(kind: Odd) -> str:
+    return {"unseen category": "a category never seen", "empty text": "an empty text", "wrong unit": "in the wrong unit",
+            "other spelling": "spelt in another way"}.get(kind.name, kind.name)  # fmt: skip
+
+
+def _by_input(moved: Sequence[Moved]) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        (each.name, each.rows, round(each.flips.value, 6), round(each.flips.low, 6), round(each.flips.high, 6),
+         _cell(each.shift), _cell(each.relative)) for each in moved[:_SHOWN]
+    ]  # fmt: skip
+    beside = "beside the distance to the decision" if moved[0].classifies else "beside the answers' spread"
+    return Table(columns=("trembling", "rows", "moved", "from", "to", "mean shift of scores", beside), rows=tuple(rows),
+                 shares=("moved", "from", "to"))  # fmt: skip
+
+
+def _by_column(seen: Mapping[str, Sequence[Seen]]) -> Table:
+    order = list(Outcome)
+    flat = [(name, each) for name, columns in seen.items() for each in columns]
+    flat.sort(key=lambda pair: (order.index(pair[1].outcome), -_number(pair[1].changed)))
+    rows: list[tuple[Cell, ...]] = [
+        (
+            name,
+            each.column,
+            str(each.outcome),
+            _cell(each.changed),
+            _cell(each.low),
+            _cell(each.high),
+            each.example,
+        )
+        for name, each in flat[:_SHOWN]
+    ]
+    return Table(columns=("value", "column", "the model", "decisions changed", "lowest", "highest", "it says"),
+                 rows=tuple(rows), shares=("decisions changed",))  # fmt: skip
+
+
+def _number(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
+
+
+def _cell(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
