@@ -23,6 +23,7 @@ class Need(StrEnum):
     LIVE = "a live version's answers on that table"
     PREVIOUS = "a version that was validated before"
     TIME = "the time column (time: ...) in the tables"
+    PAST = "rows in time order: a time column (time: ...) in the tables, or recorded predictions with labels"
     GROUP = "the column of the subject (group: ... or key: ...)"
     PROTECTED = "protected columns (protected: [...]) in the judged table"
     KNOWN_AT = "times at which columns are known (known_at: {column: time column})"
@@ -44,6 +45,8 @@ _OPTIONS = {
 _COLUMNS = {
     Need.LABELS: "See that the table has the target column",
     Need.TIME: "set time: COLUMN in lockgate.yaml and keep that column in the tables",
+    Need.PAST: "set time: COLUMN in lockgate.yaml and keep that column in the tables, or let the model serve for a while and "
+    "hand in what happened: lockgate labels import",
     Need.GROUP: "set group: COLUMN in lockgate.yaml and keep that column in the tables",
     Need.PROTECTED: "set protected: [COLUMN, ...] in lockgate.yaml and keep these columns in the test table, even where "
     "the model does not take them",
@@ -80,9 +83,10 @@ def _there(evidence: Evidence, need: Need) -> bool:
         Need.LIVE: judged in evidence.live,
         Need.PREVIOUS: evidence.previous is not None,
         Need.TIME: _in_a_table(evidence, evidence.time),
+        Need.PAST: _in_a_table(evidence, evidence.time) or not _is_empty(evidence),
         Need.GROUP: _in_a_table(evidence, evidence.group or evidence.key),
         Need.PROTECTED: judged is not None and any(name in tables[judged].columns for name in evidence.protected),
-        Need.HISTORY: evidence.history is not None and not evidence.history.is_empty(),
+        Need.HISTORY: not _is_empty(evidence),
     }  # fmt: skip
     declared = {
         Need.KNOWN_AT: evidence.known_at, Need.SCENARIOS: evidence.scenarios, Need.COSTS: evidence.costs,
@@ -110,6 +114,10 @@ def advice_for(lacks: Iterable[Need]) -> str:
     return (
         "; ".join(text[0].upper() + text[1:] if not place else text for place, text in enumerate(said)) + "."
     )
+
+
+def _is_empty(evidence: Evidence) -> bool:
+    return evidence.history is None or evidence.history.is_empty()
 
 
 def _in_a_table(evidence: Evidence, column: str | None) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lockgate.checks.back_test import check as back_test
 from lockgate.checks.base import Check, could_not_run, read_settings
 from lockgate.checks.evidence import Evidence
 from lockgate.checks.fairness import check as fairness
@@ -28,7 +29,8 @@ QUICK, FULL = "quick", "full"
 _ORDER = {tier: place for place, tier in enumerate(Tier)}
 
 CHECKS: dict[str, Check] = {
-    each.CHECK.name: each.CHECK for each in (quality, leakage, performance, prediction_shift, fairness, noise)
+    each.CHECK.name: each.CHECK
+    for each in (quality, leakage, performance, prediction_shift, fairness, back_test, noise)
 }
 SUITES: dict[str, tuple[str, ...]] = {
     QUICK: tuple(name for name, check in CHECKS.items() if check.quick),  # on each check-in

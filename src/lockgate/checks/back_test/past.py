@@ -1,0 +1,172 @@
+"""Part of the back-test: the rows whose time and label are known, with every model's answers, window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+import numpy as np
+import polars as pl
+
+from lockgate.checks.back_test.reference import FEWEST_ROWS, matrix_of, retrained
+from lockgate.checks.back_test.windows import cut
+from lockgate.checks.base import sampled
+from lockgate.checks.evidence import Answers, Asked, Evidence, Split
+from lockgate.checks.metrics import Judged, Metric, classes_of, interval_of, judge, metrics_for
+from lockgate.checks.values import times_of
+from lockgate.stats.intervals import Interval, mean_interval
+
+MOST_ROWS = 40_000
+RETRAINED = "retrained"
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """n labelled rows, oldest first. `window`: their window (n,); `seen`: whether the version learned them (n,).
+
+    `retrained` is None where nothing could be learned; its answers count only where `known` (n,) is true.
+    """
+
+    rows: str
+    said: str
+    names: tuple[str, ...]
+    window: np.ndarray
+    seen: np.ndarray
+    metric: Metric
+    version: Judged
+    live: Judged | None
+    retrained: Judged | None
+    known: np.ndarray
+    matrix: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Window:
+    """What was seen in one window. `bias`: answers minus labels, where answers are numbers or probabilities."""
+
+    name: str
+    rows: int
+    seen: bool
+    version: Interval
+    spread: float
+    bias: Interval | None
+    live: float | None
+    retrained: float | None
+
+
+def past_of(
+    evidence: Evidence, frame: pl.DataFrame, times: pl.Series, seen: np.ndarray, *, rows: str, unit: str
+) -> Past | None:
+    """Ask and retrain over a table with labels. None where no row has a time and a label."""
+    labelled = frame[str(evidence.target)].is_not_null().to_numpy() & np.isfinite(times_of(times))
+    if not labelled.any():
+        return None
+    places = np.flatnonzero(labelled)
+    drawn = sampled(evidence, f"back-test of {rows}", places.size, MOST_ROWS)
+    places = places[drawn.rows]
+    places = places[np.argsort(times_of(times)[places], kind="stable")]
+    kept, pieces = frame[places], cut(times[places], unit)
+    whole = replace(evidence, frames={Split.TEST: kept})
+    truth = whole.truth(Split.TEST)
+    if truth is None or (not evidence.classifies and not np.isfinite(truth).any()):
+        return None
+    version = judge(whole, Split.TEST, evidence.predict(kept))
+    live = judge(whole, Split.TEST, evidence.predict(kept, Asked.LIVE)) if evidence.live_name else None
+    metric = next(iter(metrics_for(whole, version).values()))
+    index = version.rows
+    window, matrix = pieces.window[index], matrix_of(kept, evidence.inputs)[index]
+    classes = tuple(classes_of(whole, truth[index])) if evidence.classifies else None
+    fresh, known = _fresh(matrix, truth[index], window, classes, evidence.tell)
+    again = None
+    if fresh is not None:
+        again = judge(replace(whole, frames={Split.TEST: kept[index]}, classes=classes), Split.TEST, fresh)
+    return Past(rows, drawn.said, pieces.names, window, seen[places][index], metric, version, live, again, known,
+                matrix, truth[index], classes)  # fmt: skip
+
+
+def windows_of(past: Past, fewest: int) -> list[Window]:
+    """Every window with enough rows: rows that the version did not learn, or all of them where it learned all (`seen`)."""
+    found = []
+    count = max(
+        1,
+        sum(bool(((past.window == place) & ~past.seen).sum() >= fewest) for place in range(len(past.names))),
+    )
+    wider = NormalDist().inv_cdf(1 - 0.025 / count) / NormalDist().inv_cdf(0.975)
+    for place, name in enumerate(past.names):
+        inside = past.window == place
+        unseen = np.flatnonzero(inside & ~past.seen)
+        index = unseen if unseen.size >= fewest else np.flatnonzero(inside)
+        if index.size < fewest:
+            continue
+        window = _window(past, name, index, wider, seen=unseen.size < fewest)
+        if np.isfinite(window.version.value):
+            found.append(window)
+    return found
+
+
+def rows_in(past: Past, windows: list[Window]) -> np.ndarray:
+    """The row numbers that these windows were judged on."""
+    places = [past.names.index(window.name) for window in windows]
+    return np.flatnonzero(np.isin(past.window, places) & ~past.seen)
+
+
+def signed(judged: Judged) -> np.ndarray | None:
+    """Answers minus labels per row; probabilities where there are two classes; None where neither is."""
+    if judged.truth.dtype == bool:
+        return None if judged.score is None else np.asarray(judged.score, dtype=float) - judged.truth
+    return judged.decision - judged.truth if judged.truth.dtype.kind == "f" else None
+
+
+def _window(past: Past, name: str, index: np.ndarray, wider: float, *, seen: bool) -> Window:
+    judged = past.version.take(index)
+    errors = signed(judged)
+    again = past.retrained
+    fresh = again is not None and bool(past.known[index].all())
+    numbers = judged.truth.dtype.kind == "f"
+    return Window(
+        name, index.size, seen, _widened(interval_of(past.metric, judged), wider),
+        float(np.abs(judged.truth - np.median(judged.truth)).mean()) if numbers else 1.0,
+        None if errors is None else _widened(mean_interval(errors), wider),
+        past.metric.figure(past.live.take(index)) if past.live else None,
+        past.metric.figure(again.take(index)) if again is not None and fresh else None,
+    )  # fmt: skip
+
+
+def _widened(found: Interval, by: float) -> Interval:
+    """The interval for one of several windows that are all looked at (Bonferroni, on the normal's scale)."""
+    low, high = found.value - found.low, found.high - found.value
+    return Interval(found.value, found.value - low * by, found.value + high * by)
+
+
+def _fresh(
+    matrix: np.ndarray,
+    truth: np.ndarray,
+    window: np.ndarray,
+    classes: tuple[str, ...] | None,
+    tell: Callable[[int, int, str], None],
+) -> tuple[Answers | None, np.ndarray]:
+    """A plain model trained on all that lies before each window; which rows it answered."""
+    count, known = truth.size, np.zeros(truth.size, dtype=bool)
+    decisions = np.zeros(count) if classes is None else np.full(count, (classes or ("",))[0], dtype=object)
+    scores, wide = np.zeros(count), np.zeros((count, len(classes or ())))
+    ends = int(window.max(initial=-1)) + 1
+    if count < FEWEST_ROWS:
+        return None, known
+    for place in range(1, ends):
+        tell(place, ends - 1, "windows")
+        rows = np.flatnonzero(window == place)
+        made = retrained(matrix, truth, np.flatnonzero((window >= 0) & (window < place)), rows, classes)
+        if made is None or not rows.size:
+            continue
+        known[rows], decisions[rows] = True, made.decisions
+        if made.scores is not None:
+            scores[rows] = made.scores
+        if made.probabilities is not None:
+            wide[rows] = made.probabilities
+    if not known.any():
+        return None, known
+    return Answers(decisions, scores if classes is None or len(classes) == 2 else None,
+                   wide if classes is not None and len(classes) > 2 else None), known  # fmt: skip
