@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import brier_score_loss
 
-from lockgate.stats.calibration import brier, noise_floor, reliability
+from lockgate.stats.calibration import brier, noise_floor, recalibration, reliability
 from lockgate.stats.multiple import benjamini_hochberg
 
 
@@ -60,3 +60,23 @@ def test_adjusted_p_values_are_scipys(values):
 def test_no_question_no_answer():
     """An empty list stays empty."""
     assert benjamini_hochberg([]).size == 0
+
+
+@pytest.mark.parametrize(("bend", "shift"), [(1.0, 0.0), (2.0, 0.0), (0.5, 0.0), (1.0, 0.7)])
+def test_slope_and_shift_are_those_that_bent_the_log_odds(bend, shift):
+    """Log odds that are stretched and moved give the inverse slope, and the sign of the shift; honest ones hold 1 and 0."""
+    draw = np.random.default_rng(0)
+    odds = draw.normal(0, 1.5, 20_000)
+    came = draw.random(20_000) < 1 / (1 + np.exp(-odds))
+    found = recalibration(came, 1 / (1 + np.exp(-(bend * odds + shift))))
+    assert found.slope.value == pytest.approx(1 / bend, rel=0.05)
+    assert found.slope.low < 1 / bend < found.slope.high
+    if bend == 1.0:
+        assert found.shift.value == pytest.approx(-shift, abs=0.06)
+
+
+def test_slope_and_shift_have_no_answer_where_there_is_none():
+    """One class, one probability, and classes parted without an error give None."""
+    assert recalibration([1, 1, 1], [0.2, 0.5, 0.9]) is None
+    assert recalibration([0, 1, 1], [0.5, 0.5, 0.5]) is None
+    assert recalibration([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]) is None

@@ -17,24 +17,23 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from lockgate.checks.base import Check, Part, figure, settings_for, split_name
+from lockgate.checks.base import Check, Part, figure, sampled, settings_for, split_name
 from lockgate.checks.evidence import Evidence, Split
-from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.finding import Cell, Finding, Measure, Status, Table, Threshold
 from lockgate.checks.metrics import Judged, Metric, interval_of, judge, metrics_for
 from lockgate.checks.needs import Need
 from lockgate.checks.performance.live import SHARE_MARGIN, against_live
+from lockgate.checks.performance.pictures import picture
+from lockgate.checks.performance.probabilities import calibration
 from lockgate.checks.performance.slices import weak_slices
+from lockgate.checks.performance.weak import MOST_ROWS, find_weak, loss_of, weak_finding
+from lockgate.checks.values import class_names
 from lockgate.errors import InvalidInput
 from lockgate.governance.bounds import Setting, Stricter
 from lockgate.stats.auc import auc_interval
-from lockgate.stats.calibration import noise_floor, reliability
-from lockgate.stats.distances import ks
 from lockgate.stats.intervals import Interval, bootstrap, paired_mean
 
 NAME = "performance"
-_CURVE_POINTS = 200
-_HISTOGRAM_BINS = 30
-_FEW_ROWS = 200  # calibration in ten bins says nothing on fewer
 
 
 class PerformanceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,8 +69,8 @@ def run(evidence: Evidence) -> list[Finding]:
         _overall(evidence, settings, metric, metrics, judged=judged, split=split),
         _against_guessing(evidence, judged, split),
     ]
-    if judged.truth.dtype == bool and judged.score is not None and judged.truth.size >= _FEW_ROWS:
-        found.append(_calibration(settings, judged, split))
+    found += [each for each in (calibration(NAME, judged, split, settings.calibration_gap),
+                                _found_slices(evidence, settings, judged, split)) if each is not None]  # fmt: skip
     columns = tuple(dict.fromkeys((*evidence.slices, *evidence.protected)))
     if columns:
         found.append(weak_slices(
@@ -91,6 +90,23 @@ def run(evidence: Evidence) -> list[Finding]:
             )
         )
     return found
+
+
+def _found_slices(
+    evidence: Evidence, settings: PerformanceSettings, judged: Judged, split: Split
+) -> Finding | None:
+    """Weak slices that nobody named, in the inputs and the declared columns, on at most `MOST_ROWS` rows."""
+    judged = judged.take(sampled(evidence, NAME, judged.truth.size, MOST_ROWS).rows)
+    frame, loss = evidence.frames[split][judged.rows], loss_of(judged, evidence.classifies)
+    columns = [
+        name for name in (*evidence.inputs, *evidence.slices, *evidence.protected) if name != evidence.target
+    ]
+    gap = settings.slice_gap if evidence.classifies else 2 * (settings.slice_ratio - 1)
+    subjects = class_names(frame[evidence.group]) if evidence.group in frame.columns else None
+    found = find_weak(
+        frame, columns, loss, evidence.random(NAME), gap=gap, min_rows=settings.slice_rows, subjects=subjects
+    )
+    return None if found is None else weak_finding(NAME, found, loss, gap)
 
 
 def _chosen(evidence: Evidence, settings: PerformanceSettings, metrics: dict[str, Metric]) -> Metric:
@@ -135,7 +151,7 @@ def _overall(
                  f"({figure(mine.low, metric.unit)} to {figure(mine.high, metric.unit)}) on {judged.truth.size:,} "
                  f"{split_name(split).removeprefix('the ')}{verdict}",
         advice=advice, measure=_measure(metric, mine), threshold=limit,
-        table=Table(columns=("figure", "value", "from", "to"), rows=rows), plot=_picture(judged),
+        table=Table(columns=("figure", "value", "from", "to"), rows=rows), plot=picture(judged),
     )  # fmt: skip
 
 
@@ -209,52 +225,6 @@ def _recall_above_chance(judged: Judged) -> float:
     names = np.unique(judged.truth)
     recalls = [float((judged.decision[judged.truth == name] == name).mean()) for name in names]
     return float(np.mean(recalls)) - 1 / max(len(names), 2)
-
-
-def _calibration(settings: PerformanceSettings, judged: Judged, split: Split) -> Finding:
-    score = np.asarray(judged.score, dtype=float)
-    curve, noise = reliability(judged.truth, score), noise_floor(score)
-    gap = max(0.0, curve.error - float(noise.mean()))
-    off = gap > settings.calibration_gap and curve.error > noise[-1]
-    high = score.mean() > judged.truth.mean()
-    return Finding(
-        check=NAME, subject="calibration", status=Status.WARN if off else Status.PASS,
-        headline=(f"Probabilities are off by {figure(gap, 'share')} on average beyond chance, and "
-                  f"{'too high' if high else 'too low'} in the mean ({figure(score.mean(), 'share')} said, "
-                  f"{figure(judged.truth.mean(), 'share')} came)." if off else
-                  f"Probabilities come true as often as they say, on {split_name(split)}."),
-        advice="Calibrate the model (CalibratedClassifierCV), or use its answers for ranking only." if off else "",
-        measure=Measure(name="calibration error beyond chance", value=gap, unit="share"),
-        threshold=Threshold(at_most=settings.calibration_gap),
-        table=Table(columns=("said", "came", "rows"), shares=("said", "came"),
-                    rows=tuple((_round(said), _round(came), count)
-                               for said, came, count in zip(curve.predicted, curve.observed, curve.rows, strict=True))),
-        plot=Plot(kind=PlotKind.CALIBRATION, title="What was said and what came",
-                  data={"said": list(curve.predicted), "came": list(curve.observed), "rows": list(curve.rows)}),
-    )  # fmt: skip
-
-
-def _picture(judged: Judged) -> Plot | None:
-    if judged.truth.dtype == bool and judged.score is not None:
-        return Plot(kind=PlotKind.ROC, title="Right and false alarms at every threshold",
-                    data={"curves": [_roc_curve(judged.truth, np.asarray(judged.score))]})  # fmt: skip
-    if judged.truth.dtype.kind != "f":
-        return None
-    edges = np.histogram_bin_edges(np.concatenate([judged.truth, judged.decision]), bins=_HISTOGRAM_BINS)
-    gap = ks(judged.truth, judged.decision).value
-    parts = [{"name": name, "counts": np.histogram(values, bins=edges)[0].tolist()}
-             for name, values in (("what came", judged.truth), ("what was answered", judged.decision))]  # fmt: skip
-    return Plot(kind=PlotKind.HISTOGRAMS, title=f"What came and what was answered (largest gap {figure(gap, 'share')})",
-                data={"edges": edges.tolist(), "parts": parts})  # fmt: skip
-
-
-def _roc_curve(truth: np.ndarray, score: np.ndarray) -> dict[str, object]:
-    order = np.argsort(-score, kind="stable")
-    ends = np.flatnonzero(np.diff(score[order], append=np.nan))  # one point per distinct score
-    ends = ends[np.linspace(0, ends.size - 1, min(ends.size, _CURVE_POINTS)).astype(int)]
-    right, false = np.cumsum(truth[order])[ends], np.cumsum(~truth[order])[ends]
-    return {"name": "this version", "x": [0.0, *(false / max(1, (~truth).sum())).tolist()],
-            "y": [0.0, *(right / max(1, truth.sum())).tolist()]}  # fmt: skip
 
 
 def _measure(metric: Metric, found: Interval) -> Measure:
