@@ -14,7 +14,9 @@ from lockgate.checks.back_test import check as back_test
 from lockgate.checks.base import Check, could_not_run, read_settings
 from lockgate.checks.evidence import Evidence
 from lockgate.checks.fairness import check as fairness
+from lockgate.checks.feature_shift import check as feature_shift
 from lockgate.checks.finding import Finding
+from lockgate.checks.importance_shift import check as importance_shift
 from lockgate.checks.leakage import check as leakage
 from lockgate.checks.needs import MADE, Need, advice_for, lacking
 from lockgate.checks.noise import check as noise
@@ -30,7 +32,17 @@ _ORDER = {tier: place for place, tier in enumerate(Tier)}
 
 CHECKS: dict[str, Check] = {
     each.CHECK.name: each.CHECK
-    for each in (quality, leakage, performance, prediction_shift, fairness, back_test, noise)
+    for each in (
+        quality,
+        leakage,
+        performance,
+        prediction_shift,
+        feature_shift,
+        importance_shift,
+        fairness,
+        back_test,
+        noise,
+    )
 }
 SUITES: dict[str, tuple[str, ...]] = {
     QUICK: tuple(name for name, check in CHECKS.items() if check.quick),  # on each check-in

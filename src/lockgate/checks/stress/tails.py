@@ -1,0 +1,139 @@
+"""Part of stress: the finding about the worst-off rows. Reported as figures; a warning where guessing would serve them better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lockgate.checks.base import figure
+from lockgate.checks.evidence import Evidence, Split
+from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.metrics import Judged, judge
+from lockgate.checks.stress.segment import Segment, worst_segment
+from lockgate.checks.stress.worst import ball_mean, tail_mean
+from lockgate.stats.intervals import Interval, bootstrap, mean_interval, paired_mean
+
+ALPHAS = (0.5, 0.2, 0.1, 0.05)
+RADII = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
+_FEW = 100
+_WORTH = 0.05  # of the guess's loss: less worse than guessing is not worth a warning
+
+
+@dataclass(frozen=True, eq=False)
+class Loss:
+    """Loss of n rows, its name, and the losses of guessing `base` for some rows."""
+
+    each: np.ndarray
+    name: str
+    kind: str
+    truth: np.ndarray
+
+    def guessing(self, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        """What rows `asked` would lose with the one best answer for rows `known`."""
+        if self.kind == "number":
+            apart: np.ndarray = np.abs(self.truth[asked] - np.median(self.truth[known]))
+            return apart
+        if self.kind == "probability":
+            squared: np.ndarray = (self.truth[asked] - self.truth[known].mean()) ** 2
+            return squared
+        found, counts = np.unique(self.truth[known], return_counts=True)
+        wrong: np.ndarray = (self.truth[asked] != found[counts.argmax()]).astype(float)
+        return wrong
+
+
+def labelled(evidence: Evidence, split: Split) -> bool:
+    """Whether any row of a table has a label."""
+    truth = evidence.truth(split)
+    if truth is None:
+        return False
+    return any(name is not None for name in truth) if evidence.classifies else bool(np.isfinite(truth).any())
+
+
+def loss_of(evidence: Evidence, judged: Judged) -> Loss:
+    """What is lost with each labelled row: absolute error, squared error of the probability, or a wrong answer."""
+    if not evidence.classifies:
+        return Loss(np.abs(judged.decision - judged.truth), "absolute error", "number", judged.truth)
+    if judged.truth.dtype == bool and judged.score is not None:
+        truth = judged.truth.astype(float)
+        score = np.asarray(judged.score, dtype=float)
+        return Loss((score - truth) ** 2, "squared error of the probability", "probability", truth)
+    return Loss((judged.decision != judged.truth).astype(float), "wrong answers", "class", judged.truth)
+
+
+def worst_case(check: str, evidence: Evidence, split: Split, *, least: float, limit: float | None) -> Finding:
+    """Worst segment, conditional value at risk and chi-square ball, in one finding. `limit`: of the segment's mean loss."""
+    judged = judge(evidence, split, evidence.answers[split])
+    loss = loss_of(evidence, judged)
+    fine = np.isfinite(loss.each)
+    if fine.sum() < _FEW:
+        return Finding(check=check, subject="worst case", status=Status.PASS,
+                       headline=f"{int(fine.sum()):,} labelled rows are too few to look for the worst among them.")  # fmt: skip
+    judged, loss = judged.take(fine), Loss(loss.each[fine], loss.name, loss.kind, loss.truth[fine])
+    columns = [name for name in evidence.inputs if name in evidence.frames[split].columns]
+    segment = worst_segment(
+        evidence.frames[split][judged.rows].select(columns), loss.each, least, evidence.random(check)
+    )
+    found = _segment(loss, segment, limit)
+    tails = {alpha: _tail(loss.each, alpha) for alpha in ALPHAS}
+    rows: list[tuple[Cell, ...]] = [("all rows", float(loss.each.mean()), *_bounds(mean_interval(loss.each)))]
+    rows += [(f"worst {alpha:.0%}", tail.value, *_bounds(tail)) for alpha, tail in tails.items()]
+    balls = [ball_mean(loss.each, radius) for radius in RADII]
+    rows += [
+        (f"reweighted within {radius:g}", ball, None, None) for radius, ball in zip(RADII, balls, strict=True)
+    ]
+    headline, advice, status, measure = found
+    return Finding(
+        check=check, subject="worst case", status=status, advice=advice, measure=measure,
+        headline=headline, threshold=None if limit is None else Threshold(at_most=limit, source="checks.stress"),
+        table=Table(columns=("rows", f"mean {loss.name}", "from", "to"), rows=tuple(rows)),
+        plot=Plot(kind=PlotKind.CURVE, title="Mean loss if the mix of rows changes for the worse", data={
+            "lines": [{"name": "worst mix", "x": [0.0, *RADII], "y": [float(loss.each.mean()), *balls]}],
+            "x_axis": "chi-square distance of the mix", "axis": f"mean {loss.name}", "unit": None}),
+    )  # fmt: skip
+
+
+def _segment(loss: Loss, segment: Segment | None, limit: float | None) -> tuple[str, str, Status, Measure]:
+    overall = mean_interval(loss.each)
+    if segment is None or segment.held.size < 2:
+        return (f"No column tells rows with a higher {loss.name} from others; the worst tenth of rows lose "
+                f"{figure(tail_mean(loss.each, 0.1))}, all rows {figure(overall.value)}.", "", Status.PASS,
+                Measure(name=f"mean {loss.name}", value=overall.value, low=overall.low, high=overall.high))  # fmt: skip
+    inside = loss.each[segment.held]
+    mine = mean_interval(inside)
+    guess = loss.guessing(segment.found, segment.held)
+    apart = paired_mean(inside, guess)
+    worse = apart.low > 0 and apart.value > _WORTH * float(guess.mean())
+    beyond = limit is not None and mine.value > limit
+    status = (
+        Status.FAIL
+        if limit is not None and mine.low > limit
+        else Status.WARN
+        if beyond or worse
+        else Status.PASS
+    )
+    headline = (f"Where {segment.name}, the mean {loss.name} is {figure(mine.value)} ({segment.held.size:,} rows held out), "
+                f"{figure(overall.value)} over all rows")  # fmt: skip
+    headline += (
+        f": one answer for all of them would lose less ({figure(float(guess.mean()))})." if worse else "."
+    )
+    advice = (
+        ""
+        if status is Status.PASS
+        else "Look at these rows: get more of them, or let another answer stand for them."
+    )
+    return (
+        headline,
+        advice,
+        status,
+        Measure(name=f"mean {loss.name} there", value=mine.value, low=mine.low, high=mine.high),
+    )
+
+
+def _tail(loss: np.ndarray, alpha: float) -> Interval:
+    return bootstrap(lambda index: tail_mean(loss[index], alpha), loss.size, times=100)
+
+
+def _bounds(found: Interval) -> tuple[float | None, float | None]:
+    low, high = (value if np.isfinite(value) else None for value in (found.low, found.high))
+    return low, high
