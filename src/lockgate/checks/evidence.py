@@ -38,6 +38,8 @@ class Asked(StrEnum):
     VERSION = "version"  # the version that is judged, as it would be served
     ORIGINAL = "original"  # the same, not compiled: the research model in its own environment
     LIVE = "live"  # the live version
+    SERVED_JSON = "served_json"  # the version behind a real gateway, asked over HTTP in JSON
+    SERVED_BINARY = "served_binary"  # the same, asked with binary tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,7 @@ class Facts:
     `inputs` are the tables' columns that the model takes; `classes` the class names in the order of the probability
     columns; `known_at` says for a column which time column tells when it was known; `group` is the column of the subject;
     `costs`: truth -> decision -> cost. `failures` says why answers are lacking, by split, `live` or `previous`; `samples` which
-    tables are samples of larger ones, in words with their error.
+    tables are samples of larger ones, in words with their error. `beyond`: further ways to ask that are open.
     """
 
     task: Task
@@ -92,6 +94,7 @@ class Facts:
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     metrics: Mapping[str, OwnMetric] = field(default_factory=dict)
     compiled: bool = False
+    beyond: tuple[Asked, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from lockgate.checks.evidence import Evidence, Split
+from lockgate.checks.evidence import Asked, Evidence, Split
 
 
 class Need(StrEnum):
@@ -20,6 +20,7 @@ class Need(StrEnum):
     TRAIN_ANSWERS = "the model's answers on training rows"
     ASK = "a model that answers further rows"
     ORIGINAL = "the model as it was before compilation"
+    SERVED = "a gateway that serves the version (lockgate validate starts one)"
     LIVE = "a live version's answers on that table"
     PREVIOUS = "a version that was validated before"
     TIME = "the time column (time: ...) in the tables"
@@ -35,7 +36,7 @@ class Need(StrEnum):
 
 
 # answers cannot be brought along: the model gives them, or says why not
-MADE = frozenset({Need.ANSWERS, Need.TRAIN_ANSWERS, Need.ASK, Need.ORIGINAL})
+MADE = frozenset({Need.ANSWERS, Need.TRAIN_ANSWERS, Need.ASK, Need.ORIGINAL, Need.SERVED})
 _OPTIONS = {
     Need.TABLE: "--train TABLE (or --test TABLE)",
     Need.TRAIN: "--train TABLE",
@@ -80,6 +81,7 @@ def _there(evidence: Evidence, need: Need) -> bool:
         Need.TRAIN_ANSWERS: Split.TRAIN in evidence.answers,
         Need.ASK: evidence.ask is not None and not evidence.failures.get(str(judged)),
         Need.ORIGINAL: evidence.ask is not None and evidence.compiled,
+        Need.SERVED: evidence.ask is not None and Asked.SERVED_JSON in evidence.beyond,
         Need.LIVE: judged in evidence.live,
         Need.PREVIOUS: evidence.previous is not None,
         Need.TIME: _in_a_table(evidence, evidence.time),

@@ -16,13 +16,16 @@ from lockgate.checks.evidence import Evidence
 from lockgate.checks.fairness import check as fairness
 from lockgate.checks.feature_shift import check as feature_shift
 from lockgate.checks.finding import Finding
+from lockgate.checks.fit import check as fit
 from lockgate.checks.importance_shift import check as importance_shift
 from lockgate.checks.leakage import check as leakage
 from lockgate.checks.needs import MADE, Need, advice_for, lacking
 from lockgate.checks.noise import check as noise
+from lockgate.checks.parity import check as parity
 from lockgate.checks.performance import check as performance
 from lockgate.checks.prediction_shift import check as prediction_shift
 from lockgate.checks.quality import check as quality
+from lockgate.checks.stress import check as stress
 from lockgate.config import Tier
 from lockgate.errors import InvalidInput, LockgateError
 
@@ -39,10 +42,11 @@ CHECKS: dict[str, Check] = {
         prediction_shift,
         feature_shift,
         importance_shift,
-        fairness,
+        fairness, fit,
         back_test,
+        parity,
         noise,
-    )
+        stress)
 }
 SUITES: dict[str, tuple[str, ...]] = {
     QUICK: tuple(name for name, check in CHECKS.items() if check.quick),  # on each check-in

@@ -24,9 +24,12 @@ from lockgate.registry.naming import VersionName
 from lockgate.registry.package import blob_name
 from lockgate.registry.store import Version, get_version
 from lockgate.release.store import live_version
+from lockgate.wiring.asking_http import HttpModel
 from lockgate.wiring.house import House
 from lockgate.wiring.packages import open_research, open_version
+from lockgate.wiring.served import ServedVersion
 
+SERVED = (Asked.SERVED_JSON, Asked.SERVED_BINARY)
 Tell = Callable[..., None]  # tell(phase, done, total, message, parts)
 _ENDED = (CheckState.DONE, CheckState.STOPPED)
 
@@ -63,6 +66,7 @@ class Models:
         self._house, self._python, self._stack = house, settings.python, ExitStack()
         self._version, self._live = version, live
         self._open: dict[str, Executor] = {}
+        self._gateway: ServedVersion | None = None
 
     def __enter__(self) -> Models:
         return self
@@ -85,10 +89,23 @@ class Models:
         models: dict[Asked, Callable[[], Executor]] = {
             Asked.VERSION: lambda: self.served(self._version),
             Asked.ORIGINAL: self.research,
+            Asked.SERVED_JSON: lambda: self._behind_the_gateway(binary=False),
+            Asked.SERVED_BINARY: lambda: self._behind_the_gateway(binary=True),
         }
         if live is not None:
             models[Asked.LIVE] = lambda: self.served(live)
         return Broker(models, no_inputs(settings, self._version.manifest, frames), self._metrics(settings))
+
+    def _behind_the_gateway(self, *, binary: bool) -> Executor:
+        """The version behind a gateway worker of its own; the worker is started once."""
+        if self._gateway is None:
+            self._gateway = self._stack.enter_context(ServedVersion(self._house, self._version, self._python))
+        at = self._gateway
+        name = f"served {'binary' if binary else 'json'}"
+        return self._once(
+            name,
+            lambda: HttpModel(at.url, at.model, at.manifest, self._version.digest, key=at.key, binary=binary),
+        )
 
     def _metrics(self, settings: ModelConfig) -> ConfinedMetrics | None:
         if not settings.metrics:

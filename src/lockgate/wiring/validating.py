@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 
 from lockgate.checks.baseline import baseline_of, store_baseline
@@ -16,7 +18,7 @@ from lockgate.governance.people import Person, get_person, require
 from lockgate.governance.permissions import Permission
 from lockgate.governance.policy import PolicyVersion, current_policy
 from lockgate.registry.store import Version, get_model
-from lockgate.wiring.checking import Bars, Before, Models, Tell, before, earlier
+from lockgate.wiring.checking import SERVED, Bars, Before, Models, Tell, before, earlier
 from lockgate.wiring.history import history_of
 from lockgate.wiring.house import House
 from lockgate.wiring.own_findings import require_independent
@@ -69,8 +71,8 @@ def _run(
             previous=earlier(house, models, others.previous), history=history_of(house, version.model),
         )  # fmt: skip
         result = validate(
-            evidence, checks, LocalProcesses(folder=house.home.run), broker=models.broker(settings, frames),
-            required=policy.policy.must_pass, watch=Bars(tell, checks),
+            replace(evidence, beyond=SERVED), checks, LocalProcesses(folder=house.home.run),
+            broker=models.broker(settings, frames), required=policy.policy.must_pass, watch=Bars(tell, checks),
         )  # fmt: skip
     baseline = baseline_of(evidence, version.digest, result.kept)
     return result, store_baseline(house.blobs, baseline) if baseline else None
