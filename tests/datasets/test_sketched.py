@@ -62,6 +62,19 @@ def test_other_rows_are_counted_over_the_same_edges():
     assert set(odd) == {"number", "word"}
 
 
+@pytest.mark.parametrize("values", [300, 5_000, 100_000])
+def test_many_values_have_not_moved_by_chance(values):
+    """More values than can be named, in equal shares: which of them are most frequent is chance, and no shift."""
+    for seed in range(5):
+        draw = np.random.default_rng(seed)
+        before, after = (
+            pl.DataFrame({"word": draw.integers(0, values, 6_000).astype(str)}) for _ in range(2)
+        )
+        reference = sketch_table(before)
+        after_all = count_table(after, reference)
+        assert moved({"word": shift_of(reference["word"], after_all["word"])}, false_share=0.001) == []
+
+
 def test_a_file_in_pieces_is_the_table(tmp_path, monkeypatch):
     """Counted piece by piece, a file gives what the whole table gives, also with few rows in a piece."""
     frame = table(5_000).drop("list", "nothing")

@@ -77,11 +77,18 @@ def count_table(frame: pl.DataFrame, reference: Mapping[str, Sketch]) -> dict[st
 
 
 def sketch_column(series: pl.Series) -> Sketch:
-    """Numbers and times over their quantiles, anything else by value."""
+    """Numbers and times over their quantiles, anything else by value.
+
+    With more values than can be named, every other row says which are named, and the rows between are counted: the most
+    frequent of many rare values look more frequent than they are to the rows that chose them.
+    """
     if _by_size(series.dtype):
         return sketch_numbers(_numbers(series))
     counted, missing = _counted(series)
-    return sketch_words(_pairs(_top(counted)), missing, TOP, rows=int(counted["count"].sum()))
+    if counted.height <= TOP:
+        return sketch_words(_pairs(counted), missing)
+    named = sketch_words(_pairs(_top(_counted(series.gather_every(2))[0])), 0)
+    return count_column(series.gather_every(2, 1), named)
 
 
 def count_column(series: pl.Series, reference: Sketch) -> Sketch:

@@ -112,19 +112,13 @@ def _quantiles(ordered: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.where(first == second, first, found)
 
 
-def sketch_words(
-    counted: Sequence[tuple[str, int]], missing: int, top: int = TOP, *, rows: int | None = None
-) -> WordSketch:
-    """A reference's sketch from counts by value: the most frequent ones are known by name (ties in order of the name).
-
-    `rows`: values in all, where `counted` holds the most frequent ones only.
-    """
-    ordered = sorted(counted, key=lambda pair: (-pair[1], pair[0]))[:top]
-    total = sum(count for _, count in counted) if rows is None else rows
-    counts = tuple(count for _, count in ordered)
+def sketch_words(counted: Sequence[tuple[str, int]], missing: int, top: int = TOP) -> WordSketch:
+    """A reference's sketch from counts by value: the most frequent ones are known by name (ties in order of the name)."""
+    ordered = sorted(counted, key=lambda pair: (-pair[1], pair[0]))
     return WordSketch(
-        values=tuple(name for name, _ in ordered), counts=counts, other=total - sum(counts), missing=missing
-    )
+        values=tuple(name for name, _ in ordered[:top]), counts=tuple(count for _, count in ordered[:top]),
+        other=sum(count for _, count in ordered[top:]), missing=missing,
+    )  # fmt: skip
 
 
 def count_words(
