@@ -12,9 +12,16 @@ import numpy as np
 
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.errors import InvalidInput
-from lockgate.stats.auc import auc, auc_interval
+from lockgate.stats.auc import auc, auc_difference, auc_interval
 from lockgate.stats.calibration import reliability
-from lockgate.stats.intervals import Interval, bootstrap, mean_interval, wilson
+from lockgate.stats.intervals import (
+    Interval,
+    bootstrap,
+    mean_interval,
+    paired_mean,
+    paired_share_difference,
+    wilson,
+)
 
 _TINY = 1e-15  # probabilities are kept that far from 0 and 1 in the log loss, as in scikit-learn
 
@@ -52,8 +59,10 @@ class Metric:
 
 
 def judge(evidence: Evidence, split: Split, answers: Answers) -> Judged:
-    """The labelled rows of a table with a version's answers. Raises InvalidInput when no row has a label."""
-    truth = evidence.truth(split)
+    """The labelled rows of a table with a version's answers; where a sample was answered, `rows` are places in the sample.
+
+    Raises InvalidInput when no row has a label."""
+    truth = evidence.answered_truth(split)
     if truth is None:
         raise InvalidInput(f"the {split} table has no target column", got=evidence.target)
     if not evidence.classifies:
@@ -107,6 +116,39 @@ def interval_of(metric: Metric, judged: Judged) -> Interval:
     if metric.each is not None:
         return mean_interval(metric.each(judged))
     return bootstrap(lambda index: metric.figure(judged.take(index)), judged.truth.size)
+
+
+def apart(one: Interval, other: Interval) -> Interval:
+    """`one - other` of two separate sets of rows, from their intervals.
+
+    Source: Zou and Donner (2008), Construction of confidence limits about effect measures, Statistics in Medicine 27.
+    """
+    value = one.value - other.value
+    low = float(np.hypot(one.value - one.low, other.high - other.value))
+    high = float(np.hypot(one.high - one.value, other.value - other.low))
+    return Interval(value, value - low, value + high)
+
+
+def paired(metric: Metric, new: Judged, old: Judged) -> Interval:
+    """By how much the new answers are better than the old ones on the same rows; positive is better."""
+    sign = 1.0 if metric.higher_is_better else -1.0
+    if metric is _AUC and new.score is not None and old.score is not None:
+        return auc_difference(new.truth, new.score, old.score)
+    if metric is _ACCURACY:
+        right, was_right = new.truth == new.decision, old.truth == old.decision
+        return paired_share_difference(
+            int((right & ~was_right).sum()), int((was_right & ~right).sum()), right.size
+        )
+    if metric is _BIAS:  # smaller in size is better, whichever way it points
+        return bootstrap(
+            lambda rows: abs(metric.figure(old.take(rows))) - abs(metric.figure(new.take(rows))),
+            new.truth.size,
+        )
+    if metric.each is not None:
+        return paired_mean(sign * metric.each(new), sign * metric.each(old))
+    return bootstrap(
+        lambda rows: sign * (metric.figure(new.take(rows)) - metric.figure(old.take(rows))), new.truth.size
+    )
 
 
 def _refuse_none(rows: np.ndarray, evidence: Evidence, split: Split) -> None:

@@ -8,9 +8,8 @@ import numpy as np
 
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Threshold
-from lockgate.checks.metrics import Judged, Metric
-from lockgate.stats.auc import auc_difference
-from lockgate.stats.intervals import Interval, bootstrap, paired_mean, paired_share_difference
+from lockgate.checks.metrics import Judged, Metric, paired
+from lockgate.stats.intervals import Interval
 
 SHARE_MARGIN = 0.005  # half a point of AUC or accuracy is alike
 LOSS_MARGIN = 0.01  # and 1 % of the live version's error, or of the labels' deviation for bias
@@ -23,7 +22,7 @@ def against_live(
 
     Fails when the whole interval lies below the margin, warns when the difference does but rows are too few to be sure.
     """
-    gain, before, after = _gain(metric, new, old), metric.figure(old), metric.figure(new)
+    gain, before, after = paired(metric, new, old), metric.figure(old), metric.figure(new)
     alike = margin if margin is not None else _alike(metric, new, before)
     if gain.high < -alike:
         status = Status.FAIL
@@ -53,27 +52,6 @@ def _alike(metric: Metric, new: Judged, before: float) -> float:
     if metric.name == "bias":  # near 0 for good versions, so its own size is no measure
         return LOSS_MARGIN * float(np.std(new.truth))
     return LOSS_MARGIN * abs(before)
-
-
-def _gain(metric: Metric, new: Judged, old: Judged) -> Interval:
-    sign = 1.0 if metric.higher_is_better else -1.0
-    if metric.name == "roc_auc" and new.score is not None and old.score is not None:
-        return auc_difference(new.truth, new.score, old.score)
-    if metric.name == "accuracy":
-        right, was_right = new.truth == new.decision, old.truth == old.decision
-        return paired_share_difference(
-            int((right & ~was_right).sum()), int((was_right & ~right).sum()), right.size
-        )
-    if metric.name == "bias":  # smaller in size is better, whichever way it points
-        return bootstrap(
-            lambda rows: abs(metric.figure(old.take(rows))) - abs(metric.figure(new.take(rows))),
-            new.truth.size,
-        )
-    if metric.each is not None:
-        return paired_mean(sign * metric.each(new), sign * metric.each(old))
-    return bootstrap(
-        lambda rows: sign * (metric.figure(new.take(rows)) - metric.figure(old.take(rows))), new.truth.size
-    )
 
 
 def _headline(
