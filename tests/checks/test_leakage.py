@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 
 import numpy as np
 import polars as pl
@@ -194,3 +195,59 @@ def test_a_time_column_that_holds_no_times():
     frame = noise().with_columns(at=pl.lit("soon"))
     with pytest.raises(InvalidInput, match="soon"):
         run(tables(frame, frame, time="at", inputs=("a",)))
+
+
+def flights(rows: int = 3_000, seed: int = 0) -> pl.DataFrame:
+    """Departures as an airport writes them down: clock times as numbers, some flights cancelled."""
+    draw = np.random.default_rng(seed)
+    sched, delay = (
+        draw.integers(6 * 60, 22 * 60, rows),
+        np.round(draw.gamma(1.0, 20.0, rows) - 10).astype(int),
+    )
+    cancelled, flown = draw.random(rows) < 0.03, draw.integers(40, 110, rows)
+
+    def clock(minutes: np.ndarray) -> np.ndarray:
+        return minutes % 1_440 // 60 * 100 + minutes % 60
+
+    frame = pl.DataFrame({
+        "sched_dep_time": clock(sched), "sched_arr_time": clock(sched + 80), "distance": draw.integers(100, 2_500, rows),
+        "dep_time": clock(sched + delay), "arr_time": clock(sched + delay + flown), "dep_delay": delay, "air_time": flown - 15,
+        "y": (delay + draw.normal(0, 15, rows) > 15).astype(int),
+    })  # fmt: skip
+    hidden = pl.Series(cancelled)
+    late = ("dep_time", "arr_time", "dep_delay", "air_time")
+    return frame.with_columns(pl.when(hidden).then(None).otherwise(pl.col(name)).alias(name) for name in late)
+
+
+def test_clock_times_after_the_prediction_are_named():
+    """Real departure and arrival, and what comes from them, are named as known too late; schedules and distance are not."""
+    frame = flights()
+    inputs = tuple(name for name in frame.columns if name not in ("y", "sched_dep_time"))
+    found = alarms(tables(frame, time="sched_dep_time", inputs=inputs))["times after the prediction"]
+    why = dict(found.table.rows)
+    assert set(why) == {"dep_time", "arr_time", "dep_delay", "air_time"}
+    assert why["dep_delay"] == "is the minutes to dep_time"
+    assert why["air_time"] == "is missing wherever dep_time is"
+    honest = ("sched_arr_time", "distance")
+    assert alarms(tables(frame, time="sched_dep_time", inputs=honest)) == {}
+
+
+def test_known_at_reads_clock_times():
+    """A declared clock time after the prediction's fails, beside a prediction time that is a date with a clock."""
+    frame = flights()
+    minutes = pl.col("sched_dep_time") // 100 * 60 + pl.col("sched_dep_time") % 100
+    frame = frame.with_columns(at=pl.datetime(2013, 1, 1) + pl.duration(minutes=minutes))
+    known = {"air_time": "arr_time", "distance": "sched_dep_time"}
+    found = alarms(tables(frame, frame[:500], time="at", known_at=known, inputs=("air_time", "distance")))
+    assert found["air_time (known at arr_time)"].status is Status.FAIL
+    assert not any(name.startswith("distance") for name in found)
+
+
+def test_dates_after_the_prediction_are_named():
+    """A date of the outcome among the inputs is named; one from before is not."""
+    days = pl.Series([dt.date(2024, 1, 1) + dt.timedelta(day % 300) for day in range(1_000)])
+    frame = noise().with_columns(
+        at=days, closed=days + pl.Series([dt.timedelta(9)] * 1_000), opened=days - dt.timedelta(9)
+    )
+    found = alarms(tables(frame, time="at", inputs=("a", "b", "closed", "opened")))
+    assert [row[0] for row in found["times after the prediction"].table.rows] == ["closed"]

@@ -22,6 +22,7 @@ from lockgate.checks.base import Check, Part, could_not_run, settings_for
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.leakage.alone import lone_inputs
+from lockgate.checks.leakage.clocks import late_inputs
 from lockgate.checks.leakage.formula import exact_formulas
 from lockgate.checks.leakage.rows import known_too_late, overlapping_rows, training_after_test
 from lockgate.checks.needs import Need
@@ -101,6 +102,10 @@ def _rows(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
         lacks = "training" if Split.TRAIN not in evidence.frames else "test"
         found.append(could_not_run(NAME, "rows of training in test", f"Rows could not be compared: there is no {lacks} table.",
                                    "Give both: data: {train: ..., test: ...}"))  # fmt: skip
+    frame = evidence.frames.get(evidence.seen_split() or Split.TRAIN)
+    if frame is not None and evidence.time in frame.columns:
+        asked = [n for n in evidence.inputs if n not in settings.ignore and n not in evidence.known_at]
+        found += late_inputs(NAME, frame, asked, str(evidence.time))
     if evidence.known_at:
         found += known_too_late(NAME, evidence)
     return found

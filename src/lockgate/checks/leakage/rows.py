@@ -10,6 +10,7 @@ import polars as pl
 from lockgate.checks.base import could_not_run, figure
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
+from lockgate.checks.leakage.clocks import seconds_after
 from lockgate.checks.values import times_of
 from lockgate.stats.intervals import share_difference
 
@@ -94,19 +95,18 @@ def known_too_late(check: str, evidence: Evidence) -> list[Finding]:
     if evidence.time is None or evidence.time not in frame.columns:
         return [could_not_run(check, "known_at", "When inputs are known could not be checked: no time column is named.",
                               "Name the time of the prediction: time: ...")]  # fmt: skip
-    made = times_of(frame[evidence.time])
-    return [_late(check, frame, column, when, made) for column, when in wanted.items()]
+    return [_late(check, frame, column, when, frame[evidence.time]) for column, when in wanted.items()]
 
 
-def _late(check: str, frame: pl.DataFrame, column: str, when: str, made: np.ndarray) -> Finding:
+def _late(check: str, frame: pl.DataFrame, column: str, when: str, made: pl.Series) -> Finding:
     subject = f"{column} (known at {when})"
     if when not in frame.columns or column not in frame.columns:
         return could_not_run(check, subject, f"When {column} is known could not be checked: there is no column {when}.",
                              f"Keep {when} in the table, or take {column} out of known_at.")  # fmt: skip
     used = frame[column].is_not_null().to_numpy()
-    known = times_of(frame[when])
-    late = used & (known > made)
-    of = int((used & np.isfinite(known)).sum())
+    after = seconds_after(frame[when], made)
+    late = used & (after > 0)
+    of = int((used & np.isfinite(after)).sum())
     share = float(late.sum()) / of if of else 0.0
     status = Status.PASS if not late.any() else Status.FAIL if share >= _LATE_FAIL else Status.WARN
     return Finding(
