@@ -10,10 +10,10 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks.checks import full_suite
+from benchmarks.checks import drift, full_suite
 from benchmarks.gateway.figures import Figure
 
-PARTS: dict[str, Callable[[], list[Figure]]] = {"full-suite": full_suite.figures}
+PARTS: dict[str, Callable[[], list[Figure]]] = {"full-suite": full_suite.figures, "drift": drift.figures}
 
 
 def main() -> int:

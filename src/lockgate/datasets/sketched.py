@@ -26,7 +26,7 @@ from lockgate.stats.sketch import (
 )
 
 ROWS_AT_ONCE = 250_000  # of a file; with 60 columns of floats 120 MB
-_SAMPLE_PIECES, _SAMPLE_ROWS = 10, 20_000  # from all over a file, where its edges are laid
+_SAMPLE_PIECES, _SAMPLE_ROWS = 3, 50_000  # from all over a file, where its edges are laid
 
 
 class Family(StrEnum):
