@@ -10,10 +10,14 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks.checks import drift, full_suite
+from benchmarks.checks import drift, full_suite, weak_slices
 from benchmarks.gateway.figures import Figure
 
-PARTS: dict[str, Callable[[], list[Figure]]] = {"full-suite": full_suite.figures, "drift": drift.figures}
+PARTS: dict[str, Callable[[], list[Figure]]] = {
+    "full-suite": full_suite.figures,
+    "drift": drift.figures,
+    "weak-slices": weak_slices.figures,
+}
 
 
 def main() -> int:

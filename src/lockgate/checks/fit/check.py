@@ -68,7 +68,7 @@ def run(evidence: Evidence) -> list[Finding]:
     found: list[Finding | None] = [_train_against_test(metric, seen, judged, simple, settings)]
     if simple:
         found.append(_against_simple(metric, judged, simple, settings))
-        found.append(_curve(evidence, split, metric, matrix, truth=truth, rows=rows))
+        found.append(_curve(evidence, split, metric, matrix, truth=truth, rows=rows, cost=settings.cost))
     return [each for each in found if each is not None]
 
 
@@ -122,7 +122,7 @@ def _train_against_test(
     elif gap.low > most:
         said = f"It does better on what it has seen, at no cost that a simple model would show: {values}."
     else:
-        said = f"It does as well on new rows as on those it learned, or nearly: {values}."
+        said = f"New rows go about as well as those it learned: {values}."
     perfect = metric.higher_is_better and now.value > _PERFECT
     return Finding(
         check=NAME, subject="train against test", status=Status.WARN if warns else Status.PASS, headline=said,
@@ -161,14 +161,9 @@ def _against_simple(metric: Metric, judged: Judged, simple: list[_Simple], setti
 
 
 def _curve(
-    evidence: Evidence,
-    split: Split,
-    metric: Metric,
-    matrix: Matrix | None,
-    *,
-    truth: np.ndarray,
-    rows: np.ndarray,
-) -> Finding | None:
+    evidence: Evidence, split: Split, metric: Metric, matrix: Matrix | None, *, truth: np.ndarray, rows: np.ndarray,
+    cost: float,
+) -> Finding | None:  # fmt: skip
     """What a small gradient boosting gains with more rows; the version's own algorithm cannot be trained here."""
     points = []
     for part in _PARTS:
@@ -180,7 +175,7 @@ def _curve(
         return None
     (half, before), (whole, after) = points[-2:]
     gain = paired(metric, after, before)
-    helps = gain.low > 0
+    helps = gain.low > 0 and gain.value >= _most(cost, metric, metric.figure(before)) / 2
     values = (
         f"from {figure(metric.figure(before), metric.unit)} to {figure(metric.figure(after), metric.unit)}"
     )
