@@ -15,6 +15,7 @@ from zlib import crc32
 import numpy as np
 import polars as pl
 
+from lockgate.checks.load import LoadStep
 from lockgate.checks.values import class_names, numbers_of
 from lockgate.config import Goal
 from lockgate.declared import Assumptions, OwnMetric, Scenario
@@ -71,6 +72,7 @@ class Facts:
     columns; `known_at` says for a column which time column tells when it was known; `group` is the column of the subject;
     `costs`: truth -> decision -> cost. `failures` says why answers are lacking, by split, `live` or `previous`; `samples` which
     tables are samples of larger ones, in words with their error. `beyond`: further ways to ask that are open.
+    `load`: what was measured behind a gateway at rising rates, slowest first.
     """
 
     task: Task
@@ -95,6 +97,7 @@ class Facts:
     metrics: Mapping[str, OwnMetric] = field(default_factory=dict)
     compiled: bool = False
     beyond: tuple[Asked, ...] = ()
+    load: tuple[LoadStep, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
 

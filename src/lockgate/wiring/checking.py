@@ -14,6 +14,7 @@ from lockgate.checks.asking import Broker
 from lockgate.checks.baseline import load_baseline
 from lockgate.checks.evidence import Asked, Split
 from lockgate.checks.gather import Earlier, load_frames, no_inputs
+from lockgate.checks.load import LoadStep
 from lockgate.checks.own.metrics import ConfinedMetrics
 from lockgate.checks.running.pool import CheckState, Step
 from lockgate.checks.store import findings_of
@@ -26,11 +27,13 @@ from lockgate.registry.store import Version, get_version
 from lockgate.release.store import live_version
 from lockgate.wiring.asking_http import HttpModel
 from lockgate.wiring.house import House
+from lockgate.wiring.load import bodies_of, under_load
 from lockgate.wiring.packages import open_research, open_version
 from lockgate.wiring.served import ServedVersion
 
 SERVED = (Asked.SERVED_JSON, Asked.SERVED_BINARY)
 Tell = Callable[..., None]  # tell(phase, done, total, message, parts)
+_LOAD_ROWS, _SLOW_MS = 500, 250.0
 _ENDED = (CheckState.DONE, CheckState.STOPPED)
 
 
@@ -97,15 +100,31 @@ class Models:
         return Broker(models, no_inputs(settings, self._version.manifest, frames), self._metrics(settings))
 
     def _behind_the_gateway(self, *, binary: bool) -> Executor:
-        """The version behind a gateway worker of its own; the worker is started once."""
-        if self._gateway is None:
-            self._gateway = self._stack.enter_context(ServedVersion(self._house, self._version, self._python))
-        at = self._gateway
+        """The version behind a gateway worker of its own."""
+        at = self._at_the_gateway()
         name = f"served {'binary' if binary else 'json'}"
         return self._once(
             name,
             lambda: HttpModel(at.url, at.model, at.manifest, self._version.digest, key=at.key, binary=binary),
         )
+
+    def _at_the_gateway(self) -> ServedVersion:
+        """The worker, started once."""
+        if self._gateway is None:
+            self._gateway = self._stack.enter_context(ServedVersion(self._house, self._version, self._python))
+        return self._gateway
+
+    def load(self, settings: ModelConfig, frames: Mapping[Split, pl.DataFrame]) -> tuple[LoadStep, ...]:
+        """What rising rates of real rows do to the version; nothing where no goal of speed is set.
+
+        Raises InvalidInput, Unavailable and what else keeps it from being served.
+        """
+        goal, frame = settings.goal, frames.get(Split.TEST, frames.get(Split.VALIDATION))
+        if (goal.p99_ms is None and goal.requests_per_day is None) or frame is None or frame.is_empty():
+            return ()
+        manifest = self._version.manifest
+        bodies = bodies_of(frame[:_LOAD_ROWS], manifest.signature, no_inputs(settings, manifest, frames))
+        return under_load(self._at_the_gateway(), bodies, enough_ms=max(_SLOW_MS, goal.p99_ms or 0.0))
 
     def _metrics(self, settings: ModelConfig) -> ConfinedMetrics | None:
         if not settings.metrics:

@@ -121,6 +121,13 @@ class ServedVersion:
             return False
 
     @property
+    def pid(self) -> int:
+        """The worker's process. Raises Unavailable where none runs."""
+        if self._process is None:
+            raise Unavailable("the gateway of this version was not started", fix="use it as a context")
+        return self._process.pid
+
+    @property
     def _words(self) -> Path:
         return self._home.run / "gateway-0.err"
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from lockgate.checks.baseline import baseline_of, store_baseline
+from lockgate.checks.evidence import Evidence
 from lockgate.checks.gather import gather, load_frames
 from lockgate.checks.running.local import LocalProcesses
 from lockgate.checks.store import Usage, Validation, record_findings, waive
 from lockgate.checks.suite import Planned, checks_of
 from lockgate.checks.validate import Result, plan, refuse_wrong, validate
 from lockgate.config import ModelConfig
-from lockgate.errors import Conflict
+from lockgate.errors import Conflict, LockgateError
 from lockgate.governance.people import Person, get_person, require
 from lockgate.governance.permissions import Permission
 from lockgate.governance.policy import PolicyVersion, current_policy
@@ -70,12 +71,23 @@ def _run(
             live=models.served(others.live) if others.live else None, live_name=others.live.name if others.live else None,
             previous=earlier(house, models, others.previous), history=history_of(house, version.model),
         )  # fmt: skip
+        if "stress" in checks:
+            tell("load", 0, 0)
+            evidence = _loaded(evidence, models, settings)
         result = validate(
             replace(evidence, beyond=SERVED), checks, LocalProcesses(folder=house.home.run),
             broker=models.broker(settings, frames), required=policy.policy.must_pass, watch=Bars(tell, checks),
         )  # fmt: skip
     baseline = baseline_of(evidence, version.digest, result.kept)
     return result, store_baseline(house.blobs, baseline) if baseline else None
+
+
+def _loaded(evidence: Evidence, models: Models, settings: ModelConfig) -> Evidence:
+    """Evidence with what load did, or why that could not be measured. Measured before checks take the cores."""
+    try:
+        return replace(evidence, load=models.load(settings, evidence.frames))
+    except LockgateError as error:
+        return replace(evidence, failures={**evidence.failures, "load": error.sentence()})
 
 
 def _used(result: Result) -> list[Usage]:

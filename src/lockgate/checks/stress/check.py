@@ -23,6 +23,7 @@ from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding
 from lockgate.checks.needs import Need, lacking
 from lockgate.checks.stress.assumed import bounded, invariant, monotone
+from lockgate.checks.stress.load import under_load
 from lockgate.checks.stress.scenarios import scenario
 from lockgate.checks.stress.tails import labelled, worst_case
 from lockgate.governance.bounds import Setting, Stricter
@@ -69,6 +70,11 @@ def run(evidence: Evidence) -> list[Finding]:
             )
     if not lacking(given, _ASSUMPTIONS):
         found += _assumed(given, split, settings)
+    if given.load:
+        found.append(under_load(NAME, given.load, given.goal))
+    if "load" in given.failures:
+        found.append(could_not_run(NAME, "load", f"Load could not be measured: {given.failures['load']}.",
+                                   "Mend what keeps the gateway from serving it, then validate again."))  # fmt: skip
     return found or [_nothing()]
 
 
