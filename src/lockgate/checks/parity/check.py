@@ -66,8 +66,8 @@ _WAYS = (
          "An answer depends on the rows beside it: let the model look at each row alone.", 1),
     _Way("compiled", Asked.VERSION, Asked.ORIGINAL, ("research", "compiled"),
          "Serve it uncompiled (compile: false), or mend the step that converts otherwise."),
-    _Way("gateway, JSON", Asked.SERVED_JSON, Asked.VERSION, ("research", "served"), _SERVE),
-    _Way("gateway, binary", Asked.SERVED_BINARY, Asked.VERSION, ("research", "served"), _SERVE),
+    _Way("gateway, JSON", Asked.SERVED_JSON, Asked.VERSION, ("research", "served as JSON"), _SERVE),
+    _Way("gateway, binary", Asked.SERVED_BINARY, Asked.VERSION, ("research", "served as binary tensors"), _SERVE),
 )  # fmt: skip
 
 
