@@ -18,6 +18,7 @@ from lockgate.checks.feature_shift import check as feature_shift
 from lockgate.checks.finding import Finding
 from lockgate.checks.fit import check as fit
 from lockgate.checks.importance_shift import check as importance_shift
+from lockgate.checks.label_errors import check as label_errors
 from lockgate.checks.leakage import check as leakage
 from lockgate.checks.needs import MADE, Need, advice_for, lacking
 from lockgate.checks.noise import check as noise
@@ -42,11 +43,14 @@ CHECKS: dict[str, Check] = {
         prediction_shift,
         feature_shift,
         importance_shift,
-        fairness, fit,
+        fairness,
+        fit,
         back_test,
         parity,
         noise,
-        stress)
+        stress,
+        label_errors,
+    )
 }
 SUITES: dict[str, tuple[str, ...]] = {
     QUICK: tuple(name for name, check in CHECKS.items() if check.quick),  # on each check-in

@@ -1,0 +1,133 @@
+"""Wrong labels are counted and ranked; hard rows, rare classes, noise and odd tables are no wrong labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.datasets import load_digits
+
+from lockgate.checks.evidence import Evidence, Split
+from lockgate.checks.finding import Finding, Status
+from lockgate.checks.label_errors.check import run
+from lockgate.checks.label_errors.learners import tell_classes
+from lockgate.checks.label_errors.matrix import matrix_of
+from lockgate.checks.label_errors.noise import ranked, share_of_wrong
+from lockgate.checks.label_errors.outliers import gross_errors
+from lockgate.registry.manifest import Task
+
+STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+SHIFTS = (0.0, -1.5, -3.0)
+
+
+def flipped(labels: np.ndarray, share: float, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Labels with a share of them moved to another class, and the rows that were."""
+    rows = draw.choice(labels.size, round(share * labels.size), replace=False)
+    classes, changed = np.unique(labels), labels.copy()
+    for row in rows:
+        changed[row] = draw.choice(classes[classes != labels[row]])
+    return changed, rows
+
+
+def clean_table(seed: int, strength: float | None = None) -> pl.DataFrame:
+    """Four numbers, a category and labels drawn by a chance of logistic form; its strength and rarity go by the seed."""
+    draw = np.random.default_rng(seed)
+    rows = int(draw.choice([300, 800, 1_500]))
+    x, group = draw.normal(size=(rows, 4)), draw.integers(0, 4, rows)
+    slope = STRENGTHS[seed % len(STRENGTHS)] if strength is None else strength
+    shift = SHIFTS[seed // len(STRENGTHS) % len(SHIFTS)] if strength is None else 0.0
+    chance = 1 / (1 + np.exp(-slope * (x[:, 0] - 0.7 * x[:, 1] + 0.5 * (group == 1)) - shift))
+    columns = {f"x{n}": x[:, n] for n in range(4)} | {"g": np.array(list("abcd"))[group]}
+    return pl.DataFrame(columns | {"y": (draw.random(rows) < chance).astype(int)})
+
+
+def found(frame: pl.DataFrame, task: Task = Task.CLASSIFICATION, **more: object) -> Finding:
+    """The one finding over a training table with the target y."""
+    inputs = tuple(name for name in frame.columns if name != "y")
+    (finding,) = run(Evidence(task=task, inputs=inputs, frames={Split.TRAIN: frame}, target="y", **more))
+    return finding
+
+
+def digits() -> pl.DataFrame:
+    """T10: 1,797 digits of 64 pixels."""
+    pixels, labels = load_digits(return_X_y=True)
+    return pl.DataFrame({f"p{n}": pixels[:, n] for n in range(64)} | {"y": labels})
+
+
+def test_flipped_digits_are_found():
+    """Of the k rows ranked first at least 85 % are the k that were flipped, and the share's interval holds 5 %."""
+    frame = digits()
+    labels, rows = flipped(frame["y"].to_numpy(), 0.05, np.random.default_rng(0))
+    finding = found(frame.with_columns(y=pl.Series(labels)))
+    assert finding.status is Status.WARN
+    assert finding.measure.low <= 0.05 <= finding.measure.high
+    assert np.mean([row[0] in rows for row in finding.table.rows]) >= 0.9
+    assert [str(frame["y"][row[0]]) for row in finding.table.rows[:5]] == [
+        row[2] for row in finding.table.rows[:5]
+    ]
+    told = tell_classes(matrix_of(frame, frame.columns[:-1]), labels, 10, 0)
+    order, _ = ranked(told.probabilities, labels)
+    assert np.isin(order[: len(rows)], rows).mean() >= 0.85
+
+
+def test_clean_digits_are_silent():
+    """The interval of the share of wrong labels holds zero."""
+    finding = found(digits())
+    assert finding.status is Status.PASS
+    assert finding.measure.low == 0.0
+    assert finding.table is None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_hard_rows_are_no_wrong_labels(seed):
+    """Labels drawn by chances that the inputs give, weak or strong, frequent or rare, raise nothing."""
+    assert found(clean_table(seed)).status is Status.PASS
+
+
+def test_the_floor_is_the_lapse_rate():
+    """Chances that fall with sureness down to 8 % give 8 %; chances that fall to nothing give none."""
+    random = np.random.default_rng(3)
+    score = random.normal(0, 3, 20_000)
+    chance = 1 / (1 + np.exp(-score))
+    honest = (random.random(20_000) < chance).astype(int)
+    both = np.column_stack([1 - chance, chance])
+    assert share_of_wrong(both, honest).low == 0.0
+    labels, _ = flipped(honest, 0.08, random)
+    assert abs(share_of_wrong(both, labels).value - 0.08) < 0.015
+
+
+def test_slipped_decimal_points_are_named():
+    """Numbers times 1,000 in 1 % of rows are the rows listed; a heavy honest tail is left alone."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(1_500, 3))
+    price = 100 * np.exp(0.5 * x[:, 0]) * np.exp(random.normal(0, 0.3, 1_500))
+    frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": price})
+    assert found(frame, Task.REGRESSION).status is Status.PASS
+    wrong = random.choice(1_500, 15, replace=False)
+    price[wrong] *= 1_000
+    finding = found(frame.with_columns(y=pl.Series(price)), Task.REGRESSION)
+    assert finding.status is Status.WARN
+    assert {row[0] for row in finding.table.rows} == set(wrong.tolist())
+
+
+def test_honest_tails_are_left_alone():
+    """Residuals of normal, exponential and Student's t (2) shape give no three gross errors."""
+    random = np.random.default_rng(1)
+    expected = random.normal(size=3_000)
+    for tail in (random.normal(size=3_000), random.exponential(size=3_000), random.standard_t(2, 3_000)):
+        assert gross_errors(expected + tail, expected)[0].size < 3
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        (pl.DataFrame({"x": range(60), "y": [0, 1] * 30}), "60 labelled rows are too few"),
+        (pl.DataFrame({"x": [1.0] * 200, "y": [0, 1] * 100}), "No input can be used"),
+        (pl.DataFrame({"x": np.arange(200) % 7, "y": [0] * 200}), "Labels of 1 class"),
+    ],
+)
+def test_what_cannot_be_judged_is_said(frame, says):
+    """Few rows, no input, one class: could not run, with the reason."""
+    finding = found(frame)
+    assert finding.status is Status.COULD_NOT_RUN
+    assert says in finding.headline
