@@ -77,6 +77,41 @@ def test_each_trouble_is_named(column, subject, says):
     assert says in findings[subject].headline
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("z", [f"user{n}@example.org" for n in range(40)], "e-mail addresses"),
+        ("z", [f"+43 660 12345{n:02}" for n in range(40)], "phone numbers"),
+        (
+            "z",
+            ["GB82 WEST 1234 5698 7654 32", "DE89370400440532013000", "FR1420041010050500013M02606"],
+            "IBAN",
+        ),
+        ("z", ["4111111111111111", "5500 0000 0000 0004", "3400-0000-0000-009"], "card numbers"),
+        ("z", [f"10.0.{n}.7" for n in range(40)], "network addresses"),
+        ("last_name", [f"Mac{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(200)], "names of people"),
+    ],
+)
+def test_personal_data_are_named_once(name, values, says):
+    """Each kind by its pattern, as the only finding of its column, and no value of it stands in the finding."""
+    frame = base().with_columns(pl.Series(name, (values * 2_000)[:2_000]))
+    findings = found(frame)
+    assert list(findings) == ["personal data"]
+    assert says in findings["personal data"].headline
+    assert values[0] not in str(findings["personal data"])
+
+
+def test_what_only_looks_personal_is_left_alone():
+    """Wrong check digits, dates, decimals, codes and a few product names are no personal data."""
+    columns = {
+        "iban": [f"GB{n} WEST 1234 5698 7654 32" for n in (83, 84, 85)],
+        "card": [str(4111111111111112 + 10 * n) for n in range(3)],
+        "day": ["01-02-2020", "03-02-2020", "2020-01-01"], "code": ["0043-A", "00-12", "+1"], "name": ["tea", "milk", "rum"],
+    }  # fmt: skip
+    frame = base().with_columns(**{key: pl.Series((values * 700)[:2_000]) for key, values in columns.items()})
+    assert {f.status for f in found(frame).values()} == {Status.PASS}
+
+
 def test_codes_and_honest_extremes_are_left_alone():
     """-1/0/1 codes, ages to 99 and a heavy tail are no sentinels; free text and spread numbers are no identifiers."""
     generator = np.random.default_rng(0)

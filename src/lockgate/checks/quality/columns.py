@@ -10,6 +10,7 @@ import polars as pl
 
 from lockgate.checks.finding import Status
 from lockgate.checks.identifiers import looks_like_identifier
+from lockgate.checks.quality.personal import personal
 
 PLACEHOLDERS = frozenset(
     {"?", "-", "--", "n/a", "na", "nan", "none", "null", "nil", "missing", "unknown", "#n/a", "undefined"}
@@ -62,6 +63,8 @@ TROUBLES = (
          "Leave the column out: it tells nothing, and a new value in production will be unknown to the model."),
     Kind("copy", "copies of a column", Status.WARN, "{columns}: {example}.",
          "Leave one of the two out."),
+    Kind("personal", "personal data", Status.WARN, "{columns}: {example}.",
+         "Leave it out or replace it by what the model needs of it; if it must stay, declare it under personal:."),
     Kind("identifier", "identifiers", Status.WARN, "{columns}: {example}.",
          "Leave it out: a model can only learn rows by heart from it."),
 )  # fmt: skip
@@ -80,7 +83,10 @@ def troubles_of(frame: pl.DataFrame, *, mostly_missing: float, key: str | None =
             sound.append(series)
     for series in sound:
         found += _values(series)
-        if series.name == key or looks_like_identifier(series):
+        held = personal(series)
+        if held is not None:
+            found.append(Trouble("personal", series.name, f"holds {held[0]}", held[1]))
+        elif series.name == key or looks_like_identifier(series):
             what = "is the business key" if series.name == key else "nearly every row has a value of its own"
             found.append(Trouble("identifier", series.name, what, series.n_unique() / max(len(series), 1)))
     return found + list(_copies(sound))
