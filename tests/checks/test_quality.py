@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import polars as pl
 import pytest
@@ -110,6 +112,18 @@ def test_what_only_looks_personal_is_left_alone():
     }  # fmt: skip
     frame = base().with_columns(**{key: pl.Series((values * 700)[:2_000]) for key, values in columns.items()})
     assert {f.status for f in found(frame).values()} == {Status.PASS}
+
+
+def test_a_day_that_stands_for_missing():
+    """1900-01-01 among days of 2024 is named; the same day at the end of days around it is not."""
+    days = [dt.date(2024, 1, 1) + dt.timedelta(n % 300) for n in range(2_000)]
+    frame = base().with_columns(z=pl.Series(days))
+    assert {f.status for f in found(frame).values()} == {Status.PASS}
+    holed = frame.with_columns(z=SENTINEL.then(pl.date(1900, 1, 1)).otherwise("z"))
+    (finding,) = found(holed).values()
+    assert "z: 1900-01-01 in 40 rows" in finding.headline
+    old = [dt.date(1900, 1, 1) + dt.timedelta(n % 300) for n in range(2_000)]
+    assert {f.status for f in found(base().with_columns(z=pl.Series(old))).values()} == {Status.PASS}
 
 
 def test_codes_and_honest_extremes_are_left_alone():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,10 @@ PLACEHOLDERS = frozenset(
 )
 SENTINELS = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0, -1e9, 1e9,
                        -32768.0, 2147483647.0, -2147483648.0})  # fmt: skip
+SENTINEL_DAYS = tuple(
+    dt.date(*day) for day in ((1, 1, 1), (1900, 1, 1), (1970, 1, 1), (2099, 12, 31), (9999, 12, 31))
+)
+_EPOCH = dt.date(1970, 1, 1)
 _SENTINEL_SHARE = 0.002  # rarer ones may be true values
 _SENTINEL_ROWS = 5
 _FAR = 1.0  # a sentinel lies at least the whole range of the other values away from them
@@ -115,6 +120,23 @@ def _values(series: pl.Series) -> Iterator[Trouble]:
         yield from _numbers(series)
     elif series.dtype == pl.String:
         yield from _text(series)
+    elif series.dtype == pl.Date or isinstance(series.dtype, pl.Datetime):
+        yield from _days(series)
+
+
+def _days(series: pl.Series) -> Iterator[Trouble]:
+    """Days such as 1900-01-01 that many rows share while the others lie a whole range of theirs away."""
+    days = series.drop_nulls().cast(pl.Date)
+    for day in SENTINEL_DAYS:
+        rest, count = days.filter(days != day), int((days == day).sum())
+        if len(rest) == 0 or count < max(_SENTINEL_ROWS, _SENTINEL_SHARE * len(series)):
+            continue
+        ordinals = rest.to_physical()
+        low, high = int(ordinals.min()), int(ordinals.max())  # type: ignore[arg-type]
+        here = (day - _EPOCH).days
+        if max(low - here, here - high) > high - low:
+            what = f"{day} in {count:,} rows, other days lie between {_EPOCH + dt.timedelta(low)} and {_EPOCH + dt.timedelta(high)}"
+            yield Trouble("sentinel", series.name, what, count / len(series))
 
 
 def _numbers(series: pl.Series) -> Iterator[Trouble]:
