@@ -135,7 +135,8 @@ def _days(series: pl.Series) -> Iterator[Trouble]:
         low, high = int(ordinals.min()), int(ordinals.max())  # type: ignore[arg-type]
         here = (day - _EPOCH).days
         if max(low - here, here - high) > high - low:
-            what = f"{day} in {count:,} rows, other days lie between {_EPOCH + dt.timedelta(low)} and {_EPOCH + dt.timedelta(high)}"
+            first, last = _EPOCH + dt.timedelta(low), _EPOCH + dt.timedelta(high)
+            what = f"{day} in {count:,} rows, other days lie between {first} and {last}"
             yield Trouble("sentinel", series.name, what, count / len(series))
 
 
