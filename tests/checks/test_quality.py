@@ -28,7 +28,7 @@ def found(train: pl.DataFrame, test: pl.DataFrame | None = None, **more: object)
     frames = {Split.TRAIN: train} | ({Split.TEST: test} if test is not None else {})
     inputs = tuple(name for name in train.columns if name != "y")
     return {finding.subject: finding for finding in run(
-        Evidence(inputs=inputs, frames=frames, target="y", **{"task": Task.CLASSIFICATION, **more}))}  # fmt: skip
+        Evidence(frames=frames, target="y", **{"task": Task.CLASSIFICATION, "inputs": inputs, **more}))}  # fmt: skip
 
 
 def test_an_honest_table_passes():
@@ -154,6 +154,18 @@ def test_unseen_categories_and_ranges():
         pl.when(pl.int_range(pl.len()) < 8).then(pl.lit("Bonn")).otherwise("city").alias("city")
     )
     assert {f.status for f in found(train, rare).values()} == {Status.PASS}
+
+
+def test_subjects_on_both_sides_of_a_split_are_named():
+    """Patients of the test rows that training has too are counted; a split by patient is silent."""
+    train = base().with_columns(patient=pl.int_range(pl.len()) % 500)
+    test = base(400, 1).with_columns(patient=480 + pl.int_range(pl.len()) % 100)
+    finding = found(train, test, group="patient", inputs=("age", "pay", "city"))["repeated subjects"]
+    assert "20.0 % of test rows belong to a patient that training has too" in finding.headline
+    apart = test.with_columns(pl.col("patient") + 1_000)
+    assert {
+        f.status for f in found(train, apart, group="patient", inputs=("age", "pay", "city")).values()
+    } == {Status.PASS}
 
 
 def test_labels_that_lack_or_cannot_be_learned():

@@ -5,7 +5,8 @@ for "missing", text among numbers, identifiers, labels that lack; then the test 
 for unseen categories and values out of range. One finding per kind of trouble, with its columns.
 
 Settings (`checks: {quality: {...}}`): `mostly_missing`, `unseen_warn`, `unseen_fail`, `out_of_range` (shares of rows),
-`labels_missing` (share), `class_rows` (fewest rows of a class), `ignore` (columns not to look at).
+`labels_missing` (share), `subjects` (share of test rows whose subject training has),
+`class_rows` (fewest rows of a class), `ignore` (columns not to look at).
 
 Sources: Schelter et al. (2018), Automating large-scale data quality verification, VLDB 11; Hynes, Sculley and Terry
 (2017), The data linter, NIPS ML Systems.
@@ -22,6 +23,7 @@ from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
 from lockgate.checks.needs import Need
 from lockgate.checks.quality.columns import TROUBLES, troubles_of
+from lockgate.checks.quality.subjects import repeated_subjects
 from lockgate.checks.quality.tables import out_of_range, unseen_categories
 from lockgate.governance.bounds import Setting, Stricter
 
@@ -36,13 +38,14 @@ class QualitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unseen_fail: float = 0.5
     out_of_range: float = 0.01
     labels_missing: float = 0.01
+    subjects: float = 0.01
     class_rows: int = 10
     ignore: tuple[str, ...] = ()
 
 
 BINDING = {
     **dict.fromkeys(
-        ("mostly_missing", "unseen_warn", "unseen_fail", "out_of_range", "labels_missing"),
+        ("mostly_missing", "unseen_warn", "unseen_fail", "out_of_range", "labels_missing", "subjects"),
         Setting(Stricter.LOWER),
     ),
     "class_rows": Setting(Stricter.HIGHER),
@@ -65,6 +68,8 @@ def run(evidence: Evidence) -> list[Finding]:
             NAME, train, test, both, warn=settings.unseen_warn, fail=settings.unseen_fail
         )
         found += out_of_range(NAME, train, test, both, limit=settings.out_of_range)
+        if evidence.group is not None:
+            found += repeated_subjects(NAME, train, test, evidence.group, settings.subjects)
     for each in evidence.frames:
         found += _labels(evidence, each, settings)
     if found:
