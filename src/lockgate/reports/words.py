@@ -13,7 +13,10 @@ from lockgate.clock import iso
 LABELS: dict[Status, str] = {
     Status.FAIL: "failed", Status.WARN: "look at it", Status.COULD_NOT_RUN: "could not run", Status.PASS: "in order",
 }  # fmt: skip
-CHECK_TITLES = {"quality": "Data quality", "back_test": "Back-test"}  # where the name alone does not read well
+CHECK_TITLES = {
+    "quality": "Data quality",
+    "back_test": "Back-test",
+}  # where the name alone does not read well
 
 
 def check_title(name: str) -> str:

@@ -55,11 +55,11 @@ class BackTestSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 BINDING = {
-    name: Setting(Stricter.LOWER)
-    for name in (
+    "window": Setting(Stricter.NEITHER),
+    **dict.fromkeys((
         "window_rows", "bias_fail", "bias_warn", "rate_fail", "rate_warn", "drop_fail", "drop_warn", "worse_fail", "worse_warn",
         "retraining", "random_split",
-    )
+    ), Setting(Stricter.LOWER)),
 }  # fmt: skip
 
 

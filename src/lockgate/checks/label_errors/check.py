@@ -55,7 +55,10 @@ class LabelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: int = 20_000
 
 
-BINDING = dict.fromkeys(("warn", "fail", "gross"), Setting(Stricter.LOWER))
+BINDING = {
+    **dict.fromkeys(("warn", "fail", "gross"), Setting(Stricter.LOWER)),
+    "rows": Setting(Stricter.HIGHER),
+}
 
 
 def run(evidence: Evidence) -> list[Finding]:
