@@ -181,7 +181,7 @@ def _alarms() -> list[Figure]:
 
 
 def _too_small() -> list[Figure]:
-    """A hundredth of a deviation at half a million rows, twenty times."""
+    """A hundredth of a deviation at half a million rows, five times."""
     alarms = sum(columns_found(seed, 0.01, ROWS)[0] for seed in range(5))
     return [Figure("alarms for 0.01 sigma at 500,000 rows", float(alarms), 0, "", at_least=False)]
 
