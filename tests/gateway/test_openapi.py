@@ -67,3 +67,14 @@ def test_what_is_said_to_need_a_key_needs_one(shared: Any, sent: dict[str, str])
                 if "security" in operation:
                     address = path.replace("{model}", ANSWERING[0]).replace("{version}", ANSWERING[1])
                     assert client.request(method, address, headers=sent).status_code == 401, path
+
+
+@pytest.mark.parametrize("version", ["²", "١", "1²", "-1", "1.0", "9" * 10])
+def test_versions_that_are_no_numbers(shared: Any, version: str) -> None:
+    """What is not written in the digits 0 to 9 is no version: 404 at each address of a version."""
+    address = f"/v2/models/churn/versions/{version}"
+    with shared.client() as client:
+        answers = [client.get(address), client.get(f"{address}/ready"),
+                   client.post(f"{address}/infer", json=shared.infer([1, 2, 3]))]  # fmt: skip
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    assert {answer.json()["code"] for answer in answers} == {"not_found"}

@@ -140,7 +140,8 @@ def only(call: Call, *methods: str) -> None:
 
 def number_of(version: str) -> int:
     """A version's number in a path. Raises NotFound for anything else."""
-    if not version.isdigit() or len(version) > 9:
+    # ASCII only: isdigit alone takes '²', which int refuses
+    if not (version.isascii() and version.isdigit()) or len(version) > 9:
         raise NotFound(
             f"'{version[:_SHOWN]}' is not a version", allowed="a number, as in /v2/models/churn/versions/3"
         )
