@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
+
+# Two test processes whose threads wait for each other on two cores take minutes for what takes seconds; a library that
+# brings OpenMP reads this when it is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shutil
 import signal
 import subprocess
