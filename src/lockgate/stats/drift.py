@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 else:
     special = late("scipy.special")
 
-FALSE_SHARE = 0.05  # Benjamini and Hochberg's q; if nothing moved, it is the chance of any alarm
+FALSE_SHARE = 0.03  # Benjamini and Hochberg's q; if nothing moved, it is the chance of any alarm
 MATTERS = 0.05  # standard deviations: less changes hardly an answer
 _PLACE, _SHAPE, _SPREAD = (
     0.8,
