@@ -32,6 +32,8 @@ from lockgate.errors import Conflict, PredictionFailed
 from lockgate.registry.manifest import Task
 
 ALL = tuple(CHECKS)
+# these ask the model further questions, which here is a function that no other process can call
+ASKING = {"back_test", "feature_shift", "importance_shift", "noise", "parity", "stress"}
 
 
 def limited(monkeypatch: pytest.MonkeyPatch, name: str, **limits: float) -> None:
@@ -46,9 +48,10 @@ def by_check(ran: list[Ran]) -> dict[str, list[Finding]]:
 
 def test_processes_find_what_one_process_finds(loans: Evidence, tmp_path: Path):
     """Two processes give the same findings to the byte, in the order asked, and leave no file."""
-    ran = LocalProcesses(processes=2, folder=tmp_path).run(loans, ALL, None, lambda _: None)
-    assert tuple(each.check for each in ran) == ALL
-    assert digest_of(f for each in ran for f in each.findings) == digest_of(run_suite(loans, ALL))
+    plain = tuple(name for name in ALL if name not in ASKING)
+    ran = LocalProcesses(processes=2, folder=tmp_path).run(loans, plain, None, lambda _: None)
+    assert tuple(each.check for each in ran) == plain
+    assert digest_of(f for each in ran for f in each.findings) == digest_of(run_suite(loans, plain))
     assert all(each.wall_s > 0 and each.cpu_s > 0 for each in ran)
     assert list(tmp_path.iterdir()) == []
 
@@ -190,7 +193,7 @@ def test_a_process_ends_with_its_owner(owner):
 def test_answers_are_named_by_rows_model_and_way_of_asking():
     """Another model or another size of call is another answer."""
     names = {answers_path(AskRows("/x/t.arrow", of, size, 1)) for of in Asked for size in (1, 4096)}
-    assert len(names) == 6
+    assert len(names) == 2 * len(Asked)
 
 
 def test_without_models_nothing_can_be_asked(loans):

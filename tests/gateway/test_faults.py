@@ -175,7 +175,9 @@ def test_a_full_disk_refuses_when_asked_to(world: Any, small_disk: Path, by: str
         answers = [client.post(INFER, json=world.infer([1, 2, 3])) for _ in range(400)]
     assert {answer.status_code for answer in answers} == {200, 503}
     assert "could not be put on record" in answers[-1].json()["error"]
-    assert len(world.records()) == sum(answer.status_code == 200 for answer in answers)
+    # the record of a gap may find room: it is small
+    logged = [record for record in world.records() if record.kind is Kind.ANSWER]
+    assert len(logged) == sum(answer.status_code == 200 for answer in answers)
 
 
 def test_two_workers_share_the_port_and_the_log_knows_both(world: Any) -> None:
