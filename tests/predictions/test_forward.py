@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -201,7 +202,8 @@ def test_kills_cost_no_event(home: Home, inbox: Inbox, writer: SegmentWriter) ->
             time.sleep(0.05)
     finally:
         service.terminate()
-        assert service.wait(30) == 0
+        # it may have been asked before it had set out to end well: all events had come by then
+        assert service.wait(30) in (0, -signal.SIGTERM)
     counted = Counter(event["id"] for event in inbox.events)
     assert counted.keys() == wanted
 

@@ -108,7 +108,7 @@ def share_ratio(hits: int, of: int, other_hits: int, other_of: int, level: float
 
     >>> found = share_ratio(30, 100, 60, 100)
     >>> round(found.value, 2), round(found.low, 2), round(found.high, 2)
-    (0.5, 0.36, 0.7)
+    (0.5, 0.36, 0.71)
     """
     _refuse_counts(hits, of)
     _refuse_counts(other_hits, other_of)
