@@ -1,5 +1,6 @@
 """The command line itself: help, unknown verbs, errors and exit statuses."""
 
+import importlib
 import subprocess
 import sys
 import time
@@ -127,3 +128,12 @@ def test_words_are_left_alone_without_home(monkeypatch):
     """Only --home is taken out of the words."""
     monkeypatch.setenv("LOCKGATE_HOME", "before")
     assert _take_home(["log", "churn", "--where", "a = 1"]) == ["log", "churn", "--where", "a = 1"]
+
+
+@pytest.mark.parametrize("verb", [name for name, verb in VERBS.items() if verb.default is not None])
+def test_a_group_s_commands_are_told_from_its_default(verb):
+    """Whatever a group offers is called by its name, and never taken for a word to its default command."""
+    app = importlib.import_module(f"lockgate.cli.{VERBS[verb].module}").app
+    names = {command.name for command in app.registered_commands}
+    assert None not in names
+    assert VERBS[verb].default in names

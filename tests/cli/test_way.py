@@ -100,6 +100,23 @@ def test_score_a_table(live, work):
     assert live.far("score", "churn@live", str(work / "test.csv"), "-o", str(target)).returncode == 5
 
 
+def test_the_log_is_exported_checked_and_forgets_a_person(live):
+    """Each command of `lockgate log` by its name: a file of all rows, a sound archive, and a person who is gone."""
+    call(live, live.key)
+    target = live.folder / "export.parquet"
+    ok(live.far("log", "export", "churn", "--since", "1h", "--to", str(target)))
+    assert "customer-1" in pl.read_parquet(target)["key"].to_list()
+    assert "0 damaged" in ok(live.far("log", "check"))
+    assert live.far("log", "erase", "churn", "--key", "customer-1").returncode == 2  # a reason is asked
+    done = json.loads(
+        ok(live.far("log", "erase", "churn", "--key", "customer-1", "--reason", "case 12", "--json"))
+    )
+    assert done["erasure"]["counts"]["requests"] >= 1
+    assert "no predictions" in ok(live.far("log", "show", "churn", "--where", "key = 'customer-1'"))
+    assert "customer-1" not in ok(live.far("audit", "show", "--json"))
+    ok(live.far("audit", "verify"))
+
+
 def test_what_is_wrong_is_said(live, work):
     """Unknown model and version, a condition that is no SQL, a table that does not fit: exit statuses and next steps."""
     unknown = live.far("model", "show", "chrun")

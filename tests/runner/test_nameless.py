@@ -96,6 +96,23 @@ def test_one_that_refuses_the_matrix_is_left_alone() -> None:
     assert runner._nameless is not None
 
 
+def test_numbers_that_are_categories_keep_their_frame() -> None:
+    """A first row that answers alike both ways proves nothing for LightGBM's categories: 20 is the second, not the number."""
+    rng = np.random.default_rng(0)
+    kind, age = rng.choice([10.0, 20.0, 30.0], 2000), rng.normal(size=2000)
+    frame = pd.DataFrame({"age": age, "kind": pd.Categorical(kind)})
+    fitted = LGBMClassifier(n_estimators=20, verbose=-1).fit(frame, (kind == 20) & (age > 0))
+    runner = Estimator(
+        fitted, "sklearn", [{"name": name, "datatype": "FP64", "shape": []} for name in frame.columns]
+    )
+    runner.answer_block(Block(("age", "kind"), np.array([[-3.0], [10.0]])))
+    columns = {"age": np.ones(3), "kind": np.array([10.0, 20.0, 30.0])}
+    answered = runner.answer_block(Block(("age", "kind"), np.array([*columns.values()])))
+    expected = runner.answer(columns)
+    assert expected["prediction"].tolist() == [False, True, False]
+    assert answered is None or answered["prediction"].tolist() == expected["prediction"].tolist()
+
+
 def test_other_columns_are_not_taken_for_the_matrix() -> None:
     """Another order, text or more dimensions go the ordinary way."""
     runner = loaded(LogisticRegression(), people())

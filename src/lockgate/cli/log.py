@@ -23,7 +23,7 @@ MOST_LETTERS = 60  # of an error in the table; --json shows all
 FIRST = ("at", "id", "version", "status", "latency_us", "key")  # what people look at first
 
 
-@app.command()
+@app.command("show")
 def show(
     model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
     *,
@@ -51,7 +51,7 @@ def show(
         _print([json.loads(line) for line in body.splitlines()])
 
 
-@app.command()
+@app.command("export")
 def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
     *,
@@ -69,7 +69,7 @@ def export(
     print_json({**done, "output": str(to)}) if as_json else print(f"{done['rows']} rows: {to}")
 
 
-@app.command()
+@app.command("erase")
 def erase(
     model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
     *,
@@ -93,7 +93,7 @@ def erase(
         print(f"still in {place['kind']} {place['name']}{rows}: {place['why']}")
 
 
-@app.command()
+@app.command("check")
 def check(*, as_json: AsJson = False) -> None:
     """Read every file of the archive and say which are damaged; exit status 1 when one is."""
     with progress() as shown:

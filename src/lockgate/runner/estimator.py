@@ -86,6 +86,8 @@ class Estimator:
             return None
         if self._pandas is None:
             return self._answered(block.data.T)
+        if self._categories or self._learned:
+            return None  # numbers that stand for categories are no numbers: rows can answer alike by chance
         if self._nameless is None:
             named = self.answer(columns_of([block]))
             self._nameless = nameless.computes_without_names(self.fitted) and self._alike(named, block)
