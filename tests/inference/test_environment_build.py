@@ -117,7 +117,10 @@ def test_the_cache_is_listed_and_cleaned(home: Home) -> None:
     assert remove(home, unused_days=30) == []
     long_ago = time.time() - 31 * DAY_S
     os.utime(python.parent.parent, (long_ago, long_ago))
-    with subprocess.Popen([python, "-c", "input()"], stdin=subprocess.PIPE) as user:
+    waits = [python, "-c", "print('here', flush=True); input()"]
+    with subprocess.Popen(waits, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
+        assert user.stdout is not None
+        assert user.stdout.readline() == b"here\n"  # only now has it surely taken its own name
         assert kept(home)[0].pids == (user.pid,)
         assert remove(home, unused_days=30) == []
         with pytest.raises(Conflict, match="is in use"):
