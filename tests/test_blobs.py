@@ -34,6 +34,16 @@ def test_bytes_come_back_as_put(store: Blobs) -> None:
     assert store.list("data") == ["data/ab.parquet"]
 
 
+def test_a_blob_is_a_file_for_a_while(store: Blobs) -> None:
+    """OK: the store's own file where it is a folder, else a copy that is gone afterwards; NotFound for what is not there."""
+    store.put("data/ab.parquet", b"\x00\xff" * 1000)
+    with store.file("data/ab.parquet") as path:
+        assert path.read_bytes() == b"\x00\xff" * 1000
+    assert path.exists() == store.local
+    with pytest.raises(NotFound, match="holds no 'data/none'"), store.file("data/none"):
+        pass
+
+
 def test_what_is_not_there(store: Blobs) -> None:
     """NotFound names store and blob; a folder that is not there lists as empty."""
     with pytest.raises(NotFound, match="holds no 'data/none'"):

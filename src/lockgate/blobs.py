@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
@@ -69,6 +71,23 @@ class Blobs:
             return bytes(self._fs.cat_file(self._path(name)))
         except FileNotFoundError as error:
             raise NotFound(f"the store {self.url} holds no '{name}'") from error
+
+    @contextlib.contextmanager
+    def file(self, name: str) -> Iterator[Path]:
+        """A local file with the bytes under a name: the store's own when it is a folder, else a copy for the while.
+
+        For what need not be whole in memory. Raises NotFound.
+        """
+        source = self._path(name)
+        if not self._fs.exists(source):
+            raise NotFound(f"the store {self.url} holds no '{name}'")
+        if self.local:
+            yield Path(source)
+            return
+        with tempfile.TemporaryDirectory(prefix="blob-") as folder:
+            target = Path(folder) / Path(name).name
+            self._fs.get_file(source, str(target))
+            yield target
 
     def exists(self, name: str) -> bool:
         """Whether a blob or a folder of that name is there."""

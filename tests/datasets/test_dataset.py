@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.blobs import Blobs
-from lockgate.datasets.content import digest_of_frame
-from lockgate.datasets.dataset import load_dataset, read_table, store_dataset
+from lockgate.datasets import pieces
+from lockgate.datasets.content import digest_of_frame, digest_of_parquet
+from lockgate.datasets.dataset import load_dataset, load_rows, read_table, store_dataset
 from lockgate.errors import InvalidInput, NotFound, SealBroken
 
 FRAME = pl.DataFrame(
@@ -215,3 +216,41 @@ def test_all_kinds_of_nan_are_one():
     """NaN counts as NaN, whatever its bits."""
     odd = np.array([0x7FF8000000000001], dtype=np.uint64).view(np.float64)
     assert digest_of_frame(pl.DataFrame({"x": odd})) == digest_of_frame(pl.DataFrame({"x": [float("nan")]}))
+
+
+def test_a_file_in_pieces_has_the_digest_of_its_table(tmp_path, monkeypatch):
+    """Every type, missing values among them: read eight rows at a time, a file is named as its whole table is."""
+    rows = 53
+    every = pl.concat([FRAME] * 18)[:rows].with_columns(
+        nothing=pl.Series([None] * rows, dtype=pl.Null),
+        kind=pl.Series([["a", "bb", None][place % 3] for place in range(rows)], dtype=pl.Categorical),
+        list=pl.Series([[1.5] * (place % 3) if place % 5 else None for place in range(rows)]),
+        day=pl.Series([dt.date(2024, 1, 1) + dt.timedelta(place) for place in range(rows)]),
+        raw=pl.Series([bytes([place]) if place % 4 else None for place in range(rows)], dtype=pl.Binary),
+        money=pl.Series([f"{place}.25" for place in range(rows)]).cast(pl.Decimal(10, 2)),
+        small=pl.Series(range(rows), dtype=pl.Int8),
+    )
+    every.write_parquet(tmp_path / "rows.parquet", row_group_size=11)
+    monkeypatch.setattr(pieces, "ROWS_AT_ONCE", 8)
+    assert digest_of_parquet(tmp_path / "rows.parquet") == digest_of_frame(every)
+
+
+@pytest.mark.parametrize("url", ["{folder}", "memory://rows"])
+def test_a_large_table_is_drawn_from_and_still_held_against_its_name(tmp_path, monkeypatch, url):
+    """Some rows in their order, the same for the same chance; all of a small table; another table under the name is refused."""
+    monkeypatch.setattr(pieces, "ROWS_AT_ONCE", 64)
+    blobs = Blobs(url.format(folder=tmp_path))
+    frame = pl.DataFrame({"n": range(1_000), "word": [str(place) for place in range(1_000)]})
+    stored = store_dataset(blobs, frame)
+    drawn, rows = load_rows(blobs, stored.digest, 100, np.random.default_rng(1))
+    again, _ = load_rows(blobs, stored.digest, 100, np.random.default_rng(1))
+    assert rows == 1_000
+    assert drawn.equals(again)
+    assert drawn.equals(frame[drawn["n"].to_numpy()])
+    assert drawn["n"].n_unique() == 100
+    assert drawn["n"].is_sorted()
+    assert load_rows(blobs, stored.digest, 1_000, np.random.default_rng(1))[0].equals(frame)
+    if blobs.local:
+        (tmp_path / stored.blob).write_bytes(parquet(frame.with_columns(pl.col("n") + 1)))
+        with pytest.raises(SealBroken, match=stored.digest):
+            load_rows(blobs, stored.digest, 100, np.random.default_rng(1))

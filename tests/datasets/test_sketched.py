@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lockgate.datasets import sketched
+from lockgate.datasets import pieces
 from lockgate.datasets.sketched import Family, count_file, count_table, family_of, sketch_file, sketch_table
 from lockgate.errors import InvalidInput
 from lockgate.stats.drift import moved, shift_of
@@ -79,7 +79,7 @@ def test_a_file_in_pieces_is_the_table(tmp_path, monkeypatch):
     """Counted piece by piece, a file gives what the whole table gives, also with few rows in a piece."""
     frame = table(5_000).drop("list", "nothing")
     frame.write_parquet(tmp_path / "rows.parquet", row_group_size=700)
-    monkeypatch.setattr(sketched, "ROWS_AT_ONCE", 900)
+    monkeypatch.setattr(pieces, "ROWS_AT_ONCE", 900)
     whole = sketch_table(frame)
     counted = count_file(tmp_path / "rows.parquet", whole)
     assert {name: (each.counts, each.missing) for name, each in counted.items()} == {

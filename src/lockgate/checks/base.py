@@ -78,18 +78,21 @@ def read_settings(name: str, given: dict[str, object], kind: type[Settings]) -> 
 
 
 def sampled(evidence: Evidence, purpose: str, rows: int, most: int) -> Sampled:
-    """At most `most` of `rows` rows, drawn without replacement; the sentence states the sample's error.
+    """At most `most` of `rows` rows, drawn without replacement; the sentence states the sample's error."""
+    if rows <= most:
+        return Sampled(np.arange(rows), "")
+    drawn = np.sort(evidence.random(purpose).choice(rows, most, replace=False))
+    return Sampled(drawn, sample_said(rows, most))
+
+
+def sample_said(rows: int, most: int) -> str:
+    """The sentence of a sample of `most` of `rows` rows.
 
     The error of a share in a sample of m of n rows is at most 0.98 / sqrt(m) * sqrt(1 - m / n) at 95 % (Cochran 1977,
     Sampling techniques, chapter 3).
     """
-    if rows <= most:
-        return Sampled(np.arange(rows), "")
-    drawn = np.sort(evidence.random(purpose).choice(rows, most, replace=False))
     error = 0.98 / math.sqrt(most) * math.sqrt(1 - most / rows)
-    return Sampled(
-        drawn, f"On a sample of {most:,} of {rows:,} rows: shares are exact to {figure(error, 'share')}."
-    )
+    return f"On a sample of {most:,} of {rows:,} rows: shares are exact to {figure(error, 'share')}."
 
 
 def could_not_run(check: str, subject: str, why: str, advice: str) -> Finding:

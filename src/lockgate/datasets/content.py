@@ -6,14 +6,19 @@ version of the library that wrote it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import polars as pl
 
+from lockgate.datasets.pieces import pieces_of, rows_of
+
 DIGEST_FORMAT = "lockgate-table-1"
+Pieces = Callable[[str], Iterator[pl.Series]]  # a column, once more each time it is asked for
 
 
 def digest_of_frame(frame: pl.DataFrame) -> str:
@@ -21,14 +26,36 @@ def digest_of_frame(frame: pl.DataFrame) -> str:
 
     Per column: one bit a row for "there", then the values (fixed width little-endian; text as lengths and UTF-8).
     """
+    return _digest(dict(frame.schema), frame.height, lambda name: iter((frame[name],)))
+
+
+def digest_of_parquet(path: Path) -> str:
+    """The same of the table in a Parquet file, which is never whole in memory."""
+    return _digest(
+        dict(pl.read_parquet_schema(path)),
+        rows_of(path),
+        lambda name: (piece[name] for piece in pieces_of(path, [name])),
+    )
+
+
+def _digest(schema: dict[str, pl.DataType], rows: int, pieces: Pieces) -> str:
+    """Pieces are of a multiple of eight rows, but the last."""
     state = sha256()
-    header = [DIGEST_FORMAT, frame.height, [[name, _kind(kind)] for name, kind in frame.schema.items()]]
+    header = [DIGEST_FORMAT, rows, [[name, _kind(kind)] for name, kind in schema.items()]]
     state.update(msgspec.json.encode(header))
-    for series in frame.iter_columns():
-        state.update(np.packbits(series.is_not_null().to_numpy()).tobytes())
-        for part in _parts(series):
-            state.update(part)
+    for name, kind in schema.items():
+        for series in pieces(name):
+            state.update(np.packbits(series.is_not_null().to_numpy()).tobytes())
+        for place in range(2 if _has_lengths(kind) else 1):
+            for series in pieces(name):
+                state.update(_parts(series)[place])
     return "sha256:" + state.hexdigest()
+
+
+def _has_lengths(kind: pl.DataType) -> bool:
+    """Whether values are written as all lengths and then all bytes."""
+    text = (pl.String, pl.Categorical, pl.Enum, pl.Decimal, pl.Binary, pl.Null, pl.Object)
+    return kind.is_nested() or isinstance(kind, text)
 
 
 def _kind(kind: pl.DataType) -> str:

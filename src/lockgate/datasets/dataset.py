@@ -13,10 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from lockgate.blobs import Blobs
-from lockgate.datasets.content import digest_of_frame
+from lockgate.datasets.content import digest_of_frame, digest_of_parquet
+from lockgate.datasets.pieces import rows_at, rows_of
 from lockgate.errors import InvalidInput, NotFound, SealBroken
 
 SEPARATORS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
@@ -80,14 +82,31 @@ def store_dataset(blobs: Blobs, frame: pl.DataFrame) -> Dataset:
 def load_dataset(blobs: Blobs, digest: str) -> pl.DataFrame:
     """The table of a digest. Raises NotFound, and SealBroken when what is stored is no longer what was named."""
     frame = pl.read_parquet(io.BytesIO(blobs.get(blob_of(digest))))
-    found = digest_of_frame(frame)
+    _require(digest_of_frame(frame), digest)
+    return frame
+
+
+def load_rows(blobs: Blobs, digest: str, most: int, chance: np.random.Generator) -> tuple[pl.DataFrame, int]:
+    """The table of a digest, or `most` of its rows in their order, drawn without replacement; and how many it has.
+
+    All bytes are held against the digest, a piece at a time: memory is that of a piece and of the rows drawn. Raises as
+    `load_dataset`.
+    """
+    with blobs.file(blob_of(digest)) as path:
+        rows = rows_of(path)
+        if rows <= most:
+            return load_dataset(blobs, digest), rows
+        _require(digest_of_parquet(path), digest)
+        return rows_at(path, np.sort(chance.choice(rows, most, replace=False))), rows
+
+
+def _require(found: str, digest: str) -> None:
     if found != digest:
         raise SealBroken(
             f"the stored data set {digest} holds other values than it was named for",
             got=found,
             fix="restore the file from a backup, or submit the data again",
         )
-    return frame
 
 
 def blob_of(digest: str) -> str:

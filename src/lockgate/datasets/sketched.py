@@ -6,13 +6,14 @@ A reference is sketched (`sketch_table`, `sketch_file`), later tables are counte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from lockgate.datasets.pieces import pieces_of, rows_of, slice_of
 from lockgate.errors import InvalidInput
 from lockgate.stats.sketch import (
     TOP,
@@ -25,7 +26,6 @@ from lockgate.stats.sketch import (
     sketch_words,
 )
 
-ROWS_AT_ONCE = 250_000  # of a file; with 60 columns of floats 120 MB
 _SAMPLE_PIECES, _SAMPLE_ROWS = 3, 50_000  # from all over a file, where its edges are laid
 
 
@@ -105,12 +105,12 @@ def sketch_file(path: Path, names: Iterable[str] | None = None) -> dict[str, Ske
 
     Raises InvalidInput for a file without rows.
     """
-    rows = _rows(path)
+    rows = rows_of(path)
     if rows == 0:
         raise InvalidInput("the file holds no rows to compare with", got=path.name)
     size = min(_SAMPLE_ROWS, -(-rows // _SAMPLE_PIECES))
     starts = np.unique(np.linspace(0, rows - size, _SAMPLE_PIECES).astype(int)).tolist()
-    sample = pl.concat([_slice(path, start, size, names) for start in starts])
+    sample = pl.concat([slice_of(path, start, size, names) for start in starts])
     return count_file(path, sketch_table(sample, names))
 
 
@@ -118,25 +118,10 @@ def count_file(path: Path, reference: Mapping[str, Sketch]) -> dict[str, Sketch]
     """A Parquet file's columns over the reference's edges and names, piece by piece."""
     found: dict[str, Sketch] = {}
     there = pl.read_parquet_schema(path)
-    for piece in _pieces(path, [name for name in reference if name in there]):
+    for piece in pieces_of(path, [name for name in reference if name in there]):
         for name, sketch in count_table(piece, reference).items():
             found[name] = merged(found[name], sketch) if name in found else sketch
     return found
-
-
-def _pieces(path: Path, names: Iterable[str]) -> Iterator[pl.DataFrame]:
-    wanted = list(names)
-    for start in range(0, _rows(path), ROWS_AT_ONCE):
-        yield _slice(path, start, ROWS_AT_ONCE, wanted)
-
-
-def _slice(path: Path, start: int, rows: int, names: Iterable[str] | None) -> pl.DataFrame:
-    lazy = pl.scan_parquet(path).slice(start, rows)
-    return (lazy if names is None else lazy.select(list(names))).collect()
-
-
-def _rows(path: Path) -> int:
-    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
 
 
 def _by_size(dtype: pl.DataType) -> bool:
