@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lockgate.gateway.openapi_shapes import SHAPES
+from lockgate.traffic import Arm, Role, Route
 
 ANSWERING = ("churn", "1")
 
@@ -78,3 +79,24 @@ def test_versions_that_are_no_numbers(shared: Any, version: str) -> None:
                    client.post(f"{address}/infer", json=shared.infer([1, 2, 3]))]  # fmt: skip
     assert [answer.status_code for answer in answers] == [404, 404, 404]
     assert {answer.json()["code"] for answer in answers} == {"not_found"}
+
+
+def test_what_is_not_ready_and_what_is_not_there(world: Any) -> None:
+    """A version that the plan keeps warm is known, not ready: 503 in the protocol's own form; another number: 404."""
+    arms = (
+        Arm(version=1, digest=world.package(), role=Role.LIVE),
+        Arm(version=2, digest=world.package(bias=1.0), role=Role.WARM),
+    )
+    world.plan.publish_route(Route(model="churn", arms=arms, salt="s"))
+    world.worker()
+    with world.client() as client:
+        world.wait_for(lambda: client.get("/v2/models/churn/ready").status_code == 200)
+        states = [client.get(f"/v2/models/churn/versions/{number}/ready") for number in (1, 2, 3)]
+        unknown = client.get("/v2/models/other/ready")
+    assert [state.status_code for state in states] == [200, 503, 404]
+    assert [state.json() for state in states[:2]] == [{"ready": True}, {"ready": False}]
+    said = states[2].json()
+    assert (said["code"], said["what"], said["allowed"]) == (
+        "not_found", "version 3 of 'churn' is not served here", "1, 2",
+    )  # fmt: skip
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")

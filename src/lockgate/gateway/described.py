@@ -7,7 +7,7 @@ from typing import Any
 from lockgate.errors import NotFound
 from lockgate.gateway.router import Served
 from lockgate.registry.signature import Field
-from lockgate.traffic import Role
+from lockgate.traffic import Role, Route
 
 
 def described(model: str, served: Served, version: int | None) -> dict[str, Any]:
@@ -29,10 +29,13 @@ def described(model: str, served: Served, version: int | None) -> dict[str, Any]
     }
 
 
-def answers(served: Served, version: int | None) -> bool:
-    """Whether the model, or that version of it, answers requests now."""
+def answers(served: Served, planned: Route, version: int | None) -> bool:
+    """Whether the model, or that version of it, answers requests now. Raises NotFound for a version not in the plan."""
     if version is None:
         return served.problem is None
+    if all(arm.version != version for arm in planned.arms):
+        there = ", ".join(str(arm.version) for arm in planned.arms)
+        raise NotFound(f"version {version} of '{planned.model}' is not served here", allowed=there)
     return any(arm.version == version for arm in served.route.arms)
 
 

@@ -50,7 +50,7 @@ class Lookups:
                 return self._of_model(call, model, rest)
             case ["v1", "models", model]:
                 call.route = "/v1/models/{model}"
-                ready = answers(self._served(call, model), None)
+                ready = self._answers(call, model, None)
                 return json_reply({"name": model, "ready": ready}, 200 if ready else 503)
         raise NotFound(
             f"there is nothing at {call.scope.path[:_SHOWN]}",
@@ -65,13 +65,13 @@ class Lookups:
                 return self._metadata(call, model, None)
             case ["ready"]:
                 call.route = "/v2/models/{model}/ready"
-                return _state(ready=answers(self._served(call, model), None))
+                return _state(ready=self._answers(call, model, None))
             case ["versions", version]:
                 call.route = "/v2/models/{model}/versions/{version}"
                 return self._metadata(call, model, number_of(version))
             case ["versions", version, "ready"]:
                 call.route = "/v2/models/{model}/versions/{version}/ready"
-                return _state(ready=answers(self._served(call, model), number_of(version)))
+                return _state(ready=self._answers(call, model, number_of(version)))
         raise NotFound(f"there is nothing at {call.scope.path[:_SHOWN]}", fix="GET /v2/models/NAME")
 
     def _served(self, call: Call, model: str) -> Served:
@@ -79,6 +79,9 @@ class Lookups:
         served = self.router.served(model)
         call.model = model
         return served
+
+    def _answers(self, call: Call, model: str, version: int | None) -> bool:
+        return answers(self._served(call, model), self.router.plan.routes[model], version)
 
     def _metadata(self, call: Call, model: str, version: int | None) -> Reply:
         served = self._served(call, model)

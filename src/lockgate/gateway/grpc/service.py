@@ -19,7 +19,7 @@ from lockgate.errors import InvalidInput, LockgateError, NotFound
 from lockgate.gateway.app import App, Parts, with_a_decent_id
 from lockgate.gateway.call import Call
 from lockgate.gateway.described import answers, described
-from lockgate.gateway.grpc import tensors
+from lockgate.gateway.grpc import health, reflection, tensors
 from lockgate.gateway.grpc.installed import require_grpc
 from lockgate.gateway.grpc.messages import ASKED, SERVICE, messages
 from lockgate.gateway.job import Reply
@@ -40,8 +40,6 @@ CODES = {
 }  # fmt: skip
 OURS = ("x-lockgate-", "retry-after")  # headers of a reply that go back as trailing metadata
 LONGEST_SENTENCE = 2_000  # of what a client is told: the transport allows 8 KB for all metadata
-HEALTH = "/grpc.health.v1.Health/Check"  # what probes ask; the answers are an enum in field 1
-SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
 STREAMS = ("ModelStreamInfer",)
 Headers = dict[str, str]
 Answer = Callable[[bytes, Call, Any], Awaitable[Reply]]
@@ -73,8 +71,14 @@ class Service:
             "ModelInfer": self._model_infer,
         }
         paths = {f"/{SERVICE}/{name}": answer for name, answer in answers_of.items()}
-        paths[HEALTH] = self._health
-        self._known = {path: _unary(path, answer, parts.watch) for path, answer in paths.items()}
+        paths[health.CHECK] = self._check
+        self._health = health.Health(self._ready, lambda: app.draining, (SERVICE,))
+        told = reflection.Reflection(lambda: app.draining)
+        self._known = {
+            **{path: _unary(path, answer, parts.watch) for path, answer in paths.items()},
+            health.WATCH: grpc.unary_stream_rpc_method_handler(self._health.watch),
+            **{path: grpc.stream_stream_rpc_method_handler(told.stream) for path in reflection.PATHS},
+        }
 
     def service(self, called: Any) -> Any:
         """The handler of a call, None for what belongs to another service."""
@@ -94,8 +98,8 @@ class Service:
     async def _server_ready(self, _body: bytes, _call: Call, _context: Any) -> Reply:
         return _reply(messages().ServerReadyResponse(ready=self._ready()))
 
-    async def _health(self, _body: bytes, _call: Call, _context: Any) -> Reply:
-        return Reply(200, [], SERVING if self._ready() else NOT_SERVING)
+    async def _check(self, body: bytes, _call: Call, _context: Any) -> Reply:
+        return Reply(200, [], self._health.check(body))
 
     async def _server_metadata(self, _body: bytes, _call: Call, _context: Any) -> Reply:
         parts = self._parts
@@ -104,7 +108,9 @@ class Service:
 
     async def _model_ready(self, body: bytes, call: Call, _context: Any) -> Reply:
         asked = _parsed(messages().ModelReadyRequest, body)
-        ready = answers(self._served(asked.name, call), _version(asked.version))
+        served = self._served(asked.name, call)
+        planned = self._parts.router.plan.routes[asked.name]
+        ready = answers(served, planned, _version(asked.version))
         return _reply(messages().ModelReadyResponse(ready=ready))
 
     async def _model_metadata(self, body: bytes, call: Call, _context: Any) -> Reply:
