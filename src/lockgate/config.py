@@ -195,7 +195,7 @@ class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a model's records are kept. `strict`: no answer without a record. `keep_days`: default by tier."""
+    """How a model's records are kept. `strict`: no answer without a record. `keep_days`: else the policy of its tier."""
 
     strict: bool = False
     keep_days: Positive | None = None

@@ -37,6 +37,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `independent`: who made the version does not count. `proof`: the canary goes on only with proof of safety.
     `bounds`: how far settings may go, by path (`release.watch_s`); a check's setting that is not named is bound by its
     default. `minimum_tier`: a builder may not give a model a lower one; the highest that any tier's policy names counts.
+    `keep_days`: how long predictions stay on record where a model's `log: {keep_days}` does not say.
     """
 
     must_pass: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     proof: bool = False
     bounds: dict[str, Bound] = {}
     minimum_tier: Tier = Tier.LOW
+    keep_days: Annotated[int, Meta(ge=1)] = 365
 
 
 class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +68,10 @@ class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.tier}/{self.number}"
 
 
-# A release of the high tier may take longer than usual, not less; the lower tiers choose their own pace.
-_UNHURRIED = {
+# A release of the high tier may take longer than usual, not less; the lower tiers choose their own pace. Its records stay
+# half a year at least, as the EU AI Act asks of logs of high-risk systems (Articles 19 and 26).
+_HIGH_BOUNDS = {
+    "log.keep_days": Bound(at_least=183),
     "release.shadow_requests": Bound(at_least=500),
     "release.shadow_min_s": Bound(at_least=600),
     "release.canary": Bound(at_most=0.05),  # its first stage
@@ -79,7 +83,10 @@ _UNHURRIED = {
 DEFAULTS: dict[Tier, Policy] = {
     Tier.LOW: Policy(must_pass=("leakage", "performance"), waivable=("leakage", "performance"), approvals=0),
     Tier.MEDIUM: Policy(
-        must_pass=("leakage", "performance", "quality"), waivable=("leakage", "quality"), approvals=1
+        must_pass=("leakage", "performance", "quality"),
+        waivable=("leakage", "quality"),
+        approvals=1,
+        keep_days=730,
     ),
     Tier.HIGH: Policy(
         must_pass=("leakage", "performance", "prediction_shift", "quality"),
@@ -87,7 +94,8 @@ DEFAULTS: dict[Tier, Policy] = {
         approvals=2,
         approval_days=30,
         proof=True,
-        bounds=_UNHURRIED,
+        bounds=_HIGH_BOUNDS,
+        keep_days=3650,
     ),
 }
 
@@ -219,10 +227,9 @@ def lowers(old: Tier, new: Tier) -> bool:
 
 def _at_least_as_strict(name: str, old: object, new: object) -> bool:
     match name:
-        case "must_pass":
-            return isinstance(old, tuple) and isinstance(new, tuple) and set(old) <= set(new)
-        case "waivable":
-            return isinstance(old, tuple) and isinstance(new, tuple) and set(new) <= set(old)
+        case "must_pass" | "waivable":
+            fewer, more = (old, new) if name == "must_pass" else (new, old)
+            return isinstance(fewer, tuple) and isinstance(more, tuple) and set(fewer) <= set(more)
         case "approval_days":
             return isinstance(old, int) and isinstance(new, int) and new <= old
         case "bounds":
@@ -231,6 +238,8 @@ def _at_least_as_strict(name: str, old: object, new: object) -> bool:
                 and isinstance(new, dict)
                 and all(path in new and as_strict(bound, new[path]) for path, bound in old.items())
             )
+        case "keep_days":  # a model's own settings say it: `log: {keep_days}`, within the policy's bounds
+            return new == old
         case "minimum_tier":
             return isinstance(old, Tier) and isinstance(new, Tier) and not lowers(old, new)
         case _:  # more approvals, independence, proof: more is stricter
@@ -245,4 +254,9 @@ def _write(tx: sa.Connection, version: PolicyVersion) -> None:
 
 def _read(row: sa.Row[tuple[object, ...]]) -> PolicyVersion:
     values = {name: getattr(row, name) for name in PolicyVersion.__struct_fields__ if name != "policy"}
-    return msgspec.convert({**values, "policy": msgspec.json.decode(row.body)}, PolicyVersion)
+    older = {
+        "keep_days": DEFAULTS[Tier(values["tier"])].keep_days
+    }  # policies that were written before it was part
+    return msgspec.convert(
+        {**values, "policy": {**older, **msgspec.json.decode(row.body)}}, PolicyVersion, strict=True
+    )

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from lockgate.clock import DAY_US
-from lockgate.config import Tier
 from lockgate.db import Database
 from lockgate.governance import audit
 from lockgate.predictions.flat import day_of
 from lockgate.predictions.table import Archive, unreadable_is_said
 
 ACTOR = "archiver"
-KEEP_DAYS = {Tier.LOW: 365, Tier.MEDIUM: 730, Tier.HIGH: 3650}  # where a model's settings do not say
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How long a model's records are kept, and who says so: `settings`, or a policy by its name (`high/3`)."""
+
+    days: float
+    said_by: str
 
 
 def retain(
-    archive: Archive, database: Database, model: str, *, keep_days: float, needed_us: int | None, now_us: int
+    archive: Archive, database: Database, model: str, *, keeping: Keeping, needed_us: int | None, now_us: int
 ) -> int:
     """Take a model's days that are over out of the archive; returns how many records went.
 
     `needed_us`: from then on somebody still needs them (a running release). Files of the hot log are left alone: they go
     when every reader is past them. The files of the archive follow when no query can need them any more (`compact`).
     """
-    until_us = now_us - round(keep_days * DAY_US)
+    until_us = now_us - round(keeping.days * DAY_US)
     last = day_of(
         until_us if needed_us is None else min(until_us, needed_us)
     )  # this day stays, for it is not over
@@ -40,5 +48,6 @@ def retain(
         table.delete(f"model = '{quoted}' and day < '{last}'")
     with database.write() as tx:
         audit.append(tx, at_us=now_us, actor=ACTOR, action="log:records:expired", subject=model,
-                     details={"records": count, "before": last, "keep_days": keep_days})  # fmt: skip
+                     details={"records": count, "before": last, "keep_days": keeping.days,
+                              "said_by": keeping.said_by})  # fmt: skip
     return count

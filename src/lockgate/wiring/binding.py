@@ -33,6 +33,9 @@ OTHERS: dict[str, Setting] = {
     "goal.at_least": Setting(Stricter.HIGHER, needed=True),
     "goal.at_most": Setting(Stricter.LOWER, needed=True),
     "goal.p99_ms": Setting(Stricter.LOWER),
+    "log.keep_days": Setting(
+        Stricter.NEITHER
+    ),  # longer proves more, shorter spares people: a policy may bind either
     "protected": Setting(Stricter.MORE),
     "pure": Setting(Stricter.HIGHER),  # false: no shadow, no second answer
 }
@@ -67,7 +70,7 @@ def values_of(settings: ModelConfig) -> dict[str, Value]:
     found: dict[str, Any] = {
         f"goal.{key}": getattr(settings.goal, key) for key in ("at_least", "at_most", "p99_ms")
     }
-    found |= {"protected": settings.protected, "pure": settings.pure}
+    found |= {"protected": settings.protected, "pure": settings.pure, "log.keep_days": settings.log.keep_days}
     found |= {f"release.{key}": getattr(settings.release, key) for key in RELEASE}
     canary = settings.release.canary
     found["release.canary"] = parse_share(canary[0]) if canary else None

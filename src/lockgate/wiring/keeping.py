@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from lockgate.predictions.retain import KEEP_DAYS, retain
+import sqlalchemy as sa
+
+from lockgate.governance.policy import current_policy
+from lockgate.predictions.retain import Keeping, retain
 from lockgate.predictions.table import Archive
-from lockgate.registry.store import list_models
+from lockgate.registry.store import ModelRow, list_models
 from lockgate.release.store import running_releases
 from lockgate.wiring.house import House
 from lockgate.wiring.shadowing import history_us
@@ -16,15 +19,21 @@ def let_go(house: House) -> dict[str, int]:
     What a running release may still score, from its recorded history on, stays.
     """
     with house.db.read() as tx:
-        models = list_models(tx)
+        models = {model.name: keeping_of(tx, model) for model in list_models(tx)}
         needed = {release.model: history_us(release) for release in running_releases(tx)}
     gone = {}
-    for model in models:
-        days = model.settings.log.keep_days or KEEP_DAYS[model.settings.tier]
+    for name, keeping in models.items():
         count = retain(
-            Archive(house.home.log, house.blobs), house.db, model.name,
-            keep_days=days, needed_us=needed.get(model.name), now_us=house.clock.now_us(),
+            Archive(house.home.log, house.blobs), house.db, name,
+            keeping=keeping, needed_us=needed.get(name), now_us=house.clock.now_us(),
         )  # fmt: skip
         if count:
-            gone[model.name] = count
+            gone[name] = count
     return gone
+
+
+def keeping_of(tx: sa.Connection, model: ModelRow) -> Keeping:
+    """How long a model's records are kept: what its settings say, else the policy of its tier as it is in force now."""
+    own = model.settings.log.keep_days
+    policy = current_policy(tx, model.tier)
+    return Keeping(policy.policy.keep_days, policy.name) if own is None else Keeping(own, "settings")
