@@ -24,7 +24,7 @@ from lockgate.config import Home
 from lockgate.predictions.archive import commit_ended
 from lockgate.predictions.export import Format, export
 from lockgate.predictions.log import SegmentWriter
-from lockgate.predictions.personal import Personal, Protector
+from lockgate.predictions.personal import Personal, Protector, kept_here
 from lockgate.predictions.query import frames
 from lockgate.predictions.record import Record, blocks_of
 from lockgate.predictions.stored import Asked
@@ -126,7 +126,7 @@ def price() -> dict[str, float]:
     found: dict[str, list[float]] = {"plain": [], "new": [], "known": []}
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(3):
-            protector = Protector(b"s" * 32, lambda _: Personal(("name", "street"), None))
+            protector = Protector(kept_here(b"s" * 32), lambda _: Personal(("name", "street"), None))
             for kind, used in (("plain", None), ("new", protector), ("known", protector)):
                 with SegmentWriter(Path(folder), f"{kind}-{turn}", protector=used) as log:
                     start = time.process_time()

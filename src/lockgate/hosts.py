@@ -16,6 +16,7 @@ from lockgate.traffic import Plan
 BEAT_PATH = "/api/hosts/{host}/beat"
 PACKAGE_PATH = "/api/packages/{digest}/files/{name}"
 SEGMENT_PATH = "/api/hosts/{host}/segments?name={segment}"
+KEYS_PATH = "/api/hosts/{host}/segment-keys?name={segment}"
 HASH_HEADER = "x-lockgate-sha256"
 
 
@@ -36,3 +37,6 @@ class HostWord(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan | None
     access_epoch: int
     access: Access | None
+    log_key: bytes | None = (
+        None  # the home's public key, for which the host seals the keys of personal inputs
+    )

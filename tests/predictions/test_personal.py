@@ -13,7 +13,7 @@ from lockgate.predictions.archive import archive
 from lockgate.predictions.erase import Ground, ask, carry_out
 from lockgate.predictions.keyring import Keyring, take_in
 from lockgate.predictions.log import LogReader, SegmentWriter
-from lockgate.predictions.personal import Personal, Protector, read_keys
+from lockgate.predictions.personal import Personal, Protector, kept_here, read_keys
 from lockgate.predictions.query import frame, records
 from lockgate.predictions.record import Record, blocks_of, columns_of
 from lockgate.predictions.subject import log_secret
@@ -27,7 +27,7 @@ WHO = Personal(("plan", "income"), "customer")
 @pytest.fixture
 def protector(home: Home) -> Protector:
     """Encrypts `plan` and `income`, by the person in `customer`."""
-    return Protector(log_secret(home.secrets), lambda model: WHO if model == "churn" else None)
+    return Protector(kept_here(log_secret(home.secrets)), lambda model: WHO if model == "churn" else None)
 
 
 def request(name: str, people: list[str | None], **fields: object) -> Record:

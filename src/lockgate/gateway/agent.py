@@ -33,6 +33,7 @@ from lockgate.gateway.fetching import fetch_missing
 from lockgate.gateway.shipping import ship
 from lockgate.hosts import HostBeat
 from lockgate.membership import LEASE_S, CanaryLease, Loaded, LoadState, Member, all_members, lease_clock_ns
+from lockgate.predictions.far_keys import keep_public
 from lockgate.traffic import PlanShelf
 
 BEAT_WAIT_S = 0.5  # how long the control plane may hold a beat when there is nothing new
@@ -83,6 +84,8 @@ class Agent:
         if word.access is not None and self.access.latest() != word.access:
             self.access.publish(word.access)
         self._access_epoch = word.access_epoch
+        if word.log_key is not None:
+            keep_public(self.home.secrets, word.log_key)  # before the plan, which may name personal inputs
         if word.plan is not None:
             self.plan.follow(word.plan)
         if len(beating) == len(there):

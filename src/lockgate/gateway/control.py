@@ -1,4 +1,4 @@
-"""The control plane as a gateway host sees it: three calls over HTTP, with the standard library alone."""
+"""The control plane as a gateway host sees it: a few calls over HTTP, with the standard library alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from lockgate.errors import Forbidden, InvalidInput, LockgateError, NotFound, Unauthorized, Unavailable
-from lockgate.hosts import BEAT_PATH, HASH_HEADER, PACKAGE_PATH, SEGMENT_PATH, HostBeat, HostWord
+from lockgate.hosts import (
+    BEAT_PATH,
+    HASH_HEADER,
+    KEYS_PATH,
+    PACKAGE_PATH,
+    SEGMENT_PATH,
+    HostBeat,
+    HostWord,
+)
 
 BEAT_TIMEOUT_S = 2.0  # an answer that takes longer than a lease is of no use
 FILE_TIMEOUT_S = 60.0
@@ -48,9 +56,16 @@ class Control:
 
     def hand_in(self, host: str, segment: str, file: Path) -> None:
         """A whole segment of this host's log; it may go from here when this returns."""
+        self._send(SEGMENT_PATH, host, segment, file)
+
+    def hand_in_keys(self, host: str, segment: str, file: Path) -> None:
+        """The keys of the personal inputs in a segment, before the segment itself; they may go when this returns."""
+        self._send(KEYS_PATH, host, segment, file)
+
+    def _send(self, where: str, host: str, segment: str, file: Path) -> None:
         with file.open("rb") as content:
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-        path = SEGMENT_PATH.format(host=quote(host), segment=quote(segment, safe=""))
+        path = where.format(host=quote(host), segment=quote(segment, safe=""))
         self._ask(
             "POST",
             path,

@@ -7,9 +7,23 @@ from lockgate.config import Home
 from lockgate.config_gateway import GatewayConfig
 from lockgate.gateway.shipping import SEGMENT_S
 from lockgate.membership import follows
+from lockgate.predictions.far_keys import kept_at_home, public_in
 from lockgate.predictions.log import SegmentWriter
-from lockgate.predictions.personal import Personal, Protector
+from lockgate.predictions.personal import KeepKey, Personal, Protector, kept_here
+from lockgate.predictions.subject import log_secret
 from lockgate.traffic import Plan
+
+
+def protector_of(home: Home) -> Protector:
+    """What encrypts personal inputs here; on a host away from the control plane so that its home alone can read them."""
+    if not follows(home.members):
+        return Protector(kept_here(log_secret(home.secrets)))
+
+    def renew() -> KeepKey | None:
+        public = public_in(home.secrets)
+        return None if public is None else kept_at_home(public)
+
+    return Protector(None, renew=renew)
 
 
 def open_log(

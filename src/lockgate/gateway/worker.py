@@ -42,7 +42,7 @@ from lockgate.gateway.limits import KeyLimits, Words
 from lockgate.gateway.member import Heart, Identity
 from lockgate.gateway.metrics import Metrics
 from lockgate.gateway.otlp import Exporter
-from lockgate.gateway.pen import open_log, personal_of
+from lockgate.gateway.pen import open_log, personal_of, protector_of
 from lockgate.gateway.port import claim_port
 from lockgate.gateway.predict import Predictor
 from lockgate.gateway.recorder import Recorder
@@ -54,8 +54,6 @@ from lockgate.gateway.watch import Watch
 from lockgate.inference.executor import Executor
 from lockgate.inference.open import open_model
 from lockgate.membership import CanaryLease, follows
-from lockgate.predictions.personal import Protector
-from lockgate.predictions.subject import log_secret
 from lockgate.registry.package import blob_name
 from lockgate.traffic import Arm, PlanShelf
 
@@ -169,7 +167,7 @@ def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder, Watch, GrpcServe
     """Every part of the worker, joined. Runs inside the event loop."""
     clock, home, config = SystemClock(), setup.home, setup.gateway
     make_id, metrics, breaker = id_maker(), Metrics(setup.name), Breaker(clock)
-    protector = Protector(log_secret(home.secrets))
+    protector = protector_of(home)
     recorder = Recorder(open_log(home, setup.name, config, clock, protector), clock, make_id)
     settler = Settler(recorder, breaker, metrics, config.log)
     router = _router(setup, breaker, settler)

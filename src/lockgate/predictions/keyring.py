@@ -27,7 +27,7 @@ def take_in(log: Path, database: Database, *, ended_only: bool = True) -> int:
     for path in sorted(log.glob(f"*/*{KEYS_SUFFIX}")):
         made = read_keys(path)
         with database.write() as tx:
-            count += _record(tx, made)
+            count += record_keys(tx, made)
         if not path.with_suffix(SUFFIX).exists() or not ended_only:
             path.unlink(missing_ok=True)
     return count
@@ -94,7 +94,8 @@ class Keyring:
         self._keys |= dict.fromkeys(wanted - self._keys.keys(), b"")
 
 
-def _record(tx: sa.Connection, made: list[MadeKey]) -> int:
+def record_keys(tx: sa.Connection, made: list[MadeKey]) -> int:
+    """Put keys into the database, in the caller's transaction; returns how many were not there yet."""
     known: set[str] = set()
     ids = [one.id.hex() for one in made]
     for start in range(0, len(ids), _MOST):

@@ -180,6 +180,8 @@ class SegmentWriter:
         self._handle = os.open(self._path, flags, 0o640)
         self._segment = f"{self._writer}/{name}"
         self._position, self._seed = 0, seed_of(self._segment)
+        if self._protector is not None:
+            self._protector.begin_segment()
         if self._disk is not None:
             self._disk.began(self._handle)
 

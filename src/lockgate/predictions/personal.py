@@ -1,8 +1,9 @@
 """Personal inputs, encrypted as they are recorded: with a key of the person they speak of, which can be destroyed.
 
 A key is made the first time that a writer sees a person, and is on file beside the segment (`<segment>.keys`) before the
-record is; the archiver takes it into the database (`keyring.py`). Keys are kept encrypted with the home's own secret. A row
-without a business key shares one key with all such rows of its day.
+record is; the archiver takes it into the database (`keyring.py`). Keys are kept encrypted with the home's own secret, on a host
+away from the control plane sealed for its home (`far_keys.py`). A row without a business key shares one key with all such
+rows of its day.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ _blocks = msgspec.msgpack.Decoder(list[Block])
 
 
 class MadeKey(msgspec.Struct, frozen=True, array_like=True):
-    """A person's key as it is kept. `subject`: the person, as a keyed hash; `wrapped`: encrypted with the home's secret."""
+    """A person's key as it is kept. `subject`: the person, as a keyed hash; `wrapped`: encrypted with the home's secret.
+
+    On a host away from the control plane `subject` is empty, and `wrapped` holds key and person, sealed for the home.
+    """
 
     id: bytes
     model: str
@@ -52,11 +56,32 @@ class Personal:
     key_field: str | None
 
 
-class Protector:
-    """Encrypts for one writer. `look` says what is personal in a model; None: nothing."""
+KeepKey = Callable[
+    [bytes, bytes, str, str, int], MadeKey
+]  # number, key, model, who, when made -> as it is kept
 
-    def __init__(self, secret: bytes, look: Callable[[str], Personal | None] = lambda _: None) -> None:
-        self._secret, self.look = secret, look
+
+def kept_here(secret: bytes) -> KeepKey:
+    """How keys are kept at home: encrypted with the home's own secret."""
+
+    def keep(number: bytes, key: bytes, model: str, who: str, made_us: int) -> MadeKey:
+        return MadeKey(number, model, subject_of(secret, model, who), wrap(secret, number, key), made_us)
+
+    return keep
+
+
+class Protector:
+    """Encrypts for one writer. `look` says what is personal in a model; None: nothing.
+
+    `keep`: how new keys are kept; None: nobody could read them again, so personal inputs are left out of the record.
+    `renew` gives another `keep` for each segment, whose keys are then used in no other.
+    """
+
+    def __init__(
+        self, keep: KeepKey | None, look: Callable[[str], Personal | None] = lambda _: None,
+        *, renew: Callable[[], KeepKey | None] | None = None,
+    ) -> None:  # fmt: skip
+        self._keep, self.look, self._renew = keep, look, renew
         self._known: OrderedDict[tuple[str, str], tuple[bytes, aead.AESGCM]] = OrderedDict()
 
     def protect(self, records: Sequence[Record], keys: Path) -> list[Record]:
@@ -66,6 +91,12 @@ class Protector:
         if made:
             _append(keys, made)
         return found
+
+    def begin_segment(self) -> None:
+        """A new segment was begun, and with it a new file of keys."""
+        if self._renew is not None:
+            self._keep = self._renew()
+            self.forget()
 
     def forget(self) -> None:
         """Make new keys from now on: somebody's may have been destroyed."""
@@ -78,20 +109,21 @@ class Protector:
         rest, mine = _divided(record.inputs, frozenset(personal.columns))
         if not mine:
             return record
+        if self._keep is None:
+            return msgspec.structs.replace(record, inputs=rest)
         sealed = []
         bodies = _rows(mine, record.rows)
         for row, (who, body) in enumerate(zip(_people(record, personal.key_field), bodies, strict=True)):
-            number, cipher = self._key(record, who, made)
+            number, cipher = self._key(self._keep, record, who, made)
             nonce = os.urandom(NONCE_BYTES)
             sealed.append(Sealed(row, number, nonce + cipher.encrypt(nonce, body, record.id.encode())))
         return msgspec.structs.replace(record, inputs=rest, sealed=sealed)
 
-    def _key(self, record: Record, who: str, made: list[MadeKey]) -> tuple[bytes, aead.AESGCM]:
+    def _key(self, keep: KeepKey, record: Record, who: str, made: list[MadeKey]) -> tuple[bytes, aead.AESGCM]:
         known = self._known.get((record.model, who))
         if known is None:
             number, key = os.urandom(ID_BYTES), os.urandom(KEY_BYTES)
-            subject = subject_of(self._secret, record.model, who)
-            made.append(MadeKey(number, record.model, subject, wrap(self._secret, number, key), record.at_us))
+            made.append(keep(number, key, record.model, who, record.at_us))
             known = self._known[record.model, who] = (number, aead.AESGCM(key))
             if len(self._known) > MOST_PEOPLE:
                 self._known.popitem(last=False)

@@ -11,7 +11,13 @@ from lockgate.web.answers import defect, refusal
 
 MEGABYTE = 1_000_000
 MAX_JSON_BYTES = 4 * MEGABYTE
-UPLOADS = ("/versions", "/labels", "/score", "/segments")  # the last part of addresses that take files
+UPLOADS = (
+    "/versions",
+    "/labels",
+    "/score",
+    "/segments",
+    "/segment-keys",
+)  # the last part of addresses that take files
 HEADERS = {
     b"content-security-policy": b"default-src 'self'; img-src 'self' data:; object-src 'none'; "
     b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'",

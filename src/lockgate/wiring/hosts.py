@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +18,16 @@ from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
 from lockgate.hosts import HostBeat, HostWord
 from lockgate.membership import all_members, report, retire
+from lockgate.predictions.far_keys import opened_at_home, public_key
+from lockgate.predictions.keyring import record_keys
+from lockgate.predictions.personal import read_keys
 from lockgate.predictions.received import check_segment_name, receive
+from lockgate.predictions.subject import log_secret
 from lockgate.registry.manifest import MANIFEST_NAME
 from lockgate.registry.package import blob_name, read_manifest
 from lockgate.wiring.house import House
+
+_log = logging.getLogger(__name__)
 
 
 def check_host(tx: sa.Connection, person: Person, host: str) -> None:
@@ -65,6 +72,7 @@ def word_for(house: House, beat: HostBeat) -> HostWord:
         plan=plan if plan.epoch != beat.plan else None,
         access_epoch=access_epoch,
         access=house.access.latest() if access_epoch != beat.access else None,
+        log_key=public_key(log_secret(house.home.secrets)),
     )
 
 
@@ -92,6 +100,29 @@ def incoming(house: House) -> Iterator[Path]:
 
 def take_segment(house: House, host: str, segment: str, whole: Path, sha256: str) -> bool:
     """A segment of one of the host's workers into the log; false when it was here before."""
+    _check_sent(host, segment, whole, sha256)
+    return receive(house.home.log, house.blobs, segment, whole)
+
+
+def take_keys(house: House, host: str, segment: str, whole: Path, sha256: str) -> int:
+    """The keys of personal inputs of a segment that comes next, from now on kept as this home's own; how many were new.
+
+    Keys that were sealed for another home stay closed for ever: that is logged, and the segment may come all the same.
+    """
+    _check_sent(host, segment, whole, sha256)
+    secret = log_secret(house.home.secrets)
+    sealed = read_keys(whole)
+    made = [one for one in (opened_at_home(secret, each) for each in sealed) if one is not None]
+    if len(made) < len(sealed):
+        _log.error(
+            "%d of %d keys of segment %s were sealed for another home: those personal inputs cannot be read",
+            len(sealed) - len(made), len(sealed), segment,
+        )  # fmt: skip
+    with house.db.write() as tx:
+        return record_keys(tx, made)
+
+
+def _check_sent(host: str, segment: str, whole: Path, sha256: str) -> None:
     check_segment_name(segment)
     if not segment.startswith(f"{host}."):
         raise InvalidInput(f"segment '{segment}' is none of host '{host}'")
@@ -99,4 +130,3 @@ def take_segment(house: House, host: str, segment: str, whole: Path, sha256: str
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:
         raise InvalidInput(f"segment {segment} was changed on its way", fix="send it again")
-    return receive(house.home.log, house.blobs, segment, whole)

@@ -16,7 +16,7 @@ from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
 from lockgate.inference.batch import CHUNK_ROWS, BatchJob, Chunk, score_table
 from lockgate.predictions.numbered import open_writer
-from lockgate.predictions.personal import Personal, Protector
+from lockgate.predictions.personal import Personal, Protector, kept_here
 from lockgate.predictions.subject import log_secret
 from lockgate.registry.signature import Signature
 from lockgate.registry.store import Version, get_model
@@ -62,7 +62,7 @@ def score_file(
 
 def _protector(house: House, settings: ModelConfig) -> Protector:
     personal = Personal(settings.personal, settings.key)
-    return Protector(log_secret(house.home.secrets), lambda _: personal)
+    return Protector(kept_here(log_secret(house.home.secrets)), lambda _: personal)
 
 
 def _chunks(frame: pl.DataFrame, signature: Signature, settings: ModelConfig) -> Iterator[Chunk]:

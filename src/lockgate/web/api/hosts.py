@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -18,9 +19,19 @@ from lockgate.hosts import HASH_HEADER, HostBeat, HostWord
 from lockgate.web.answers import answer
 from lockgate.web.auth import Asking, InHouse
 from lockgate.web.shapes import says
-from lockgate.wiring.hosts import check_host, hear, incoming, is_news, package_file, take_segment, word_for
+from lockgate.wiring.hosts import (
+    check_host,
+    hear,
+    incoming,
+    is_news,
+    package_file,
+    take_keys,
+    take_segment,
+    word_for,
+)
 
 router = APIRouter(tags=["hosts"])
+Hash = Annotated[str, Header(alias=HASH_HEADER)]
 LOOK_S = 0.01
 LONGEST_WAIT_S = 1.0  # half of a lease: the answer renews it
 _decoder = msgspec.json.Decoder(HostBeat)
@@ -52,21 +63,31 @@ def package(digest: str, name: str, house: InHouse, me: Asking) -> Response:
 
 @router.post("/hosts/{host}/segments", responses=says())
 async def new_segment(
-    host: str,
-    request: Request,
-    house: InHouse,
-    me: Asking,
-    *,
-    name: str,
-    sha256: Annotated[str, Header(alias=HASH_HEADER)],
+    host: str, request: Request, house: InHouse, me: Asking, *, name: str, sha256: Hash
 ) -> Response:
     """An ended segment of a host's log, as it is; `new` is false when it was here before."""
     with house.db.read() as tx:
         check_host(tx, me, host)
     with incoming(house) as whole:
-        with whole.open("wb") as file:
-            async for piece in request.stream():
-                file.write(piece)
-            file.flush()
+        await _fill(whole, request)
         new = await run_in_threadpool(take_segment, house, host, name, whole, sha256)
     return answer({"segment": name, "new": new})
+
+
+@router.post("/hosts/{host}/segment-keys", responses=says())
+async def new_keys(
+    host: str, request: Request, house: InHouse, me: Asking, *, name: str, sha256: Hash
+) -> Response:
+    """The keys of the personal inputs in a segment that comes next; `new` says how many were not here before."""
+    with house.db.read() as tx:
+        check_host(tx, me, host)
+    with incoming(house) as whole:
+        await _fill(whole, request)
+        new = await run_in_threadpool(take_keys, house, host, name, whole, sha256)
+    return answer({"segment": name, "new": new})
+
+
+async def _fill(whole: Path, request: Request) -> None:
+    with whole.open("wb") as file:
+        async for piece in request.stream():
+            file.write(piece)
