@@ -55,12 +55,14 @@ def score(
     table: Any,
     output: str | Path,
     *,
+    key: str | None = None,
     overwrite: bool = False,
     home: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score a table (a path or a data frame) with a version (`churn@live`; `churn`: the live one) into a Parquet file.
 
+    `key`: the table's column of business keys, which go on record with the rows; if not named, the model's own `key`.
     Returns counts of rows. Raises Conflict when the file is there and `overwrite` is not set.
     """
     target = Path(output)
@@ -68,7 +70,8 @@ def score(
         raise Conflict(f"there is a file {target} already", fix="choose another name, or allow overwriting")
     with ExitStack() as stack, connected(home) as lockgate:
         upload = [("file", _table(table, stack))]
-        job = lockgate.upload(f"{version_path(version, default='live')}/score", {}, upload)
+        named = {} if key is None else {"key": key}
+        job = lockgate.upload(f"{version_path(version, default='live')}/score", named, upload)
         done: dict[str, Any] = lockgate.wait(job, progress)
         lockgate.download(f"/jobs/{job['id']}/file", target)
     return done

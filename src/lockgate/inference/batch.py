@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,10 +48,14 @@ TYPES = {  # names of Arrow's types
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows: as they shall stand in the result, and as the model takes them."""
+    """Some rows: as they shall stand in the result, and as the model takes them.
+
+    `beside`: columns that go on record with the inputs though the model does not take them: the business key.
+    """
 
     rows: pa.Table
     columns: Columns
+    beside: Columns = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class _Part:
     """Consecutive rows that were answered, or failed, together."""
 
     columns: Columns
+    beside: Columns
     height: int
     outputs: Columns | None
     error: LockgateError | None
@@ -111,7 +116,7 @@ def score_table(
             with _Result(part_file.path) as result:
                 for chunk in chunks:
                     check_inputs(executor.manifest.signature, chunk.columns)
-                    parts = list(_parts(executor, chunk.columns, chunk.rows.num_rows, deadline_s))
+                    parts = list(_parts(executor, chunk, chunk.rows.num_rows, deadline_s))
                     log.append([_record(job, executor, part, clock.now_us()) for part in parts])
                     result.write(_table(chunk.rows, parts, executor.manifest))
                     done += chunk.rows.num_rows
@@ -150,8 +155,9 @@ class _Result:
             self._writer.close()
 
 
-def _parts(executor: Executor, columns: Columns, height: int, deadline_s: float) -> Iterator[_Part]:
+def _parts(executor: Executor, chunk: Chunk, height: int, deadline_s: float) -> Iterator[_Part]:
     """The answers, halving what fails until single rows are to blame."""
+    columns, beside = chunk.columns, chunk.beside
     started = time.monotonic()
     error: LockgateError | None = None
     try:
@@ -163,14 +169,18 @@ def _parts(executor: Executor, columns: Columns, height: int, deadline_s: float)
         outputs, error = {}, raised
     seconds = time.monotonic() - started
     if error is None:
-        yield _Part(columns, height, outputs, None, seconds)
+        yield _Part(columns, beside, height, outputs, None, seconds)
     elif height == 1:
-        yield _Part(columns, height, None, error, seconds)
+        yield _Part(columns, beside, height, None, error, seconds)
     else:
         middle = height // 2
         for start, end in ((0, middle), (middle, height)):
-            half = {name: array[start:end] for name, array in columns.items()}
+            half = Chunk(chunk.rows, _cut(columns, start, end), _cut(beside, start, end))
             yield from _parts(executor, half, end - start, deadline_s)
+
+
+def _cut(columns: Columns, start: int, end: int) -> Columns:
+    return {name: array[start:end] for name, array in columns.items()}
 
 
 def _record(job: BatchJob, executor: Executor, part: _Part, now_us: int) -> Record:
@@ -186,7 +196,7 @@ def _record(job: BatchJob, executor: Executor, part: _Part, now_us: int) -> Reco
         caller=job.caller,
         status=200 if part.error is None else 500,
         rows=part.height,
-        inputs=blocks_of(part.columns),
+        inputs=blocks_of({**part.columns, **part.beside}),
         outputs=blocks_of(part.outputs) if part.outputs is not None else [],
         error=part.error.sentence() if part.error is not None else None,
     )
@@ -194,9 +204,9 @@ def _record(job: BatchJob, executor: Executor, part: _Part, now_us: int) -> Reco
 
 def _table(rows: pa.Table, parts: list[_Part], manifest: Manifest) -> pa.Table:
     """The rows with the outputs beside them."""
-    for field in manifest.signature.outputs:
-        whole = pa.concat_arrays([_array(part, field) for part in parts])
-        for name, array in _named(field, whole, manifest).items():
+    for output in manifest.signature.outputs:
+        whole = pa.concat_arrays([_array(part, output) for part in parts])
+        for name, array in _named(output, whole, manifest).items():
             rows = rows.append_column(_free(name, rows.column_names), array)
     errors = [part.error.sentence() if part.error else None for part in parts for _ in range(part.height)]
     return rows.append_column(_free(ERROR_COLUMN, rows.column_names), pa.array(errors, pa.string()))

@@ -67,7 +67,7 @@ def import_labels(
     given = pl.DataFrame(
         {
             "on_column": pl.repeat(on, table.height, dtype=pl.String, eager=True),
-            "value": _text(table[key]),
+            "value": key_texts(table[key]),
             "row": table[row].cast(pl.Int64) if row else _constant(EVERY_ROW, table.height),
             "label": _json(table[label]),
             "at_us": _times(table[at]) if at else _constant(now_us, table.height),
@@ -96,6 +96,12 @@ def latest_labels(tx: sa.Connection, model: str) -> pl.DataFrame:
     return known.with_columns(label=_typed(known["label"].to_list()))
 
 
+def newest_label(tx: sa.Connection, model: str) -> int | None:
+    """The number of the label that was recorded last; None while a model has none."""
+    found: int | None = tx.execute(sa.select(sa.func.max(labels.c.id)).where(labels.c.model == model)).scalar()
+    return found
+
+
 def history(tx: sa.Connection, model: str, on: str, value: str) -> list[sa.RowMapping]:
     """Every label that was ever given for one value, oldest first."""
     c = labels.c
@@ -112,7 +118,7 @@ def attach(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     for on in _precedence(known["on_column"].unique().to_list()):
         if on not in rows.columns:
             continue
-        keyed = index.select("__row", "__within", value=_text(index[on]))
+        keyed = index.select("__row", "__within", value=key_texts(index[on]))
         mine = known.filter(pl.col("on_column") == on)
         exact = keyed.join(mine, left_on=["value", "__within"], right_on=["value", "row"])
         whole = keyed.join(mine.filter(pl.col("row") == EVERY_ROW), on="value")
@@ -171,7 +177,7 @@ def _precedence(columns: list[str]) -> list[str]:
     return sorted(columns, key=lambda name: (order.get(name, len(order)), name))
 
 
-def _text(values: pl.Series) -> pl.Series:
+def key_texts(values: pl.Series) -> pl.Series:
     """Keys as text; whole numbers without a decimal point, so that 12.0 in a CSV finds 12."""
     if values.dtype.is_float():
         whole = values.drop_nulls().drop_nans()

@@ -6,19 +6,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 
 import polars as pl
 
 from lockgate.blobs import Blobs
 from lockgate.config import Home
 from lockgate.db import Database
+from lockgate.errors import NotFound
 from lockgate.predictions.condition import Condition
 from lockgate.predictions.expand import alike, expand
 from lockgate.predictions.flat import SCHEMA, flat, record_of
 from lockgate.predictions.keyring import Keyring
-from lockgate.predictions.labels import attach, latest_labels
+from lockgate.predictions.labels import attach, key_texts, latest_labels
 from lockgate.predictions.record import Kind, Record
 from lockgate.predictions.stored import FIRST_ROWS, Asked, Stored
+from lockgate.registry.store import get_model
 
 PREDICTED = (Kind.ANSWER, Kind.BATCH)
 MOST_PICKED = 10_000  # newest records that are picked out of the hot log before they become rows
@@ -43,20 +47,20 @@ def frame(
 
     Times are microseconds, `since_us` included, `until_us` not. `where` is an SQL expression over the columns, such as
     `status >= 400` or `in.age > 60 AND "out.p" < 0.1`. `limit`: the newest so many rows. `model` None: every model,
-    without inputs and outputs. With `database` a column `label` is joined and personal inputs are
-    readable. Raises InvalidInput for a condition that
-    cannot be understood, Unavailable when the archive cannot be read.
+    without inputs and outputs. With `database` a column `label` is joined, personal inputs are readable, and rows whose
+    request has no key of its own have that of the model's key column. Raises InvalidInput for a condition that cannot be
+    understood, Unavailable when the archive cannot be read.
     """
     asked = Asked(model, since_us, until_us, version, tuple(kinds))
-    condition, known = Condition(where, early=_EARLY), _known(model, database)
+    known = _known(home, model, database)
+    condition = Condition(where, early=known.early)
     plain = limit if limit is not None and not where and limit <= MOST_PICKED else None
-    keys = Keyring(home, database) if database is not None else None
     found: list[pl.DataFrame] = []
     height = 0
     with Stored(home.log, blobs, asked, newest=plain) as stored:
         first = FIRST_ROWS if limit is None or where else min(limit, FIRST_ROWS)
         windows = stored.windows(newest_first=limit is not None, first_rows=first)
-        for part in _shaped(windows, model, known, condition, keys):
+        for part in _shaped(windows, model, known, condition):
             found.append(part)
             height += part.height
             if limit is not None and height >= limit:
@@ -81,13 +85,13 @@ def frames(
     Frames may differ in their columns, as versions do; when nothing is found there is one without rows. Raises as `frame`
     does, for an unknown column at the end.
     """
-    condition, known = Condition(where, early=_EARLY), _known(asked.model, database)
-    keys = Keyring(home, database) if database is not None else None
+    known = _known(home, asked.model, database)
+    condition = Condition(where, early=known.early)
     done = 0
     with Stored(home.log, blobs, asked) as stored:
         for window in stored.windows():
             done += int(window["rows"].clip(1).sum())
-            for rows in _shaped([window], asked.model, known, condition, keys):
+            for rows in _shaped([window], asked.model, known, condition):
                 yield rows, done, stored.height
     if not done:
         yield next(_shaped([flat([])], asked.model, known, condition)), 0, 0
@@ -116,19 +120,39 @@ def join(parts: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(alike(parts), how="diagonal_relaxed")
 
 
-def _known(model: str | None, database: Database | None) -> pl.DataFrame | None:
+@dataclass(frozen=True)
+class _Known:
+    """What the database adds to a model's rows: labels, the keys of personal inputs, and which input is the business key."""
+
+    labels: pl.DataFrame | None = None
+    keys: Keyring | None = None
+    key_field: str | None = None
+
+    @property
+    def early(self) -> set[str]:
+        """What a record tells before its rows are made."""
+        return _EARLY if self.key_field is None else _EARLY - {"key"}
+
+    def add(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows with keys out of their key column, where their record has none, and with labels."""
+        column = f"in.{self.key_field}"
+        if self.key_field is not None and column in rows.columns:
+            rows = rows.with_columns(key=rows["key"].fill_null(key_texts(rows[column])))
+        return attach(rows, self.labels) if self.labels is not None else rows
+
+
+def _known(home: Home, model: str | None, database: Database | None) -> _Known:
     if database is None or model is None:
-        return None
+        return _Known()
+    key_field = None
     with database.read() as tx:
-        return latest_labels(tx, model)
+        with suppress(NotFound):  # the log may hold records of a model of another registry
+            key_field = get_model(tx, model).settings.key
+        return _Known(latest_labels(tx, model), Keyring(home, database), key_field)
 
 
 def _shaped(
-    windows: Iterable[pl.DataFrame],
-    model: str | None,
-    known: pl.DataFrame | None,
-    condition: Condition,
-    keys: Keyring | None = None,
+    windows: Iterable[pl.DataFrame], model: str | None, known: _Known, condition: Condition
 ) -> Iterator[pl.DataFrame]:
     """Records as predicted rows that meet the condition, with labels where they are known."""
     at = pl.from_epoch("at_us", time_unit="us").dt.replace_time_zone("UTC").alias("at")
@@ -136,8 +160,7 @@ def _shaped(
         timed = window.with_columns(at)
         if condition.early:
             timed = condition.filter(timed)
-        if keys is not None and model is not None:
-            timed = keys.open_rows(timed)
-        rows = timed.drop(*_PACKED) if model is None else expand(timed)
-        rows = attach(rows, known) if known is not None else rows
+        if known.keys is not None:
+            timed = known.keys.open_rows(timed)
+        rows = known.add(timed.drop(*_PACKED) if model is None else expand(timed))
         yield rows if condition.early else condition.filter(rows)

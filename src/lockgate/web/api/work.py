@@ -17,7 +17,7 @@ from lockgate.web.jobs import Job
 from lockgate.web.shapes import says
 from lockgate.web.uploads import keep, tidying
 from lockgate.wiring.names import resolve
-from lockgate.wiring.scoring import score_file
+from lockgate.wiring.scoring import Order, score_file
 from lockgate.wiring.submitting import may_submit, read_metadata, submit_upload
 from lockgate.wiring.validating import validate_version
 
@@ -88,17 +88,13 @@ def score(
     *,
     jobs: AllJobs,
     file: Annotated[UploadFile, File()],
+    key: Annotated[str | None, Form(description="column of business keys, if not the model's own")] = None,
 ) -> Response:
     """Score a table. The job's result is counts; its file the table with the answers, as Parquet."""
     with house.db.read() as tx:
         require(tx, me, Permission.PREDICTION_CALL, model)
         found = resolve(tx, model, version)
     folder, kept = keep(jobs, {"file": [file]})
-    target, number = jobs.place("scored.parquet"), uuid.uuid4().hex
-    work = tidying(
-        folder,
-        lambda tell: score_file(
-            house, me, found, table=kept["file"][0], target=target, job=number, tell=tell
-        ),
-    )
-    return answer(jobs.start("score", found.name, me.id, work, file=target))
+    order = Order(kept["file"][0], jobs.place("scored.parquet"), uuid.uuid4().hex, key)
+    work = tidying(folder, lambda tell: score_file(house, me, found, order, tell=tell))
+    return answer(jobs.start("score", found.name, me.id, work, file=order.target))
