@@ -26,7 +26,7 @@ Supervisor([Child(name="a", argv=(sys.executable, "-c", "import time; time.sleep
 """
 
 
-def wait_for(what: Callable[[], object], limit_s: float = 20.0) -> object:
+def wait_for(what: Callable[[], object], limit_s: float = 60.0) -> object:
     """Poll until `what` gives something true."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
@@ -59,7 +59,7 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         self.supervisor.stop()
-        self.thread.join(20)
+        self.thread.join(60)
         assert not self.thread.is_alive()
 
     def told(self, what: str, name: str | None = None) -> list[Event]:
@@ -138,7 +138,7 @@ def test_a_signal_stops_it_in_order(tmp_path: Path) -> None:
     )
     child = int(str(wait_for(lambda: (tmp_path / "a.pid").exists() and (tmp_path / "a.pid").read_text())))
     owner.terminate()
-    _, words = owner.communicate(timeout=20)
+    _, words = owner.communicate(timeout=60)
     assert owner.returncode == 0
     assert "a stopped" in words
     assert not alive(child)

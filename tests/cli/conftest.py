@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-READY_S = 90.0
+READY_S = 120.0
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -40,7 +40,7 @@ def runner(home: Path, folder: Path) -> Run:
         more = {name: value for name, value in (("LOCKGATE_KEY", key), ("LOCKGATE_URL", url)) if value}
         return subprocess.run(
             [sys.executable, "-m", "lockgate.cli.main", *words],
-            capture_output=True, text=True, timeout=110, env=environment(home, **more), cwd=folder, check=False,
+            capture_output=True, text=True, timeout=200, env=environment(home, **more), cwd=folder, check=False,
         )  # fmt: skip
 
     return run
@@ -124,5 +124,5 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     running = Box(folder / "home", folder)
     yield running
     running.process.terminate()
-    assert running.process.wait(60) == 0
+    assert running.process.wait(120) == 0
     assert "killed" not in running.said()

@@ -34,7 +34,7 @@ def test_it_is_said_and_nothing_stays(moment: str, work: Path, tmp_path: Path) -
             assert running.poll() is None, running.stderr and running.stderr.read()
             time.sleep(0.005)
         running.send_signal(signal.SIGINT)
-        assert running.wait(30) == 130
+        assert running.wait(60) == 130
         said = running.stderr.read() if running.stderr else ""
     assert said.count("interrupted") == 1
     assert "Traceback" not in said

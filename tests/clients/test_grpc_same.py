@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 import pytest
 from tests.clients.conftest import with_grpc
-from tests.gateway.conftest import KEY, World, wait_for
+from tests.gateway.conftest import KEY, World, quiet_port, wait_for
 from tests.gateway.test_tls import Authority
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as stubs
@@ -123,7 +123,7 @@ def test_a_port_in_use_is_named(world: World) -> None:
     world.route(world.package())
     world.worker()
     (world.home.root / "config.yaml").write_text(f"gateway: {{grpc_port: {port}}}\n")
-    world.port += 1
+    world.port = quiet_port()
     other = world.worker("gateway-1", listening=False)
     assert other.process.wait(60) != 0
     assert f"port {port} is in use" in other.words

@@ -64,14 +64,14 @@ class Host:
     def answers(self) -> bool:
         """Whether it is ready."""
         try:
-            return httpx.get(f"{self.gateway}/v2/health/ready", timeout=2).status_code == 200
+            return httpx.get(f"{self.gateway}/v2/health/ready", timeout=20).status_code == 200
         except httpx.TransportError:
             return False
 
     def pid(self, name: str) -> int:
         """A process of it: `agent` or `gateway-0`."""
         full = name if name == "agent" else f"{self.name}.{name}"
-        return int(wait_for((self.home.run / f"{full}.pid").read_text, 10))
+        return int(wait_for((self.home.run / f"{full}.pid").read_text, 60))
 
     def members(self) -> list[dict[str, Any]]:
         """What its workers say of themselves."""
@@ -88,7 +88,7 @@ class Host:
     def call(self, key: str, model: str, body: dict[str, Any]) -> httpx.Response:
         """One prediction."""
         headers = {"authorization": f"Bearer {key}"}
-        return httpx.post(f"{self.gateway}/v2/models/{model}/infer", json=body, headers=headers, timeout=20)
+        return httpx.post(f"{self.gateway}/v2/models/{model}/infer", json=body, headers=headers, timeout=60)
 
     def stop(self) -> int:
         """SIGTERM, and the exit status."""

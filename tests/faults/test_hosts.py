@@ -125,13 +125,13 @@ def test_a_host_serves_canaries_while_it_has_contact(
         bring_canary(box, loans)
         settled(
             lambda: arms_of(ask(host, box.key, loans, "both", 10)) == {"live", "canary"},
-            20,
+            90,
             lambda: box.release("loan"),
         )
         freeze(host.pid("agent"))
-        settled(lambda: arms_of(ask(host, box.key, loans, "cut", 10)) == {"live"}, 20)
+        settled(lambda: arms_of(ask(host, box.key, loans, "cut", 10)) == {"live"}, 90)
         thaw(host.pid("agent"))
-        settled(lambda: arms_of(ask(host, box.key, loans, "again", 10)) == {"live", "canary"}, 20)
+        settled(lambda: arms_of(ask(host, box.key, loans, "again", 10)) == {"live", "canary"}, 90)
         roll_back(box)
         assert arms_of(ask(host, box.key, loans, "after")) == {"live"}
         host.stop()

@@ -103,7 +103,7 @@ def roll_back(world: Any, database: Database, rounds: int, after: int) -> tuple[
         return True
 
     with four_workers(world):
-        world.wait_for(lambda: all(len(m.packages) == 2 and m.ready for m in there(world)), 60)
+        world.wait_for(lambda: sum(len(m.packages) == 2 and m.ready for m in there(world)) == WORKERS, 60)
         sent = call_while(world, change, after)
     later = [canary for left, came, canary in sent if any(a < left and came < b for a, b in periods)]
     return len(later), sum(later), sum(on_canary for _, _, on_canary in sent)

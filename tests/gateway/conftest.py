@@ -30,7 +30,8 @@ from lockgate.registry.package import blob_name, seal
 from lockgate.registry.signature import DataType, Field, Signature
 from lockgate.traffic import Arm, Plan, PlanShelf, Role, Route
 
-START_S = 60.0  # a busy machine
+START_S = 120.0  # a busy machine
+TEST_PROCESSES = 16  # at most, beside each other
 KEY = "test-key"
 HEADERS = {"authorization": f"Bearer {KEY}"}
 WEIGHTS = np.array([0.5, -0.25, 1.0], dtype=np.float32)
@@ -42,7 +43,7 @@ OUTPUTS = (
 ANSWER = Answer(prediction="prediction", probability="probability", classes=(0, 1), positive=1)
 
 
-def wait_for(what: Callable[[], object], limit_s: float = 20.0) -> object:
+def wait_for(what: Callable[[], object], limit_s: float = 60.0) -> object:
     """Poll until `what` gives something true."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
@@ -97,9 +98,10 @@ def graph(kind: str = "good", bias: float = 0.0) -> bytes:
 
 
 def quiet_port() -> int:
-    """A free port below those that outgoing connections of other processes take at any moment."""
+    """A free port below those that outgoing connections take at any moment; each test process takes others."""
+    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % TEST_PROCESSES
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.randrange(20_000, 32_000, TEST_PROCESSES) + mine
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
@@ -147,7 +149,7 @@ class Worker:
         """SIGTERM, and the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 class World:
@@ -235,7 +237,7 @@ class World:
 
     def client(self) -> httpx.Client:
         """A client with the test's key."""
-        return httpx.Client(base_url=self.url, headers=HEADERS, timeout=20)
+        return httpx.Client(base_url=self.url, headers=HEADERS, timeout=60)
 
     def records(self) -> list[Record]:
         """Everything in the log, in the order of its time."""

@@ -42,7 +42,7 @@ def test_other_bytes_are_refused(body: bytes, kind: str) -> None:
     """Anything else is an error for people, never a crash."""
     for content in (body, gzip.compress(b"x" * 100)[:-9], gzip.compress(b"x") + body):
         try:
-            inflate(content, kind, 1_000)
+            assert len(inflate(content, kind, 1_000)) <= 1_000
         except InvalidInput:
             continue
 

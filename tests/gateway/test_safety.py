@@ -32,7 +32,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     world_type = request.getfixturevalue("world_type")
     home = Home(tmp_path_factory.mktemp("gate") / "home").prepare()
     (home.root / "config.yaml").write_text(
-        "gateway: {idle_s: 2, write_timeout_s: 2, body_timeout_s: 1, max_body_mb: 8, max_bodies_mb: 20}\n"
+        "gateway: {idle_s: 2, write_timeout_s: 2, body_timeout_s: 3, max_body_mb: 8, max_bodies_mb: 20}\n"
     )
     made = world_type(home, Blobs(str(home.blobs)))
     made.access.publish(Access(callers={key_hash(name): caller for name, caller in CALLERS.items()}))
@@ -48,13 +48,13 @@ def gate(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
 def ask(gate: Any, path: str, key: str | None, **more: Any) -> httpx.Response:
     """A GET with a key, or without."""
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
-    return httpx.get(gate.url + path, headers=headers | more.pop("headers", {}), timeout=20, **more)
+    return httpx.get(gate.url + path, headers=headers | more.pop("headers", {}), timeout=60, **more)
 
 
 def call(gate: Any, key: str, path: str = INFER) -> httpx.Response:
     """A prediction with a key."""
     return httpx.post(
-        gate.url + path, json=gate.infer([1, 2, 3]), headers={"authorization": f"Bearer {key}"}, timeout=20
+        gate.url + path, json=gate.infer([1, 2, 3]), headers={"authorization": f"Bearer {key}"}, timeout=60
     )
 
 
@@ -178,7 +178,7 @@ HEAD = b"POST /v2/models/churn/infer HTTP/1.1\r\nhost: x\r\nauthorization: Beare
 )  # fmt: skip
 def test_a_second_request_cannot_hide_in_the_first(gate: Any, raw: bytes) -> None:
     """However its length is told, the hidden request is never answered: one answer, or none, and the end of it."""
-    found = talk(gate, raw, limit_s=4.0)
+    found = talk(gate, raw, limit_s=20.0)
     assert found.count(b"HTTP/1.1 ") <= 1, found
     assert b"HTTP/1.1 200" not in found
 
@@ -186,7 +186,7 @@ def test_a_second_request_cannot_hide_in_the_first(gate: Any, raw: bytes) -> Non
 def test_length_and_chunks_together_never_give_two_readings(gate: Any) -> None:
     """Chunks count, as RFC 9112 has it; what stands where the length would end is not taken for a request."""
     found = talk(
-        gate, HEAD + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", limit_s=4.0
+        gate, HEAD + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", limit_s=20.0
     )
     assert found.count(b"HTTP/1.1 ") == 1
     assert found.startswith(b"HTTP/1.1 400")
@@ -196,7 +196,7 @@ def test_after_a_refusal_the_body_is_not_the_next_request(gate: Any) -> None:
     """401 before a body was read: what looks like a request inside of it is a body all the same."""
     hidden = SMUGGLED * 100
     raw = b"POST /v2/models/churn/infer HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(hidden)
-    found = talk(gate, raw + hidden, limit_s=4.0)
+    found = talk(gate, raw + hidden, limit_s=20.0)
     assert found.startswith(b"HTTP/1.1 401")
     assert found.count(b"HTTP/1.1 ") == 1
 
@@ -206,23 +206,32 @@ def test_after_a_refusal_the_body_is_not_the_next_request(gate: Any) -> None:
 )
 def test_headers_have_an_end(gate: Any, raw: bytes) -> None:
     """Too long or too many: refused by the server below, or the connection is ended; never 200."""
-    found = talk(gate, b"GET /v2 HTTP/1.1\r\nhost: x\r\n" + raw + b"\r\n\r\n", limit_s=5.0)
+    found = talk(gate, b"GET /v2 HTTP/1.1\r\nhost: x\r\n" + raw + b"\r\n\r\n", limit_s=20.0)
     assert b"200 OK" not in found
 
 
 def test_bodies_that_fill_the_room_are_refused_before_they_are_read(gate: Any) -> None:
     """While one large body comes in, a second of the same model is too much; the other model answers, and later both do."""
     large = b"[" + b"1," * 3_500_000 + b"1]"
-    with socket.create_connection(("127.0.0.1", gate.port)) as first:
-        first.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(large))
-        gate.wait_for(lambda: held_bytes(gate) >= len(large))
-        headers = {"authorization": "Bearer app"}
-        refused = httpx.post(gate.url + INFER, content=large, headers=headers, timeout=20)
-        assert (refused.status_code, refused.headers["x-lockgate-limit"]) == (429, "memory")
-        assert call(gate, "other", "/v2/models/fraud/infer").status_code == 200
-        assert call(gate, "app").status_code == 200
+    headers = {"authorization": "Bearer app"}
+
+    def send() -> httpx.Response:
+        return httpx.post(gate.url + INFER, content=large, headers=headers, timeout=60)
+
+    def second_while_one_comes_in() -> httpx.Response | None:
+        with socket.create_connection(("127.0.0.1", gate.port)) as first:
+            first.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(large))
+            gate.wait_for(lambda: held_bytes(gate) >= len(large))
+            refused = send()
+            assert call(gate, "other", "/v2/models/fraud/infer").status_code == 200
+            assert call(gate, "app").status_code == 200
+        return refused if refused.status_code == 429 else None
+
+    # on a busy machine the first may be given up before the second is there: then it is tried again
+    refused = gate.wait_for(second_while_one_comes_in)
+    assert refused.headers["x-lockgate-limit"] == "memory"
     gate.wait_for(lambda: held_bytes(gate) == 0)
-    assert httpx.post(gate.url + INFER, content=large, headers=headers, timeout=20).status_code == 400
+    assert send().status_code == 400
 
 
 def held_bytes(gate: Any) -> float:

@@ -176,5 +176,5 @@ def test_files_that_cannot_be_used_are_named_at_the_start(world: Any, tmp_path: 
         key.write_bytes(authority.issue("other")[1].read_bytes())
     secured(world, certificate, key)
     worker = world.worker(listening=False)
-    assert worker.process.wait(30) == 2
+    assert worker.process.wait(60) == 2
     assert "gateway.tls" in worker.words

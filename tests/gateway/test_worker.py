@@ -164,7 +164,7 @@ def test_metrics_tell_of_every_worker(served: Any) -> None:
 def test_a_second_lockgate_on_the_same_port_is_refused(served: Any) -> None:
     """ErrConflict names the port and the option that chooses another."""
     second = served.worker("gateway-9", listening=False)
-    assert second.process.wait(20) == 5
+    assert second.process.wait(60) == 5
     assert f"port {served.port} is in use" in second.words
     assert "--gateway-port" in second.words
 

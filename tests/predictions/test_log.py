@@ -160,8 +160,10 @@ def test_power_durability_syncs_for_many_threads_at_once(
 
     monkeypatch.setattr(os, "fdatasync", counted)
     late: list[Offset] = []
+    together = threading.Barrier(8)
 
     def work(writer: SegmentWriter, name: str) -> None:
+        together.wait(60)
         for number in range(20):
             place = writer.append([record(f"{name}{number}")])
             if max(synced) < place.position:

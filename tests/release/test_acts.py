@@ -154,7 +154,7 @@ def test_rollback_waits_for_workers_that_live_and_for_no_dead_one(home, sqlite, 
     world = World(sqlite, home, clock)
     desk = Desk(sqlite, world.shelf, home.members, clock)
     common = {"pid": 1, "host": "h", "port": 1, "started_us": 0}
-    report(home.members, Member(worker="w0", beat_us=clock.now_us(), epoch=9, **common))
+    report(home.members, Member(worker="w0", beat_us=clock.now_us() + 60_000_000, epoch=9, **common))
     report(home.members, Member(worker="gone", beat_us=clock.now_us() - 3_000_000, epoch=1, **common))
     assert wait_until_obeyed(desk, 9) == ["w0"]
     report(home.members, Member(worker="stuck", beat_us=clock.now_us() + 60_000_000, epoch=1, **common))

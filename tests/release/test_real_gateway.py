@@ -32,6 +32,7 @@ PLAN = ReleaseConfig(
     stage_min_s=0.5,
     stage_requests=40,
     watch_s=1.0,
+    p99_limit_ms=60_000,  # errors are what is tried: a busy machine may be slow
 )
 
 
@@ -63,7 +64,7 @@ class Box:
             record_findings(tx, made, found, suite="low", data={}, policy="low/1", author="ann", at_us=now)
         return made.name
 
-    def release(self, name, until=ENDS, limit_s=60.0):
+    def release(self, name, until=ENDS, limit_s=200.0):
         """Start a release, and call, score and control until it is in one of these phases."""
         release = start(self.desk, self.ann, name)
         deadline = time.monotonic() + limit_s
@@ -135,7 +136,7 @@ def test_from_first_version_to_rollback_to_better_one(box):
     assert second.stage == 1
     box.largest = 9  # a category comes that the second version never saw: it raises
     with box.gateway.client() as client:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while box.last().phase is not Phase.ROLLED_BACK:
             assert time.monotonic() < deadline, box.last().reason
             box.round(client)

@@ -17,7 +17,7 @@ import httpx
 from lockgate.config import Home
 
 LOCKGATE = str(Path(sys.executable).with_name("lockgate"))
-READY_S, STOP_S, VERB_S = 90.0, 60.0, 110.0
+READY_S, STOP_S, VERB_S = 120.0, 120.0, 200.0
 Done = subprocess.CompletedProcess[str]
 
 
@@ -53,7 +53,7 @@ def refused(done: Done, status: int, *words: str) -> str:
     return done.stderr
 
 
-def wait_for(what: Callable[[], Any], limit_s: float = 30.0, said: Callable[[], object] = str) -> Any:
+def wait_for(what: Callable[[], Any], limit_s: float = 90.0, said: Callable[[], object] = str) -> Any:
     """Poll until `what` gives something true; `said` explains when it never does."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
@@ -152,7 +152,7 @@ class Box:
         found: dict[str, Any] = self.ask(f"/models/{model}/release")
         return found
 
-    def wait_for_phase(self, model: str, *phases: str, limit_s: float = 60.0) -> dict[str, Any]:
+    def wait_for_phase(self, model: str, *phases: str, limit_s: float = 120.0) -> dict[str, Any]:
         """The model's release when it is in one of these phases."""
         found: dict[str, Any] = {}
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(300)
 MANY = pytest.mark.parametrize(
     "kills", [1, pytest.param(15, marks=[pytest.mark.faults, pytest.mark.timeout(1800)])]
 )
-ORPHAN_S = 15.0
+ORPHAN_S = 60.0
 
 
 class Place:

@@ -19,6 +19,7 @@ QUICK = (
     "stage_min_s=0.5",
     "stage_requests=20",
     "watch_s=1",
+    "p99_limit_ms=60000",  # a busy machine may be slow
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import polars as pl
+import psutil
 import pytest
 from tests.system.box import Box, ok, wait_for
 
@@ -80,19 +81,16 @@ def test_r_serves_behind_the_gateway(box: Box, folder: Path) -> None:
     expected = [float(line) for line in truth.stdout.split()]
     with box.client() as client:
         assert shares(client) == expected
-        for pid in running_r():
+        found = running_r(box)
+        assert found
+        for pid in found:
             os.kill(pid, signal.SIGKILL)
         assert wait_for(lambda: shares(client)) == expected
     assert {row["version"] for row in box.log("ozone")} == {1}
 
 
-def running_r() -> list[int]:
-    """R processes on this machine that this test's gateway started (their parent is a worker of the box)."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/exe"):
-        try:
-            if str(path.readlink()) == R_PROGRAM:
-                found.append(int(path.parent.name))
-        except OSError:
-            continue  # ended meanwhile
-    return found
+def running_r(box: Box) -> list[int]:
+    """The R processes of this box's gateway worker, and no other test's."""
+    worker = box.pid("gateway-0")
+    assert worker is not None
+    return [child.pid for child in psutil.Process(worker).children(recursive=True) if child.exe() == R_PROGRAM]

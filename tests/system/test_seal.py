@@ -65,8 +65,7 @@ def test_a_changed_package_is_refused_by_name(live: Box, loans: Loans) -> None:
         assert client.get("/v2/health/ready").status_code == 200
         forced = client.post("/v2/models/loan/versions/2/infer", json=infer(loans.row(0)))
     assert forced.status_code in (404, 503)
-    said = (live.home.run / "gateway-0.log").read_text()
-    assert "compiled/model.onnx" in said
+    wait_for(lambda: "compiled/model.onnx" in (live.home.run / "gateway-0.log").read_text())
 
 
 def test_a_changed_package_is_neither_validated_nor_scored(live: Box, loans: Loans) -> None:
@@ -95,9 +94,8 @@ def test_a_live_package_that_changes_is_not_loaded_again(live: Box, loans: Loans
         found = wait_for(lambda: answered(client, loans))
         assert found.status_code == 503, found.text
         assert client.get("/v2/health/ready").status_code == 503
-    assert "compiled/model.onnx" in (live.home.run / "gateway-0.log").read_text()
-    status = ok(live.far("status"))
-    assert "compiled/model.onnx" in status, status
+    wait_for(lambda: "compiled/model.onnx" in (live.home.run / "gateway-0.log").read_text())
+    wait_for(lambda: "compiled/model.onnx" in ok(live.far("status")), said=live.said)
     flip(graph)
     with live.client() as client:
         wait_for(lambda: client.get("/v2/health/ready").status_code == 200, 60)

@@ -18,7 +18,7 @@ def jobs(clock, tmp_path):
 
 def finished(jobs, job):
     """The job when it has ended."""
-    for _ in range(500):
+    for _ in range(6_000):
         if jobs.get(job.id).ended_us is not None:
             return jobs.get(job.id)
         threading.Event().wait(0.01)
@@ -32,11 +32,11 @@ def test_progress_and_result(jobs):
     def work(progress):
         progress("reading", 3, 10, "rows")
         said.set()
-        go.wait(5)
+        go.wait(60)
         return {"rows": 10}
 
     job = jobs.start("score", "churn/1", "anna", work)
-    assert said.wait(5)
+    assert said.wait(60)
     running = jobs.get(job.id)
     assert (running.state, running.phase, running.done, running.total) == (JobState.RUNNING, "reading", 3, 10)
     go.set()

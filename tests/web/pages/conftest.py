@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from lockgate.clock import FakeClock
 from lockgate.config import Home
@@ -15,7 +15,9 @@ from lockgate.db import migrate, open_database
 from .scene import Scene, served
 
 LAPTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+LIMIT_MS = 60_000  # a busy machine: nothing here is asked to be quick
 Opened = Callable[..., Page]
+expect.set_options(timeout=LIMIT_MS)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,7 @@ def opened(chromium: Browser, scene: Scene) -> Iterator[Opened]:
         context = chromium.new_context(
             viewport=PHONE if phone else LAPTOP, color_scheme="dark" if dark else "light", base_url=scene.url
         )
+        context.set_default_timeout(LIMIT_MS)
         contexts.append(context)
         page = context.new_page()
         page.troubles = []  # type: ignore[attr-defined]
