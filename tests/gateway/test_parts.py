@@ -20,6 +20,8 @@ from lockgate.gateway.ids import id_maker
 from lockgate.gateway.listening import stop_listening_softly
 from lockgate.gateway.port import claim_port, free_port
 
+from .conftest import quiet_port
+
 
 def test_the_breaker_counts_failures_in_a_row_of_each_release(clock: FakeClock) -> None:
     """A success starts the count anew; a release that tripped stays out until the plan names it no more."""
@@ -43,7 +45,7 @@ def test_the_breaker_counts_failures_in_a_row_of_each_release(clock: FakeClock) 
 
 def test_a_port_is_claimed_once(tmp_path: Path) -> None:
     """ErrConflict while a claim is held, or while anybody listens, sharing the port or not."""
-    port = free_port()
+    port = quiet_port()
     with claim_port("127.0.0.1", port, "--port"), pytest.raises(Conflict, match="--port"):
         claim_port("127.0.0.1", port, "--port", wait_s=0)
     claim_port("127.0.0.1", port, "--port", wait_s=0).close()
@@ -56,15 +58,26 @@ def test_a_port_is_claimed_once(tmp_path: Path) -> None:
                 claim_port("127.0.0.1", port, "--port", wait_s=0)
 
 
+def test_a_port_of_no_matter_which_number_is_nobodys_by_chance() -> None:
+    """It lies below those that the kernel gives away, so nobody takes it before it is claimed; a taken one is not given."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = [free_port() for _ in range(20)]
+    assert max(ports) < max(lowest, 32_000)
+    assert len(set(ports)) > 1
+    claim_port("127.0.0.1", ports[0], "--port", wait_s=0).close()
+    with pytest.raises(Unavailable, match=r"192\.0\.2\.1"):
+        free_port("192.0.2.1")
+
+
 def test_an_address_of_another_machine_is_refused() -> None:
     """ErrUnavailable names it."""
     with pytest.raises(Unavailable, match=r"192\.0\.2\.1"):
-        claim_port("192.0.2.1", free_port(), "--host", wait_s=0)
+        claim_port("192.0.2.1", quiet_port(), "--host", wait_s=0)
 
 
 def test_a_claim_ends_with_its_process() -> None:
     """Kill -9 of the holder lets go."""
-    port = free_port()
+    port = quiet_port()
     program = (
         "import sys, time; from lockgate.gateway.port import claim_port; "
         f"c = claim_port('127.0.0.1', {port}, '--port'); print('held', flush=True); time.sleep(60)"

@@ -51,7 +51,9 @@ def up(
     with ExitStack() as stack:
         house = open_house(home)
         console, gateway = house.config.console, house.config.gateway
-        console_port = free_port(console.host, console.port if port is None else port, "--port")
+        wanted = console.port if port is None else port
+        console_port = free_port(console.host, wanted or any_port(console.host), "--port")
+        stack.enter_context(claim_port(console.host, console_port, "--port"))
         wanted = gateway.port if gateway_port is None else gateway_port
         taken = wanted or any_port(gateway.host)
         stack.enter_context(claim_port(gateway.host, taken, "--gateway-port"))
@@ -69,6 +71,7 @@ def up(
         addresses = Addresses(
             console=url(console.host, console_port),
             gateway=url(gateway.host, taken, secure=gateway.tls is not None),
+            grpc=gateway.grpc_port and url(gateway.host, gateway.grpc_port).partition("://")[2],
         )
         stack.enter_context(_noted(home, addresses))
         _say_first_key(house, addresses)
@@ -131,6 +134,8 @@ def _greet(addresses: Addresses, open_browser: bool) -> None:
             if _answers(address):
                 del waiting[name]
                 print(f"{name:<8} {getattr(addresses, name)}", flush=True)
+                if name == "gateway" and addresses.grpc:  # a worker listens for gRPC first
+                    print(f"{'gRPC':<8} {addresses.grpc}", flush=True)
         time.sleep(0.1)
     for name in waiting:
         print(

@@ -6,6 +6,7 @@ The claim is a Unix socket in Linux's abstract name space, named after the port:
 from __future__ import annotations
 
 import errno
+import secrets
 import socket
 import time
 
@@ -13,6 +14,10 @@ from lockgate.errors import Conflict, Unavailable
 
 WAIT_S = 3.0  # children of a killed lockgate need a moment to be gone
 _STEP_S = 0.05
+# Below the ports that Linux gives to connections going out and to whoever asks for any (ip_local_port_range): nobody
+# takes one of these by chance between its choice and its use, or while the box is restarted.
+LOWEST_PORT, PORTS = 15_000, 17_000
+TRIES = 200
 
 
 def claim_port(host: str, port: int, option: str, *, wait_s: float = WAIT_S) -> socket.socket:
@@ -66,7 +71,15 @@ def _taken(error: OSError) -> bool:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody uses now, and that nobody takes by chance. Raises Unavailable for an address of another machine."""
+    for _ in range(TRIES):
+        port = LOWEST_PORT + secrets.randbelow(PORTS)
+        try:
+            claim_port(host, port, "--port", wait_s=0).close()
+        except Conflict:
+            continue
+        return port
+    raise Conflict(
+        f"no free port from {LOWEST_PORT} to {LOWEST_PORT + PORTS - 1} was found",
+        fix="name one with --port and --gateway-port",
+    )
