@@ -30,7 +30,11 @@ from lockgate.db import Database, migrate, open_database
 # Invented examples are the same in every run, and a busy machine may take its time over one: a run that fails fails again.
 # To look for new ones: pytest --hypothesis-profile default --hypothesis-seed 0, or another seed.
 hypothesis.settings.register_profile(
-    "same", derandomize=True, deadline=None, database=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "same",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("same")
 

@@ -72,10 +72,18 @@ def test_replicas_share_the_callers(world: Any) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "reason", "deadline_ms"),
-    [(100.0, "error", 30e3), (101.0, "error", 30e3), (102.0, "timeout", 4e3), (103.0, "error", 30e3), (104.0, "error", 30e3)],
+    [
+        (100.0, "error", 30e3),
+        (101.0, "error", 30e3),
+        (102.0, "timeout", 4e3),
+        (103.0, "error", 30e3),
+        (104.0, "error", 30e3),
+    ],
     ids=["segfault", "leak", "flood", "huge answer", "exit"],
 )
-def test_a_faulty_canary_costs_callers_nothing(world: Any, fault: float, reason: str, deadline_ms: float) -> None:
+def test_a_faulty_canary_costs_callers_nothing(
+    world: Any, fault: float, reason: str, deadline_ms: float
+) -> None:
     """The live version answers in its place, the record says why, and the canary's new process answers the next request."""
     limits = {**ROW_LIMIT, "canary_deadline_ms": deadline_ms}
     live = Arm(version=1, digest=world.package(), role=Role.LIVE)

@@ -93,4 +93,6 @@ def running_r(box: Box) -> list[int]:
     """The R processes of this box's gateway worker, and no other test's."""
     worker = box.pid("gateway-0")
     assert worker is not None
-    return [child.pid for child in psutil.Process(worker).children(recursive=True) if child.exe() == R_PROGRAM]
+    return [
+        child.pid for child in psutil.Process(worker).children(recursive=True) if child.exe() == R_PROGRAM
+    ]
