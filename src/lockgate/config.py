@@ -152,6 +152,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleConfig = ConsoleConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
     events: EventsConfig | None = None
+    outside: tuple[str, ...] = ()  # https://host:port of services that `validate --against` may ask
 
 
 class Tier(StrEnum):

@@ -11,9 +11,11 @@ import pytest
 from lockgate.checks.evidence import Answers, Asked, Evidence, Split
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.parity.check import run
-from lockgate.checks.parity.differences import differences, pattern
+from lockgate.checks.parity.differences import differences
+from lockgate.checks.parity.how import how
+from lockgate.checks.parity.where import pattern
 from lockgate.checks.values import class_names
-from lockgate.errors import PredictionFailed
+from lockgate.errors import PredictionFailed, Unavailable
 from lockgate.registry.manifest import Task
 
 BEYOND = (Asked.SERVED_JSON, Asked.SERVED_BINARY)
@@ -98,16 +100,116 @@ def test_a_way_that_cannot_answer_could_not_run():
     assert list(by_subject(alone)) == ["one row at a time"]
 
 
-def test_cells_and_patterns():
-    """NaN is like NaN, classes are compared as text, and values, ranges and missing values are recognised."""
-    left = Answers(np.array([1.0, np.nan, 3.0, 4.0]))
-    right = Answers(np.array([1.0, np.nan, np.nan, 4.5]))
+def test_cells_that_differ():
+    """NaN is like NaN, classes are compared as text, and what only one way answers is passed over."""
+    left = Answers(
+        np.array([1.0, np.nan, 3.0, 4.0]), further={"band": np.array([1, 2, 3, 4]), "more": np.zeros(4)}
+    )
+    right = Answers(np.array([1.0, np.nan, np.nan, 4.5]), further={"band": np.array([1, 2, 3, 5])})
     found = differences(left, right, 1e-5)
     assert found.rows.tolist() == [2, 3]
-    assert found.largest == pytest.approx(0.5)
-    frame = pl.DataFrame({"n": list(range(8)), "town": ["x"] * 4 + ["y"] * 4, "list": [[1]] * 8})
-    last = np.array([False] * 4 + [True] * 4)
-    assert pattern(frame, ["list", "town"], last) == "they differ only where town is 'y', and always there"
-    assert pattern(frame, ["n"], last) == "they differ where n is 4 or more, and only there"
-    assert pattern(frame, ["n"], ~last) == "they differ where n is 3 or less, and only there"
-    assert pattern(frame, ["n", "town"], np.array([True, False] * 4)) == ""
+    assert found.largest == pytest.approx(1.0)
+    assert [column.name for column in found.columns] == ["answer", "band"]
+    assert found.cells(2)[1] == (3, "answer", 4.0, 4.5)
+    undecided = Answers(np.array([None, None], dtype=object), np.array([0.2, 0.3]))
+    decided = Answers(np.array(["a", "b"], dtype=object), np.array([0.2, 0.3]))
+    assert [column.name for column in differences(decided, undecided, 1e-5).columns] == ["score"]
+
+
+WHERE = {
+    "they differ only where age is missing, and always there": lambda age, town, _: age is None,
+    "they differ only where town is 'c', and always there": lambda age, town, _: town == "c",
+    "they differ only where age is 70.25 or more, and always there": lambda age, town, _: (age or 0) > 70,
+    "they differ only where town is 'c'": lambda age, town, row: town == "c" and row % 2 == 0,
+}
+
+
+@pytest.mark.parametrize("words", list(WHERE))
+def test_what_differing_rows_have_in_common(words):
+    """A missing value, a category, a threshold, and a condition that holds for more rows than differ."""
+    frame = table()
+    differs = np.array(
+        [WHERE[words](age, town, row) for row, (age, town) in enumerate(frame.select("age", "town").rows())]
+    )
+    assert pattern(frame, ["age", "town"], differs).words == words
+
+
+def test_two_causes_are_told_apart_and_chance_is_not_a_cause():
+    """Rows that differ for two reasons are counted by reason; rows drawn by chance have nothing in common."""
+    frame = table()
+    missing, town = frame["age"].is_null().to_numpy(), (frame["town"] == "b").to_numpy()
+    odd = np.zeros(500, dtype=bool)
+    odd[[3, 8]] = True
+    found = pattern(frame, ["age", "town"], missing | town | odd)
+    assert "where age is missing (always there)" in found.words
+    assert "where town is 'b' (always there)" in found.words
+    assert set(found.columns) == {"age", "town"}
+    assert pattern(frame, ["age", "town"], np.ones(500, dtype=bool)).words == "every row differs"
+    said = 0
+    for seed in range(100):
+        chance = np.random.default_rng(seed).random(500) < 0.1
+        said += bool(pattern(frame, ["age", "town"], chance).words)
+    assert said <= 3
+
+
+HOW = {
+    "is one minus what it was": lambda score: 1 - score,
+    "is the logarithm of the odds": lambda score: np.log(score / (1 - score)),
+    "is rounded to 2 digits": lambda score: np.round(score, 2),
+    "is 1.02 times what it was": lambda score: score * 1.02,
+    "is 0.1 less than it was": lambda score: score - 0.1,
+    "is always 0.5 there": lambda score: np.full_like(score, 0.5),
+    "stand in another order": lambda score: score[::-1],
+}
+
+
+@pytest.mark.parametrize("words", list(HOW))
+def test_how_answers_differ_is_said(words):
+    """Numbers turned, rounded, scaled, moved, made constant or shuffled are called that."""
+    score = np.random.default_rng(0).uniform(0.01, 0.99, 200)
+    found = differences(Answers(score), Answers(HOW[words](score)), 1e-5)
+    assert words in how(found.columns)
+
+
+def test_classes_of_other_names_are_said():
+    """0 and 1 served as no and yes is one sentence; what is only partly so is not."""
+    usual = Answers(np.array(["0", "1"] * 20, dtype=object))
+    renamed = Answers(np.array(["no", "yes"] * 20, dtype=object))
+    assert (
+        how(differences(usual, renamed, 1e-5).columns)
+        == "the classes have other names: '0' is 'no', '1' is 'yes'"
+    )
+    mixed = Answers(np.array(["no", "yes", "yes", "yes"] * 10, dtype=object))
+    assert how(differences(usual, mixed, 1e-5).columns) == ""
+
+
+def test_features_are_compared_cell_by_cell():
+    """A feature that is computed otherwise and changes no decision fails all the same, by name."""
+
+    def with_feature(frame: pl.DataFrame, fill: float = 50.0) -> Answers:
+        made = answer(frame)
+        years = frame["age"].fill_null(fill).to_numpy()
+        return Answers(made.decisions, made.scores, further={"decade": np.floor(years / 10)})
+
+    usual = dataclasses.replace(asked(version=with_feature, one=with_feature, served_json=with_feature,
+                                      served_binary=with_feature, original=lambda rows: with_feature(rows, 20.0)),
+                                further=("decade",))  # fmt: skip
+    found = by_subject(usual)
+    assert found["compiled"].status is Status.FAIL
+    assert "in decade; they differ only where age is missing, and always there" in found["compiled"].headline
+    assert found["gateway, JSON"].status is Status.PASS
+    assert "in decision, score, decade" in found["gateway, JSON"].headline
+    assert "input age" in found["compiled"].table.columns
+
+
+def test_another_python_is_asked_where_it_is_named():
+    """With `python` set there is one way more; where its environment cannot be had, that is said."""
+    named = dataclasses.replace(asked(), settings={"parity": {"python": "3.12"}})
+    assert by_subject(named)["Python 3.12"].status is Status.PASS
+
+    def broken(_: pl.DataFrame) -> Answers:
+        raise Unavailable("uv cannot get a Python of version 3.12", fix="name an interpreter")
+
+    without = dataclasses.replace(asked(other_python=broken), settings={"parity": {"python": "3.12"}})
+    assert by_subject(without)["Python 3.12"].status is Status.COULD_NOT_RUN
+    assert by_subject(without)["Python 3.12"].advice == "name an interpreter"

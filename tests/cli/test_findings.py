@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -12,6 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 from sklearn.linear_model import LogisticRegression
+from tests.wiring.outside_service import Rows, service
 
 from lockgate.cli.main import main
 from lockgate.config import Home
@@ -80,6 +83,21 @@ def submit(capsys: pytest.CaptureFixture[str]) -> None:
          "--code", "money.py")  # fmt: skip
 
 
+def rewritten(model: LogisticRegression) -> Callable[[Rows], dict[str, list[float]]]:
+    """The model in plain Python, by somebody who rounds."""
+    (age, tenure), least = model.coef_[0].tolist(), float(model.intercept_[0])
+
+    def answer(rows: Rows) -> dict[str, list[float]]:
+        pairs = zip(rows["age"], rows["tenure"], strict=True)
+        return {
+            "predictions": [
+                round(1 / (1 + math.exp(-(one * age + two * tenure + least))), 3) for one, two in pairs
+            ]
+        }
+
+    return answer
+
+
 def test_validating_from_plan_to_report(project, capsys):
     """The plan, the run, every report, a check of one's own that blocks, its comparison with the next version."""
     submit(capsys)
@@ -105,6 +123,9 @@ def test_validating_from_plan_to_report(project, capsys):
     assert "BLOCKS" in said(capsys, "validate", "churn/1", "--check", "women.py", status=1)
     again = json.loads(said(capsys, "validate", "churn/1", "--json", status=1))
     assert [each["subject"] for each in again["findings"] if each.get("author")] == ["women"]
+    with service(rewritten(joblib.load("model.joblib"))) as at:
+        told = said(capsys, "validate", "churn/1", "--against", f"{at}/churn/invocations", status=1)
+        assert "score is rounded to 3 digits" in " ".join(told.split())
     assert "needs a FILE" not in said(capsys, "validate", "churn/1", "--check", "none.py", status=2)
 
 

@@ -55,8 +55,8 @@ def house(home: Home) -> Iterator[House]:
     opened.close()
 
 
-def version_of(house: House, folder: Path) -> Version:
-    """A sealed Python function that takes missing numbers and text, in the store."""
+def version_of(house: House, folder: Path, data: dict[str, str] | None = None) -> Version:
+    """A sealed Python function that takes missing numbers and text, in the store. `data`: digests of its tables."""
     (folder / "code").mkdir(parents=True)
     (folder / "code/own.py").write_text(CODE)
     manifest = Manifest(
@@ -64,6 +64,7 @@ def version_of(house: House, folder: Path) -> Version:
         answer=Answer(prediction="prediction", probability="probability", classes=(0, 1), positive=1),
         model_path="code/own.py", entry="own:predict", compiled=Compiled(reason="a Python function"),
         python=f"{sys.version_info.major}.{sys.version_info.minor}", requirements=(f"numpy=={np.__version__}",),
+        data=data or {},
     )  # fmt: skip
     digest, sealed = seal(folder, manifest)
     house.blobs.put_tree(blob_name(digest), folder)

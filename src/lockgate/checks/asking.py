@@ -29,7 +29,10 @@ _SAYS = {
     Asked.VERSION: "the version cannot be asked here",
     Asked.ORIGINAL: "the version is not compiled, or its original cannot be opened here",
     Asked.LIVE: "no version is live, or it cannot be asked here",
+    Asked.OTHER_PYTHON: "no other Python is named (checks: {parity: {python: ...}})",
+    Asked.OUTSIDE: "no outside service is named",
 }
+MOST_FURTHER = 200  # columns of what else a model answers
 
 
 class OwnMetrics(Protocol):
@@ -40,16 +43,25 @@ class OwnMetrics(Protocol):
         ...
 
 
+Other = Callable[[pl.DataFrame, Collection[str]], Answers]
+
+
 class Broker:
-    """The models that checks may ask, opened when first asked; one question at a time."""
+    """The models that checks may ask, opened when first asked; one question at a time.
+
+    `others`: what answers tables and is no sealed version (a service of somebody else's); they get the table and the
+    columns that are no inputs.
+    """
 
     def __init__(
         self,
         models: Mapping[Asked, Callable[[], Executor]],
         leave_out: Collection[str] = (),
         metrics: OwnMetrics | None = None,
+        others: Mapping[Asked, Other] | None = None,
     ) -> None:
         self._models, self._leave_out, self._metrics = models, leave_out, metrics
+        self._others = others or {}
         self._turn = threading.Lock()
         self._seen: dict[tuple[str, Asked, int], Answers] = {}
 
@@ -62,9 +74,11 @@ class Broker:
 
     def answers(self, frame: pl.DataFrame, of: Asked, chunk_rows: int = CHUNK_ROWS) -> Answers:
         """Answers to a table. Raises Conflict when this model is not there, else as `answer_rows`."""
-        if of not in self._models:
-            raise Conflict(_SAYS[of])
+        if of not in self._models and of not in self._others:
+            raise Conflict(_SAYS.get(of, "this model cannot be asked here"))
         with self._turn:
+            if of in self._others:
+                return self._others[of](frame, self._leave_out)
             return answer_rows(self._models[of](), frame, self._leave_out, chunk_rows=chunk_rows)
 
     def metric(self, name: str, columns: dict[str, np.ndarray]) -> float:
@@ -103,13 +117,26 @@ def answer_rows(
     return _answers({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, manifest)
 
 
+def further_of(outputs: Columns, manifest: Manifest) -> dict[str, np.ndarray]:
+    """What a model answers beside prediction and probability, as columns of n values: wide ones are told apart by place."""
+    known = {manifest.answer.prediction, manifest.answer.probability}
+    found: dict[str, np.ndarray] = {}
+    for name, values in outputs.items():
+        if name in known or values.ndim > 2:
+            continue
+        wide = values.T if values.ndim == 2 else [values]
+        for place, column in enumerate(wide):
+            found[f"{name} {place + 1}" if values.ndim == 2 else name] = np.asarray(column)
+    return dict(list(found.items())[:MOST_FURTHER])
+
+
 def _answers(outputs: Columns, manifest: Manifest) -> Answers:
-    decided = decisions(outputs, manifest)
+    decided, further = decisions(outputs, manifest), further_of(outputs, manifest)
     if manifest.task is not Task.CLASSIFICATION:
         made = np.asarray(decided, dtype=float)
-        return Answers(made, made)
+        return Answers(made, made, further=further)
     given = outputs.get(manifest.answer.probability or "")
     # text classes without probabilities have no score
     score = scores(outputs, manifest) if given is not None else None
     wide = given is not None and given.ndim == 2 and given.shape[1] > 1
-    return Answers(class_names(decided), score, np.asarray(given, dtype=float) if wide else None)
+    return Answers(class_names(decided), score, np.asarray(given, dtype=float) if wide else None, further)

@@ -41,6 +41,8 @@ class Asked(StrEnum):
     LIVE = "live"  # the live version
     SERVED_JSON = "served_json"  # the version behind a real gateway, asked over HTTP in JSON
     SERVED_BINARY = "served_binary"  # the same, asked with binary tensors
+    OTHER_PYTHON = "other_python"  # the research model in an environment of another Python
+    OUTSIDE = "outside"  # a service of somebody else's that should answer the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +51,13 @@ class Answers:
 
     `decisions`: class names as text, or floats in regression. `scores`: shape (n,), the probability of the positive
     class where there is one. `probabilities`: shape (n, classes), rows sum to 1; None where the model gives none.
+    `further`: what else it answers, by name, each of shape (n,): features that it computed, a reason code.
     """
 
     decisions: np.ndarray
     scores: np.ndarray | None = None
     probabilities: np.ndarray | None = None
+    further: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def take(self, rows: np.ndarray) -> Answers:
         """The answers of some rows (indices or truth values)."""
@@ -61,6 +65,7 @@ class Answers:
             self.decisions[rows],
             None if self.scores is None else self.scores[rows],
             None if self.probabilities is None else self.probabilities[rows],
+            {name: values[rows] for name, values in self.further.items()},
         )
 
 
@@ -71,7 +76,8 @@ class Facts:
     `inputs` are the tables' columns that the model takes; `classes` the class names in the order of the probability
     columns; `known_at` says for a column which time column tells when it was known; `group` is the column of the subject;
     `costs`: truth -> decision -> cost. `failures` says why answers are lacking, by split, `live` or `previous`; `samples` which
-    tables are samples of larger ones, in words with their error. `beyond`: further ways to ask that are open.
+    tables are samples of larger ones, in words with their error. `beyond`: further ways to ask that are open. `further`: names
+    of outputs beside prediction and probability.
     `load`: what was measured behind a gateway at rising rates, slowest first.
     """
 
@@ -97,6 +103,7 @@ class Facts:
     metrics: Mapping[str, OwnMetric] = field(default_factory=dict)
     compiled: bool = False
     beyond: tuple[Asked, ...] = ()
+    further: tuple[str, ...] = ()
     load: tuple[LoadStep, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0

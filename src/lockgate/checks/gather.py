@@ -70,7 +70,8 @@ def gather(
 
     def ask(model: Executor, rows: pl.DataFrame, what: str, failure: str) -> Answers | None:
         try:
-            return answer_rows(model, rows, leave_out, lambda done, of: tell(what, done, of))
+            made = answer_rows(model, rows, leave_out, lambda done, of: tell(what, done, of))
+            return replace(made, further={})  # judged by nobody, and as wide as the model likes
         except LockgateError as error:
             failures[failure] = error.sentence()
             return None
@@ -112,8 +113,13 @@ def evidence_of(
         positive=None if positive is None else str(class_names(np.array([positive], dtype=object))[0]),
         protected=settings.protected, slices=settings.slices, known_at=settings.known_at, goal=settings.goal,
         assumptions=settings.assumptions, scenarios=settings.scenarios, costs=settings.costs, metrics=settings.metrics,
-        compiled=manifest.compiled.path is not None, settings=settings.checks, seed=settings.seed,
+        compiled=manifest.compiled.path is not None, further=_further(manifest), settings=settings.checks, seed=settings.seed,
     )  # fmt: skip
+
+
+def _further(manifest: Manifest) -> tuple[str, ...]:
+    known = (manifest.answer.prediction, manifest.answer.probability)
+    return tuple(field.name for field in manifest.signature.outputs if field.name not in known)
 
 
 def no_inputs(

@@ -21,6 +21,8 @@ class Need(StrEnum):
     ASK = "a model that answers further rows"
     ORIGINAL = "the model as it was before compilation"
     SERVED = "a gateway that serves the version (lockgate validate starts one)"
+    FURTHER = "what the model computed on the way, as further outputs beside its answer"
+    PYTHON = "another Python to compare with (checks: {parity: {python: ...}})"
     LIVE = "a live version's answers on that table"
     PREVIOUS = "a version that was validated before"
     TIME = "the time column (time: ...) in the tables"
@@ -56,6 +58,9 @@ _COLUMNS = {
     Need.SCENARIOS: "declare scenarios: in lockgate.yaml",
     Need.COSTS: "declare costs: in lockgate.yaml",
     Need.METRICS: "declare metrics: in lockgate.yaml and submit the module with --code",
+    Need.FURTHER: "let the model's function return its features as further columns beside the answer; then they are compared "
+    "cell by cell as well",
+    Need.PYTHON: "set checks: {parity: {python: '3.12'}} in lockgate.yaml: uv builds an environment of the same pins there",
     Need.LIVE: "release a version first: there is none live to compare with",
     Need.PREVIOUS: "validate an earlier version first",
     Need.HISTORY: "let the model serve for a while and hand in what happened: lockgate labels import",
@@ -82,6 +87,8 @@ def _there(evidence: Evidence, need: Need) -> bool:
         Need.ASK: evidence.ask is not None and not evidence.failures.get(str(judged)),
         Need.ORIGINAL: evidence.ask is not None and evidence.compiled,
         Need.SERVED: evidence.ask is not None and Asked.SERVED_JSON in evidence.beyond,
+        Need.FURTHER: bool(evidence.further),
+        Need.PYTHON: bool(evidence.settings.get("parity", {}).get("python")),
         Need.LIVE: judged in evidence.live,
         Need.PREVIOUS: evidence.previous is not None,
         Need.TIME: _in_a_table(evidence, evidence.time),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from lockgate.errors import InvalidInput
 from lockgate.reports.schema import validation_schema
 from lockgate.reports.terminal import findings_text
 
+AGAINST_KEY = "LOCKGATE_AGAINST_KEY"
 WIDTH = 110  # of lines where there is no terminal to measure
 app = new_app("Run the checks on a version.")
 
@@ -39,6 +41,15 @@ def validate(
         Path | None,
         _file("Run this check of your own (a Python file with check(evidence)) instead of a suite."),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Compare with an outside service instead: .../v2/models/NAME/infer or .../invocations; its key in "
+            "LOCKGATE_AGAINST_KEY.",
+            show_default=False,
+        ),
+    ] = None,
     report: Annotated[Path | None, _file("Write the report with plots there, as one HTML page.")] = None,
     markdown: Annotated[Path | None, _file("Write it as Markdown.")] = None,
     junit: Annotated[Path | None, _file("Write it as JUnit XML.")] = None,
@@ -60,11 +71,12 @@ def validate(
         _print_plan(work.plan(version, suite), as_json)
         return
     with progress() as show:
-        found = (
-            work.own_check(version, check, progress=show)
-            if check
-            else work.validate(version, suite, progress=show)
-        )
+        if check:
+            found = work.own_check(version, check, progress=show)
+        elif against:
+            found = work.against(version, against, os.environ.get(AGAINST_KEY), progress=show)
+        else:
+            found = work.validate(version, suite, progress=show)
     name = f"{found['model']}/{found['version']}"
     for path, form in ((report, "html"), (markdown, "markdown"), (junit, "junit"), (sarif, "sarif")):
         if path is not None:

@@ -44,6 +44,21 @@ def own_check(
         return Validated(lockgate.wait(job, progress))
 
 
+def against(
+    version: str,
+    url: str,
+    key: str | None = None,
+    *,
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Validated:
+    """Compare with an outside service (`.../v2/models/NAME/infer`, `.../invocations`), cell by cell; what differs is added to
+    the version's findings. `key`: sent to it as a bearer token, kept nowhere."""
+    with connected(home) as lockgate:
+        job = lockgate.post(f"{version_path(version)}/against", {"url": url, "key": key})
+        return Validated(lockgate.wait(job, progress))
+
+
 def report(version: str, form: str = "html", *, home: str | Path | None = None) -> bytes:
     """The findings of a version as one HTML page that needs nothing else; or `markdown`, `junit`, `sarif`, `json`."""
     with connected(home) as lockgate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +20,9 @@ from lockgate.checks.own.metrics import ConfinedMetrics
 from lockgate.checks.running.pool import CheckState, Step
 from lockgate.checks.store import findings_of
 from lockgate.config import ModelConfig
+from lockgate.errors import LockgateError
 from lockgate.inference.environment import interpreter_for
+from lockgate.inference.environment_build import built
 from lockgate.inference.executor import Executor
 from lockgate.registry.naming import VersionName
 from lockgate.registry.package import blob_name
@@ -70,6 +73,7 @@ class Models:
         self._version, self._live = version, live
         self._open: dict[str, Executor] = {}
         self._gateway: ServedVersion | None = None
+        self._elsewhere: Callable[[], Executor] | None = None
 
     def __enter__(self) -> Models:
         return self
@@ -86,6 +90,17 @@ class Models:
         digest = self._version.digest
         return self._once(f"research {digest}", lambda: open_research(self._house, digest, self._python))
 
+    def prepare_python(self, wanted: str, say: Callable[[str], None]) -> None:
+        """An environment of the version's pins in another Python, for checks to ask. Who asks hears why there is none."""
+        house, version = self._house, self._version
+        try:
+            python = built(version.manifest.requirements, wanted, house.home, say)
+        except LockgateError as error:
+            self._elsewhere = _refusing(error)
+            return
+        opened = partial(open_research, house, version.digest, str(python))
+        self._elsewhere = lambda: self._once(f"Python {wanted}", opened)
+
     def broker(self, settings: ModelConfig, frames: Mapping[Split, pl.DataFrame]) -> Broker:
         """Who answers what checks ask."""
         live = self._live
@@ -97,6 +112,8 @@ class Models:
         }
         if live is not None:
             models[Asked.LIVE] = lambda: self.served(live)
+        if self._elsewhere is not None:
+            models[Asked.OTHER_PYTHON] = self._elsewhere
         return Broker(models, no_inputs(settings, self._version.manifest, frames), self._metrics(settings))
 
     def _behind_the_gateway(self, *, binary: bool) -> Executor:
@@ -142,6 +159,13 @@ class Models:
         if name not in self._open:
             self._open[name] = self._stack.enter_context(closing(opened()))
         return self._open[name]
+
+
+def _refusing(error: LockgateError) -> Callable[[], Executor]:
+    def refuse() -> Executor:
+        raise error
+
+    return refuse
 
 
 def earlier(house: House, models: Models, version: Version | None) -> Earlier | None:

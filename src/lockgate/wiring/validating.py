@@ -74,6 +74,9 @@ def _run(
         if "stress" in checks:
             tell("load", 0, 0)
             evidence = _loaded(evidence, models, settings)
+        other_python = settings.checks.get("parity", {}).get("python")
+        if "parity" in checks and other_python:
+            models.prepare_python(other_python, lambda said: tell(said, 0, 0))
         result = validate(
             replace(evidence, beyond=SERVED), checks, LocalProcesses(folder=house.home.run),
             broker=models.broker(settings, frames), required=policy.policy.must_pass, watch=Bars(tell, checks),

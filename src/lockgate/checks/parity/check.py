@@ -2,10 +2,12 @@
 
 Idea: a sample of the test rows, with the rows that hold each input's extremes and missing values, is answered in each way
 there is: all at once and one at a time; by the research model and compiled; through a real gateway, as JSON and as binary
-tensors. Every cell that differs is listed, and what the differing rows have in common is said.
+tensors; by the research model in another Python; by an outside service that was named. Every cell that differs is listed,
+what the model answers beside its decision (features) included, and what the differing rows have in common is said.
 
 Settings (`checks: {parity: {...}}`): `rows` (how many are asked), `tolerance` (of numbers, absolute and relative),
-`differing_fail` (share of rows that may differ at most before it fails; any row that differs warns).
+`differing_fail` (share of rows that may differ at most before it fails; any row that differs warns), `python` (another
+version to build an environment of and ask there, `"3.12"`; none by default, since building takes minutes).
 
 Sources: Breck et al. (2017), The ML test score: a rubric for ML production readiness, IEEE Big Data (training and serving skew).
 """
@@ -13,16 +15,20 @@ Sources: Breck et al. (2017), The ML test score: a rubric for ML production read
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 import numpy as np
 import polars as pl
+from msgspec import Meta
 
 from lockgate.checks.base import Check, Limits, Part, could_not_run, figure, sampled, settings_for
-from lockgate.checks.evidence import CHUNK_ROWS, Answers, Asked, Evidence, Split
+from lockgate.checks.evidence import CHUNK_ROWS, Asked, Evidence, Split
 from lockgate.checks.finding import Cell, Finding, Measure, Status, Table, Threshold
 from lockgate.checks.needs import Need
-from lockgate.checks.parity.differences import Differences, differences, pattern
+from lockgate.checks.parity.differences import Differences, differences
+from lockgate.checks.parity.how import how
+from lockgate.checks.parity.where import Pattern, pattern
 from lockgate.config import Tier
 from lockgate.errors import LockgateError
 from lockgate.governance.bounds import Setting, Stricter
@@ -30,6 +36,7 @@ from lockgate.stats.intervals import wilson
 
 NAME = "parity"
 _SHOWN = 12
+_NAMED = 3
 _EXTREMES = 30  # inputs whose smallest, largest and missing values are looked for
 
 
@@ -39,12 +46,14 @@ class ParitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: int = 300
     tolerance: float = 1e-5
     differing_fail: float = 0.005
+    python: Annotated[str, Meta(pattern=r"^3\.\d{1,2}$")] | None = None
 
 
 BINDING = {
     "tolerance": Setting(Stricter.LOWER),
     "differing_fail": Setting(Stricter.LOWER),
     "rows": Setting(Stricter.HIGHER),
+    "python": Setting(Stricter.NEITHER),
 }
 
 
@@ -74,14 +83,30 @@ _WAYS = (
 def run(evidence: Evidence) -> list[Finding]:
     """A finding for each way that there is."""
     settings = settings_for(evidence, NAME, ParitySettings)
-    split = evidence.judged_split() or Split.TRAIN
-    rows = _rows(evidence, evidence.frames[split], settings.rows)
-    ways = [way for way in _WAYS if way.asked in _there(evidence) and way.against in _there(evidence)]
+    rows = _rows(evidence, settings.rows)
+    there = {Asked.VERSION, *evidence.beyond} | ({Asked.ORIGINAL} if evidence.compiled else set())
+    ways = [way for way in _WAYS if way.asked in there and way.against in there]
+    if settings.python is not None:
+        ways.append(_Way(
+            f"Python {settings.python}", Asked.OTHER_PYTHON, _research(evidence), ("research", f"Python {settings.python}"),
+            "The model does not mean the same in that Python: keep the one that it was made with (it is sealed with it).",
+        ))  # fmt: skip
     return [_one(evidence, rows, way, settings) for way in ways]
 
 
-def _there(evidence: Evidence) -> set[Asked]:
-    return {Asked.VERSION, *evidence.beyond} | ({Asked.ORIGINAL} if evidence.compiled else set())
+def outside(evidence: Evidence, where: str) -> Finding:
+    """The research model's answers against those of an outside service, which `Asked.OUTSIDE` asks. `where`: its address."""
+    settings = settings_for(evidence, NAME, ParitySettings)
+    way = _Way(
+        f"against {where}", Asked.OUTSIDE, _research(evidence), ("research", "outside"),
+        "Mend the outside model where the rows below say so, and compare again: callers of it get other answers than "
+        "were tested here.",
+    )  # fmt: skip
+    return _one(evidence, _rows(evidence, settings.rows), way, settings)
+
+
+def _research(evidence: Evidence) -> Asked:
+    return Asked.ORIGINAL if evidence.compiled else Asked.VERSION
 
 
 def _one(evidence: Evidence, rows: pl.DataFrame, way: _Way, settings: ParitySettings) -> Finding:
@@ -89,54 +114,68 @@ def _one(evidence: Evidence, rows: pl.DataFrame, way: _Way, settings: ParitySett
         usual = evidence.predict(rows, way.against)
         other = evidence.predict(rows, way.asked, chunk_rows=way.chunk_rows)
     except LockgateError as error:
+        said = f"{error.what}: {error.got}" if error.got is not None else error.what
         return could_not_run(
-            NAME, way.subject, f"The rows were not answered in this way: {error.sentence()}", way.advice
+            NAME, way.subject, f"The rows were not answered in this way: {said}.", error.fix or way.advice
         )
-    return _judged(evidence, rows, way, _found(usual, other, settings.tolerance), settings)
-
-
-def _judged(
-    evidence: Evidence, rows: pl.DataFrame, way: _Way, found: Differences, settings: ParitySettings
-) -> Finding:
+    found = differences(usual, other, settings.tolerance)
+    if not found.columns:
+        return could_not_run(
+            NAME, way.subject, "The two ways answer nothing that can be compared.", way.advice
+        )
     share = wilson(found.rows.size, rows.height)
+    measure = Measure(
+        name="rows that differ", value=share.value, unit="share", low=share.low, high=share.high
+    )
+    limit = Threshold(at_most=settings.differing_fail)
+    compared = f"{rows.height:,} rows in {_listed([column.name for column in found.columns])}"
     if not found.rows.size:
         return Finding(
-            check=NAME, subject=way.subject, status=Status.PASS,
-            headline=f"{way.names[0].capitalize()} and {way.names[1]}: the same answers to {rows.height:,} rows "
+            check=NAME, subject=way.subject, status=Status.PASS, measure=measure, threshold=limit,
+            headline=f"{way.names[0].capitalize()} and {way.names[1]}: the same answers to {compared} "
                      f"(largest difference {found.largest:.1g}).",
-            measure=Measure(name="rows that differ", value=0.0, unit="share", low=0.0, high=share.high),
-            threshold=Threshold(at_most=settings.differing_fail),
         )  # fmt: skip
     differs = np.zeros(rows.height, dtype=bool)
     differs[found.rows] = True
     common = pattern(rows, evidence.inputs, differs)
     return Finding(
-        check=NAME, subject=way.subject,
-        status=Status.FAIL if share.value > settings.differing_fail else Status.WARN,
-        headline=f"{way.names[0].capitalize()} and {way.names[1]}: {found.rows.size:,} of {rows.height:,} rows are answered "
-                 f"differently ({figure(share.value, 'share')}){'; ' + common if common else ''}.",
-        advice=way.advice,
-        measure=Measure(name="rows that differ", value=share.value, unit="share", low=share.low, high=share.high),
-        threshold=Threshold(at_most=settings.differing_fail),
-        table=_table(rows, evidence, way, found),
+        check=NAME, subject=way.subject, status=Status.FAIL if share.value > settings.differing_fail else Status.WARN,
+        headline=_headline(way, rows.height, found, common), advice=way.advice, measure=measure, threshold=limit,
+        table=_table(rows, evidence.key, way, found, common),
     )  # fmt: skip
 
 
-def _table(rows: pl.DataFrame, evidence: Evidence, way: _Way, found: Differences) -> Table:
-    key = evidence.key if evidence.key in rows.columns else None
+def _headline(way: _Way, rows: int, found: Differences, common: Pattern) -> str:
+    """How many differ, in which columns, where, and how."""
+    names = _listed([column.name for column in found.columns if column.differs.any()])
+    parts = [f"{found.rows.size:,} of {rows:,} rows are answered differently ({figure(found.rows.size / rows, 'share')}), "
+             f"in {names}", common.words, how(found.columns)]  # fmt: skip
+    return f"{way.names[0].capitalize()} and {way.names[1]}: {'; '.join(part for part in parts if part)}."
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _table(rows: pl.DataFrame, key: str | None, way: _Way, found: Differences, common: Pattern) -> Table:
+    """The first cells that differ, with the inputs that the pattern names."""
+    key = key if key in rows.columns else None
+    named = [name for name in common.columns if name != key]
     shown: list[tuple[Cell, ...]] = []
-    for row, column, usual, other in found.cells[:_SHOWN]:
+    for row, column, usual, other in found.cells(_SHOWN):
         name = str(rows[key][row]) if key else row + 1
-        shown.append((name, column, usual, other))
-    return Table(columns=(key or "row", "answer", *way.names), rows=tuple(shown))
+        inputs = (value if isinstance(value := rows[each][row], str | int | float | bool | None) else str(value)
+                  for each in named)  # fmt: skip
+        shown.append((name, column, usual, other, *inputs))
+    return Table(
+        columns=(key or "row", "answer", *way.names, *(f"input {name}" for name in named)), rows=tuple(shown)
+    )
 
 
-def _found(usual: Answers, other: Answers, tolerance: float) -> Differences:
-    return differences(usual, other, tolerance)
-
-
-def _rows(evidence: Evidence, frame: pl.DataFrame, most: int) -> pl.DataFrame:
+def _rows(evidence: Evidence, most: int) -> pl.DataFrame:
     """A sample, and with it the rows that hold each input's smallest, largest and missing values."""
+    frame = evidence.frames[evidence.judged_split() or Split.TRAIN]
     chosen = set(sampled(evidence, NAME, frame.height, most).rows.tolist())
     for name in [name for name in evidence.inputs if name in frame.columns][:_EXTREMES]:
         series = frame[name]
@@ -157,7 +196,9 @@ CHECK = Check(
     parts=(
         Part("compiled against the research model", (Need.ORIGINAL,)),
         Part("through the gateway", (Need.SERVED,)),
+        Part("features beside answers", (Need.FURTHER,)),
+        Part("another Python", (Need.PYTHON,)),
     ),
-    limits=Limits(time_s=600, rows=100_000),
+    limits=Limits(time_s=1_800, rows=100_000),
     tier=Tier.MEDIUM,
 )

@@ -1,99 +1,78 @@
-"""Part of the parity check: which cells of two sets of answers differ, and what the rows have in common where they do."""
+"""Part of the parity check: which cells of two sets of answers differ."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
-from lockgate.checks.base import figure
 from lockgate.checks.evidence import Answers
 from lockgate.checks.finding import Cell
-from lockgate.checks.values import numbers_of
 
-_FEWEST = 3  # differing rows before anything can be said of what they have in common
-_MOST_VALUES = 50
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column of two answers to the same n rows, and in which of them it differs (n truth values)."""
+
+    name: str
+    usual: np.ndarray
+    other: np.ndarray
+    differs: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Differences:
-    """`rows` (k,) that differ anywhere, ascending; `cells`: row, column, usual, other; `largest` of all numbers."""
+    """`columns`: what both ways answer; `rows` (k,): those that differ anywhere, ascending; `largest` of all numbers."""
 
+    columns: list[Column]
     rows: np.ndarray
-    cells: list[tuple[int, str, Cell, Cell]]
     largest: float
+
+    def cells(self, most: int) -> list[tuple[int, str, Cell, Cell]]:
+        """Row, column, usual, other: the first `most` cells that differ, by row."""
+        found = [
+            (row, place)
+            for place, column in enumerate(self.columns)
+            for row in np.flatnonzero(column.differs)[:most].tolist()
+        ]
+        return [
+            (row, (column := self.columns[place]).name, _cell(column.usual[row]), _cell(column.other[row]))
+            for row, place in sorted(found)[:most]
+        ]
 
 
 def differences(usual: Answers, other: Answers, tolerance: float) -> Differences:
     """Decisions are the same or not; numbers may differ by `tolerance`, absolute and relative; NaN is like NaN.
 
-    A decision whose score lies on the threshold, within the tolerance, is a tie and may fall either way.
+    What only one of the two answers is passed over. A decision whose score lies on the threshold, within the tolerance, is a
+    tie and may fall either way.
     """
-    columns = [("decision", usual.decisions, other.decisions)]
+    pairs: list[tuple[str, np.ndarray, np.ndarray]] = []
+    if not (_nothing(usual.decisions) or _nothing(other.decisions)):
+        name = "decision" if usual.decisions.dtype == object else "answer"
+        pairs.append((name, usual.decisions, other.decisions))
     if usual.scores is not None and other.scores is not None and usual.decisions.dtype == object:
-        columns.append(("score", usual.scores, other.scores))
+        pairs.append(("score", usual.scores, other.scores))
     if usual.probabilities is not None and other.probabilities is not None:
-        pairs = zip(usual.probabilities.T, other.probabilities.T, strict=True)
-        columns += [(f"probability {place + 1}", left, right) for place, (left, right) in enumerate(pairs)]
-    cells: list[tuple[int, str, Cell, Cell]] = []
-    rows: set[int] = set()
-    largest = 0.0
-    for name, left, right in columns:
+        wide = zip(usual.probabilities.T, other.probabilities.T, strict=True)
+        pairs += [(f"probability {place + 1}", left, right) for place, (left, right) in enumerate(wide)]
+    pairs += [
+        (name, usual.further[name], other.further[name]) for name in usual.further if name in other.further
+    ]
+    columns, largest = [], 0.0
+    for name, left, right in pairs:
         unlike, apart = _unlike(left, right, tolerance)
         largest = max(largest, apart)
-        if name == "decision":
-            unlike &= ~_ties(usual, tolerance)
-        found = np.flatnonzero(unlike).tolist()
-        rows |= set(found)
-        cells += [(row, name, _cell(left[row]), _cell(right[row])) for row in found]
-    return Differences(np.array(sorted(rows), dtype=int), sorted(cells, key=lambda cell: cell[0]), largest)
+        columns.append(
+            Column(name, left, right, unlike & ~_ties(usual, tolerance) if name == "decision" else unlike)
+        )
+    found = np.any([column.differs for column in columns], axis=0) if columns else np.zeros(0, dtype=bool)
+    return Differences(columns, np.flatnonzero(found), largest)
 
 
-def pattern(rows: pl.DataFrame, inputs: Sequence[str], differs: np.ndarray) -> str:
-    """What the differing rows have in common and no other row does, in words; empty where nothing is.
-
-    >>> frame = pl.DataFrame({"age": [1.0, None, None, 4.0, None, 6.0]})
-    >>> pattern(frame, ["age"], np.array([False, True, True, False, True, False]))
-    'they differ only where age is missing, and always there'
-    """
-    if differs.sum() < _FEWEST or differs.all():
-        return ""
-    for name in inputs:
-        if name not in rows.columns or rows[name].dtype.is_nested():
-            continue
-        said = _said(rows[name], name, differs)
-        if said:
-            return said
-    return ""
-
-
-def _said(series: pl.Series, name: str, differs: np.ndarray) -> str:
-    missing = series.is_null().to_numpy()
-    if missing[differs].all() and not missing.all():
-        return _always(f"{name} is missing", missing, differs)
-    if series.dtype == pl.String and series.n_unique() <= _MOST_VALUES:
-        values = series.filter(pl.Series(differs)).unique().to_list()
-        if len(values) == 1 and series.n_unique() > 1:
-            return _always(
-                f"{name} is '{values[0]}'", (series == values[0]).fill_null(False).to_numpy(), differs
-            )
-    if series.dtype.is_numeric():
-        numbers = numbers_of(series)
-        if not np.isfinite(numbers[differs]).all():
-            return ""
-        low, high = float(numbers[differs].min()), float(numbers[differs].max())
-        rest = numbers[~differs & np.isfinite(numbers)]
-        if rest.size and low > rest.max():
-            return f"they differ where {name} is {figure(low)} or more, and only there"
-        if rest.size and high < rest.min():
-            return f"they differ where {name} is {figure(high)} or less, and only there"
-    return ""
-
-
-def _always(where: str, there: np.ndarray, differs: np.ndarray) -> str:
-    return f"they differ only where {where}" + (", and always there" if bool(differs[there].all()) else "")
+def _nothing(decisions: np.ndarray) -> bool:
+    """Whether no decision was given at all."""
+    return decisions.dtype == object and all(each is None for each in decisions.tolist())
 
 
 def _ties(answers: Answers, tolerance: float) -> np.ndarray:
@@ -112,6 +91,7 @@ def _ties(answers: Answers, tolerance: float) -> np.ndarray:
 
 
 def _unlike(left: np.ndarray, right: np.ndarray, tolerance: float) -> tuple[np.ndarray, float]:
+    """Which of n pairs differ, and the largest difference of numbers."""
     if "O" in {left.dtype.kind, right.dtype.kind}:
         return np.array(
             [one != two for one, two in zip(left.tolist(), right.tolist(), strict=True)], dtype=bool

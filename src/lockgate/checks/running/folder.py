@@ -24,6 +24,7 @@ else:
     pa = late("pyarrow")
 
 _CLASSES = "p"  # columns p0, p1, ... are the probabilities
+_FURTHER = "further "  # columns of that beginning are what else the model answers
 
 
 class _About(msgspec.Struct, frozen=True):
@@ -88,6 +89,10 @@ def write_answers(answers: Answers, path: Path) -> None:
     if answers.probabilities is not None:
         wide = np.ascontiguousarray(answers.probabilities.T, dtype=float)
         columns |= {f"{_CLASSES}{place}": column for place, column in enumerate(wide)}
+    for name, values in answers.further.items():
+        columns[_FURTHER + name] = (
+            pl.Series(values.tolist(), strict=False) if values.dtype == object else values
+        )
     write_table(pl.DataFrame(columns), path)
 
 
@@ -95,14 +100,23 @@ def read_answers(path: Path) -> Answers:
     """The answers of a file."""
     frame = read_mapped(path)
     wide = [name for name in frame.columns if name.startswith(_CLASSES)]
-    decisions = frame["decision"].to_numpy()
-    if frame["decision"].dtype == pl.String:
-        decisions = np.array(frame["decision"].to_list(), dtype=object)
     return Answers(
-        decisions,
+        _array(frame["decision"]),
         frame["score"].to_numpy() if "score" in frame.columns else None,
         np.column_stack([frame[name].to_numpy() for name in wide]) if wide else None,
+        {
+            name.removeprefix(_FURTHER): _array(frame[name])
+            for name in frame.columns
+            if name.startswith(_FURTHER)
+        },
     )
+
+
+def _array(series: pl.Series) -> np.ndarray:
+    """Text stays text, missing stays None."""
+    if series.dtype.is_numeric() or series.dtype == pl.Boolean:
+        return series.to_numpy()
+    return np.array(series.to_list(), dtype=object)
 
 
 def _write_part(folder: Path, frames: Mapping[Split, pl.DataFrame], answers: Mapping[Split, Answers]) -> None:

@@ -21,6 +21,7 @@ from lockgate.web.api.jobs import AllJobs
 from lockgate.web.auth import Asking, InHouse
 from lockgate.web.jobs import Job
 from lockgate.web.shapes import says
+from lockgate.wiring.against import compare_outside, require_outside
 from lockgate.wiring.names import resolve
 from lockgate.wiring.own_findings import require_independent, run_own_check, write_finding
 from lockgate.wiring.validating import plan_version, waive_check
@@ -63,6 +64,14 @@ class NewFinding(BaseModel):
     value: float | None = None
     at_least: float | None = None
     at_most: float | None = None
+
+
+class Outside(BaseModel):
+    """A service to compare with: its address, and the key that it wants, which is kept nowhere."""
+
+    model_config = ConfigDict(extra="forbid")
+    url: str
+    key: str | None = None
 
 
 @router.get(f"{PATH}/checks", responses=says(Planned, many=True))
@@ -135,6 +144,22 @@ def own_check(
             "check", found.name, me.id, lambda tell: run_own_check(house, me, found, name, source, tell=tell)
         )
     )
+
+
+@router.post(f"{PATH}/against", responses=says(Job))
+def against(
+    model: str, version: str, sent: Outside, house: InHouse, me: Asking, *, jobs: AllJobs
+) -> Response:
+    """Compare with an outside service, cell by cell. The job's result is the validation with what was found."""
+    with house.db.read() as tx:
+        found = resolve(tx, model, version)
+    require_outside(house, me, found, sent.url)
+    return answer(
+        jobs.start(
+            "against", found.name, me.id,
+            lambda tell: compare_outside(house, me, found, sent.url, sent.key, tell=tell),
+        )
+    )  # fmt: skip
 
 
 def _validation(model: str, version: str, house: InHouse, me: Asking) -> tuple[Version, Validation]:
