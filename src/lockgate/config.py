@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from lockgate.config_gateway import Count, GatewayConfig, Percent, Port, Positive, Seconds, Share
-from lockgate.declared import Assumptions, OwnMetric, Scenario
+from lockgate.declared import Assumptions, OwnMetric, Ranking, Scenario
 from lockgate.errors import Unavailable
 from lockgate.yamlfile import read_yaml
 
@@ -239,7 +239,8 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     assumptions: Assumptions = Assumptions()
     scenarios: dict[str, Scenario] = {}  # name -> changes of columns, for the stress check
-    costs: dict[str, dict[str, float]] = {}  # truth -> decision -> what it costs
+    costs: dict[str, dict[str, float | str]] = {}  # truth -> decision -> what it costs: a number, or a column
+    ranking: Ranking | None = None  # rows are ranked within a query
     metrics: dict[str, OwnMetric] = {}  # name -> a function of the version's code
     data: dict[str, str] = {}  # train | validation | test -> path
     labels: Labels = Labels()

@@ -55,10 +55,21 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class OwnMetric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A metric of the project's own: `function` is `module:function` in the version's code.
 
-    It takes arrays of n labelled rows, `truth`, `decision` and `score` (None where the model gives none), and returns one
-    number. It runs confined, as the model does.
+    It takes arrays of n labelled rows, `truth`, `decision` and `score` (None where the model gives none), and of every column
+    in `columns` by its name, and returns one number. It runs confined, as the model does.
     """
 
     function: Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    columns: tuple[str, ...] = ()
     higher_is_better: bool = True
     unit: str | None = None
+
+
+class Ranking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows are ranked by score within their `query` (a column: the search, the user's visit); the first `at` places count.
+
+    The target says how relevant a row is: a class, or a number of at least 0.
+    """
+
+    query: str
+    at: Annotated[int, Meta(ge=1)] = 10

@@ -114,8 +114,9 @@ def test_a_metric_of_ones_own(tmp_path: Path):
         "    return 100 * np.sum((truth == 'yes') & (decision == 'yes')) - 10 * np.sum(decision == 'yes')\n"
         "def nothing(truth, decision, score):\n    return float('nan')\n"
         "def broken(truth, decision, score):\n    raise ValueError('no price list')\n"
+        "def lost(truth, decision, score, amount):\n    return amount[truth != decision].sum() / amount.sum()\n"
     )
-    names = ("profit", "nothing", "broken")
+    names = ("profit", "nothing", "broken", "lost")
     metrics = ConfinedMetrics(
         {name: OwnMetric(function=f"money:{name}") for name in names}, tmp_path, lambda: Path(sys.executable)
     )
@@ -124,14 +125,20 @@ def test_a_metric_of_ones_own(tmp_path: Path):
         "decision": np.array(["yes", "yes", "no"], dtype=object),
         "score": np.array([0.9, 0.6, 0.2]),
     }
-    assert metrics("profit", rows) == 80.0
+    assert metrics("profit", rows).tolist() == [80.0]
+    drawn = metrics("lost", {**rows, "amount": np.array([1.0, 2.0, 1.0])}, 50)
+    assert (drawn[0], drawn.size) == (0.75, 51)
+    assert np.unique(drawn[1:]).size > 3
+    assert drawn.tolist() == metrics("lost", {**rows, "amount": np.array([1.0, 2.0, 1.0])}, 50).tolist()
+    whole = metrics("profit", rows, 20, np.array([0, 0, 0]))  # one subject, always drawn whole
+    assert set(whole.tolist()) == {80.0}
     with pytest.raises(PredictionFailed, match="no price list"):
         metrics("broken", rows)
     with pytest.raises(PredictionFailed, match="gave no number"):
         metrics("nothing", rows)
     with pytest.raises(InvalidInput, match="no metric 'loss'"):
         metrics("loss", rows)
-    assert metrics("profit", rows) == 80.0
+    assert metrics("profit", rows).tolist() == [80.0]
     metrics.close()
     metrics.close()
 

@@ -131,9 +131,10 @@ class Doubling(Broker):
             raise PredictionFailed("the model raised: one is too few")
         return Answers(frame["a"].to_numpy() * 2.0)
 
-    def metric(self, name: str, columns: dict[str, np.ndarray]) -> float:
-        """The share of right answers."""
-        return float((columns["truth"] == columns["decision"]).mean())
+    def metric(self, name, columns, times=0, clusters=None) -> np.ndarray:
+        """The share of right answers, how many draws were wanted, and of how many subjects."""
+        share = float((columns["truth"] == columns["decision"]).mean())
+        return np.array([share, times, np.nan if clusters is None else clusters.max() + 1])
 
 
 @pytest.fixture
@@ -174,7 +175,9 @@ def test_a_process_asks_its_owner(owner):
     with pytest.raises(PredictionFailed, match="one is too few"):
         asks.answers(table[:1], Asked.VERSION, 4096, ("a",))
     truth = np.array(["0", "1", "1"], dtype=object)
-    assert asks.metric("own", {"truth": truth, "decision": truth[::-1]}) == pytest.approx(1 / 3)
+    rows = {"truth": truth, "decision": truth[::-1], "amount": np.array([1.0, np.nan, 3.0])}
+    assert asks.metric("own", rows, 5, np.array([0, 1, 1])) == pytest.approx([1 / 3, 5, 2])
+    assert asks.metric("own", rows, 0, None)[2:] == pytest.approx([np.nan], nan_ok=True)
     asks.tell(1, 2, "rows")
     left[0] = -1
     with pytest.raises(Conflict, match="more rows than it may"):

@@ -38,8 +38,10 @@ MOST_FURTHER = 200  # columns of what else a model answers
 class OwnMetrics(Protocol):
     """Computes the project's own metrics, confined."""
 
-    def __call__(self, name: str, columns: dict[str, np.ndarray]) -> float:
-        """The metric of n rows. Raises PredictionFailed with what the function raised."""
+    def __call__(
+        self, name: str, columns: dict[str, np.ndarray], times: int = 0, clusters: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The metric of n rows, then of redrawn ones. Raises PredictionFailed with what the function raised."""
         ...
 
 
@@ -81,12 +83,14 @@ class Broker:
                 return self._others[of](frame, self._leave_out)
             return answer_rows(self._models[of](), frame, self._leave_out, chunk_rows=chunk_rows)
 
-    def metric(self, name: str, columns: dict[str, np.ndarray]) -> float:
-        """A metric of the project's own. Raises Conflict where none can be computed."""
+    def metric(
+        self, name: str, columns: dict[str, np.ndarray], times: int = 0, clusters: np.ndarray | None = None
+    ) -> np.ndarray:
+        """A metric of the project's own; see `OwnMetrics`. Raises Conflict where none can be computed."""
         if self._metrics is None:
             raise Conflict("metrics of your own cannot be computed here")
         with self._turn:
-            return self._metrics(name, columns)
+            return self._metrics(name, columns, times, clusters)
 
 
 def answer_rows(

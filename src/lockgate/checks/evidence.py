@@ -18,7 +18,7 @@ import polars as pl
 from lockgate.checks.load import LoadStep
 from lockgate.checks.values import class_names, numbers_of
 from lockgate.config import Goal
-from lockgate.declared import Assumptions, OwnMetric, Scenario
+from lockgate.declared import Assumptions, OwnMetric, Ranking, Scenario
 from lockgate.errors import Conflict
 from lockgate.registry.manifest import Task
 
@@ -99,7 +99,8 @@ class Facts:
     goal: Goal = field(default_factory=Goal)
     assumptions: Assumptions = field(default_factory=Assumptions)
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)
-    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    costs: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
+    ranking: Ranking | None = None
     metrics: Mapping[str, OwnMetric] = field(default_factory=dict)
     compiled: bool = False
     beyond: tuple[Asked, ...] = ()
@@ -171,13 +172,19 @@ class Evidence(Facts):
             )
         return self.ask(frame, of, chunk_rows)
 
-    def own_metric(self, name: str, columns: dict[str, np.ndarray]) -> float:
-        """A metric of the project's own on n rows. Raises Conflict where there is none to ask, PredictionFailed."""
+    def own_metric(
+        self, name: str, columns: dict[str, np.ndarray], times: int = 0, clusters: np.ndarray | None = None
+    ) -> np.ndarray:
+        """A metric of the project's own on n rows, followed by that on at most `times` sets of redrawn rows.
+
+        `clusters` (n,): numbers of subjects, which are redrawn whole. The same rows are redrawn the same way, so figures of two
+        versions can be compared draw by draw. Raises Conflict where there is none to ask, PredictionFailed.
+        """
         if self.ask_metric is None or name not in self.metrics:
             raise Conflict(
                 f"the metric '{name}' cannot be asked here", allowed=", ".join(self.metrics) or "none"
             )
-        return self.ask_metric(name, columns)
+        return self.ask_metric(name, columns, times, clusters)
 
     def random(self, purpose: str) -> np.random.Generator:
         """Chance that repeats: the same seed and purpose give the same draws, whatever ran before."""

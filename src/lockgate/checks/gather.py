@@ -109,7 +109,8 @@ def evidence_of(
         positive = classes[1]
     return Evidence(
         task=manifest.task, inputs=_inputs(manifest, frames, settings), frames=dict(frames), history=history,
-        target=settings.target, time=settings.time, key=settings.key, group=settings.group, classes=names,
+        target=settings.target, time=settings.time, key=settings.key, group=settings.group, ranking=settings.ranking,
+        classes=names,
         positive=None if positive is None else str(class_names(np.array([positive], dtype=object))[0]),
         protected=settings.protected, slices=settings.slices, known_at=settings.known_at, goal=settings.goal,
         assumptions=settings.assumptions, scenarios=settings.scenarios, costs=settings.costs, metrics=settings.metrics,
@@ -135,7 +136,8 @@ def no_inputs(
     frame, fields = next(iter(frames.values()), None), manifest.signature.inputs
     if frame is None or len(fields) != 1 or len(fields[0].shape) != 1 or fields[0].name in frame.columns:
         return never
-    doubtful = (*settings.protected, *settings.slices, settings.group)
+    query = settings.ranking.query if settings.ranking else None
+    doubtful = (*settings.protected, *settings.slices, settings.group, query)
     perhaps = never | {name for name in doubtful if name is not None}
     width = fields[0].shape[0]
     fits = len(numeric_columns(frame, never)) != width and len(numeric_columns(frame, perhaps)) == width

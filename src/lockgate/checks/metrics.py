@@ -1,6 +1,6 @@
 """The figures by which answers are judged, each with the interval that suits it.
 
-Classification is judged on truth values (two classes) or class numbers (more); regression on floats.
+Rows of one subject (`group`) are alike, so intervals are computed over subjects wherever some have several rows.
 """
 
 from __future__ import annotations
@@ -10,45 +10,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lockgate.checks.evidence import Answers, Evidence, Split
-from lockgate.errors import InvalidInput
+from lockgate.checks.evidence import Evidence
+from lockgate.checks.judged import Judged
+from lockgate.checks.ranking import Ranked, ndcg, precision, ranked, reciprocal_rank
 from lockgate.stats.auc import auc, auc_difference, auc_interval
 from lockgate.stats.calibration import reliability
+from lockgate.stats.clusters import clustered_mean, clustered_share
 from lockgate.stats.intervals import (
     Interval,
     bootstrap,
     mean_interval,
-    paired_mean,
     paired_share_difference,
     wilson,
 )
 
 _TINY = 1e-15  # probabilities are kept that far from 0 and 1 in the log loss, as in scikit-learn
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """Labelled rows as arrays of n: `truth` and `decision` coded alike, `score` (n,), `probability` (n, classes).
-
-    `rows` are the places of these rows in their table.
-    """
-
-    rows: np.ndarray
-    truth: np.ndarray
-    decision: np.ndarray
-    score: np.ndarray | None
-    probability: np.ndarray | None
-
-    def take(self, index: np.ndarray) -> Judged:
-        """Some of the rows."""
-        return Judged(self.rows[index], self.truth[index], self.decision[index],
-                      None if self.score is None else self.score[index],
-                      None if self.probability is None else self.probability[index])  # fmt: skip
+PER_DECISIONS = 1_000  # costs are told for that many
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure over judged rows. `each`: its value per row, where it is a mean over rows."""
+    """A figure over judged rows. `each`: its value per row, where it is a mean over rows; `owners`: of which row each value
+    is, where they are not one a row (of a ranking: one a query)."""
 
     name: str
     title: str
@@ -56,66 +39,82 @@ class Metric:
     higher_is_better: bool = True
     unit: str | None = None
     each: Callable[[Judged], np.ndarray] | None = None
-
-
-def judge(evidence: Evidence, split: Split, answers: Answers) -> Judged:
-    """The labelled rows of a table with a version's answers; where a sample was answered, `rows` are places in the sample.
-
-    Raises InvalidInput when no row has a label."""
-    truth = evidence.answered_truth(split)
-    if truth is None:
-        raise InvalidInput(f"the {split} table has no target column", got=evidence.target)
-    if not evidence.classifies:
-        rows = np.flatnonzero(np.isfinite(truth))
-        _refuse_none(rows, evidence, split)
-        decision = np.asarray(answers.decisions, dtype=float)[rows]
-        return Judged(rows, truth[rows], decision, decision, None)
-    rows = np.flatnonzero([name is not None for name in truth])
-    _refuse_none(rows, evidence, split)
-    names = classes_of(evidence, truth[rows])
-    kept = answers.take(rows)
-    if len(names) == 2:
-        positive = names[1]
-        return Judged(rows, truth[rows] == positive, kept.decisions == positive, kept.scores, None)
-    place = {name: number for number, name in enumerate(names)}
-    codes = [
-        np.array([place.get(str(name), -1) for name in values]) for values in (truth[rows], kept.decisions)
-    ]
-    return Judged(rows, codes[0], codes[1], None, kept.probabilities)
-
-
-def classes_of(evidence: Evidence, truth: np.ndarray) -> list[str]:
-    """The class names; of two the second is the positive one. Labels that the model does not know come last."""
-    known = list(evidence.classes or [])
-    names = known + sorted({str(name) for name in truth} - set(known))
-    if len(names) == 2 and evidence.positive == names[0]:
-        names.reverse()
-    return names
+    owners: Callable[[Judged], np.ndarray] | None = None
 
 
 def metrics_for(evidence: Evidence, judged: Judged) -> dict[str, Metric]:
     """The metrics that these rows allow, the usual one first."""
+    ranking = evidence.ranking
+    if ranking is not None and judged.queries is not None and judged.score is not None:
+        return _table(*_ranking(ranking.at), *((_AUC, _PR_AUC) if judged.truth.dtype == bool else ()))
     if not evidence.classifies:
         return _table(_MAE, _RMSE, _R2, _BIAS)
+    costs = () if judged.costs is None else (COST,)
     if judged.truth.dtype == bool:
-        return _table(_AUC, _PR_AUC, _ACCURACY, _F1, _LOG_LOSS, _BRIER, _ECE) if judged.score is not None else _table(
-            _ACCURACY, _F1)  # fmt: skip
-    return (
-        _table(_ACCURACY, _MACRO_F1, _MULTI_LOG_LOSS)
-        if judged.probability is not None
-        else _table(_ACCURACY, _MACRO_F1)
+        scored = (_AUC, _PR_AUC, _ACCURACY, _F1, _LOG_LOSS, _BRIER, _ECE)
+        return _table(*(scored if judged.score is not None else (_ACCURACY, _F1)), *costs)
+    return _table(
+        _ACCURACY, _MACRO_F1, *((_MULTI_LOG_LOSS,) if judged.probability is not None else ()), *costs
     )
 
 
 def interval_of(metric: Metric, judged: Judged) -> Interval:
-    """The metric with its 95 % interval: exact where there is a formula, else by resampling rows."""
+    """The metric with its 95 % interval: exact where there is a formula, else by resampling rows (or subjects)."""
+    clusters = clusters_of(judged)
     if metric is _AUC and judged.score is not None:
-        return auc_interval(judged.truth, judged.score)
+        return auc_interval(judged.truth, judged.score, clusters=clusters)
     if metric is _ACCURACY:
-        return wilson(int((judged.truth == judged.decision).sum()), judged.truth.size)
+        right = judged.truth == judged.decision
+        return wilson(int(right.sum()), right.size) if clusters is None else clustered_share(right, clusters)
     if metric.each is not None:
-        return mean_interval(metric.each(judged))
-    return bootstrap(lambda index: metric.figure(judged.take(index)), judged.truth.size)
+        return mean_of(metric, judged, metric.each(judged))
+    return bootstrap(lambda index: metric.figure(judged.take(index)), judged.truth.size, clusters=clusters)
+
+
+def paired(metric: Metric, new: Judged, old: Judged) -> Interval:
+    """By how much the new answers are better than the old ones on the same rows; positive is better."""
+    sign, clusters = 1.0 if metric.higher_is_better else -1.0, clusters_of(new)
+    if metric is _AUC and new.score is not None and old.score is not None:
+        return auc_difference(new.truth, new.score, old.score, clusters=clusters)
+    if metric is _ACCURACY and clusters is None:
+        right, was_right = new.truth == new.decision, old.truth == old.decision
+        gained, lost = int((right & ~was_right).sum()), int((was_right & ~right).sum())
+        return paired_share_difference(gained, lost, right.size)
+    if metric is _BIAS:  # smaller in size is better, whichever way it points
+        return bootstrap(
+            lambda rows: abs(metric.figure(old.take(rows))) - abs(metric.figure(new.take(rows))),
+            new.truth.size,
+            clusters=clusters,
+        )
+    if metric.each is not None:
+        return mean_of(metric, new, sign * (metric.each(new) - metric.each(old)))
+    return bootstrap(
+        lambda rows: sign * (metric.figure(new.take(rows)) - metric.figure(old.take(rows))),
+        new.truth.size,
+        clusters=clusters,
+    )
+
+
+def paid(judged: Judged, decided: np.ndarray) -> np.ndarray:
+    """What deciding so costs at each row (n,), for PER_DECISIONS of them; a decision that no class is costs nothing."""
+    table = np.zeros((decided.size, 1)) if judged.costs is None else judged.costs
+    place = decided.astype(int)
+    return np.asarray(PER_DECISIONS * table[np.arange(place.size), np.maximum(place, 0)] * (place >= 0))
+
+
+def clusters_of(judged: Judged) -> np.ndarray | None:
+    """The subjects of these rows, numbered 0, 1, ... without a gap; None where each row is its own."""
+    if judged.clusters is None:
+        return None
+    found = np.unique(judged.clusters, return_inverse=True)[1]
+    return None if int(found.max(initial=-1)) + 1 == found.size else found
+
+
+def mean_of(metric: Metric, judged: Judged, values: np.ndarray) -> Interval:
+    """The mean of a metric's values, as it gives them per row or per query, over subjects where there are some."""
+    owners = judged if metric.owners is None else judged.take(metric.owners(judged))
+    clusters = clusters_of(owners)
+    return mean_interval(values) if clusters is None else clustered_mean(values, clusters)
 
 
 def apart(one: Interval, other: Interval) -> Interval:
@@ -127,34 +126,6 @@ def apart(one: Interval, other: Interval) -> Interval:
     low = float(np.hypot(one.value - one.low, other.high - other.value))
     high = float(np.hypot(one.high - one.value, other.value - other.low))
     return Interval(value, value - low, value + high)
-
-
-def paired(metric: Metric, new: Judged, old: Judged) -> Interval:
-    """By how much the new answers are better than the old ones on the same rows; positive is better."""
-    sign = 1.0 if metric.higher_is_better else -1.0
-    if metric is _AUC and new.score is not None and old.score is not None:
-        return auc_difference(new.truth, new.score, old.score)
-    if metric is _ACCURACY:
-        right, was_right = new.truth == new.decision, old.truth == old.decision
-        return paired_share_difference(
-            int((right & ~was_right).sum()), int((was_right & ~right).sum()), right.size
-        )
-    if metric is _BIAS:  # smaller in size is better, whichever way it points
-        return bootstrap(
-            lambda rows: abs(metric.figure(old.take(rows))) - abs(metric.figure(new.take(rows))),
-            new.truth.size,
-        )
-    if metric.each is not None:
-        return paired_mean(sign * metric.each(new), sign * metric.each(old))
-    return bootstrap(
-        lambda rows: sign * (metric.figure(new.take(rows)) - metric.figure(old.take(rows))), new.truth.size
-    )
-
-
-def _refuse_none(rows: np.ndarray, evidence: Evidence, split: Split) -> None:
-    if rows.size == 0:
-        raise InvalidInput(f"no row of the {split} table has a value in '{evidence.target}'",
-                           fix="give a table whose labels are known")  # fmt: skip
 
 
 def _table(*metrics: Metric) -> dict[str, Metric]:
@@ -201,8 +172,25 @@ def _multi_log_loss(judged: Judged) -> np.ndarray:
     return loss
 
 
+def _ranking(at: int) -> tuple[Metric, ...]:
+    """Means over queries."""
+    figures: tuple[tuple[str, str, Callable[[Ranked], np.ndarray]], ...] = (
+        ("ndcg", f"NDCG@{at}", lambda found: ndcg(found, at)),
+        ("mrr", "mean reciprocal rank", reciprocal_rank),
+        ("precision_at_k", f"precision@{at}", lambda found: precision(found, at)),
+    )
+    return tuple(_by_query(name, title, of) for name, title, of in figures)
+
+
+def _by_query(name: str, title: str, of: Callable[[Ranked], np.ndarray]) -> Metric:
+    def each(judged: Judged) -> np.ndarray:
+        return of(ranked(judged))
+
+    return Metric(name, title, _mean(each), each=each, owners=lambda judged: ranked(judged).firsts)
+
+
 def _mean(each: Callable[[Judged], np.ndarray]) -> Callable[[Judged], float]:
-    return lambda judged: float(each(judged).mean())
+    return lambda judged: float(values.mean()) if (values := each(judged)).size else float("nan")
 
 
 def _right(judged: Judged) -> np.ndarray:
@@ -247,3 +235,10 @@ _RMSE = Metric(
 )
 _R2 = Metric("r2", "R squared", _r2)
 _BIAS = Metric("bias", "bias", _mean(_signed), False, each=_signed)
+
+
+def _cost(judged: Judged) -> np.ndarray:
+    return paid(judged, judged.decision)
+
+
+COST = Metric("cost", f"cost of {PER_DECISIONS:,} decisions", _mean(_cost), False, each=_cost)

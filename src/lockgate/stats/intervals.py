@@ -141,22 +141,42 @@ def paired_share_difference(gained: int, lost: int, of: int, level: float = LEVE
 
 
 def bootstrap(
-    figure: Callable[[np.ndarray], float], rows: int, *, level: float = LEVEL, times: int = 300, seed: int = 0
+    figure: Callable[[np.ndarray], float],
+    rows: int,
+    *,
+    level: float = LEVEL,
+    times: int = 300,
+    seed: int = 0,
+    clusters: np.ndarray | None = None,
 ) -> Interval:
     """Any figure of `rows` rows: `figure(index)` is computed on rows drawn with replacement; percentile interval.
 
-    A draw whose figure is not finite (one class only) is left out; with fewer than half left the bounds are infinite.
-    `times` is lowered (not below 100) for very large tables. Source: Efron (1979), Annals of Statistics 7.
+    `clusters` (rows,): numbers 0, 1, ... of clusters, which are drawn whole then. A draw whose figure is not finite (one
+    class only) is left out; with fewer than half left the bounds are infinite. `times` is lowered (not below 100) for very
+    large tables. Source: Efron (1979), Annals of Statistics 7.
     """
     value = float(figure(np.arange(rows)))
     generator = np.random.default_rng(seed)
     count = max(100, min(times, _ROWS_BUDGET // max(rows, 1)))
-    drawn = np.array([figure(generator.integers(0, rows, rows)) for _ in range(count)], dtype=float)
-    drawn = drawn[np.isfinite(drawn)]
-    if drawn.size < count / 2:
+    drawn = np.array([figure(_redrawn(rows, clusters, generator)) for _ in range(count)], dtype=float)
+    return percentiles(value, drawn, level)
+
+
+def percentiles(value: float, drawn: np.ndarray, level: float = LEVEL) -> Interval:
+    """The interval of a figure from its values on redrawn rows; those that are not finite count as no value."""
+    count, drawn = drawn.size, drawn[np.isfinite(drawn)]
+    if not count or drawn.size < count / 2:
         return Interval(value, float("-inf"), float("inf"))
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value, float(low), float(high))
+
+
+def _redrawn(rows: int, clusters: np.ndarray | None, generator: np.random.Generator) -> np.ndarray:
+    if clusters is None:
+        return generator.integers(0, rows, rows)
+    count = int(clusters.max(initial=-1)) + 1
+    often = np.bincount(generator.integers(0, count, count), minlength=count)
+    return np.repeat(np.arange(rows), often[clusters])
 
 
 def _refuse_counts(hits: int, of: int) -> None:

@@ -13,7 +13,8 @@ from lockgate.checks.back_test.reference import FEWEST_ROWS, matrix_of, retraine
 from lockgate.checks.back_test.windows import cut
 from lockgate.checks.base import sampled
 from lockgate.checks.evidence import Answers, Asked, Evidence, Split
-from lockgate.checks.metrics import Judged, Metric, classes_of, interval_of, judge, metrics_for
+from lockgate.checks.judged import Judged, classes_of, judge
+from lockgate.checks.metrics import Metric, interval_of, metrics_for
 from lockgate.checks.values import times_of
 from lockgate.stats.intervals import Interval, mean_interval
 
@@ -114,7 +115,9 @@ def rows_in(past: Past, windows: list[Window]) -> np.ndarray:
 
 
 def signed(judged: Judged) -> np.ndarray | None:
-    """Answers minus labels per row; probabilities where there are two classes; None where neither is."""
+    """Answers minus labels per row; probabilities where there are two classes; None where neither is (a ranking's scores)."""
+    if judged.queries is not None:
+        return None
     if judged.truth.dtype == bool:
         return None if judged.score is None else np.asarray(judged.score, dtype=float) - judged.truth
     return judged.decision - judged.truth if judged.truth.dtype.kind == "f" else None

@@ -10,7 +10,7 @@ import numpy as np
 from lockgate.checks.back_test.past import Past, Window, rows_in, signed
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
-from lockgate.checks.metrics import Judged
+from lockgate.checks.judged import Judged
 from lockgate.stats.intervals import Interval, paired_mean
 
 _SHOWN = 24
@@ -195,7 +195,9 @@ def _worse(past: Past, judged: list[Window], bounds: Bounds) -> _Beyond | None:
 
 
 def _errors(judged: Judged) -> np.ndarray | None:
-    """Error per row: absolute for numbers, squared for probabilities, wrong or not for classes."""
+    """Error per row: absolute for numbers, squared for probabilities, wrong or not for classes; None in a ranking."""
+    if judged.queries is not None:
+        return None
     if judged.truth.dtype.kind == "f":
         return np.asarray(np.abs(judged.decision - judged.truth))
     if judged.truth.dtype == bool and judged.score is not None:

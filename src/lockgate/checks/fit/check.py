@@ -21,7 +21,8 @@ from lockgate.checks.base import Check, figure, settings_for
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.fit.simple import MOST_ROWS, Kind, Matrix, learned, matrix_of
-from lockgate.checks.metrics import Judged, Metric, apart, interval_of, judge, metrics_for, paired
+from lockgate.checks.judged import Judged, judge
+from lockgate.checks.metrics import Metric, apart, interval_of, metrics_for, paired
 from lockgate.checks.needs import Need
 from lockgate.config import Tier
 from lockgate.governance.bounds import Setting, Stricter

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 EVIDENCE = Path(__file__).resolve().parent.parent / "evidence"
+RESERVED = "lockgate."  # columns of that beginning are for us, not for the metric
+DRAWING_S = 20.0
 
 
 class Given:
@@ -36,11 +39,38 @@ def check(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def metric(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Run `module:function` on the labelled rows and return its number."""
-    module, _, name = str(columns["function"][0]).partition(":")
+    """Run `module:function` on the labelled rows; its number, then its numbers of redrawn rows until the time is up.
+
+    `lockgate.times` says how often to draw, `lockgate.clusters` (n,) which rows are drawn together.
+    """
+    own = {key: columns.pop(f"{RESERVED}{key}") for key in ("function", "times")}
+    clusters = columns.pop(f"{RESERVED}clusters", None)
+    module, _, name = str(own["function"][0]).partition(":")
     function = getattr(importlib.import_module(module), name)
-    value = float(function(*(columns.get(each) for each in ("truth", "decision", "score"))))
-    return {"value": np.array([value])}
+    plain, named = _given(columns, None)
+    values, began_s, draw = [float(function(*plain, **named))], time.monotonic(), np.random.default_rng(0)
+    for _ in range(int(own["times"][0])):
+        if time.monotonic() - began_s > DRAWING_S:
+            break
+        plain, named = _given(columns, _redrawn(len(columns["truth"]), clusters, draw))
+        values.append(float(function(*plain, **named)))
+    return {"value": np.array(values)}
+
+
+def _given(columns: dict[str, np.ndarray], rows: Any) -> tuple[list[Any], dict[str, np.ndarray]]:
+    """What the function takes: truth, decision and score by place (None: the model gives none), further columns by name."""
+    picked = columns if rows is None else {key: values[rows] for key, values in columns.items()}
+    first = ("truth", "decision", "score")
+    return [picked.get(key) for key in first], {
+        key: values for key, values in picked.items() if key not in first
+    }
+
+
+def _redrawn(rows: int, clusters: Any, draw: np.random.Generator) -> np.ndarray:
+    if clusters is None:
+        return draw.integers(0, rows, rows)
+    count = int(clusters.max()) + 1
+    return np.repeat(np.arange(rows), np.bincount(draw.integers(0, count, count), minlength=count)[clusters])
 
 
 def _tables(folder: Path) -> dict[str, Any]:

@@ -31,20 +31,32 @@ class ConfinedMetrics:
         self._stack = ExitStack()
         self._bench: Workbench | None = None
 
-    def __call__(self, name: str, columns: dict[str, np.ndarray]) -> float:
-        """The metric of n rows. Raises InvalidInput where there is none, PredictionFailed with what the function raised."""
+    def __call__(
+        self, name: str, columns: dict[str, np.ndarray], times: int = 0, clusters: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The metric of n rows, followed by that of at most `times` sets of redrawn rows (of redrawn `clusters`, numbered).
+
+        Raises InvalidInput where there is none, PredictionFailed with what the function raised.
+        """
         if name not in self._metrics:
             raise InvalidInput(f"there is no metric '{name}'", allowed=", ".join(self._metrics) or "none")
         bench = self._bench or self._open()
-        rows = len(next(iter(columns.values())))
-        function = np.full(max(rows, 1), self._metrics[name].function, dtype=object)
+        rows = max(len(next(iter(columns.values()))), 1)
+        own = {
+            "function": np.full(rows, self._metrics[name].function, dtype=object),
+            "times": np.full(rows, times),
+        }
+        if clusters is not None:
+            own["clusters"] = clusters
         typed = {
             key: array.astype(object) if array.dtype.kind == "U" else array for key, array in columns.items()
         }
-        value = float(bench.predict({"function": function, **typed})["value"][0])
-        if not np.isfinite(value):
-            raise PredictionFailed(f"the metric '{name}' gave no number", got=value)
-        return value
+        values = bench.predict({**{f"{inside.RESERVED}{key}": array for key, array in own.items()}, **typed})[
+            "value"
+        ]
+        if not np.isfinite(values[0]):
+            raise PredictionFailed(f"the metric '{name}' gave no number", got=float(values[0]))
+        return np.asarray(values, dtype=float)
 
     def close(self) -> None:
         """End the process. Twice does no harm."""

@@ -6,7 +6,10 @@ rows (paired), which sees far smaller differences than two separate figures.
 
 Settings (`checks: {performance: {...}}`): `metric`, `min`, `max` (else the model's goal), `margin` (how much worse than
 the live version is still alike), `slice_gap` (share of wrong answers) and `slice_ratio` (mean error), `slice_rows`,
-`calibration_gap`.
+`calibration_gap`, `cost_saved` (share of the cost that deciding otherwise must save to be worth a word).
+
+Of a ranking (`ranking: {query: COLUMN}`) every query is one observation; where rows have a subject (`group: COLUMN`), every
+subject is.
 
 Sources: DeLong et al. (1988) for ROC areas, Wilson (1927) for shares, Agresti and Min (2005) for paired shares,
 Broecker and Smith (2007) for calibration, Benjamini and Hochberg (1995) for many slices.
@@ -20,18 +23,21 @@ import numpy as np
 from lockgate.checks.base import Check, Part, figure, sampled, settings_for, split_name
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Cell, Finding, Measure, Status, Table, Threshold
-from lockgate.checks.metrics import Judged, Metric, interval_of, judge, metrics_for
+from lockgate.checks.judged import Judged, classes_of, judge
+from lockgate.checks.metrics import COST, Metric, interval_of, metrics_for
 from lockgate.checks.needs import Need
+from lockgate.checks.performance.costs import costs
+from lockgate.checks.performance.guessing import against_guessing
 from lockgate.checks.performance.live import SHARE_MARGIN, against_live
+from lockgate.checks.performance.loss import loss_of
+from lockgate.checks.performance.own import own_metrics
 from lockgate.checks.performance.pictures import picture
 from lockgate.checks.performance.probabilities import calibration
 from lockgate.checks.performance.slices import weak_slices
-from lockgate.checks.performance.weak import MOST_ROWS, find_weak, loss_of, weak_finding
-from lockgate.checks.values import class_names
+from lockgate.checks.performance.weak import MOST_ROWS, find_weak, weak_finding
 from lockgate.errors import InvalidInput
 from lockgate.governance.bounds import Setting, Stricter
-from lockgate.stats.auc import auc_interval
-from lockgate.stats.intervals import Interval, bootstrap, paired_mean
+from lockgate.stats.intervals import Interval
 
 NAME = "performance"
 
@@ -47,6 +53,7 @@ class PerformanceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     slice_ratio: float = 1.25
     slice_rows: int = 50
     calibration_gap: float = 0.05
+    cost_saved: float = 0.10
 
 
 BINDING = {
@@ -54,65 +61,86 @@ BINDING = {
     "min": Setting(Stricter.HIGHER, needed=True),
     "max": Setting(Stricter.LOWER, needed=True),
     "margin": Setting(Stricter.LOWER, limit=SHARE_MARGIN),  # of an error it is relative: leave it out there
-    **dict.fromkeys(("slice_gap", "slice_ratio", "slice_rows", "calibration_gap"), Setting(Stricter.LOWER)),
+    **dict.fromkeys(
+        ("slice_gap", "slice_ratio", "slice_rows", "calibration_gap", "cost_saved"), Setting(Stricter.LOWER)
+    ),
 }
 
 
 def run(evidence: Evidence) -> list[Finding]:
-    """All findings of this check: overall, against guessing, calibration, slices, against live."""
+    """All findings: overall, own metrics, cost, against guessing, calibration, slices, against live."""
     settings = settings_for(evidence, NAME, PerformanceSettings)
     split = evidence.judged_split() or Split.TEST
     judged = judge(evidence, split, evidence.answers[split])
     metrics = metrics_for(evidence, judged)
-    metric = _chosen(evidence, settings, metrics)
+    metric, names = _chosen(evidence, settings, metrics), _names(evidence, split, judged)
     found = [
         _overall(evidence, settings, metric, metrics, judged=judged, split=split),
-        _against_guessing(evidence, judged, split),
+        against_guessing(NAME, evidence, judged, split),
+        None
+        if judged.queries is not None
+        else calibration(NAME, judged, names, split, settings.calibration_gap),
+        *_slices(evidence, settings, judged, split),
+        _cost(evidence, settings, judged, names),
     ]
-    found += [each for each in (calibration(NAME, judged, split, settings.calibration_gap),
-                                _found_slices(evidence, settings, judged, split)) if each is not None]  # fmt: skip
-    columns = tuple(dict.fromkeys((*evidence.slices, *evidence.protected)))
-    if columns:
-        found.append(weak_slices(
-            NAME, evidence.frames[split][judged.rows], columns, judged, gap=settings.slice_gap,
-            ratio=settings.slice_ratio, min_rows=settings.slice_rows, classifies=evidence.classifies,
-        ))  # fmt: skip
     if split in evidence.live:
-        other = judge(evidence, split, evidence.live[split])
-        found.append(
-            against_live(
-                NAME,
-                metric,
-                judged,
-                other,
-                live=evidence.live_name or "the live version",
-                margin=settings.margin,
-            )
-        )
+        found += _against_live(evidence, settings, metric, judged, split)
+    return [each for each in found if each is not None] + own_metrics(NAME, evidence, split, settings.margin)
+
+
+def _names(evidence: Evidence, split: Split, judged: Judged) -> list[str]:
+    truth = evidence.answered_truth(split)
+    return classes_of(evidence, np.asarray(truth)[judged.rows]) if evidence.classifies else []
+
+
+def _cost(
+    evidence: Evidence, settings: PerformanceSettings, judged: Judged, names: list[str]
+) -> Finding | None:
+    if judged.costs is None:
+        return None
+    limit = (
+        _limit(evidence, settings, COST) if (settings.metric or evidence.goal.metric) == COST.name else None
+    )
+    return costs(NAME, judged, names, evidence.random("threshold"), least=settings.cost_saved, limit=limit)
+
+
+def _against_live(
+    evidence: Evidence, settings: PerformanceSettings, metric: Metric, judged: Judged, split: Split
+) -> list[Finding]:
+    other = judge(evidence, split, evidence.live[split])
+    live = evidence.live_name or "the live version"
+    found = [against_live(NAME, metric, judged, other, live=live, margin=settings.margin)]
+    if judged.costs is not None and metric is not COST:
+        dearer = against_live(NAME, COST, judged, other, live=live, margin=None)
+        found.append(msgspec.structs.replace(dearer, subject=f"cost against {live}"))
     return found
 
 
-def _found_slices(
+def _slices(
     evidence: Evidence, settings: PerformanceSettings, judged: Judged, split: Split
-) -> Finding | None:
-    """Weak slices that nobody named, in the inputs and the declared columns, on at most `MOST_ROWS` rows."""
-    judged = judged.take(sampled(evidence, NAME, judged.truth.size, MOST_ROWS).rows)
-    frame, loss = evidence.frames[split][judged.rows], loss_of(judged, evidence.classifies)
-    columns = [
-        name for name in (*evidence.inputs, *evidence.slices, *evidence.protected) if name != evidence.target
-    ]
-    gap = settings.slice_gap if evidence.classifies else 2 * (settings.slice_ratio - 1)
-    subjects = class_names(frame[evidence.group]) if evidence.group in frame.columns else None
-    found = find_weak(
-        frame, columns, loss, evidence.random(NAME), gap=gap, min_rows=settings.slice_rows, subjects=subjects
-    )
-    return None if found is None else weak_finding(NAME, found, loss, gap)
+) -> list[Finding | None]:
+    """Weak slices that nobody named, in the inputs and the declared columns, on at most `MOST_ROWS` rows; and those named."""
+    named = tuple(dict.fromkeys((*evidence.slices, *evidence.protected)))
+    known = {evidence.target, evidence.ranking.query if evidence.ranking else None}
+    columns = [name for name in dict.fromkeys((*evidence.inputs, *named)) if name not in known]
+    some = judged.take(sampled(evidence, NAME, judged.truth.size, MOST_ROWS).rows)
+    loss = loss_of(evidence, split, some)
+    gap = 2 * (settings.slice_ratio - 1) if loss.relative else settings.slice_gap
+    found = find_weak(loss, columns, evidence.random(NAME), gap=gap, min_rows=settings.slice_rows)
+    own = None
+    if named:
+        whole = loss if some.truth.size == judged.truth.size else loss_of(evidence, split, judged)
+        own = weak_slices(NAME, whole, named, gap=settings.slice_gap, ratio=settings.slice_ratio,
+                          min_rows=settings.slice_rows)  # fmt: skip
+    return [None if found is None else weak_finding(NAME, found, loss, gap), own]
 
 
 def _chosen(evidence: Evidence, settings: PerformanceSettings, metrics: dict[str, Metric]) -> Metric:
     wanted = settings.metric or evidence.goal.metric or next(iter(metrics))
+    if wanted in evidence.metrics:  # a metric of the project's own has a finding of its own
+        wanted = next(iter(metrics))
     if wanted not in metrics:
-        raise InvalidInput(f"'{wanted}' is no metric that these answers allow", allowed=", ".join(metrics),
+        raise InvalidInput(f"'{wanted}' is no metric that these answers allow", allowed=", ".join((*metrics, *evidence.metrics)),
                            fix="change goal.metric or checks.performance.metric in lockgate.yaml")  # fmt: skip
     return metrics[wanted]
 
@@ -149,10 +177,17 @@ def _overall(
         check=NAME, subject=metric.title, status=status,
         headline=f"{metric.title[0].upper()}{metric.title[1:]} is {figure(mine.value, metric.unit)} "
                  f"({figure(mine.low, metric.unit)} to {figure(mine.high, metric.unit)}) on {judged.truth.size:,} "
-                 f"{split_name(split).removeprefix('the ')}{verdict}",
+                 f"{split_name(split).removeprefix('the ')}{_of(judged)}{verdict}",
         advice=advice, measure=_measure(metric, mine), threshold=limit,
         table=Table(columns=("figure", "value", "from", "to"), rows=rows), plot=picture(judged),
     )  # fmt: skip
+
+
+def _of(judged: Judged) -> str:
+    """How many queries or subjects the rows are of."""
+    if judged.queries is not None:
+        return f" of {np.unique(judged.queries).size:,} queries"
+    return "" if judged.clusters is None else f" of {np.unique(judged.clusters).size:,} subjects"
 
 
 def _verdict(mine: Interval, limit: Threshold | None, metric: Metric) -> tuple[Status, str, str]:
@@ -187,46 +222,6 @@ def _asked(limit: Threshold, metric: Metric) -> str:
     return " and ".join(part for part in parts if part)
 
 
-def _against_guessing(evidence: Evidence, judged: Judged, split: Split) -> Finding:
-    """Does it know more than a constant answer: chance order, chance recall, or the median."""
-    if not evidence.classifies:
-        name, gain, words = _against_median(evidence, judged, split)
-    elif judged.score is not None and judged.truth.dtype == bool:
-        area = auc_interval(judged.truth, judged.score)
-        name, words = "ROC AUC above chance", "ordering rows by chance"
-        gain = Interval(area.value - 0.5, area.low - 0.5, area.high - 0.5)
-    else:
-        name, words = "mean recall above chance", "answering by chance"
-        gain = bootstrap(lambda index: _recall_above_chance(judged.take(index)), judged.truth.size)
-    status = Status.PASS if gain.low > 0 else (Status.FAIL if gain.high <= 0 else Status.WARN)
-    said = {
-        Status.PASS: f"The model is better than {words}.",
-        Status.WARN: f"On these rows the model cannot be told from {words}.",
-        Status.FAIL: f"The model is no better than {words}.",
-        Status.COULD_NOT_RUN: "",
-    }[status]
-    return Finding(
-        check=NAME, subject="against guessing", status=status, headline=said,
-        advice="" if status is Status.PASS else "See that the inputs are prepared as in training, and that labels belong "
-                                               "to their rows.",
-        measure=Measure(name=name, value=gain.value, low=gain.low, high=gain.high), threshold=Threshold(at_least=0.0),
-    )  # fmt: skip
-
-
-def _against_median(evidence: Evidence, judged: Judged, split: Split) -> tuple[str, Interval, str]:
-    known = evidence.truth(Split.TRAIN)
-    source = "training" if known is not None else split.value
-    median = float(np.nanmedian(known)) if known is not None else float(np.median(judged.truth))
-    gain = paired_mean(np.abs(judged.truth - median), np.abs(judged.truth - judged.decision))
-    return "mean absolute error saved", gain, f"always answering the {source} median, {figure(median)}"
-
-
-def _recall_above_chance(judged: Judged) -> float:
-    names = np.unique(judged.truth)
-    recalls = [float((judged.decision[judged.truth == name] == name).mean()) for name in names]
-    return float(np.mean(recalls)) - 1 / max(len(names), 2)
-
-
 def _measure(metric: Metric, found: Interval) -> Measure:
     low, high = (value if np.isfinite(value) else None for value in (found.low, found.high))
     return Measure(name=metric.title, value=found.value, unit=metric.unit, low=low, high=high)
@@ -243,5 +238,9 @@ CHECK = Check(
     PerformanceSettings,
     run,
     BINDING,
-    parts=(Part("against the live version", (Need.LIVE,)),),
+    parts=(
+        Part("against the live version", (Need.LIVE,)),
+        Part("what its errors cost", (Need.COSTS,)),
+        Part("metrics of your own", (Need.METRICS,)),
+    ),
 )

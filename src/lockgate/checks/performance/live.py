@@ -3,27 +3,55 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Threshold
-from lockgate.checks.metrics import Judged, Metric, paired
+from lockgate.checks.judged import Judged
+from lockgate.checks.metrics import Metric, paired
 from lockgate.stats.intervals import Interval
 
 SHARE_MARGIN = 0.005  # half a point of AUC or accuracy is alike
 LOSS_MARGIN = 0.01  # and 1 % of the live version's error, or of the labels' deviation for bias
 
 
+@dataclass(frozen=True)
+class Compared:
+    """A figure of the new version (`after`) and of the live one (`before`) on the same rows; `gain`: better by, paired."""
+
+    title: str
+    unit: str | None
+    before: float
+    after: float
+    gain: Interval
+    rows: int
+    alike: float
+
+
 def against_live(
     check: str, metric: Metric, new: Judged, old: Judged, *, live: str, margin: float | None
 ) -> Finding:
-    """The paired difference of the metric, positive where the new version is better.
+    """The paired difference of the metric, positive where the new version is better."""
+    before = metric.figure(old)
+    alike = margin if margin is not None else alike_of(metric.higher_is_better, before)
+    if margin is None and metric.name == "bias":  # near 0 for good versions, so its own size is no measure
+        alike = LOSS_MARGIN * float(np.std(new.truth))
+    compared = Compared(
+        metric.title, metric.unit, before, metric.figure(new), paired(metric, new, old), new.truth.size, alike
+    )
+    return compared_finding(check, f"against {live}", compared, live)
 
-    Fails when the whole interval lies below the margin, warns when the difference does but rows are too few to be sure.
-    """
-    gain, before, after = paired(metric, new, old), metric.figure(old), metric.figure(new)
-    alike = margin if margin is not None else _alike(metric, new, before)
+
+def alike_of(higher_is_better: bool, before: float, *, share: bool = True) -> float:
+    """How much worse is still alike: of a share or an area, and of an error or anything else."""
+    return SHARE_MARGIN if higher_is_better and share else LOSS_MARGIN * abs(before)
+
+
+def compared_finding(check: str, subject: str, found: Compared, live: str) -> Finding:
+    """Fails when the whole interval lies below the margin, warns when the difference does but rows are too few to be sure."""
+    gain, alike = found.gain, found.alike
     if gain.high < -alike:
         status = Status.FAIL
     elif gain.value < -alike:
@@ -31,41 +59,21 @@ def against_live(
     else:
         status = Status.PASS
     return Finding(
-        check=check, subject=f"against {live}", status=status,
-        headline=_headline(
-            status, metric, gain, before=before, after=after, live=live, rows=new.truth.size, alike=alike
-        ),
-        advice=_advice(status, gain, new.truth.size),
-        measure=Measure(name=f"{metric.title} gained", value=gain.value, unit=metric.unit,
+        check=check, subject=subject, status=status, headline=_headline(status, found, live),
+        advice=_advice(status, gain, found.rows),
+        measure=Measure(name=f"{found.title} gained", value=gain.value, unit=found.unit,
                         low=gain.low if math.isfinite(gain.low) else None,
                         high=gain.high if math.isfinite(gain.high) else None),
         threshold=Threshold(at_least=-alike),
-        plot=Plot(kind=PlotKind.BARS, title=f"{metric.title} on the same {new.truth.size:,} rows",
-                  data={"bars": [{"name": live, "value": before}, {"name": "this version", "value": after}],
-                        "unit": metric.unit, "axis": metric.title}),
+        plot=Plot(kind=PlotKind.BARS, title=f"{found.title} on the same {found.rows:,} rows",
+                  data={"bars": [{"name": live, "value": found.before}, {"name": "this version", "value": found.after}],
+                        "unit": found.unit, "axis": found.title}),
     )  # fmt: skip
 
 
-def _alike(metric: Metric, new: Judged, before: float) -> float:
-    if metric.higher_is_better:
-        return SHARE_MARGIN
-    if metric.name == "bias":  # near 0 for good versions, so its own size is no measure
-        return LOSS_MARGIN * float(np.std(new.truth))
-    return LOSS_MARGIN * abs(before)
-
-
-def _headline(
-    status: Status,
-    metric: Metric,
-    gain: Interval,
-    *,
-    before: float,
-    after: float,
-    live: str,
-    rows: int,
-    alike: float,
-) -> str:
-    figures = f"{metric.title} {figure(after, metric.unit)} against {figure(before, metric.unit)} on the same {rows:,} rows"
+def _headline(status: Status, found: Compared, live: str) -> str:
+    gain, alike, unit = found.gain, found.alike, found.unit
+    figures = f"{found.title} {figure(found.after, unit)} against {figure(found.before, unit)} on the same {found.rows:,} rows"
     if status is Status.FAIL:
         return f"This version is worse than {live}: {figures}."
     if status is Status.WARN:

@@ -6,7 +6,7 @@ import numpy as np
 
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Plot, PlotKind
-from lockgate.checks.metrics import Judged
+from lockgate.checks.judged import Judged
 from lockgate.stats.distances import ks
 
 _CURVE_POINTS = 200
@@ -18,7 +18,7 @@ def picture(judged: Judged) -> Plot | None:
     if judged.truth.dtype == bool and judged.score is not None:
         return Plot(kind=PlotKind.ROC, title="Right and false alarms at every threshold",
                     data={"curves": [_roc_curve(judged.truth, np.asarray(judged.score))]})  # fmt: skip
-    if judged.truth.dtype.kind != "f":
+    if judged.truth.dtype.kind != "f" or judged.queries is not None:
         return None
     edges = np.histogram_bin_edges(np.concatenate([judged.truth, judged.decision]), bins=_HISTOGRAM_BINS)
     gap = ks(judged.truth, judged.decision).value

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
-from lockgate.checks.metrics import Judged
+from lockgate.checks.performance.loss import Loss
 from lockgate.datasets.slices import Slice, slices_of
 from lockgate.late import late
+from lockgate.stats.clusters import clustered_difference, clustered_mean, clustered_share
 from lockgate.stats.intervals import mean_interval, wilson
 from lockgate.stats.multiple import benjamini_hochberg
 
@@ -37,63 +37,63 @@ class _Weighed:
 
 
 def weak_slices(
-    check: str,
-    frame: pl.DataFrame,
-    columns: Sequence[str],
-    judged: Judged,
-    *,
-    gap: float,
-    ratio: float,
-    min_rows: int,
-    classifies: bool,
+    check: str, loss: Loss, columns: Sequence[str], *, gap: float, ratio: float, min_rows: int
 ) -> Finding:
-    """One finding over all slices of the columns (`frame`: the judged rows).
+    """One finding over all slices of the columns.
 
-    Classification: the share of wrong answers, weak when `gap` above the rest. Regression: the mean absolute error,
-    weak when `ratio` times the rest. Both only where it is not chance, corrected for the number of slices.
+    Shares (wrong answers) are weak when `gap` above the rest, errors when `ratio` times the rest. Both only where it is not
+    chance, corrected for the number of slices.
     """
-    loss = np.asarray(
-        judged.truth != judged.decision if classifies else np.abs(judged.truth - judged.decision), dtype=float
-    )
-    present = [column for column in columns if column in frame.columns]
-    parts = [part for part in slices_of(frame, present, min_rows=min_rows) if part.rows < frame.height]
-    weighed = [_weigh(part, loss, classifies) for part in parts]
+    present = [column for column in columns if column in loss.frame.columns]
+    parts = [
+        part for part in slices_of(loss.frame, present, min_rows=min_rows) if part.rows < loss.frame.height
+    ]
+    weighed = [_weigh(part, loss) for part in parts]
     adjusted = benjamini_hochberg([each.p for each in weighed])
     weak = [
         each
         for each, p in zip(weighed, adjusted, strict=True)
-        if p < FALSE_SHARE and _matters(each, classifies, gap, ratio)
+        if p < FALSE_SHARE and _matters(each, loss.relative, gap, ratio)
     ]
     weak.sort(key=lambda each: each.rest - each.loss)
-    unit, what = ("share", "wrong answers") if classifies else (None, "mean absolute error")
+    unit, what = loss.unit, loss.what
     worst = weak[0] if weak else max(weighed, key=lambda each: each.loss - each.rest, default=None)
-    absent = [column for column in columns if column not in frame.columns]
+    absent = [column for column in columns if column not in loss.frame.columns]
     return Finding(
         check=check, subject="slices", status=Status.WARN if weak or absent else Status.PASS,
         headline=_headline(weak, len(weighed), what, unit, absent),
         advice="Look at these rows first: too few in training, worse data, or another relation? Collect more, or say who "
                "must not rely on the answer there." if weak else "",
-        measure=Measure(name=f"{what}, {worst.part.name}", value=worst.loss, unit=unit, low=worst.low, high=worst.high)
-        if worst else None,
-        threshold=Threshold(at_most=worst.rest + gap if classifies else worst.rest * ratio) if worst else None,
-        table=_table(weighed, what, unit), plot=_forest(weighed, weak, what, overall=float(loss.mean()), unit=unit),
+        measure=Measure(name=f"{what}, {worst.part.name}", value=worst.loss, unit=unit, low=_finite(worst.low),
+                        high=_finite(worst.high)) if worst else None,
+        threshold=Threshold(at_most=worst.rest * ratio if loss.relative else worst.rest + gap) if worst else None,
+        table=_table(weighed, what, unit), plot=_forest(weighed, weak, what, overall=float(loss.own.mean()), unit=unit),
     )  # fmt: skip
 
 
-def _weigh(part: Slice, loss: np.ndarray, classifies: bool) -> _Weighed:
-    inside, outside = loss[part.mask], loss[~part.mask]
-    if classifies:
+def _weigh(part: Slice, loss: Loss) -> _Weighed:
+    inside, outside = loss.own[part.mask], loss.own[~part.mask]
+    rest = float(outside.mean())
+    if loss.clusters is not None:
+        clusters = np.unique(loss.clusters[part.mask], return_inverse=True)[1]
+        p = clustered_difference(part.mask, loss.own, loss.clusters).p
+        found = clustered_mean(inside, clusters) if loss.relative else clustered_share(inside, clusters)
+    elif loss.relative or np.ptp(loss.own) not in (0.0, 1.0):
+        found = mean_interval(inside)
+        p = float(stats.ttest_ind(inside, outside, equal_var=False).pvalue) if np.ptp(loss.own) else 1.0
+    else:
         found = wilson(int(inside.sum()), inside.size)
         table = [[inside.sum(), inside.size - inside.sum()], [outside.sum(), outside.size - outside.sum()]]
         p = float(stats.fisher_exact(table).pvalue)
-    else:
-        found = mean_interval(inside)
-        p = float(stats.ttest_ind(inside, outside, equal_var=False).pvalue) if np.ptp(loss) else 1.0
-    return _Weighed(part, found.value, found.low, found.high, float(outside.mean()), p)
+    return _Weighed(part, found.value, found.low, found.high, rest, p)
 
 
-def _matters(each: _Weighed, classifies: bool, gap: float, ratio: float) -> bool:
-    return each.loss >= each.rest + gap if classifies else each.loss >= each.rest * ratio
+def _matters(each: _Weighed, relative: bool, gap: float, ratio: float) -> bool:
+    return each.loss >= each.rest * ratio if relative else each.loss >= each.rest + gap
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _headline(weak: list[_Weighed], count: int, what: str, unit: str | None, absent: list[str]) -> str:
@@ -112,7 +112,8 @@ def _table(weighed: list[_Weighed], what: str, unit: str | None) -> Table:
     ordered = sorted(weighed, key=lambda each: each.rest - each.loss)[:_SHOWN]
     return Table(columns=("slice", "rows", what, "from", "to", "elsewhere"),
         shares=(what, "from", "to", "elsewhere") if unit == "share" else (), rows=tuple(
-        (each.part.name, each.part.rows, round(each.loss, 6), round(each.low, 6), round(each.high, 6), round(each.rest, 6))
+        (each.part.name, each.part.rows, round(each.loss, 6), _finite(round(each.low, 6)), _finite(round(each.high, 6)),
+         round(each.rest, 6))
         for each in ordered))  # fmt: skip
 
 

@@ -9,18 +9,18 @@ confirmed on the other, which the search has not seen; only what is confirmed is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
-from lockgate.checks.metrics import Judged
 from lockgate.checks.performance.cells import Cells, cells_of
+from lockgate.checks.performance.loss import Loss
 from lockgate.checks.performance.search import MOST_SLICES, Range, scan
 from lockgate.late import late
+from lockgate.stats.clusters import clustered_excess
 
 if TYPE_CHECKING:
     from scipy import stats
@@ -30,28 +30,8 @@ else:
 SUBJECT = "weak slices"
 MOST_ROWS = 100_000
 _FEW_ROWS = 200
-_LEVELS = 20  # levels of confidence that rows are compared within
 _CHANCE = 0.05  # of a run to name any slice that is none
 _LEAST_SHARE = 0.01  # a slice has at least that share of the rows
-
-
-@dataclass(frozen=True, eq=False)
-class Loss:
-    """Per row: its loss, and what rows of the same confidence lose on average; `relative`: the excess is a ratio."""
-
-    own: np.ndarray
-    expected: np.ndarray
-    relative: bool
-
-    @property
-    def beyond(self) -> np.ndarray:
-        """What the search looks for, 0 on average."""
-        if not self.relative:
-            return np.asarray(self.own - self.expected)
-        ratio = self.own / np.where(self.expected > 0, self.expected, 1.0)
-        return np.asarray(
-            np.minimum(ratio, np.quantile(ratio, 0.995)) - 1.0
-        )  # one monstrous error is no slice
 
 
 @dataclass(frozen=True)
@@ -76,27 +56,17 @@ class Found:
     columns: int
 
 
-def loss_of(judged: Judged, classifies: bool) -> Loss:
-    """Wrong answers, or absolute errors, beside those of rows with a like confidence or answer."""
-    if not classifies:
-        error = np.abs(judged.truth - judged.decision)
-        return Loss(error, _like(error, judged.decision, _LEVELS), relative=True)
-    wrong = np.asarray(judged.truth != judged.decision, dtype=float)
-    return Loss(wrong, _like(wrong, _confidence(judged), _LEVELS), relative=False)
-
-
 def find_weak(
-    frame: pl.DataFrame, columns: Sequence[str], loss: Loss, draw: np.random.Generator, *, gap: float, min_rows: int,
-    subjects: np.ndarray | None = None,
-) -> Found | None:  # fmt: skip
+    loss: Loss, columns: Sequence[str], draw: np.random.Generator, *, gap: float, min_rows: int
+) -> Found | None:
     """Confirmed slices; None where there are too few rows or no columns to look in.
 
-    `gap`: the least excess. `subjects` (n,): rows of one subject stay in one half, so that no person confirms themselves.
+    `gap`: the least excess. Rows of one subject stay in one half, so that no person confirms themselves.
     """
-    cells = cells_of(frame, columns)
+    cells = cells_of(loss.frame, columns)
     if not cells or loss.own.size < _FEW_ROWS:
         return None
-    searched = _half(loss.own.size, draw, subjects)
+    searched = _half(loss.own.size, draw, loss.clusters)
     least = max(min_rows // 2, int(_LEAST_SHARE * loss.own.size / 2))
     ranges = scan(cells, loss.beyond, np.flatnonzero(searched), gap=gap, min_rows=least)
     return Found(
@@ -108,15 +78,12 @@ def find_weak(
 
 def weak_finding(check: str, found: Found, loss: Loss, gap: float) -> Finding:
     """One finding over all that was found; the first slice is in the sentence, the others in the table."""
-    unit, what = (None, "mean absolute error") if loss.relative else ("share", "wrong answers")
-    weak, named = (
-        found.weak,
-        "error beyond like answers, as a ratio" if loss.relative else f"{what} beyond like answers",
-    )
+    unit, what, weak = loss.unit, loss.what, found.weak
+    named = "error beyond like answers, as a ratio" if loss.relative else f"{what} beyond like answers"
     first = weak[0] if weak else None
     return Finding(
         check=check, subject=SUBJECT, status=Status.WARN if weak else Status.PASS,
-        headline=_headline(found, what, unit),
+        headline=_headline(found, loss),
         advice="Look at these rows: is the label right there, the data worse, or the relation another than in training? "
                "Mend that or train on more of them; until then, do not rely on the answers there." if weak else "",
         measure=Measure(name=f"{named}, {first.name}", value=first.beyond, unit=unit, low=first.low) if first else None,
@@ -125,28 +92,10 @@ def weak_finding(check: str, found: Found, loss: Loss, gap: float) -> Finding:
     )  # fmt: skip
 
 
-def _confidence(judged: Judged) -> np.ndarray:
-    """How sure the model was of its decision; where it does not say, the decision itself."""
-    if judged.score is not None and judged.truth.dtype == bool:
-        return np.asarray(judged.score, dtype=float)
-    if judged.probability is not None:
-        return np.asarray(np.max(judged.probability, axis=1), dtype=float)
-    return np.asarray(judged.decision, dtype=float)
-
-
-def _like(loss: np.ndarray, by: np.ndarray, levels: int) -> np.ndarray:
-    """The mean loss of rows whose `by` is alike (the same of `levels` quantiles), shape (n,)."""
-    edges = np.unique(np.quantile(by, np.linspace(0, 1, levels + 1)[1:-1], method="lower"))
-    level = np.searchsorted(edges, by, side="left")
-    sums, counts = np.bincount(level, loss), np.bincount(level)
-    return np.asarray((sums / np.maximum(counts, 1))[level])
-
-
 def _half(rows: int, draw: np.random.Generator, subjects: np.ndarray | None) -> np.ndarray:
     if subjects is None:
         return np.asarray(draw.permutation(rows) < rows // 2)
-    _, codes = np.unique([str(each) for each in subjects], return_inverse=True)
-    return np.asarray((draw.permutation(int(codes.max()) + 1) % 2 == 0)[codes])
+    return np.asarray((draw.permutation(int(subjects.max()) + 1) % 2 == 0)[subjects])
 
 
 def _confirmed(
@@ -159,7 +108,7 @@ def _confirmed(
     for each in ranges:
         inside = each.holds(cells) & left
         rest = left & ~inside
-        effect, low = _excess(beyond[inside], beyond[rest], _CHANCE / MOST_SLICES)
+        effect, low = _excess(beyond, inside, rest, loss.clusters)
         if effect >= gap and low > gap / 2 and (not loss.relative or loss.own[inside].mean() >= overall):
             found.append(Weak(each.name(cells), int(inside.sum()), float(loss.own[inside].mean()),
                               float(loss.expected[inside].mean()), effect, low, float(inside.sum() / unseen.sum())))  # fmt: skip
@@ -167,35 +116,43 @@ def _confirmed(
     return found
 
 
-def _excess(inside: np.ndarray, rest: np.ndarray, chance: float) -> tuple[float, float]:
-    """The difference of the means and its one-sided lower bound, by Welch (1947), Biometrika 34."""
-    if min(inside.size, rest.size) < 2:
+def _excess(
+    beyond: np.ndarray, inside: np.ndarray, rest: np.ndarray, clusters: np.ndarray | None
+) -> tuple[float, float]:
+    """The difference of the means and its one-sided lower bound, by Welch (1947), Biometrika 34; over subjects by sums."""
+    chance = _CHANCE / MOST_SLICES
+    if clusters is not None:
+        there = inside | rest
+        return clustered_excess(inside[there], beyond[there], clusters[there], chance)
+    ours, others = beyond[inside], beyond[rest]
+    if min(ours.size, others.size) < 2:
         return 0.0, float("-inf")
-    parts = np.array([inside.var(ddof=1) / inside.size, rest.var(ddof=1) / rest.size])
-    effect = float(inside.mean() - rest.mean())
+    parts = np.array([ours.var(ddof=1) / ours.size, others.var(ddof=1) / others.size])
+    effect = float(ours.mean() - others.mean())
     if not parts.sum():
         return effect, effect
-    freedom = parts.sum() ** 2 / (parts**2 / (np.array([inside.size, rest.size]) - 1)).sum()
+    freedom = parts.sum() ** 2 / (parts**2 / (np.array([ours.size, others.size]) - 1)).sum()
     return effect, effect - float(stats.t.ppf(1 - chance, freedom) * np.sqrt(parts.sum()))
 
 
 def _hardest(cells: list[Cells], loss: Loss, unseen: np.ndarray, gap: float, least: int) -> Weak | None:
     """The range with the most loss, expected or not: no weakness by itself, but good to know."""
-    own = Loss(loss.own, np.full(loss.own.size, loss.own.mean()), loss.relative)
+    own = replace(loss, expected=np.full(loss.own.size, loss.own.mean()))
     ranges = scan(cells, own.beyond, np.flatnonzero(~unseen), gap=2 * gap, min_rows=least, most=1)
     return next(iter(_confirmed(cells, ranges, own, unseen, gap)), None)
 
 
-def _headline(found: Found, what: str, unit: str | None) -> str:
+def _headline(found: Found, loss: Loss) -> str:
+    what, unit = loss.what, loss.unit
     if not found.weak:
         hard = found.hardest
-        known = (f" Hardest is {hard.name} ({figure(hard.share, 'share')} of the rows) with {figure(hard.own, unit)} {what}, "
-                 "as is to be expected of answers like those." if hard else "")  # fmt: skip
+        known = (f" Hardest is {hard.name} ({figure(hard.share, 'share')} of the {loss.each}) with {figure(hard.own, unit)} "
+                 f"{what}, as is to be expected of answers like those." if hard else "")  # fmt: skip
         return f"No weak slice was found in {found.columns} columns, one by one and two by two.{known}"
     first, others = found.weak[0], len(found.weak) - 1
     more = f" {others} more such slice{'s' if others > 1 else ''} in the table." if others else ""
-    return (f"Where {first.name} ({figure(first.share, 'share')} of the rows), {what} "
-            f"{'are' if unit else 'is'} {figure(first.own, unit)}; rows answered alike elsewhere give "
+    return (f"Where {first.name} ({figure(first.share, 'share')} of the {loss.each}), {what} "
+            f"{'are' if what.endswith('s') else 'is'} {figure(first.own, unit)}; {loss.each} answered alike elsewhere give "
             f"{figure(first.expected, unit)}.{more}")  # fmt: skip
 
 

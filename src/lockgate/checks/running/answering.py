@@ -7,10 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
 from lockgate.checks.asking import Broker
-from lockgate.checks.running.folder import read_mapped, write_answers
+from lockgate.checks.running.folder import read_columns, read_mapped, write_answers
 from lockgate.checks.running.messages import Answered, AskMetric, AskRows
 from lockgate.errors import Conflict, LockgateError
 
@@ -46,10 +44,11 @@ class Desk:
         if self._broker is None:
             raise Conflict("there is no model to ask here")
         if isinstance(question, AskMetric):
-            with np.load(question.path, allow_pickle=False) as arrays:
-                columns = dict(arrays)
+            columns, clusters = read_columns(Path(question.path))
             Path(question.path).unlink()
-            return Answered(number=self._broker.metric(question.name, columns))
+            return Answered(
+                numbers=tuple(self._broker.metric(question.name, columns, question.times, clusters).tolist())
+            )
         table = Path(question.path)
         path = answers_path(question)
         if not path.exists():

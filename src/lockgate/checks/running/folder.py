@@ -24,6 +24,7 @@ else:
     pa = late("pyarrow")
 
 _CLASSES = "p"  # columns p0, p1, ... are the probabilities
+_CLUSTERS = "\0clusters"
 _FURTHER = "further "  # columns of that beginning are what else the model answers
 
 
@@ -117,6 +118,22 @@ def _array(series: pl.Series) -> np.ndarray:
     if series.dtype.is_numeric() or series.dtype == pl.Boolean:
         return series.to_numpy()
     return np.array(series.to_list(), dtype=object)
+
+
+def write_columns(columns: Mapping[str, np.ndarray], clusters: np.ndarray | None, path: Path) -> None:
+    """Arrays of n values, and the numbers of the rows' subjects, as an Arrow file: never a pickle."""
+    table = {
+        name: pl.Series(values.tolist(), strict=False) if values.dtype == object else pl.Series(values)
+        for name, values in columns.items()
+    }
+    write_table(pl.DataFrame(table if clusters is None else {**table, _CLUSTERS: clusters}), path)
+
+
+def read_columns(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """The arrays of a file, and the numbers of the rows' subjects."""
+    columns = {column.name: _array(column) for column in read_mapped(path)}
+    clusters = columns.pop(_CLUSTERS, None)
+    return columns, clusters
 
 
 def _write_part(folder: Path, frames: Mapping[Split, pl.DataFrame], answers: Mapping[Split, Answers]) -> None:

@@ -24,10 +24,10 @@ class Run(msgspec.Struct, frozen=True, tag=True):
 
 
 class Answered(msgspec.Struct, frozen=True, tag=True):
-    """To the process: the file of the answers it asked for, or a number, or the error that was raised instead."""
+    """To the process: the file of the answers it asked for, or numbers, or the error that was raised instead."""
 
     path: str = ""
-    number: float = float("nan")
+    numbers: tuple[float, ...] = ()
     error: dict[str, Any] | None = None
 
 
@@ -41,10 +41,11 @@ class AskRows(msgspec.Struct, frozen=True, tag=True):
 
 
 class AskMetric(msgspec.Struct, frozen=True, tag=True):
-    """From the process: the project's own metric of these arrays, kept in an npz file."""
+    """From the process: the project's own metric of the table of this file, and of `times` sets of redrawn rows."""
 
     name: str
     path: str
+    times: int = 0
 
 
 class Told(msgspec.Struct, frozen=True, tag=True):

@@ -24,7 +24,7 @@ import numpy as np
 import polars as pl
 
 from lockgate.checks.evidence import Answers, Asked, Evidence
-from lockgate.checks.running.folder import read_answers, read_evidence, write_table
+from lockgate.checks.running.folder import read_answers, read_evidence, write_columns, write_table
 from lockgate.checks.running.messages import Answered, AskMetric, AskRows, Done, Run, Told, receive, send
 from lockgate.checks.suite import run_check
 from lockgate.errors import error_from
@@ -45,13 +45,13 @@ class Owner:
         said = self._ask(AskRows(str(path), of, chunk_rows, frame.height))
         return read_answers(Path(said.path))
 
-    def metric(self, name: str, columns: dict[str, np.ndarray]) -> float:
-        """The project's own metric of some rows."""
-        path = self._folder / "asked" / f"{uuid.uuid4().hex}.npz"
-        path.parent.mkdir(exist_ok=True)
-        typed: dict[str, Any] = {key: _typed(array) for key, array in columns.items()}
-        np.savez(path, **typed)
-        return self._ask(AskMetric(name, str(path))).number
+    def metric(
+        self, name: str, columns: dict[str, np.ndarray], times: int, clusters: np.ndarray | None
+    ) -> np.ndarray:
+        """The project's own metric of some rows, then of redrawn ones."""
+        path = self._folder / "asked" / f"{uuid.uuid4().hex}.arrow"
+        write_columns(columns, clusters, path)
+        return np.array(self._ask(AskMetric(name, str(path), times)).numbers)
 
     def tell(self, done: int, of: int, what: str) -> None:
         """Progress, not more often than anyone looks."""
@@ -110,11 +110,6 @@ def _run(evidence: Evidence, owner: Owner, check: str) -> Done:
 
 def _asking(owner: Owner, inputs: tuple[str, ...]) -> Callable[[pl.DataFrame, Asked, int], Answers]:
     return lambda frame, of, chunk_rows: owner.answers(frame, of, chunk_rows, inputs)
-
-
-def _typed(array: np.ndarray) -> np.ndarray:
-    """Text as numpy's own text: object arrays are pickles."""
-    return array.astype(str) if array.dtype == object else array
 
 
 def _limit_memory(hard_bytes: int) -> None:

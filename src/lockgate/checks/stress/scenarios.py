@@ -11,7 +11,8 @@ import numpy as np
 from lockgate.checks.base import could_not_run, figure
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Cell, Finding, Measure, Status, Table, Threshold
-from lockgate.checks.metrics import Judged, Metric, judge, metrics_for
+from lockgate.checks.judged import Judged, judge
+from lockgate.checks.metrics import Metric, metrics_for
 from lockgate.checks.stress.tails import labelled
 from lockgate.checks.stress.worlds import world
 from lockgate.declared import Scenario

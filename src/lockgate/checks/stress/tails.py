@@ -9,7 +9,7 @@ import numpy as np
 from lockgate.checks.base import figure
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
-from lockgate.checks.metrics import Judged, judge
+from lockgate.checks.judged import Judged, judge
 from lockgate.checks.stress.segment import Segment, worst_segment
 from lockgate.checks.stress.worst import ball_mean, tail_mean
 from lockgate.stats.intervals import Interval, bootstrap, mean_interval, paired_mean

@@ -1,0 +1,71 @@
+"""Part of the performance check: does the model know more than a constant answer, or an order drawn by lot?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lockgate.checks.base import figure
+from lockgate.checks.evidence import Evidence, Split
+from lockgate.checks.finding import Finding, Measure, Status, Threshold
+from lockgate.checks.judged import Judged
+from lockgate.checks.metrics import clusters_of
+from lockgate.checks.ranking import ndcg, ndcg_by_chance, ranked
+from lockgate.stats.auc import auc_interval
+from lockgate.stats.clusters import clustered_mean
+from lockgate.stats.intervals import Interval, bootstrap, mean_interval
+
+
+def against_guessing(check: str, evidence: Evidence, judged: Judged, split: Split) -> Finding:
+    """Chance order, chance recall, the median, or an order drawn by lot; passes where the whole interval is above it."""
+    name, gain, words = _gain(evidence, judged, split)
+    status = Status.PASS if gain.low > 0 else (Status.FAIL if gain.high <= 0 else Status.WARN)
+    said = {
+        Status.PASS: f"The model is better than {words}.",
+        Status.WARN: f"On these rows the model cannot be told from {words}.",
+        Status.FAIL: f"The model is no better than {words}.",
+        Status.COULD_NOT_RUN: "",
+    }[status]
+    low, high = (value if np.isfinite(value) else None for value in (gain.low, gain.high))
+    return Finding(
+        check=check, subject="against guessing", status=status, headline=said,
+        advice="" if status is Status.PASS else "See that the inputs are prepared as in training, and that labels belong "
+                                               "to their rows.",
+        measure=Measure(name=name, value=gain.value, low=low, high=high), threshold=Threshold(at_least=0.0),
+    )  # fmt: skip
+
+
+def _gain(evidence: Evidence, judged: Judged, split: Split) -> tuple[str, Interval, str]:
+    clusters = clusters_of(judged)
+    if evidence.ranking is not None and judged.queries is not None and judged.score is not None:
+        found = ranked(judged)
+        values = ndcg(found, evidence.ranking.at) - ndcg_by_chance(found, evidence.ranking.at)
+        gain = _mean(values, clusters_of(judged.take(found.firsts)))
+        return f"NDCG@{evidence.ranking.at} above chance", gain, "an order drawn by lot"
+    if not evidence.classifies:
+        return _above_median(evidence, judged, split)
+    if judged.score is not None and judged.truth.dtype == bool:
+        area = auc_interval(judged.truth, judged.score, clusters=clusters)
+        gain = Interval(area.value - 0.5, area.low - 0.5, area.high - 0.5)
+        return "ROC AUC above chance", gain, "ordering rows by chance"
+    gain = bootstrap(
+        lambda index: _recall_above_chance(judged.take(index)), judged.truth.size, clusters=clusters
+    )
+    return "mean recall above chance", gain, "answering by chance"
+
+
+def _above_median(evidence: Evidence, judged: Judged, split: Split) -> tuple[str, Interval, str]:
+    known = evidence.truth(Split.TRAIN)
+    source = "training" if known is not None else split.value
+    median = float(np.nanmedian(known)) if known is not None else float(np.median(judged.truth))
+    gain = _mean(np.abs(judged.truth - median) - np.abs(judged.truth - judged.decision), clusters_of(judged))
+    return "mean absolute error saved", gain, f"always answering the {source} median, {figure(median)}"
+
+
+def _mean(values: np.ndarray, clusters: np.ndarray | None) -> Interval:
+    return mean_interval(values) if clusters is None else clustered_mean(values, clusters)
+
+
+def _recall_above_chance(judged: Judged) -> float:
+    names = np.unique(judged.truth)
+    recalls = [float((judged.decision[judged.truth == name] == name).mean()) for name in names]
+    return float(np.mean(recalls)) - 1 / max(len(names), 2)

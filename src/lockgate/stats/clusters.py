@@ -1,0 +1,122 @@
+"""Intervals where rows come in clusters: several rows of one person, one machine, one query.
+
+Rows of a cluster are alike, so they tell less than as many rows of strangers. The sum of each cluster counts as one
+observation. Source: Liang and Zeger (1986), Longitudinal data analysis using generalized linear models, Biometrika 73;
+effective numbers of rows: Kish (1965), Survey sampling. Clusters are numbered 0, 1, ..., shape (n,).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lockgate.late import late
+from lockgate.stats.intervals import LEVEL, Interval
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = late("scipy.stats")
+
+
+def covariance_of_sums(parts: ArrayLike, clusters: np.ndarray) -> np.ndarray:
+    """Covariance matrix (k, k) of k sums over n rows, `parts` (k, n) with rows of mean 0, whose clusters are independent.
+
+    Fewer than two clusters give NaN: nothing is known of chance then.
+    """
+    rows = np.atleast_2d(np.asarray(parts, dtype=float))
+    count = int(clusters.max(initial=-1)) + 1
+    if count < 2:
+        return np.full((len(rows), len(rows)), np.nan)
+    sums = np.vstack([np.bincount(clusters, row, count) for row in rows])
+    total: np.ndarray = sums @ sums.T * count / (count - 1)
+    return total
+
+
+def clustered_mean(values: ArrayLike, clusters: np.ndarray, level: float = LEVEL) -> Interval:
+    """A mean over rows, by Student's t on the clusters. One cluster: no bounds.
+
+    >>> from lockgate.stats.intervals import mean_interval
+    >>> alone, found = np.array([1.0, 2.0, 4.0]), mean_interval([1.0, 2.0, 4.0])
+    >>> same = clustered_mean(alone.repeat(5), np.arange(3).repeat(5))  # five copies of a row tell what the row tells
+    >>> round(same.low, 6) == round(found.low, 6), round(same.high, 6) == round(found.high, 6)
+    (True, True)
+    """
+    array = np.asarray(values, dtype=float)
+    value = float(array.mean()) if array.size else float("nan")
+    return _student(value, (array - value) / max(array.size, 1), clusters, level)
+
+
+def clustered_share(hits: ArrayLike, clusters: np.ndarray, level: float = LEVEL) -> Interval:
+    """A share of n rows: Wilson's interval for as many rows as the clusters are worth (never more than there are).
+
+    Source: Kish (1965) for the effective number; Wilson (1927) for the interval, here with Student's t.
+    """
+    array = np.asarray(hits, dtype=float)
+    count = int(clusters.max(initial=-1)) + 1
+    if count < 2:
+        return Interval(float(array.mean()) if array.size else float("nan"), 0.0, 1.0)
+    share = float(array.mean())
+    alone = share * (1 - share) / array.size
+    together = float(covariance_of_sums((array - share) / array.size, clusters)[0, 0])
+    # without a miss no variance is seen: then as if all rows of a cluster were one
+    rows = min(array.size, array.size * alone / together) if together > 0 else count
+    t = float(stats.t.ppf((1 + level) / 2, count - 1))
+    centre = (share + t * t / (2 * rows)) / (1 + t * t / rows)
+    half = t / (1 + t * t / rows) * np.sqrt(share * (1 - share) / rows + t * t / (4 * rows * rows))
+    return Interval(
+        share, min(share, max(0.0, float(centre - half))), max(share, min(1.0, float(centre + half)))
+    )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two means: its size, its standard deviation, the degrees of freedom (0 where nothing is known of chance)."""
+
+    value: float
+    deviation: float
+    freedom: int
+
+    @property
+    def p(self) -> float:
+        """How likely a difference of that size or more is by chance, either way."""
+        if not self.freedom:
+            return 1.0
+        if not self.deviation:
+            return float(self.value == 0)
+        return float(2 * stats.t.sf(abs(self.value) / self.deviation, self.freedom))
+
+
+def clustered_difference(inside: np.ndarray, values: np.ndarray, clusters: np.ndarray) -> Difference:
+    """The mean of the rows `inside` (n truth values) minus that of the others; a cluster may have rows on both sides."""
+    if not inside.any() or inside.all():
+        return Difference(0.0, 0.0, 0)
+    mine, rest = float(values[inside].mean()), float(values[~inside].mean())
+    parts = np.where(inside, (values - mine) / inside.sum(), (rest - values) / (~inside).sum())
+    numbers = np.unique(clusters, return_inverse=True)[1]
+    variance = float(covariance_of_sums(parts, numbers)[0, 0])
+    if not np.isfinite(variance):
+        return Difference(mine - rest, 0.0, 0)
+    return Difference(mine - rest, float(np.sqrt(variance)), int(numbers.max()))
+
+
+def clustered_excess(
+    inside: np.ndarray, values: np.ndarray, clusters: np.ndarray, chance: float
+) -> tuple[float, float]:
+    """That difference and its one-sided lower bound at `chance`; -inf where nothing is known of chance."""
+    found = clustered_difference(inside, values, clusters)
+    if not found.freedom:
+        return found.value, float("-inf")
+    return found.value, found.value - float(stats.t.ppf(1 - chance, found.freedom)) * found.deviation
+
+
+def _student(value: float, parts: np.ndarray, clusters: np.ndarray, level: float) -> Interval:
+    count = int(clusters.max(initial=-1)) + 1
+    deviation = float(np.sqrt(covariance_of_sums(parts, clusters)[0, 0]))
+    if count < 2 or not np.isfinite(deviation):
+        return Interval(value, float("-inf"), float("inf"))
+    half = float(stats.t.ppf((1 + level) / 2, count - 1)) * deviation
+    return Interval(value, value - half, value + half)
