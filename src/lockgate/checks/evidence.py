@@ -126,7 +126,7 @@ class Previous:
 
 
 Ask = Callable[[pl.DataFrame, Asked, int], Answers]
-AskMetric = Callable[[str, dict[str, np.ndarray]], float]
+AskMetric = Callable[[str, dict[str, np.ndarray], int, np.ndarray | None], np.ndarray]
 Keep = Callable[[str, Any], None]
 Tell = Callable[[int, int, str], None]
 
