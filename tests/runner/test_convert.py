@@ -31,6 +31,7 @@ from sklearn.ensemble import (
 )
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.impute import SimpleImputer
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import (
     ElasticNet,
     Lasso,
@@ -244,6 +245,16 @@ LINEAR: dict[str, tuple[Any, str]] = {
     "ridge classes": (RidgeClassifier(), "two"),
     "calibrated": (CalibratedClassifierCV(LinearSVC(), cv=2), "three"),
     "calibrated forest": (CalibratedClassifierCV(RandomForestClassifier(5, random_state=0), cv=2), "two"),
+    "curves": (CalibratedClassifierCV(LinearSVC(), cv=2, method="isotonic"), "three"),
+    "curves of a forest": (
+        CalibratedClassifierCV(RandomForestClassifier(5, random_state=0), cv=3, method="isotonic"), "names"),
+    "one curve": (
+        CalibratedClassifierCV(GradientBoostingClassifier(n_estimators=5), cv=2, method="isotonic", ensemble=False), "two"),
+    "curve of a logistic": (CalibratedClassifierCV(LogisticRegression(), cv=2, method="isotonic"), "two"),
+    "temperature": (CalibratedClassifierCV(LogisticRegression(), cv=2, method="temperature"), "three"),
+    "temperature of scores": (CalibratedClassifierCV(LinearSVC(), cv=2, method="temperature"), "two"),
+    "temperature of shares": (
+        CalibratedClassifierCV(RandomForestClassifier(5, random_state=0), cv=2, method="temperature"), "two"),
     "perceptron": (MLPClassifier(hidden_layer_sizes=(5,), max_iter=30, random_state=0), "three"),
     "perceptron of numbers": (MLPRegressor(hidden_layer_sizes=(5, 4), activation="tanh", max_iter=30, random_state=0), "number"),
     "votes": (VotingClassifier([("l", LogisticRegression()), ("t", DecisionTreeClassifier(max_depth=3))], voting="soft",
@@ -270,6 +281,46 @@ def test_linear_models_and_models_of_models(name: str) -> None:
             frame, target(frame, kind)
         )
     assert_equal(fitted, frame, extremes=name not in ("calibrated forest", "counts"))  # e to the power of 1e9
+
+
+def test_isotonic_curves() -> None:
+    """At their points, at the doubles beside them, between them, far beyond, rising, falling and level: to the last bit."""
+    chance = np.random.default_rng(3)
+    for seed in range(12):
+        x = np.round(chance.normal(size=60) * 10.0 ** (seed - 6), seed % 4)
+        y = chance.normal(size=60) + (0 if seed == 5 else x / max(1e-9, np.abs(x).max()))
+        fitted = IsotonicRegression(out_of_bounds="clip", increasing=seed % 3 > 0).fit(x, y)
+        points = fitted.X_thresholds_
+        between = points[:-1] + np.diff(points) * chance.random(len(points) - 1)
+        asked = np.concatenate(
+            [
+                points,
+                np.nextafter(points, np.inf),
+                np.nextafter(points, -np.inf),
+                between,
+                [0.0, -1e300, 1e300],
+            ]
+        )
+        frame = pd.DataFrame({"x": asked})
+        graph, _, _, original = compiled(fitted, frame)
+        made, wanted = (ask(columns_of(frame))["prediction"] for ask in (graph.answer, original))
+        assert made.tolist() == wanted.tolist(), seed
+
+
+def test_curves_that_stay() -> None:
+    """Without an answer beyond the ends, of 32 bits, and of a fold that did not see every class: each with its reason."""
+    frame, two = rows()[NUMBERS], target(rows(), "two")
+    with pytest.raises(CannotConvert, match="out_of_bounds='nan'"):
+        compiled(IsotonicRegression().fit(frame[["a"]], two), frame[["a"]].clip(-1, 1))
+    boosted = CalibratedClassifierCV(xgb.XGBClassifier(n_estimators=3, n_jobs=1), cv=2, method="isotonic")
+    with pytest.raises(CannotConvert, match="32 bits"):
+        compiled(boosted.fit(frame, two), frame)
+    three, every = target(rows(), "three"), np.arange(ROWS)
+    folds = [(np.flatnonzero(three < 2), every), (every, every)]
+    with pytest.raises(CannotConvert, match="every class"):
+        compiled(
+            CalibratedClassifierCV(RidgeClassifier(), cv=folds, method="isotonic").fit(frame, three), frame
+        )
 
 
 NUMERIC: dict[str, Any] = {

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost as xgb
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
@@ -123,6 +124,10 @@ def random_pipeline(seed: int) -> tuple[Any, pd.DataFrame] | None:
         else np.digitize(score, np.quantile(score, picked(chance, [[0.5], [0.3, 0.7]])))
     )
     model.set_params(**{"random_state": 0} if "random_state" in model.get_params() else {})
+    if kind == "classes" and (more := np.random.default_rng([seed, 1])).random() < 0.25:
+        model = CalibratedClassifierCV(
+            model, cv=2, method=picked(more, ["isotonic", "isotonic", "sigmoid", "temperature"])
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

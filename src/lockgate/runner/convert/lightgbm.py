@@ -75,14 +75,14 @@ def _setting(objective: list[str], name: str, otherwise: float) -> float:
 def _classes(raw: str, objective: list[str], classes: Any, graph: Graph) -> Answer:
     slope = graph.constant(np.array(_setting(objective, "sigmoid", 1.0)))
     if objective[0] == "binary":
-        return of_second(graph.node("Sigmoid", graph.node("Mul", raw, slope)), classes, graph)
+        return of_second(graph.node("Sigmoid", graph.node("Mul", raw, slope)), classes, graph, decision=raw)
     if objective[0] == "multiclass":
         made = graph.node("Softmax", raw, axis=1)
     elif objective[0] == "multiclassova":
         made = graph.node("Sigmoid", graph.node("Mul", raw, slope))
     else:
         raise CannotConvert(f"classification by LightGBM's {objective[0]} has no writer")
-    return by_argmax(made, classes, graph, made)
+    return by_argmax(made, classes, graph, made, decision=raw)
 
 
 def _linked(raw: str, objective: list[str], graph: Graph) -> str:

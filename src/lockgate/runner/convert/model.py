@@ -16,6 +16,7 @@ from ..booster_xgboost import XgboostBooster
 from ..estimator import Estimator, steps_of
 from ..torch_module import TorchModule
 from . import (
+    calibration,
     catboost,
     compose,
     encode,
@@ -40,7 +41,7 @@ TENSOR = "x"
 FRAMEWORKS = {"xgboost": xgboost, "lightgbm": lightgbm, "catboost": catboost}
 TRANSFORMERS = {**scale.WRITERS, **encode.WRITERS, **expand.WRITERS, **compose.TRANSFORMERS}
 PREDICTORS = {**linear.PREDICTORS, **forests.PREDICTORS, **histogram.PREDICTORS, **vote.PREDICTORS,
-              **compose.PREDICTORS, **xgboost.PREDICTORS, **lightgbm.PREDICTORS}  # fmt: skip
+              **calibration.PREDICTORS, **compose.PREDICTORS, **xgboost.PREDICTORS, **lightgbm.PREDICTORS}  # fmt: skip
 
 
 def convert(model: Any, wish: dict[str, Any]) -> bytes:

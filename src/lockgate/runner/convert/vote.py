@@ -1,4 +1,4 @@
-"""scikit-learn's models made of models: voting, bagging, stacking, calibration."""
+"""scikit-learn's models made of models: voting, bagging, stacking."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from .answers import by_argmax, of_second, regressor
+from .answers import by_argmax, regressor
 from .parts import take, tensor
-from .writing import Answer, CannotConvert, NoWriter, Writing
+from .writing import Answer, CannotConvert, Writing
 
 
-def _average(names: list[str], weights: Any, w: Writing) -> str:
+def average(names: list[str], weights: Any, w: Writing) -> str:
     """Weighted mean of tensors of one shape, summed in their order."""
     graph = w.graph
     shares = np.ones(len(names)) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -33,7 +33,7 @@ def _kept_weights(fitted: Any) -> Any:
 def voting_regressor(fitted: Any, table: Any, w: Writing) -> Answer:
     """VotingRegressor."""
     values = [_values(w.predict(one, table)) for one in fitted.estimators_]
-    return regressor(_average(values, _kept_weights(fitted), w))
+    return regressor(average(values, _kept_weights(fitted), w))
 
 
 def voting_classifier(fitted: Any, table: Any, w: Writing) -> Answer:
@@ -41,17 +41,17 @@ def voting_classifier(fitted: Any, table: Any, w: Writing) -> Answer:
     answers = [w.predict(one, table) for one in fitted.estimators_]
     weights = _kept_weights(fitted)
     if fitted.voting == "soft":
-        made = _average([_probability(one) for one in answers], weights, w)
+        made = average([_probability(one) for one in answers], weights, w)
         return by_argmax(made, fitted.classes_, w.graph, made)
     units = w.graph.constant(np.eye(len(fitted.classes_)))
     votes = [w.graph.node("Gather", units, str(one.place)) for one in answers]
-    return by_argmax(_average(votes, weights, w), fitted.classes_, w.graph)
+    return by_argmax(average(votes, weights, w), fitted.classes_, w.graph)
 
 
 def bagging_regressor(fitted: Any, table: Any, w: Writing) -> Answer:
     """BaggingRegressor: the mean over models, each on its columns."""
     values = [_values(w.predict(one, take(table, list(places)))) for one, places in _bags(fitted)]
-    return regressor(_average(values, None, w))
+    return regressor(average(values, None, w))
 
 
 def bagging_classifier(fitted: Any, table: Any, w: Writing) -> Answer:
@@ -59,7 +59,7 @@ def bagging_classifier(fitted: Any, table: Any, w: Writing) -> Answer:
     answers = [w.predict(one, take(table, list(places))) for one, places in _bags(fitted)]
     if any(len(one.classes) != len(fitted.classes_) for one in answers if one.classes is not None):
         raise CannotConvert("a bag that did not see every class is not converted")
-    made = _average([_probability(one) for one in answers], None, w)
+    made = average([_probability(one) for one in answers], None, w)
     return by_argmax(made, fitted.classes_, w.graph, made)
 
 
@@ -103,36 +103,6 @@ def _renamed(last: Answer, fitted: Any) -> Answer:
     return Answer(place=last.place, probability=last.probability, decision=last.decision, classes=classes)
 
 
-def calibrated(fitted: Any, table: Any, w: Writing) -> Answer:
-    """CalibratedClassifierCV with sigmoids. Platt, Probabilistic outputs for support vector machines, 1999."""
-    each = [_calibrated(one, table, w) for one in fitted.calibrated_classifiers_]
-    made = each[0] if len(each) == 1 else _average(each, None, w)
-    return by_argmax(made, fitted.classes_, w.graph, made)
-
-
-def _calibrated(one: Any, table: Any, w: Writing) -> str:
-    """(n, classes) of one model with its calibrators."""
-    answer, graph = w.predict(one.estimator, table), w.graph
-    if any(type(each).__name__ != "_SigmoidCalibration" for each in one.calibrators):
-        raise NoWriter("calibration by isotonic regression has no writer")
-    two = len(one.classes) == 2
-    raw = answer.decision if hasattr(one.estimator, "decision_function") else _probability(answer)
-    if raw is None:
-        raise NoWriter(f"the decision function of {type(one.estimator).__name__} has no writer")
-    if two and not hasattr(one.estimator, "decision_function"):
-        raw = graph.node("Gather", raw, graph.constant(np.array([1])), axis=1)
-    slopes = graph.constant(np.array([[float(each.a_) for each in one.calibrators]]))
-    shifts = graph.constant(np.array([[float(each.b_) for each in one.calibrators]]))
-    sums = graph.node("Neg", graph.node("Add", graph.node("Mul", raw, slopes), shifts))
-    made = graph.node("Sigmoid", sums)
-    if two:
-        return str(of_second(made, np.array([0, 1]), graph).probability)
-    total = graph.node("ReduceSum", made, graph.constant(np.array([1])), keepdims=1)
-    none = graph.node("Equal", total, graph.constant(np.array(0.0)))
-    share = graph.constant(np.array(1.0 / len(one.classes)))
-    return graph.node("Where", none, share, graph.node("Div", made, total))
-
-
 def frozen(fitted: Any, table: Any, w: Writing) -> Answer:
     """FrozenEstimator: what it holds."""
     return w.predict(fitted.estimator, table)
@@ -155,5 +125,5 @@ def _probability(answer: Answer) -> str:
 PREDICTORS: dict[str, Any] = {
     "VotingRegressor": voting_regressor, "VotingClassifier": voting_classifier, "BaggingRegressor": bagging_regressor,
     "BaggingClassifier": bagging_classifier, "StackingClassifier": stacking, "StackingRegressor": stacking,
-    "CalibratedClassifierCV": calibrated, "FrozenEstimator": frozen,
+    "FrozenEstimator": frozen,
 }  # fmt: skip
