@@ -119,6 +119,47 @@ def test_computed_targets_are_spelled_out(made, words):
     assert any(f"y = {words} in 100.0 %" in finding.headline for finding in found)
 
 
+def test_two_inputs_that_give_the_answer_together():
+    """Two inputs of which neither tells anything alone fail together (exclusive or); a difference with a little noise warns;
+    two honest drivers of the answer, and three inputs in all, raise nothing."""
+    draw = np.random.default_rng(5)
+    frame = noise(3_000).with_columns(
+        before=pl.Series(draw.normal(100, 30, 3_000)),
+        p=pl.Series(draw.normal(size=3_000)),
+        q=pl.Series(draw.normal(size=3_000)),
+    )
+    either = frame.with_columns(y=((pl.col("p") > 0) != (pl.col("q") > 0)).cast(pl.Int64))
+    (finding,) = alarms(tables(either)).values()
+    assert finding.subject == "p with q"
+    assert finding.status is Status.FAIL
+    assert "y away" in finding.headline
+    paid = frame.with_columns(after=pl.col("before") + pl.Series(draw.normal(0, 5, 3_000)))
+    paid = paid.with_columns(
+        y=(pl.col("after") > pl.col("before") + pl.Series(draw.normal(0, 0.2, 3_000))).cast(pl.Int64)
+    )
+    assert "before - after gives y away" in alarms(tables(paid))["before with after"].headline
+    assert alarms(tables(frame)) == {}
+    summed = frame.with_columns(
+        y=(pl.col("p") + pl.col("q") + pl.Series(draw.normal(0, 0.1, 3_000)) > 0).cast(pl.Int64)
+    )
+    assert alarms(tables(summed))["p with q"].status is Status.WARN
+    assert alarms(tables(either, inputs=("p", "q", "a"))) == {}
+
+
+def test_pairs_of_words_and_of_three_classes():
+    """Categories and numbers, and more than two classes, are seen together."""
+    draw = np.random.default_rng(6)
+    frame = noise(3_000).with_columns(
+        k=pl.Series(draw.choice(list("xyz"), 3_000)), n=pl.Series(draw.integers(0, 3, 3_000))
+    )
+    places = pl.col("k").replace_strict({"x": 0, "y": 1, "z": 2})
+    assert "k with n" in alarms(
+        tables(frame.with_columns(y=(places + pl.col("n")) % 3), inputs=("a", "b", "k", "n"))
+    )
+    number = frame.with_columns(y=((places + pl.col("n")) % 3) * 2.5 + pl.Series(draw.normal(0, 0.1, 3_000)))
+    assert "k with n" in alarms(tables(number, task=Task.REGRESSION, inputs=("a", "b", "k", "n")))
+
+
 def test_an_identifier_that_predicts_fails():
     """Row numbers over sorted data tell the answer: that is named as an identifier; a random one is not an alarm here."""
     frame = noise(2_000).sort("y").with_row_index("row")

@@ -114,14 +114,15 @@ def test_suites_and_policies_fit():
 def test_honest_halves_raise_no_alarm(car_loan, adult, seed):
     """Shuffled halves of two real tables, with a live version trained on other rows: not one failure or warning.
 
-    The census' question marks are a true finding and are made missing first. Slices are left to the next test: on real
-    tables some are truly harder than others.
+    The census' question marks and its education, which stands there in words and in numbers, are true findings and are taken
+    out first. Slices are left to the next test: on real tables some are truly harder than others.
     """
     loans = car_loan.sample(12_000, shuffle=True, seed=seed)
     live = Model(loans[4_000:8_000], CAR_INPUTS, "repaid", Task.CLASSIFICATION)
     one = evidence_of(loans[:4_000], loans[8_000:], CAR_INPUTS, "repaid", live=live, key="id")
     census = adult.sample(12_000, shuffle=True, seed=seed).with_columns(pl.col(pl.String).replace("?", None))
-    two = evidence_of(census[:6_000], census[6_000:], ADULT_COLUMNS[:-1], "income")
+    inputs = tuple(name for name in ADULT_COLUMNS[:-1] if name != "education_num")
+    two = evidence_of(census[:6_000], census[6_000:], inputs, "income")
     alarms = [
         finding.headline
         for given in (one, two)

@@ -21,9 +21,10 @@ import polars as pl
 from lockgate.checks.base import Check, Part, could_not_run, settings_for
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Status
-from lockgate.checks.leakage.alone import lone_inputs
+from lockgate.checks.leakage.alone import Limits, lone_inputs, look_alone
 from lockgate.checks.leakage.clocks import late_inputs
 from lockgate.checks.leakage.formula import exact_formulas
+from lockgate.checks.leakage.pairs import pair_inputs
 from lockgate.checks.leakage.rows import known_too_late, overlapping_rows, training_after_test
 from lockgate.checks.needs import Need
 from lockgate.governance.bounds import Setting, Stricter
@@ -75,13 +76,24 @@ def _targets(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
         return [could_not_run(NAME, "target", f"Inputs could not be held against the target: no row has a value in "
                               f"{evidence.target}.", "Give a training table whose labels are known.")]  # fmt: skip
     inputs = [name for name in evidence.inputs if name in frame.columns and name not in settings.ignore]
-    found = lone_inputs(
-        NAME, frame, inputs, labels, key=evidence.key, target=str(evidence.target),
-        fail=settings.alone_fail, warn=settings.alone_warn,
-        missing_fail=settings.missing_fail, missing_warn=settings.missing_warn,
-    )  # fmt: skip
+    looked, target = look_alone(frame, inputs, labels, evidence.key), str(evidence.target)
+    limits = Limits(settings.alone_fail, settings.alone_warn, settings.missing_fail, settings.missing_warn)
+    found = lone_inputs(NAME, looked, labels, target=target, limits=limits)
+    told = {finding.subject: finding.status for finding in found if finding.status is not Status.PASS}
+    best = max((alone.score for alone in looked if told.get(alone.name) is not Status.FAIL), default=0.0)
+    rest = {alone.name: alone.score for alone in looked if alone.name not in told}
+    found += pair_inputs(
+        NAME,
+        frame,
+        rest,
+        labels,
+        target=target,
+        best=best,
+        fail=settings.alone_fail,
+        warn=settings.alone_warn,
+    )
     if not evidence.classifies:
-        found += exact_formulas(NAME, frame, inputs, labels, str(evidence.target))
+        found += exact_formulas(NAME, frame, inputs, labels, target)
     return found
 
 
