@@ -13,11 +13,13 @@ from skl2onnx import to_onnx
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import lockgate.checks.gather as checks_gather
+import lockgate.checks.loading as checks_loading
 from lockgate.blobs import Blobs
 from lockgate.checks.asking import Broker, answer_rows
 from lockgate.checks.evidence import Asked, Split
 from lockgate.checks.finding import Finding, Status
-from lockgate.checks.gather import gather, load_frames, no_inputs
+from lockgate.checks.gather import gather, no_inputs
+from lockgate.checks.loading import load_tables
 from lockgate.checks.running.pool import Here, Pool
 from lockgate.checks.suite import checks_of
 from lockgate.checks.validate import plan, validate
@@ -229,19 +231,33 @@ def test_answers_are_those_of_the_model(loans_model, car_loan):
 def test_tables_come_from_the_store(blobs: Blobs, car_loan):
     """Stored tables are loaded by their digests; a split that there is not is refused."""
     stored = store_dataset(blobs, car_loan[:100])
-    assert load_frames(blobs, {"test": stored.digest})[Split.TEST].equals(car_loan[:100])
+    loaded = load_tables(blobs, {"test": stored.digest})
+    assert loaded.frames[Split.TEST].equals(car_loan[:100])
+    assert loaded.whole == {}
     with pytest.raises(InvalidInput, match="train, validation, test"):
-        load_frames(blobs, {"exam": stored.digest})
+        load_tables(blobs, {"exam": stored.digest})
     assert infer_fields(car_loan[:10], ["repaid"])[0].datatype is DataType.FP64
 
 
-def test_a_large_table_is_sampled_and_says_so(loans_model, car_loan, monkeypatch):
-    """More rows than are judged: the same sample each time, of which the findings are, with its error in words."""
-    monkeypatch.setattr(checks_gather, "JUDGED_ROWS", 1_000)
+def test_a_large_table_is_sampled_and_says_so(blobs, loans_model, car_loan, monkeypatch):
+    """More rows than are read: the same sample each time, of which the findings are, with its error in words.
+
+    A stored table gives the very rows that the same table in memory does, and its training table is sampled as well.
+    """
+    monkeypatch.setattr(checks_loading, "MOST_ROWS", 1_000)
+    monkeypatch.setattr(checks_gather, "MOST_ROWS", 1_000)
     frames = frames_of(car_loan, LOAN_COLUMNS)
     one, two = (gather(loans_model, frames, SETTINGS) for _ in range(2))
+    tables = load_tables(
+        blobs, {str(split): store_dataset(blobs, frame).digest for split, frame in frames.items()}
+    )
+    stored = gather(loans_model, tables.frames, SETTINGS, whole=tables.whole)
     assert one.frames[Split.TEST].height == one.answers[Split.TEST].decisions.size == 1_000
-    assert one.frames[Split.TEST].equals(two.frames[Split.TEST])
+    for split in frames:
+        assert one.frames[split].equals(two.frames[split])
+        assert one.frames[split].equals(stored.frames[split])
+    assert (stored.samples, stored.whole) == (one.samples, one.whole)
+    assert one.whole == {str(split): frame.height for split, frame in frames.items() if frame.height > 1_000}
     assert not one.frames[Split.TEST].equals(
         gather(loans_model, frames, msgspec.structs.replace(SETTINGS, seed=1)).frames[Split.TEST]
     )

@@ -76,8 +76,8 @@ class Facts:
     `inputs` are the tables' columns that the model takes; `classes` the class names in the order of the probability
     columns; `known_at` says for a column which time column tells when it was known; `group` is the column of the subject;
     `costs`: truth -> decision -> cost. `failures` says why answers are lacking, by split, `live` or `previous`; `samples` which
-    tables are samples of larger ones, in words with their error. `beyond`: further ways to ask that are open. `further`: names
-    of outputs beside prediction and probability.
+    tables are samples of larger ones, in words with their error, and `whole` how many rows those have in all. `beyond`: further
+    ways to ask that are open. `further`: names of outputs beside prediction and probability.
     `load`: what was measured behind a gateway at rising rates, slowest first.
     """
 
@@ -87,6 +87,7 @@ class Facts:
     live_name: str | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
     samples: Mapping[str, str] = field(default_factory=dict)
+    whole: Mapping[str, int] = field(default_factory=dict)
     target: str | None = None
     time: str | None = None
     key: str | None = None
@@ -139,6 +140,11 @@ def _quiet(_done: int, _of: int, _what: str) -> None:
     """Nobody watches."""
 
 
+def chance(seed: int, purpose: str) -> np.random.Generator:
+    """Chance for one purpose of one validation."""
+    return np.random.default_rng([seed, crc32(purpose.encode())])
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Evidence(Facts):
     """Everything about one version that checks look at.
@@ -188,7 +194,7 @@ class Evidence(Facts):
 
     def random(self, purpose: str) -> np.random.Generator:
         """Chance that repeats: the same seed and purpose give the same draws, whatever ran before."""
-        return np.random.default_rng([self.seed, crc32(purpose.encode())])
+        return chance(self.seed, purpose)
 
     def facts(self) -> Facts:
         """All of it but the tables, answers and ways to ask."""

@@ -9,21 +9,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lockgate.blobs import Blobs
 from lockgate.checks.asking import answer_rows
-from lockgate.checks.base import sampled
+from lockgate.checks.base import sample_said, sampled
 from lockgate.checks.evidence import Answers, Evidence, Previous, Split
+from lockgate.checks.loading import MOST_ROWS
 from lockgate.checks.values import class_names
 from lockgate.config import ModelConfig
 from lockgate.datasets.columns import numeric_columns
-from lockgate.datasets.dataset import load_dataset
-from lockgate.errors import InvalidInput, LockgateError
+from lockgate.errors import LockgateError
 from lockgate.inference.executor import Executor
 from lockgate.registry.manifest import Manifest
 
 Progress = Callable[[str, int, int], None]  # what is done now, done, in all
 TRAIN_ROWS = 20_000  # answers on training rows are compared, not judged one by one
-JUDGED_ROWS = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,21 +34,12 @@ class Earlier:
     kept: Mapping[str, Any] = field(default_factory=dict)
 
 
-def load_frames(blobs: Blobs, data: Mapping[str, str]) -> dict[Split, pl.DataFrame]:
-    """The stored tables of a version (split -> digest). Raises InvalidInput for an unknown split."""
-    unknown = [name for name in data if name not in set(Split)]
-    if unknown:
-        raise InvalidInput(
-            "there is no such part of the data", got=", ".join(unknown), allowed=", ".join(Split)
-        )
-    return {Split(name): load_dataset(blobs, digest) for name, digest in data.items()}
-
-
 def gather(
     executor: Executor,
     frames: Mapping[Split, pl.DataFrame],
     settings: ModelConfig,
     *,
+    whole: Mapping[str, int] | None = None,
     live: Executor | None = None,
     live_name: str | None = None,
     previous: Earlier | None = None,
@@ -59,11 +48,12 @@ def gather(
 ) -> Evidence:
     """Ask the version, the live one and the previous one; who cannot answer is in `failures` with the reason.
 
-    Judged tables of more than a million rows are sampled first, and the sample is what the checks see.
+    `whole`: rows of the stored tables that these are samples of (`loading.load_tables`). Larger tables than that loads are
+    sampled first, and the sample is what the checks see.
     """
     tell = progress or _silent
     base = evidence_of(executor.manifest, frames, settings, history=history)
-    base, leave_out = _smaller(base), no_inputs(settings, executor.manifest, frames)
+    base, leave_out = _smaller(base, whole or {}), no_inputs(settings, executor.manifest, frames)
     answers: dict[Split, Answers] = {}
     answered: dict[Split, np.ndarray] = {}
     failures: dict[str, str] = {}
@@ -78,7 +68,7 @@ def gather(
 
     for split, frame in base.frames.items():
         drawn = sampled(
-            base, f"answers on {split}", frame.height, TRAIN_ROWS if split is Split.TRAIN else JUDGED_ROWS
+            base, f"answers on {split}", frame.height, TRAIN_ROWS if split is Split.TRAIN else MOST_ROWS
         )
         made = ask(executor, frame[drawn.rows] if drawn.said else frame, f"answers on {split} rows", split)
         if made is not None:
@@ -155,14 +145,15 @@ def _inputs(
     return tuple(field.name for field in fields)
 
 
-def _smaller(base: Evidence) -> Evidence:
-    """Judged tables of at most JUDGED_ROWS rows."""
-    frames, samples = dict(base.frames), dict(base.samples)
+def _smaller(base: Evidence, whole: Mapping[str, int]) -> Evidence:
+    """Tables of at most MOST_ROWS rows, and what is said of those that are samples."""
+    frames, rows = dict(base.frames), dict(whole)
     for split, frame in base.frames.items():
-        drawn = sampled(base, f"rows of {split}", frame.height, JUDGED_ROWS)
-        if drawn.said and split is not Split.TRAIN:
-            frames[split], samples[split] = frame[drawn.rows], drawn.said
-    return replace(base, frames=frames, samples=samples)
+        drawn = sampled(base, f"rows of {split}", frame.height, MOST_ROWS)
+        if drawn.said:
+            frames[split], rows[split] = frame[drawn.rows], frame.height
+    samples = {name: sample_said(count, frames[Split(name)].height) for name, count in rows.items()}
+    return replace(base, frames=frames, samples=samples, whole=rows)
 
 
 def _previous(

@@ -9,7 +9,8 @@ import msgspec
 from lockgate.checks.asking import Broker
 from lockgate.checks.evidence import Asked
 from lockgate.checks.finding import Status
-from lockgate.checks.gather import evidence_of, load_frames, no_inputs
+from lockgate.checks.gather import evidence_of, no_inputs
+from lockgate.checks.loading import load_tables
 from lockgate.checks.parity.check import NAME, outside
 from lockgate.checks.store import Validation, add_findings, findings_of
 from lockgate.errors import Conflict, Forbidden, Unavailable
@@ -39,7 +40,7 @@ def compare_outside(
         validated = findings_of(tx, version.digest, version.model) is not None
     if not validated:
         raise Conflict(f"{version.name} was not validated yet", fix=f"lockgate validate {version.name}")
-    frames = load_frames(house.blobs, version.manifest.data)
+    frames = load_tables(house.blobs, version.manifest.data).frames
     if not frames:
         raise Conflict(f"{version.name} came without data, so there are no rows to ask",
                        fix=f"submit it with its data: lockgate submit ... --name {version.model} --test FILE")  # fmt: skip

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from lockgate.checks.asking import Broker
 from lockgate.checks.baseline import load_baseline
 from lockgate.checks.evidence import Asked, Split
-from lockgate.checks.gather import Earlier, load_frames, no_inputs
+from lockgate.checks.gather import Earlier, no_inputs
 from lockgate.checks.load import LoadStep
+from lockgate.checks.loading import load_tables
 from lockgate.checks.own.metrics import ConfinedMetrics
 from lockgate.checks.running.pool import CheckState, Step
 from lockgate.checks.store import findings_of
@@ -176,7 +177,7 @@ def earlier(house: House, models: Models, version: Version | None) -> Earlier | 
         validation = findings_of(tx, version.digest, version.model)
     kept = load_baseline(house.blobs, validation.baseline).kept if validation and validation.baseline else {}
     return Earlier(
-        version.name, models.served(version), load_frames(house.blobs, version.manifest.data), kept
+        version.name, models.served(version), load_tables(house.blobs, version.manifest.data).frames, kept
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from lockgate.checks.finding import Finding, worst_first
-from lockgate.checks.gather import gather, load_frames
+from lockgate.checks.gather import gather
+from lockgate.checks.loading import load_tables
 from lockgate.checks.own.check import digest_of_source, refuse_source, run_own
 from lockgate.checks.store import Validation, add_findings
 from lockgate.checks.suite import CHECKS
@@ -55,10 +56,10 @@ def run_own_check(
         settings = get_model(tx, version.model).settings
         live = before(tx, version).live
     tell("loading the data", 0, 0)
-    frames = load_frames(house.blobs, version.manifest.data)
+    tables = load_tables(house.blobs, version.manifest.data, settings.seed)
     with Models(house, settings, version, live) as models:
         evidence = gather(
-            models.served(version), frames, settings, progress=tell,
+            models.served(version), tables.frames, settings, whole=tables.whole, progress=tell,
             live=models.served(live) if live else None, live_name=live.name if live else None,
         )  # fmt: skip
     tell(f"check {name}", 0, 0)

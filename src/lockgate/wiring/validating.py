@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from lockgate.checks.baseline import baseline_of, store_baseline
 from lockgate.checks.evidence import Evidence
-from lockgate.checks.gather import gather, load_frames
+from lockgate.checks.gather import gather
+from lockgate.checks.loading import load_tables
 from lockgate.checks.running.local import LocalProcesses
 from lockgate.checks.store import Usage, Validation, record_findings, waive
 from lockgate.checks.suite import Planned, checks_of
@@ -63,11 +64,12 @@ def _run(
     tell: Tell,
 ) -> tuple[Result, str | None]:
     tell("loading the data", 0, 0)
-    frames = load_frames(house.blobs, version.manifest.data)
+    tables = load_tables(house.blobs, version.manifest.data, settings.seed)
+    frames = tables.frames
     with Models(house, settings, version, others.live) as models:
         tell("loading the model", 0, 0)
         evidence = gather(
-            models.served(version), frames, settings, progress=tell,
+            models.served(version), frames, settings, whole=tables.whole, progress=tell,
             live=models.served(others.live) if others.live else None, live_name=others.live.name if others.live else None,
             previous=earlier(house, models, others.previous), history=history_of(house, version.model),
         )  # fmt: skip
@@ -113,7 +115,7 @@ def plan_version(house: House, person: Person, version: Version, suite: str | No
         settings = get_model(tx, version.model).settings
         others = before(tx, version)
     return plan(
-        version.manifest, load_frames(house.blobs, version.manifest.data), settings, suite or str(settings.tier),
+        version.manifest, load_tables(house.blobs, version.manifest.data).frames, settings, suite or str(settings.tier),
         live=others.live is not None, previous=others.previous is not None, history=history_of(house, version.model, most=1),
     )  # fmt: skip
 
