@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote
-
-from granian._granian import RSGIProtocolClosed as ProtocolClosed
+from urllib.parse import parse_qs
 
 from lockgate.config_gateway import GatewayConfig
 from lockgate.errors import InvalidInput, LockgateError, NotFound
+from lockgate.gateway.addresses import Wanted, mlflow_reader, oip_reader, steps_of, v1_reader
 from lockgate.gateway.bodies import BodyReader
 from lockgate.gateway.breaker import Breaker
 from lockgate.gateway.call import Call
 from lockgate.gateway.door import Door
+from lockgate.gateway.exchange import CallerGone, Exchange
 from lockgate.gateway.job import Reply
 from lockgate.gateway.lookups import Lookups, number_of, only
 from lockgate.gateway.memory import BodyMemory
 from lockgate.gateway.metrics import Metrics, State
 from lockgate.gateway.predict import LONGEST_ID, Asked, Predictor, Reader, is_decent
-from lockgate.gateway.protocols import compression, invocations, oip, v1
+from lockgate.gateway.protocols import compression
 from lockgate.gateway.recorder import Recorder
 from lockgate.gateway.refusals import NotOffered, internal, refusal
 from lockgate.gateway.router import Router
@@ -76,70 +76,114 @@ class App:
             lambda: self.draining,
         )
         self._watching = parts.watch.on
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        """Answer one request."""
-        started_s = time.monotonic() if self._watching else 0.0
-        call = Call(scope, protocol)
+    def serve(self, exchange: Exchange) -> None:
+        """Answer a request as soon as its head is there: without a task of its own when the body came with it."""
+        call = Call(exchange, exchange)
+        if exchange.whole is None or exchange.headers.get("content-encoding") is not None:
+            self._spawn(self.answer(call))
+            return
+        try:
+            self._begin(call, exchange.whole)
+        except LockgateError as error:
+            self._finish(call, refusal(error))
+        except Exception:  # noqa: BLE001  shown by its id only
+            self._finish(call, refusal(internal(_where(call))))
+
+    async def answer(self, call: Call) -> None:
+        """Answer one request, reading its body first."""
         try:
             reply = await self._reply(call)
-        except ProtocolClosed:
-            return  # the caller left while sending
+        except CallerGone:
+            return
         except LockgateError as error:
             reply = refusal(error)
         except asyncio.CancelledError:
             raise
         except Exception:  # noqa: BLE001  shown by its id only
-            reply = refusal(internal(f"{call.method} {call.route or 'a path'}"))
-        headers = reply.headers + self._safe
+            reply = refusal(internal(_where(call)))
+        self._finish(call, reply)
+
+    def _finish(self, call: Call, reply: Reply) -> None:
+        """Send a reply."""
+        headers = [*reply.headers, *self._safe]
         if reply.status == 429:
             self._parts.metrics.limited(dict(headers).get("x-lockgate-limit", ""))
         if call.trace is not None:
             headers.append(("traceresponse", call.trace.response))
         if self.draining:
             headers.append(("connection", "close"))
-        if scope.method == "HEAD":
-            protocol.response_empty(reply.status, headers)
+        if call.scope.method == "HEAD":
+            call.protocol.response_empty(reply.status, headers)
         else:
-            protocol.response_bytes(reply.status, headers, reply.content)
+            call.protocol.response_bytes(reply.status, headers, reply.content)
         if self._watching:
-            self._parts.watch.seen(call, reply, started_s)
+            self._parts.watch.seen(call, reply, call.started_s)
+
+    def _begin(self, call: Call, body: bytes) -> None:
+        """Answer a request whose body is there: a prediction when its batch is through, anything else now."""
+        steps = steps_of(call.scope.path)
+        wanted = self._wanted(call, steps)
+        if wanted is None:
+            self._finish(call, self._lookups.answer(call, steps))
+            return
+        model, version, read = wanted
+        asked = self._asked(call, model, version)
+        held = len(body)
+        try:
+            asked = with_a_decent_id(asked)
+            self._bodies.hold(model, held)
+        except LockgateError as error:
+            seat, held = self._parts.predictor.refused(asked, error), 0
+        else:
+            seat = self._parts.predictor.seat(asked, body, read)
+        seat.when(lambda reply: self._send(call, reply, held))
+
+    def _send(self, call: Call, reply: Reply, held: int) -> None:
+        """Send the reply to a prediction, compressed where that is worth it and wished."""
+        if held:
+            self.memory.give(call.model, held)
+        try:
+            if len(reply.content) < compression.ANSWER_FROM_BYTES:
+                self._finish(call, reply)
+            else:
+                self._spawn(self._send_packed(call, reply))
+        except Exception:  # noqa: BLE001  shown by its id only; who waits behind this one must not suffer
+            self._finish(call, refusal(internal(_where(call))))
+
+    async def _send_packed(self, call: Call, reply: Reply) -> None:
+        self._finish(call, await _packed(reply, call.headers.get("accept-encoding")))
 
     async def _reply(self, call: Call) -> Reply:
-        path = call.scope.path
-        steps = [unquote(step) if "%" in step else step for step in path.split("/")[1:]]
+        steps = steps_of(call.scope.path)
+        wanted = self._wanted(call, steps)
+        return self._lookups.answer(call, steps) if wanted is None else await self._predict(call, *wanted)
+
+    def _wanted(self, call: Call, steps: list[str]) -> Wanted | None:
+        """Which prediction is asked for, by its path; None: something else. Raises as reading names does."""
         match steps:
             case ["v2", "models", model, "infer"]:
                 call.route = "/v2/models/{model}/infer"
-                return await self._infer(call, model, None)
+                return model, None, oip_reader(call.headers)
             case ["v2", "models", model, "versions", version, "infer"]:
                 call.route = "/v2/models/{model}/versions/{version}/infer"
-                return await self._infer(call, model, number_of(version))
+                return model, number_of(version), oip_reader(call.headers)
             case ["invocations"]:
                 call.route = "/invocations"
-                return await self._invoke(call, self._named(call))
+                return self._named(call), None, mlflow_reader(call.headers)
             case ["models", model, "invocations"]:
                 call.route = "/models/{model}/invocations"
-                return await self._invoke(call, model)
+                return model, None, mlflow_reader(call.headers)
             case ["v1", "models", named] if ":" in named:
-                return await self._call(call, *named.rpartition(":")[::2])
-        return self._lookups.answer(call, steps)
+                return self._v1(call, *named.rpartition(":")[::2])
+        return None
 
-    async def _infer(self, call: Call, model: str, version: int | None) -> Reply:
-        length = call.headers.get(oip.HEADER_LENGTH)
-        return await self._predict(call, model, version, lambda body: oip.read(body, length))
-
-    async def _invoke(self, call: Call, model: str) -> Reply:
-        kind = call.headers.get("content-type", "")
-        return await self._predict(
-            call, model, None, lambda body: (invocations.read(body, kind), invocations.write)
-        )
-
-    async def _call(self, call: Call, model: str, verb: str) -> Reply:
+    def _v1(self, call: Call, model: str, verb: str) -> Wanted:
         """KServe's v1: NAME:predict."""
         if verb == "predict":
             call.route = "/v1/models/{model}:predict"
-            return await self._predict(call, model, None, lambda body: (v1.read(body), v1.write))
+            return model, None, v1_reader
         only(call, "POST")
         self._parts.door.admit(call.headers, model)
         if verb == "explain":
@@ -147,18 +191,23 @@ class App:
             raise NotOffered("explanations are not given here", allowed=f"/v1/models/{model}:predict")
         raise NotFound(f"'{verb[:LONGEST_ID]}' is not a call of the v1 protocol", allowed="predict")
 
-    async def _predict(self, call: Call, model: str, version: int | None, read: Reader) -> Reply:
+    def _asked(self, call: Call, model: str, version: int | None) -> Asked:
+        """A prediction for who may have it. Raises as the door does, and NotFound."""
         only(call, "POST")
-        headers, parts = call.headers, self._parts
-        call.caller = parts.door.admit(headers, model)
-        parent = headers.get("traceparent")
+        parts = self._parts
+        call.caller = parts.door.admit(call.headers, model)
+        parent = call.headers.get("traceparent")
         if parent is not None or self._watching:
             call.trace = parts.watch.tracing.begin(parent)
-        asked = parts.predictor.ask(model, version, call.caller, headers, trace=call.trace)
+        asked = parts.predictor.ask(model, version, call.caller, call.headers, trace=call.trace)
         call.model = model
+        return asked
+
+    async def _predict(self, call: Call, model: str, version: int | None, read: Reader) -> Reply:
+        asked, parts = self._asked(call, model, version), self._parts
         try:
             asked = with_a_decent_id(asked)
-            body, held = await self._bodies.read(call.protocol, headers, model)
+            body, held = await self._bodies.read(call.protocol, call.headers, model)
         except LockgateError as error:
             return _closing(await parts.predictor.refuse(asked, error))
         try:
@@ -166,8 +215,13 @@ class App:
         finally:
             self.memory.give(model, held)
         if len(reply.content) >= compression.ANSWER_FROM_BYTES:
-            return await _packed(reply, headers.get("accept-encoding"))
+            return await _packed(reply, call.headers.get("accept-encoding"))
         return reply
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _named(self, call: Call) -> str:
         """Which model an /invocations request is for: header, query, or the only one that the caller may call."""
@@ -205,6 +259,10 @@ class App:
                 lost_traces=parts.watch.lost,
             )
         )
+
+
+def _where(call: Call) -> str:
+    return f"{call.method} {call.route or 'a path'}"
 
 
 def with_a_decent_id(asked: Asked) -> Asked:

@@ -77,6 +77,12 @@ class BodyReader:
             self._overdue.discard(task)
         return body, room.size_bytes
 
+    def hold(self, model: str, size_bytes: int) -> None:
+        """Keep room for a body that is there already. Raises TooLarge, and Limited when there is no room."""
+        if size_bytes > self._limit_bytes:
+            raise _too_large(size_bytes, self._limit_bytes)
+        self._memory.take(model, size_bytes)
+
     def arriving(self) -> int:
         """How many bodies are being read."""
         return len(self._since)
@@ -104,10 +110,14 @@ async def _in_pieces(stream: Stream, limit_bytes: int, length: int | None, room:
             pieces.clear()
             room.clear()
     if refused:
-        raise TooLarge(
-            "the body is too large",
-            got=f"{length or size} bytes",
-            allowed=f"{limit_bytes} bytes",
-            fix="send fewer rows at once, or score a table: lockgate score",
-        )
+        raise _too_large(length or size, limit_bytes)
     return b"".join(pieces)
+
+
+def _too_large(size_bytes: int, limit_bytes: int) -> TooLarge:
+    return TooLarge(
+        "the body is too large",
+        got=f"{size_bytes} bytes",
+        allowed=f"{limit_bytes} bytes",
+        fix="send fewer rows at once, or score a table: lockgate score",
+    )

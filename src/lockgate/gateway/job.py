@@ -27,24 +27,32 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Seat(msgspec.Struct, eq=False):
-    """Where the reply to a request is put: at once when nobody waits yet, else into the hands of who waits."""
+    """Where the reply to a request is put, for one who asks for it: now or when it is there."""
 
     reply: Reply | None = None
-    waiting: asyncio.Future[Reply] | None = None
+    _then: Callable[[Reply], None] | None = None
 
     def give(self, reply: Reply) -> None:
-        """Answer, once; a caller who left cannot be answered."""
+        """Answer, once."""
         if self.reply is None:
             self.reply = reply
-            if self.waiting is not None and not self.waiting.done():
-                self.waiting.set_result(reply)
+            if self._then is not None:
+                self._then(reply)
+
+    def when(self, then: Callable[[Reply], None]) -> None:
+        """Tell `then` the reply, as soon as there is one. It must not raise: others wait behind it."""
+        if self.reply is None:
+            self._then = then
+        else:
+            then(self.reply)
 
     async def taken(self) -> Reply:
         """The reply, as soon as there is one."""
-        if self.reply is None:
-            self.waiting = asyncio.get_running_loop().create_future()
-            return await self.waiting
-        return self.reply
+        if self.reply is not None:
+            return self.reply
+        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._then = lambda reply: None if waiting.done() else waiting.set_result(reply)
+        return await waiting
 
 
 class Job(msgspec.Struct, eq=False):

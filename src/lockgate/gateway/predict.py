@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from math import inf
@@ -80,7 +79,6 @@ class Predictor:
 
     def __init__(self, router: Router, settler: Settler, clock: Clock, make_id: Callable[[], str]) -> None:
         self._router, self._settler, self._clock, self._make_id = router, settler, clock, make_id
-        self._loop = asyncio.get_running_loop()
         self._inside = 0
         self.arriving: Callable[[], int] = _nobody
 
@@ -113,20 +111,25 @@ class Predictor:
         """The reply; the record is in the log by then."""
         self._inside += 1
         try:
-            seat = self._place(asked, *read(body))
-            if seat.reply is not None:
-                return seat.reply
-            seat.waiting = self._loop.create_future()
-            return await seat.waiting
-        except LockgateError as error:
-            return await self.refuse(asked, error)
-        except Exception:  # noqa: BLE001  a defect is shown by its id only, and is on record like any other end
-            return await self.refuse(asked, internal(f"a request to {asked.model}"))
+            return await self.seat(asked, body, read, alone=self._inside == 1 and not self.arriving()).taken()
         finally:
             self._inside -= 1
 
+    def seat(self, asked: Asked, body: bytes, read: Reader, *, alone: bool = False) -> Seat:
+        """Where the reply to a request will be, its record in the log by then; an `alone` one is answered at once."""
+        try:
+            return self._place(asked, *read(body), alone)
+        except LockgateError as error:
+            return self.refused(asked, error)
+        except Exception:  # noqa: BLE001  a defect is shown by its id only, and is on record like any other end
+            return self.refused(asked, internal(f"a request to {asked.model}"))
+
     async def refuse(self, asked: Asked, error: LockgateError) -> Reply:
         """The reply to a request that no version saw; recorded with the version that would have answered."""
+        return await self.refused(asked, error).taken()
+
+    def refused(self, asked: Asked, error: LockgateError) -> Seat:
+        """Where that reply will be."""
         served = self._router.served(asked.model)
         arm = served.route.arm(Role.LIVE) or served.route.arm(Role.CANARY)
         record = Record(
@@ -144,9 +147,9 @@ class Predictor:
             caller=asked.caller,
             trace=None if asked.trace is None else asked.trace.trace_id,
         )
-        return await self._settler.refuse(record, error)
+        return self._settler.refuse(record, error)
 
-    def _place(self, asked: Asked, sent: Sent, write: Writer) -> Seat:
+    def _place(self, asked: Asked, sent: Sent, write: Writer, alone: bool) -> Seat:
         served = self._router.served(asked.model)
         if served.problem is not None:
             raise served.problem
@@ -183,7 +186,7 @@ class Predictor:
             failed=choice.failed,
             until_s=until_s,
         )
-        choice.engine.batcher.offer(job, alone=self._inside == 1 and not self.arriving())
+        choice.engine.batcher.offer(job, alone=alone)
         return job.seat
 
 

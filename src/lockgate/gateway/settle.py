@@ -54,7 +54,7 @@ class Settler:
             for job in jobs:
                 job.seat.give(reply)
 
-    async def refuse(self, record: Record, error: LockgateError) -> Reply:
+    def refuse(self, record: Record, error: LockgateError) -> Seat:
         """Record a request of a known model and caller that never reached a version, and say why."""
         record = msgspec.structs.replace(record, status=status_of(error), error=error.sentence())
         reply = refusal(error, _headers(record))
@@ -63,7 +63,7 @@ class Settler:
             [record], lambda written: seat.give(reply if written else self._marked(reply, record.model))
         )
         self._metrics.answered(record, reply.status)
-        return await seat.taken()
+        return seat
 
     def _next_step(self, job: Job) -> Job | None:
         """The job if it is at its end; None when the live version now tries instead of the canary."""
