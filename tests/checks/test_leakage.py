@@ -12,6 +12,7 @@ import pytest
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.leakage.check import run
+from lockgate.checks.leakage.rows import overlapping_rows
 from lockgate.errors import InvalidInput
 from lockgate.registry.manifest import Task
 
@@ -292,3 +293,15 @@ def test_dates_after_the_prediction_are_named():
     )
     found = alarms(tables(frame, time="at", inputs=("a", "b", "closed", "opened")))
     assert [row[0] for row in found["times after the prediction"].table.rows] == ["closed"]
+
+
+def test_rows_of_a_sampled_training_table_are_scaled_up(car_loan):
+    """A tenth of the test rows is copied from training, a fifth of which was read: the interval covers it; clean rows pass."""
+    train, test = car_loan[:20_000], car_loan[20_000:24_000]
+    spoilt = pl.concat([test[:3_600], train.sample(400, seed=1)])
+    here, inputs = train.sample(4_000, seed=2), [name for name in train.columns if name != "repaid"]
+    for judged, status in ((spoilt, Status.FAIL), (test, Status.PASS)):
+        found = overlapping_rows("leakage", here, judged, inputs, fail=0.05, warn=0.01, seen=0.2)
+        assert found.status is status
+        assert "a sample of 20.0 % of the training table" in found.headline
+        assert found.measure.low <= 0.1 * (status is Status.FAIL) <= found.measure.high

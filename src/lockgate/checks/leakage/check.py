@@ -105,7 +105,13 @@ def _rows(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
         train, test = evidence.frames[Split.TRAIN], evidence.frames[judged]
         found.append(
             overlapping_rows(
-                NAME, train, test, evidence.inputs, fail=settings.overlap_fail, warn=settings.overlap_warn
+                NAME,
+                train,
+                test,
+                evidence.inputs,
+                fail=settings.overlap_fail,
+                warn=settings.overlap_warn,
+                seen=train.height / evidence.whole.get(Split.TRAIN, train.height) if train.height else 1.0,
             )
         )
         if evidence.time and evidence.time in train.columns and evidence.time in test.columns:

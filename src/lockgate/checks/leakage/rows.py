@@ -21,12 +21,14 @@ _SHOWN = 5
 
 
 def overlapping_rows(
-    check: str, train: pl.DataFrame, test: pl.DataFrame, inputs: Sequence[str], *, fail: float, warn: float
-) -> Finding:
+    check: str, train: pl.DataFrame, test: pl.DataFrame, inputs: Sequence[str], *, fail: float, warn: float,
+    seen: float = 1.0,
+) -> Finding:  # fmt: skip
     """Which share of test rows stands in the training table, beyond what rows repeat within training anyway.
 
     Tables of few, coarse columns repeat rows honestly: the share of training rows that have a twin in training is what
-    chance alone gives, and only the excess counts.
+    chance alone gives, and only the excess counts. `seen`: which share of the training table is here; of a sample, so many
+    copies are met as it holds rows, and what is met is scaled up.
     """
     names = [name for name in inputs if name in train.columns and name in test.columns]
     left, right = _hashes(train, names, train), _hashes(test, names, train)
@@ -35,22 +37,26 @@ def overlapping_rows(
     shared = right.is_in(left.unique().implode())
     hits = int(shared.sum())
     excess = share_difference(hits, test.height, twins, train.height)
-    surely = excess.low > 0
+    beyond, low, high = (min(max(each / seen, 0.0), 1.0) for each in (excess.value, excess.low, excess.high))
+    surely = low > 0
+    where = (
+        "the training table" if seen == 1.0 else f"a sample of {figure(seen, 'share')} of the training table"
+    )
     status = (
         Status.FAIL
-        if surely and excess.value >= fail
+        if surely and beyond >= fail
         else Status.WARN
-        if surely and excess.value >= warn
+        if surely and beyond >= warn
         else Status.PASS
     )
     return Finding(
         check=check, subject="rows of training in test", status=status,
-        headline=(f"{hits:,} of {test.height:,} test rows ({figure(hits / test.height, 'share')}) stand in the training table "
+        headline=(f"{hits:,} of {test.height:,} test rows ({figure(hits / test.height, 'share')}) stand in {where} "
                   "too: figures on them are too good." if status is not Status.PASS else
-                  f"No more test rows stand in the training table than chance gives ({hits:,} of {test.height:,})."),
+                  f"No more test rows stand in {where} than chance gives ({hits:,} of {test.height:,})."),
         advice="Split again so that no row is in both, then validate again." if status is not Status.PASS else "",
-        measure=Measure(name="test rows in training beyond chance", value=max(0.0, excess.value), unit="share",
-                        low=max(0.0, excess.low), high=max(0.0, excess.high)),
+        measure=Measure(name="test rows in training beyond chance", value=beyond, unit="share", low=low,
+                        high=high),
         threshold=Threshold(at_most=warn),
         table=_examples(test.filter(shared), names) if status is not Status.PASS else None,
     )  # fmt: skip
