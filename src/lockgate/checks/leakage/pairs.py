@@ -9,6 +9,7 @@ of what the best of all inputs leaves open: two honest inputs together are alway
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -34,6 +35,7 @@ _NAMED = 3
 _TIMES = 5.0  # the best input alone leaves open that many times more than the pair
 _NOTHING = 0.3  # of the way from chance to perfect: less than that, an input alone tells nothing
 _PRIOR_ROWS = 2.0
+_MANY = 3
 _JOINED_ROWS, _JOINED_COLUMNS = 1_000, 60
 _LARGEST = 1e100
 _JOINS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -81,11 +83,15 @@ def pair_inputs(
         for pair, score, low, rule in looked
         if low >= least and 1 - best >= _TIMES * (1 - score)
     ]
-    return (
-        [_finding(check, found, target=target, unit=unit, chance=chance, fail=fail, warn=warn)]
-        if found
-        else []
-    )
+    if not found or _easy(found):
+        return []
+    return [_finding(check, found, target=target, unit=unit, chance=chance, fail=fail, warn=warn)]
+
+
+def _easy(found: list[_Pair]) -> bool:
+    """Whether one input does it with many others: then the answer is easy, and no pair is its secret."""
+    partners = Counter(name for names in {pair.names for pair in found} for name in names)
+    return max(partners.values()) >= _MANY
 
 
 def _in_cells(

@@ -30,6 +30,7 @@ _FEWEST_VALUES, _MOST_VALUES = 3, 200
 _BOTH = 0.9  # of the rows where one of two is there, the other must be too
 _RANKS = 0.995
 _ORDER = 0.9999  # of ranks alone, where values bend: a logarithm
+_HALF = 0.55  # of a step: how far rounding moves a value
 _SAME = 0.999  # share of rows in which categories go together
 _LARGEST = 1e100
 
@@ -103,28 +104,31 @@ def _relation(first: np.ndarray, second: np.ndarray, name: str, correlation: flo
     straight = abs(float(np.corrcoef(one, two)[0, 1]))
     slope, start = np.polyfit(one - one.mean(), two, 1)
     start -= slope * one.mean()
-    off = np.abs(two - (slope * one + start))
-    if np.quantile(off, _SAME) <= 1e-6 * float(np.ptp(two)):
-        return f"is {_line(float(slope), float(start), float(np.abs(two).max()), name)}"
+    off = float(np.quantile(np.abs(two - (slope * one + start)), _SAME))
+    exact, step = off <= 1e-6 * float(np.ptp(two)), _resolution(two)
+    if exact or (off <= _HALF * step and straight >= correlation):
+        line = _line(float(slope), float(start), float(np.abs(two).max()), name, exact)
+        return f"is {line}" if exact else f"is {line} rounded to {step:.6g}"
     if _in_file_order(one) and _in_file_order(two):
         return ""  # two counters that both grow with the rows
     if straight >= correlation:
-        rounded = " (a rounding of it)" if abs(slope - 1) < 0.02 and _coarser(one, two) else ""
-        return f"says what {name} says{rounded}: correlation {straight:.4f}"
+        return f"says what {name} says: correlation {straight:.4f}"
     order = abs(float(stats.spearmanr(one, two).statistic))
     return f"has the same order as {name}" if order >= _ORDER else ""
 
 
-def _line(slope: float, start: float, size: float, name: str) -> str:
-    """`1.8 x celsius + 32`."""
-    times = name if abs(slope - 1) < 1e-9 else f"{slope:.6g} x {name}"
-    if abs(start) <= 1e-6 * size:
+def _line(slope: float, start: float, size: float, name: str, exact: bool) -> str:
+    """`1.8 x celsius + 32`; a rounded column tells its line only roughly."""
+    near, digits = (1e-6, 6) if exact else (1e-2, 3)
+    times = name if abs(slope - 1) < near else f"{slope:.{digits}g} x {name}"
+    if abs(start) <= near * size:
         return times
-    return f"{times} {'-' if start < 0 else '+'} {abs(start):.6g}"
+    return f"{times} {'-' if start < 0 else '+'} {abs(start):.{digits}g}"
 
 
-def _coarser(one: np.ndarray, two: np.ndarray) -> bool:
-    return np.unique(two).size < 0.5 * np.unique(one).size or np.unique(one).size < 0.5 * np.unique(two).size
+def _resolution(values: np.ndarray) -> float:
+    """The step in which values are written: nearly the least distance between two of them."""
+    return float(np.quantile(np.diff(np.unique(values)), 0.1))
 
 
 def _in_file_order(values: np.ndarray) -> bool:

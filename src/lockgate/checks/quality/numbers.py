@@ -32,9 +32,11 @@ _TAILS = 3.0  # a known code may lie that many tails away, where it does not lie
 _STEPS = 5.0  # usual distances between neighbouring values
 _ZERO_MOST = 0.5  # where most are zero, zero is the ordinary state
 _ZERO_VALUES = 20  # different other values; with fewer, zero is one of them
-_ZERO_FAR = 0.1  # of the middle one of the other values; nearer, the others come down to zero
+_ZERO_FAR = (
+    0.3  # of the middle one of the other values; nearer, it may be an amount that some rows have none of
+)
 _HEAP = 2.0  # -1 next to 0: more of them than of the neighbour, twice
-_CAP_SHARE, _CAP_TIMES, _CAP_ROWS, _CAP_NEAR = 0.01, 5, 10, 10
+_CAP_SHARE, _CAP_TIMES, _CAP_HEAPS, _CAP_ROWS, _CAP_NEAR = 0.01, 5, 3, 10, 10
 _CAP_VALUES = 30
 _BOUNDS = frozenset({0.0, 1.0, 100.0})  # shares and per cents end there by nature
 
@@ -71,7 +73,10 @@ def cut_off(names: np.ndarray, counts: np.ndarray, values: int = _CAP_VALUES) ->
     if names.size < values or float(names[-1]) in _BOUNDS:
         return None
     top, below = int(counts[-1]), int(counts[-1 - _CAP_NEAR : -1].max())
-    pile = top >= max(_CAP_ROWS, _CAP_SHARE * int(counts.sum()), _CAP_TIMES * below)
+    heaps = int(
+        counts[-1 - max(_CAP_NEAR, names.size // 4) : -1].max()
+    )  # round numbers are heaps of their own
+    pile = top >= max(_CAP_ROWS, _CAP_SHARE * int(counts.sum()), _CAP_TIMES * below, _CAP_HEAPS * heaps)
     return Cut(float(names[-1]), top, below) if pile else None
 
 

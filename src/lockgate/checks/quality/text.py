@@ -13,8 +13,9 @@ from lockgate.checks.quality.kinds import Trouble
 from lockgate.datasets.columns import CATEGORY_LIMIT
 
 PLACEHOLDERS = frozenset(
-    {"?", "-", "--", "n/a", "na", "nan", "none", "null", "nil", "missing", "unknown", "#n/a", "undefined"}
+    {"?", "-", "--", "n/a", "na", "nan", "null", "nil", "missing", "unknown", "#n/a", "undefined"}
 )
+NOTHING = "None"  # as Python writes it; "none" in small letters is mostly a category
 _MIXED_SHARE = 0.5  # text where at least half are numbers is a numeric column gone wrong
 CATEGORY_SHARE = 0.5  # text whose rows are mostly of their own is no category
 _FEW_LETTERS = 3  # single letters in both cases are codes, unless there are hardly any
@@ -25,7 +26,7 @@ def text(series: pl.Series) -> Iterator[Trouble]:
     """All that can be wrong with a column of text."""
     there = series.drop_nulls()
     stripped, rows = there.str.strip_chars(), max(len(series), 1)
-    empty = stripped.str.to_lowercase().is_in(list(PLACEHOLDERS)) | (stripped == "")
+    empty = stripped.str.to_lowercase().is_in(list(PLACEHOLDERS)) | stripped.is_in(["", NOTHING])
     count = int(empty.sum())
     if count:
         example = there.filter(empty).value_counts(sort=True)[series.name][0]
