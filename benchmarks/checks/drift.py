@@ -1,8 +1,8 @@
-"""Drift in figures: time beside peers, memory as rows grow, false alarms, what is found, what is left in peace.
+"""Drift in figures: time beside peers, and how time and memory grow with the rows.
 
 lockgate reads Parquet files, as the peers do, sketches both and judges them (`datasets/sketched.py`, `stats/drift.py`). Each
 side runs in a process of its own and is compared by processor time, which other work on the machine disturbs least.
-`python -m benchmarks.checks.drift ROWS` measures lockgate alone on a file of that many rows.
+`python -m benchmarks.checks.drift ROWS [COLUMNS]` measures lockgate alone on files of that many rows.
 """
 
 from __future__ import annotations
@@ -10,62 +10,42 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from benchmarks.gateway.environments import CACHE, CannotBuild, environment
+from benchmarks.checks.beside import DRIFT, STRAIGHT, ask
+from benchmarks.checks.run import Run
 from benchmarks.gateway.figures import Figure
 from scipy import special, stats
 
-from lockgate.datasets.sketched import count_file, count_table, sketch_file, sketch_table
+from lockgate.datasets.sketched import count_file, sketch_file
 from lockgate.stats.drift import moved, shift_of
 
-COLUMNS, WORDS = 60, 6
-ROWS = 500_000
-SMALL_ROWS, RUNS, SHIFTED = 5_000, 200, 3
-PEER_S = 1_200.0
-HERE = Path(__file__).parent
+COLUMNS, ROWS = 60, 500_000
+WORDS_SHARE = 0.1  # of the columns
+TRIES, OWN_S = 3, 3_600.0
 CHUNK = 250_000
-LONG = 5_000_000  # of the same 60 columns: 2.2 GB for both files
-DEEP, DEEP_COLUMNS = 50_000_000, 4
+LONG, DEEP = 5_000_000, 50_000_000
+DEEP_BYTES = 2.0  # of a value in a file of numbers with two decimals
+HOUSE = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True)
-class Peer:
-    """A peer's script and what it needs; `goal`: how many times faster lockgate promises to be."""
-
-    name: str
-    script: str
-    requirements: tuple[str, ...]
-    goal: float
-
-
-_PLAIN = ("numpy==1.26.4", "pandas==2.2.3", "pyarrow==21.0.0", "setuptools<81")
-PEERS = (
-    Peer("scipy, a test a column", "drift_scipy.py", ("scipy==1.14.1", *_PLAIN), 3.0),
-    Peer("alibi-detect", "drift_alibi.py", ("alibi-detect==0.12.0", *_PLAIN), 3.0),
-    Peer("evidently", "drift_evidently.py", ("evidently==0.7.14", *_PLAIN), 30.0),
-    Peer("nannyml", "drift_nannyml.py", ("nannyml==0.13.1", *_PLAIN), 3.0),
-    Peer("deepchecks", "drift_deepchecks.py", ("deepchecks==0.19.1", "scikit-learn==1.5.2", *_PLAIN), 3.0),
-)
-
-
-def write(path: Path, rows: int, seed: int, columns: int = COLUMNS, words: int = WORDS) -> None:
-    """Rows in chunks, so that writing takes no more memory than reading: numbers, then words."""
-    draw = np.random.default_rng(seed)
-    writer = None
+def write(path: Path, rows: int, seed: int, columns: int = COLUMNS) -> None:
+    """Rows in pieces, so that writing takes no more memory than reading: numbers of two decimals, then words."""
+    draw, writer = np.random.default_rng(seed), None
+    words = max(1, round(columns * WORDS_SHARE))
+    letters = np.array(list("abcdefgh"))
     for start in range(0, rows, CHUNK):
         size = min(CHUNK, rows - start)
-        data = {f"n{place}": draw.normal(size=size) for place in range(columns - words)}
-        letters = np.array(list("abcdefgh"))
+        data = {f"n{place}": np.round(draw.normal(100, 25, size), 2) for place in range(columns - words)}
         table = pa.table(data | {f"w{place}": letters[draw.integers(0, 8, size)] for place in range(words)})
         writer = writer or pq.ParquetWriter(path, table.schema)
         writer.write_table(table)
@@ -82,123 +62,97 @@ def compare_files(before: Path, after: Path) -> list[str]:
     ]
 
 
-def figures() -> list[Figure]:
-    """Every figure of the part."""
-    with tempfile.TemporaryDirectory() as place:
-        found = _beside_peers(Path(place)) + _growth(Path(place))
-    return [*found, *_alarms(), *_too_small()]
-
-
-def own(before: Path, after: Path) -> dict[str, float]:
-    """lockgate in a process of its own: processor and wall time of the comparison, memory beyond what it began with."""
+def own(before: Path, after: Path) -> dict[str, Any]:
+    """lockgate in a process of its own: processor and wall time of the comparison, and the most memory it had."""
     command = [sys.executable, "-m", "benchmarks.checks.drift", str(before), str(after)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=PEER_S, cwd=HERE.parents[1]
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=OWN_S, cwd=HOUSE)
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
-def _beside_peers(folder: Path) -> list[Figure]:
-    before, after = folder / "before.parquet", folder / "after.parquet"
-    write(before, ROWS, 1)
-    write(after, ROWS, 2)
-    mine = min((own(before, after) for _ in range(3)), key=lambda each: each["cpu_s"])
-    print(
-        f"  lockgate: {mine['cpu_s']:.2f} s of processor, {mine['wall_s']:.2f} s, at most {mine['peak_bytes'] / 2**20:.0f} MiB"
-    )
-    found = []
-    for peer in PEERS:
-        took, why = _peer(peer, before, after)
-        if took is not None:
-            print(f"  {peer.name}: {took['cpu_s']:.2f} s of processor, {took['wall_s']:.2f} s")
-        ratio = None if took is None else took["cpu_s"] / mine["cpu_s"]
-        found.append(
-            Figure(f"drift, 60 columns, 500,000 rows, against {peer.name}", ratio, peer.goal, note=why)
+def figures(run: Run) -> list[Figure]:
+    """How many times faster than evidently and than the fastest peer; what is done by hand stands beside."""
+    with tempfile.TemporaryDirectory() as place:
+        before, after = Path(place) / "before.parquet", Path(place) / "after.parquet"
+        write(before, ROWS, 1)
+        write(after, ROWS, 2)
+        mine = run.measured(
+            "drift.lockgate",
+            lambda: min((own(before, after) for _ in range(TRIES)), key=lambda each: each["cpu_s"]),
         )
-    return found
+        files = (str(before), str(after))
+        said = {
+            name: ask(run, "drift", name, "time", *files) for name in (*DRIFT, *STRAIGHT) if run.wants(name)
+        }
+    for name, each in {"lockgate": mine, **said}.items():
+        print(f"  {name:16} {_words(each)}")
+    known = {name: each["cpu_s"] / mine["cpu_s"] for name, each in said.items() if "failed" not in each}
+    products = {name: known[name] for name in DRIFT if name in known}
+    fastest = min(products, key=lambda name: products[name], default="none measured")
+    return [
+        Figure("drift, 60 columns, 500,000 rows: times evidently's speed", known.get("evidently"), 30,
+               note=str(said.get("evidently", {}).get("failed", ""))),
+        Figure("times the fastest peer's", products.get(fastest), 3, note=f"({fastest})"),
+    ]  # fmt: skip
 
 
-def _peer(peer: Peer, before: Path, after: Path) -> tuple[dict[str, float] | None, str]:
-    """A peer's times, or why there are none."""
-    try:
-        python = environment(f"drift-{peer.script.split('.')[0]}", [*peer.requirements], CACHE)
-    except CannotBuild as error:
-        return None, str(error)[:200]
-    try:
-        done = subprocess.run([str(python), str(HERE / "peers" / peer.script), str(before), str(after)],
-                              capture_output=True, text=True, timeout=PEER_S, check=False)  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return None, f"longer than {PEER_S:.0f} s"
-    if done.returncode:
-        return None, (done.stderr.strip().splitlines() or ["it ended without a word"])[-1][:200]
-    return dict(json.loads(done.stdout.strip().splitlines()[-1])), ""
+def _words(took: dict[str, Any]) -> str:
+    if "failed" in took:
+        return str(took["failed"])
+    return f"{took['cpu_s']:8.2f} s of processor, {took['wall_s']:8.2f} s, at most {took['peak_bytes'] / 2**20:,.0f} MiB"
 
 
-def _growth(folder: Path) -> list[Figure]:
-    """Ten times the rows of 60 columns; 50 million rows of a few columns (60 of them would be 22 GB a file)."""
+def growth(run: Run) -> list[Figure]:
+    """Ten and a hundred times the rows, all sixty columns where the disk has room for both files, else fewer."""
+    room = shutil.disk_usage(tempfile.gettempdir()).free / 3  # others need some as well
+    columns = max(4, min(run.columns, int(room / (2 * DEEP * DEEP_BYTES))))
+    taken = {rows: _grown(run, rows, columns) for rows in (ROWS, LONG, DEEP)}
     found = []
-    for rows, larger, columns, words in ((ROWS, LONG, COLUMNS, WORDS), (LONG, DEEP, DEEP_COLUMNS, 1)):
-        taken = []
-        for size in (rows, larger):
-            paths = [folder / f"{name}.parquet" for name in ("before", "after")]
-            for seed, path in enumerate(paths):
-                write(path, size, seed, columns, words)
-            taken.append(own(paths[0], paths[1]))
-            print(f"  {size:,} rows, {columns} columns: {taken[-1]['cpu_s']:.1f} s of processor, "
-                  f"at most {taken[-1]['peak_bytes'] / 2**20:.0f} MiB")  # fmt: skip
-        times = taken[1]["cpu_s"] / taken[0]["cpu_s"] / (larger / rows)
+    for rows in (LONG, DEEP):
+        wide = taken[rows]["columns"]
+        times = taken[rows]["cpu_s"] / taken[ROWS]["cpu_s"] / (rows / ROWS)
+        memory = taken[rows]["peak_bytes"] / 1e9
         found += [
-            Figure(f"time a row at {larger:,} rows, {columns} columns", times, 1.3, at_least=False),
-            Figure(f"memory at {larger:,} rows, {columns} columns", taken[1]["peak_bytes"] / 1e9, 1.5, "GB", at_least=False),
-        ]  # fmt: skip
+            Figure(
+                f"drift at {rows:,} rows, {wide} columns: time a row against {ROWS:,}",
+                times,
+                1.3,
+                at_least=False,
+            ),
+            Figure(f"drift at {rows:,} rows: memory", memory, 1.5, "GB", at_least=False),
+        ]
     return found
 
 
-def columns_found(seed: int, by: float, rows: int = SMALL_ROWS) -> tuple[int, int]:
-    """Of two tables of 60 columns, three of them moved `by` standard deviations: how many were named, and how many others."""
-    draw = np.random.default_rng(seed)
-    before, after = (pl.DataFrame(draw.normal(size=(rows, COLUMNS))) for _ in range(2))
-    places = [f"column_{place}" for place in range(SHIFTED)]
-    after = after.with_columns(pl.col(places) + by)
-    reference = sketch_table(before)
-    current = count_table(after, reference)
-    named = [
-        each.column for each in moved({name: shift_of(reference[name], current[name]) for name in current})
-    ]
-    return sum(name in places for name in named), sum(name not in places for name in named)
+def _grown(run: Run, rows: int, columns: int) -> dict[str, Any]:
+    def measure() -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as place:
+            paths = [Path(place) / f"{name}.parquet" for name in ("before", "after")]
+            for seed, path in enumerate(paths):
+                write(path, rows, seed, columns)
+            size = sum(path.stat().st_size for path in paths)
+            return own(paths[0], paths[1]) | {"columns": columns, "file_bytes": size}
 
-
-def _alarms() -> list[Figure]:
-    quiet = sum(sum(columns_found(seed, 0.0)) > 0 for seed in range(RUNS)) / RUNS
-    found = [Figure("same distribution: runs with any alarm", quiet * 100, 5, "%", at_least=False)]
-    for by, goal in ((0.1, 95.0), (0.25, 100.0)):
-        named = [columns_found(RUNS + seed, by) for seed in range(RUNS)]
-        recall = sum(right for right, _ in named) / (RUNS * SHIFTED)
-        others = sum(wrong for _, wrong in named) / (RUNS * (COLUMNS - SHIFTED))
-        print(f"  moved by {by}: others named wrongly {others:.2%}")
-        found.append(Figure(f"recall of columns moved by {by} sigma", recall * 100, goal, "%"))
-    return found
-
-
-def _too_small() -> list[Figure]:
-    """A hundredth of a deviation at half a million rows, five times."""
-    alarms = sum(columns_found(seed, 0.01, ROWS)[0] for seed in range(5))
-    return [Figure("alarms for 0.01 sigma at 500,000 rows", float(alarms), 0, "", at_least=False)]
+    took = run.measured(f"growth.{rows}", measure)
+    print(
+        f"  {rows:>10,} rows, {took['columns']} columns, {took['file_bytes'] / 1e9:.1f} GB of files: {_words(took)}"
+    )
+    return took
 
 
 def main() -> None:
     """Compare two files, or files of ROWS rows, and print what it took as JSON."""
-    if len(sys.argv) == 2:
+    if sys.argv[1].isdigit():
+        columns = int(sys.argv[2]) if len(sys.argv) > 2 else COLUMNS
         with tempfile.TemporaryDirectory() as place:
             paths = [Path(place) / f"{name}.parquet" for name in ("before", "after")]
             for seed, path in enumerate(paths):
-                write(path, int(sys.argv[1]), seed)
+                write(path, int(sys.argv[1]), seed, columns)
             print(json.dumps(own(paths[0], paths[1])))
         return
     (
         special.ndtri(0.5),
         stats.chi2.sf(1.0, 1),
-    )  # lockgate imports scipy when first used; peers' imports are not timed either
+    )  # scipy comes when first used; peers' imports are not timed either
     wall, began = time.monotonic(), os.times()
     named = compare_files(Path(sys.argv[1]), Path(sys.argv[2]))
     ended = os.times()

@@ -2,100 +2,114 @@
 
 Tables of 10,000 rows, ten columns, gradient boosting trained on as many others. Planted: where `channel` is "phone" and
 `amount` is above 0.5 (6 % of the rows), half of the test labels are turned round. Found means: both columns are named and no
-other is. False means: a table without the fault has any weak slice.
+other is. False means: a table without the fault has any weak slice. Peers answer as many tables as fit in their time.
 """
 
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 import polars as pl
+from benchmarks.checks.beside import ask
+from benchmarks.checks.planted import SLICE, SLICE_ROWS, TURNED, coded, sliced
+from benchmarks.checks.run import Run
 from benchmarks.gateway.figures import Figure
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Status
-from lockgate.checks.performance.check import run
+from lockgate.checks.performance.check import run as performance
 from lockgate.checks.performance.weak import SUBJECT
 from lockgate.checks.values import class_names
 from lockgate.registry.manifest import Task
 
-RUNS, ROWS, SHARE = 100, 10_000, 0.5
-NUMBERS = ("amount", *(f"n{place}" for place in range(6)))
-CHANNELS, COLOURS = ("web", "phone", "shop", "mail", "agent"), ("red", "green", "blue")
+RUNS = 100
+PEERS, BEYOND_S = ("deepchecks", "giskard"), 900.0  # a peer's start and last table may take so much longer
 
 
-def table(draw: np.random.Generator, rows: int = ROWS) -> pl.DataFrame:
-    """Seven numbers, three categories (as text), and `y`, which depends on three of them."""
-    columns: dict[str, np.ndarray] = {name: draw.normal(size=rows) for name in NUMBERS}
-    columns |= {"channel": draw.choice(CHANNELS, rows), "colour": draw.choice(COLOURS, rows)}
-    columns["size"] = draw.integers(0, 5, rows).astype(float)
-    lean = 2.0 * columns["n0"] + columns["n1"] * (columns["channel"] == "web") + columns["n2"]
-    columns["y"] = (draw.random(rows) < 1 / (1 + np.exp(-lean))).astype(int)
-    return pl.DataFrame(columns)
-
-
-def spoilt(frame: pl.DataFrame, draw: np.random.Generator, share: float) -> pl.DataFrame:
-    """The table with that share of the labels of the rectangle turned round."""
-    hit = (pl.col("channel") == "phone") & (pl.col("amount") > 0.5)
-    turned = pl.Series(draw.random(frame.height) < share)
-    return frame.with_columns(y=pl.when(hit & turned).then(1 - pl.col("y")).otherwise(pl.col("y")))
-
-
-def matrix(frame: pl.DataFrame) -> np.ndarray:
-    """What the model takes: categories as numbers."""
-    places = {name: float(place) for place, name in enumerate((*CHANNELS, *COLOURS))}
-    coded = frame.drop("y").with_columns(
-        pl.col("channel", "colour").replace_strict(places, return_dtype=pl.Float64)
-    )
-    return coded.to_numpy()
-
-
-def planted(seed: int, planted_share: float = SHARE, rows: int = ROWS) -> Evidence:
+def planted(seed: int, turned: float = TURNED, rows: int = SLICE_ROWS) -> Evidence:
     """A model trained on clean rows, and its answers to a test table with or without the fault."""
-    draw = np.random.default_rng(seed)
-    train, test = table(draw, rows), spoilt(table(draw, rows), draw, planted_share)
+    train, test = sliced(seed, turned, rows)
     with threadpool_limits(1):
-        model = HistGradientBoostingClassifier(max_iter=40, random_state=0).fit(
-            matrix(train), train["y"].to_numpy()
-        )
-        score = model.predict_proba(matrix(test))[:, 1]
+        model = HistGradientBoostingClassifier(max_iter=40, random_state=0).fit(coded(train), train["y"])
+        score = model.predict_proba(coded(test))[:, 1]
     return Evidence(
-        task=Task.CLASSIFICATION, inputs=tuple(name for name in test.columns if name != "y"), target="y", seed=seed,
-        classes=("0", "1"), positive="1", frames={Split.TRAIN: train, Split.TEST: test},
-        answers={Split.TEST: Answers(class_names((score > 0.5) * 1), score)},
+        task=Task.CLASSIFICATION, inputs=tuple(name for name in test if name != "y"), target="y", seed=seed,
+        classes=("0", "1"), positive="1", frames={Split.TRAIN: pl.DataFrame(train), Split.TEST: pl.DataFrame(test)},
+        answers={Split.TEST: Answers(class_names((score > 0.5) * 1), np.asarray(score))},
     )  # fmt: skip
 
 
 def found_in(evidence: Evidence) -> set[str]:
     """The columns of the first weak slice; empty where none is named."""
-    finding = next(each for each in run(evidence) if each.subject == SUBJECT)
+    finding = next(each for each in performance(evidence) if each.subject == SUBJECT)
     if finding.status is Status.PASS or finding.table is None:
         return set()
-    parts = str(finding.table.rows[0][0]).split(" and ")
-    return {part.split()[0] for part in parts}
+    return {part.split()[0] for part in str(finding.table.rows[0][0]).split(" and ")}
 
 
-def figures(runs: int = RUNS) -> list[Figure]:
+def figures(run: Run, runs: int = RUNS) -> list[Figure]:
     """The share of tables whose planted slice is found, and of clean tables that are given one."""
-    found = sum(found_in(planted(seed)) == {"channel", "amount"} for seed in range(runs))
-    false = sum(bool(found_in(planted(seed, 0.0))) for seed in range(runs))
+    mine = {
+        turned: run.measured(f"weak-slices-{turned}.lockgate", lambda turned=turned: _own(turned, runs))
+        for turned in (TURNED, 0.0)
+    }
+    for turned, said in mine.items():
+        argv = (str(turned), str(runs), str(run.peer_s))
+        beside = {
+            name: ask(run, f"weak-slices-{turned}", name, "slices", *argv, limit_s=run.peer_s + BEYOND_S)
+            for name in PEERS
+            if run.wants(name)
+        }
+        title = "planted" if turned else "not planted"
+        print(
+            f"  {title}: "
+            + "; ".join(
+                f"{name} {_words(each, turned)}" for name, each in {"lockgate": said, **beside}.items()
+            )
+        )
+    found = sum(map(_exact, mine[TURNED]["runs"])) / runs
+    false = sum(map(bool, mine[0.0]["runs"])) / runs
     return [
-        Figure(f"weak slice of two columns, {runs} tables: found", found / runs, 0.95, unit=""),
-        Figure(f"no weak slice, {runs} tables: one named", false / runs, 0.05, unit="", at_least=False),
+        Figure(f"weak slice of two columns, {runs} tables: found", found * 100, 95, "%"),
+        Figure(f"no weak slice, {runs} tables: one named", false * 100, 5, "%", at_least=False),
     ]
 
 
+def _own(turned: float, runs: int) -> dict[str, Any]:
+    found = (found_in(planted(seed, turned)) for seed in range(runs))
+    return {"runs": [[sorted(columns)] if columns else [] for columns in found]}
+
+
+def _exact(slices: list[list[str]]) -> bool:
+    """Whether the first slice is of the two columns and no other."""
+    return bool(slices) and set(slices[0]) == set(SLICE)
+
+
+def _words(said: dict[str, Any], turned: float) -> str:
+    if "failed" in said:
+        return str(said["failed"])
+    runs, words = said["runs"], ""
+    if turned:
+        halves = sum(bool(each) and not _exact(each) for each in runs)
+        words = f"both columns first in {sum(map(_exact, runs))} of {len(runs)}, something else in {halves}"
+    else:
+        words = f"one named in {sum(map(bool, runs))} of {len(runs)}"
+    return words + (f" ({said['first_s']:.0f} s a table)" if "first_s" in said else "")
+
+
 def main() -> None:
-    """Print both figures."""
+    """Print both figures of lockgate alone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", type=int, default=RUNS)
-    measured = figures(parser.parse_args().tables)
-    for figure in measured:
-        print(figure.line())
-    print(f"figures: {sum(figure.reached for figure in measured)} of {len(measured)} reached")
+    tables = parser.parse_args().tables
+    found, false = (_own(turned, tables)["runs"] for turned in (TURNED, 0.0))
+    print(
+        f"planted: found in {sum(map(_exact, found))} of {tables}; not planted: one named in {sum(map(bool, false))}"
+    )
 
 
 if __name__ == "__main__":
