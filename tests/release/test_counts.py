@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from lockgate.config import Observed, ReleaseConfig
+from lockgate.config import ReleaseConfig
 from lockgate.predictions.record import Attempt, Kind, Record
 from lockgate.release.baseline import Baseline, Traffic
-from lockgate.release.counts import Counts, Frozen, fold, label_pair, void
+from lockgate.release.counts import Counts, Frozen, fold, void
 from lockgate.release.guards import GuardName
 from lockgate.release.judge import Label, judge, worst
 from lockgate.release.plan import make_plan
@@ -202,20 +202,6 @@ def test_watch_counts_against_limits_and_leaves_bad_keys_out():
     assert worst(judge(PLAN, broken, frozen)).label is Label.WORSE
     fine = folded([record(i, w=0.0, stage=3, bad=i % 100 == 0) for i in range(2000)], frozen=frozen)
     assert worst(judge(PLAN, fine, frozen)).label is Label.NOT_YET
-
-
-def test_labels_of_pairs_find_a_version_that_is_wrong_more_often():
-    """Of 53 pairs in which one was wrong the new version was in 41; a plan without labels says so."""
-    plan = make_plan(ReleaseConfig(canary=("10%",)), Traffic(), labels=Observed.ALWAYS)
-    counts = Counts(release=7)
-    for i in range(63):
-        label_pair(counts, new_wrong=i < 41, old_wrong=41 <= i < 53)
-    found = {verdict.guard: verdict for verdict in judge(plan, counts, Frozen())}
-    assert found[GuardName.LABELS].label is Label.WORSE
-    assert (found[GuardName.LABELS].canary, found[GuardName.LABELS].baseline) == (41, 12)
-    assert not any("labels do not reach" in said for said in plan.cannot_see)
-    accepted = make_plan(ReleaseConfig(), Traffic(), labels=Observed.WHEN_ACCEPTED)
-    assert all(guard.name is not GuardName.LABELS for guard in accepted.guards)
 
 
 def test_snapshot_and_replay_give_the_same_counts():

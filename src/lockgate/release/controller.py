@@ -27,6 +27,7 @@ from lockgate.predictions.log import LogReader
 from lockgate.release import gate, snapshots, store
 from lockgate.release.evidence import Evidence
 from lockgate.release.judge import judge
+from lockgate.release.label_evidence import LabelEvidence, take
 from lockgate.release.lease import LEASE_S, check_lease, drop_lease, take_lease
 from lockgate.release.moves import freeze, lowers_risk, moved
 from lockgate.release.phases import Decision, Phase, Release, advance
@@ -39,11 +40,16 @@ ROUND_S = 0.5
 _log = logging.getLogger(__name__)
 
 EffectHandler = Callable[[store.Effect], None]
+LabelsOf = Callable[[int], LabelEvidence | None]
 
 
 def log_effect(effect: store.Effect) -> None:
     """The effect handler when nobody is to be told: one line in the log."""
     _log.info("release %d, move %d: %s", effect.release, effect.seq, effect.body)
+
+
+def no_labels(_release: int) -> None:
+    """What labels say where nobody reads them."""
 
 
 class Controller:
@@ -58,13 +64,14 @@ class Controller:
         clock: Clock,
         *,
         handlers: Mapping[str, EffectHandler] | None = None,
+        labels: LabelsOf = no_labels,
         owner: str | None = None,
         lease_s: float = LEASE_S,
     ) -> None:
         self._db, self._shelf, self._members_folder, self._clock = db, shelf, members_folder, clock
         self._handlers = {"notify": log_effect, **(handlers or {})}
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._reader, self._lease_s = reader, lease_s
+        self._reader, self._lease_s, self._labels = reader, lease_s, labels
         self._evidence: Evidence | None = None  # read when the lease is ours, from the last snapshot
         self._gaps: dict[int, tuple[int, int]] = {}  # release -> (seq, log gap of all members when it began)
         self._status: dict[int, snapshots.Status] = {}
@@ -158,6 +165,8 @@ class Controller:
         assert self._evidence is not None  # noqa: S101 - set by tick before any step
         now_us = self._clock.now_us()
         counts = self._evidence.counts(release)
+        if (labels := self._labels(release.id)) is not None:
+            take(counts, labels)
         there = members(self._members_folder, now_us)
         plan = self._shelf.latest()
         stands = self._gate(release, now_us)

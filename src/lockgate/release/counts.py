@@ -13,7 +13,7 @@ from lockgate.predictions.record import Kind, Record
 from lockgate.release.baseline import is_error, key_number
 from lockgate.release.guards import SLOW, GuardName
 from lockgate.release.promise import ReleasePlan
-from lockgate.stats.eprocess import Detector, EventProcess
+from lockgate.stats.eprocess import BetState, Detector, EventProcess
 from lockgate.traffic import Role, Stick
 
 PAIR_WEIGHT = 0.5
@@ -77,6 +77,8 @@ class Counts(msgspec.Struct, kw_only=True):
     ] = []  # shadow answers waiting for their request: id, failed, of today
     failed_ids: set[str] = set()  # requests that failed, until their shadow answer comes
     voided: int = 0  # the newest resume whose broken split was taken into account
+    labelled: int = 0  # rows whose label is known and that the guard on wrong answers looked at
+    losses: BetState | None = None  # in regression: who is nearer to the truth, pair by pair
 
 
 def fold(counts: Counts, records: list[Record], plan: ReleasePlan, frozen: Frozen) -> None:
@@ -92,14 +94,6 @@ def fold(counts: Counts, records: list[Record], plan: ReleasePlan, frozen: Froze
         elif record.kind is Kind.ANSWER and not record.forced:
             _answer(counts, record, plan, frozen)
     _pairs(counts, shadows)
-
-
-def label_pair(counts: Counts, *, new_wrong: bool, old_wrong: bool, stage: int = 0) -> None:
-    """A label arrived for a request that both versions scored: only a pair in which one was wrong is evidence."""
-    process = counts.guards.get(GuardName.LABELS, EventProcess()).request(stage)
-    if new_wrong != old_wrong:
-        process = process.event(PAIR_WEIGHT, in_canary=new_wrong)
-    counts.guards[GuardName.LABELS] = process
 
 
 def void(counts: Counts, stage: int, seq: int) -> None:
@@ -161,6 +155,8 @@ def _unpaired(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen,
         stage.baseline_bad += bool(bad)
     _split(counts, record, unit, frozen)
     for guard in plan.guards:
+        if guard.name is GuardName.LABELS:
+            continue  # labels come later, by another way
         process = counts.guards.get(guard.name, EventProcess()).request(record.stage)
         if _happened(guard.name, record, bad, frozen) and _first_of_key(counts, guard.name, unit):
             process = process.event(record.weight, in_canary=in_canary)

@@ -14,7 +14,7 @@ from lockgate.release.counts import Counts, Frozen, StageCounts, Watched
 from lockgate.release.guards import SLOW, SPLIT_ALPHA, SUSPICIOUS_E, TITLES, Action, GuardName, GuardPlan
 from lockgate.release.promise import ReleasePlan
 from lockgate.release.words import percent
-from lockgate.stats.eprocess import EventProcess
+from lockgate.stats.eprocess import BetState, EventProcess
 from lockgate.stats.evalues import beta_arm, event_arm_safe
 
 FLOOR_REQUESTS = 20  # hard floor: of at least so many canary requests in a stage ...
@@ -67,7 +67,7 @@ def judge(plan: ReleasePlan, counts: Counts, frozen: Frozen) -> list[Verdict]:
     verdicts += _inputs(counts) + _recorded(plan, counts)
     # A first version is held to limits alone: there is no live version beside it.
     if not plan.first and all(verdict.label is not Label.BROKEN for verdict in split):
-        verdicts += [_events(guard, counts, frozen) for guard in plan.guards if guard.name in counts.guards]
+        verdicts += [_verdict(guard, counts, frozen) for guard in plan.guards if guard.name in counts.guards]
     for name, limit in frozen.limits.items():
         guard = next((g for g in plan.guards if g.name is name), None)
         if guard is not None and name in counts.watched:
@@ -85,10 +85,38 @@ def unproven_guards(plan: ReleasePlan, counts: Counts) -> list[str]:
     short = math.log(1.0 / PROOF_ALPHA)
     found = []
     for guard in plan.guards:
+        if guard.name is GuardName.LABELS:
+            continue  # labels come when they come: they can end a release, not hold it up
         process = counts.guards.get(guard.name, EventProcess())
         if event_arm_safe(process.valid_cells()) < short:
             found.append(TITLES[guard.name])
     return found
+
+
+def _verdict(guard: GuardPlan, counts: Counts, frozen: Frozen) -> Verdict:
+    if guard.name is GuardName.LABELS and counts.losses is not None:
+        return _losses(guard, counts.labelled, counts.losses)
+    return _events(guard, counts, frozen)
+
+
+def _losses(guard: GuardPlan, labelled: int, losses: BetState) -> Verdict:
+    """Regression: on which side the truth lay nearer, pair by pair."""
+    log_e, looked = losses.log_e(), f"{losses.pairs:,} callers with a label of {labelled:,} rows"
+    label, said = Label.NOT_YET, f"{TITLES[guard.name]}: no sign of harm so far ({looked})"
+    if log_e >= guard.threshold:
+        label = Label.WORSE
+        said = (
+            f"{TITLES[guard.name]}: the new version is farther from the truth ({looked}; evidence "
+            f"E = {_big(log_e)}, the limit is {_big(guard.threshold)})"
+        )
+    elif log_e >= math.log(SUSPICIOUS_E):
+        label, said = (
+            Label.SUSPICIOUS,
+            f"{TITLES[guard.name]}: suspicious, not proven ({looked}; E = {_big(log_e)})",
+        )
+    return Verdict(
+        guard=guard.name, label=label, sentence=said, action=guard.action, log_e=log_e, alpha=guard.alpha
+    )
 
 
 def _events(guard: GuardPlan, counts: Counts, frozen: Frozen) -> Verdict:
@@ -227,6 +255,8 @@ def _limit(guard: GuardPlan, watched: Watched, limit: float, plan: ReleasePlan) 
 
 def _looked(guard: GuardName, counts: Counts) -> str:
     """How many requests a guard has looked at, so that none bad of many is not taken for none seen."""
+    if guard is GuardName.LABELS:
+        return f"of {counts.labelled:,} rows with a label"
     stages = counts.stages.values()
     said = f"in {sum(s.canary for s in stages):,} and {sum(s.baseline for s in stages):,} requests"
     if guard is not GuardName.ERRORS or not counts.pairs:

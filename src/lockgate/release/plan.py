@@ -15,7 +15,7 @@ from lockgate.config import Observed, ReleaseConfig
 from lockgate.errors import InvalidInput
 from lockgate.release.baseline import Traffic
 from lockgate.release.counts import WATCH_BATCH
-from lockgate.release.guards import GuardPlan, guard_names, split_alpha
+from lockgate.release.guards import Action, GuardName, GuardPlan, guard_names, split_alpha
 from lockgate.release.promise import (
     DAY_S,
     HOUR_S,
@@ -58,13 +58,16 @@ def make_plan(
     memory_mb: int | None = None,
     missing_fields: tuple[str, ...] = (),
     labels: Observed | None = None,
+    label_delay_s: float = 0.0,
 ) -> ReleasePlan:
     """The plan for one release. `requests_per_day` (the stated goal) stands in until traffic was measured.
 
     `p99_ms`: the stated goal; it is the limit of slow answers unless the release settings name another.
 
-    `labels`: how labels come, when somebody feeds them to the guards (`counts.label_pair`); None: nobody does. Where the
-    decision decides whether a label exists they never roll back: an equally good model would be, every time.
+    `labels`: how labels come; None: none are known of. Where the decision decides whether a label exists, wrong answers
+    count for the arm that a request was assigned to, never in pairs (an equally good model would lose them every time),
+    and they hold a release instead of rolling it back. `label_delay_s`: how long labels usually take; the watch waits
+    for the first of them.
 
     Raises InvalidInput for stages, guards or an alpha that cannot be.
     """
@@ -75,11 +78,12 @@ def make_plan(
         shadow=pure and not first,
         fallback=pure,
         stick=_stick(traffic),
-        watch_s=_watch_s(settings, first=first),
+        watch_s=_watch_s(settings, label_delay_s if labels and not first else 0.0, first=first),
         max_s=settings.max_days * DAY_S,
         no_data_s=_no_data_s(traffic, per_s),
         alpha=settings.alpha,
-        guards=_guards(settings, fed=labels is Observed.ALWAYS),
+        guards=_guards(settings, labels),
+        paired_labels=pure and labels is not Observed.WHEN_ACCEPTED,
         error_limit=_limit(settings.error_limit),
         p99_limit_ms=settings.p99_limit_ms or p99_ms,
         deadline_ms=settings.deadline_ms,
@@ -96,7 +100,7 @@ def make_plan(
     )
     plan = _with_steps(plan, settings)
     return msgspec.structs.replace(
-        plan, sentences=plan_sentences(plan, traffic), cannot_see=unseen_sentences(plan, traffic, settings)
+        plan, sentences=plan_sentences(plan, traffic), cannot_see=unseen_sentences(plan, traffic)
     )
 
 
@@ -120,10 +124,11 @@ def _stick(traffic: Traffic) -> Stick:
     return Stick.REQUEST if few else Stick.KEY
 
 
-def _watch_s(settings: ReleaseConfig, *, first: bool) -> float:
+def _watch_s(settings: ReleaseConfig, label_delay_s: float, *, first: bool) -> float:
     if settings.watch_s is not None:
         return settings.watch_s
-    return HOUR_S if first else min(DAY_S, settings.max_days * DAY_S / 4)
+    usual = HOUR_S if first else min(DAY_S, settings.max_days * DAY_S / 4)
+    return max(usual, min(label_delay_s, settings.max_days * DAY_S / 2))
 
 
 def _with_steps(plan: ReleasePlan, settings: ReleaseConfig) -> ReleasePlan:
@@ -189,15 +194,21 @@ def _no_data_s(traffic: Traffic, per_s: float) -> float:
     return max(NO_DATA_S, GAP_RATE / per_s, 1.5 * traffic.longest_gap_s)
 
 
-def _guards(settings: ReleaseConfig, *, fed: bool) -> tuple[GuardPlan, ...]:
+def _guards(settings: ReleaseConfig, labels: Observed | None) -> tuple[GuardPlan, ...]:
     """The guards, with alpha split among those that get evidence; the plan says which do not."""
-    usual = ("errors", "latency", "labels") if fed else ("errors", "latency")
-    named = [name for name in settings.guards or usual if fed or name != "labels"]
+    usual = ("errors", "latency", "labels") if labels else ("errors", "latency")
+    named = [name for name in settings.guards or usual if labels or name != "labels"]
     if settings.guards and not named:
         raise InvalidInput(
             "a release cannot be guarded by labels alone", got="labels", allowed="errors, latency beside it"
         )
-    return split_alpha(guard_names(named), settings.alpha)
+    guards = split_alpha(guard_names(named), settings.alpha)
+    if labels is not Observed.WHEN_ACCEPTED:
+        return guards
+    return tuple(
+        msgspec.structs.replace(guard, action=Action.HOLD) if guard.name is GuardName.LABELS else guard
+        for guard in guards
+    )
 
 
 def _canary_deadline_ms(deadline_ms: float, traffic: Traffic) -> float:

@@ -38,6 +38,7 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     blind_s: float = BLIND_S
     alpha: float = 0.05
     guards: tuple[GuardPlan, ...] = ()
+    paired_labels: bool = True  # labels judge pairs of answers to one request; else each answer for its arm
     error_limit: float = 0.05
     p99_limit_ms: float | None = None
     deadline_ms: float = 5_000.0

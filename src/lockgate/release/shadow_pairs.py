@@ -38,10 +38,25 @@ def pairs_of(
     asked = frame(
         home, blobs, model, kinds=[Kind.ANSWER], since_us=first_us if isinstance(first_us, int) else since_us
     )
+    return paired(asked, shadow, old=old, new=new)
+
+
+def paired(
+    asked: pl.DataFrame,
+    shadow: pl.DataFrame,
+    *,
+    old: tuple[int, Manifest],
+    new: tuple[int, Manifest],
+    kept: tuple[str, ...] = (),
+) -> pl.DataFrame:
+    """Callers' rows beside the shadow's answers to them, whichever version was which, in order of time.
+
+    `kept`: columns of the callers' rows that pairs keep besides their inputs.
+    """
     parts = []
     for answered, scored in ((old, new), (new, old)):
-        callers = _side(asked.filter(version=answered[0]), answered[1], "id")
-        seconds = _side(shadow.filter(version=scored[0]), scored[1], "of").select(
+        callers = answers_of(asked.filter(version=answered[0]), answered[1], "id", kept)
+        seconds = answers_of(shadow.filter(version=scored[0]), scored[1], "of").select(
             "id", "row", "decision", "score", "failed"
         )
         joined = _join(callers, seconds)
@@ -51,7 +66,9 @@ def pairs_of(
             for side, end in (("old", first), ("new", second))
             for what, suffix in (("decision", ""), ("score", "score"), ("failed", "failed"))
         }
-        parts.append(joined.rename(names).select("at_us", "id", "row", *names.values(), pl.col("^in\\..*$")))
+        parts.append(
+            joined.rename(names).select("at_us", "id", "row", *names.values(), *kept, pl.col("^in\\..*$"))
+        )
     return pl.concat(parts, how="diagonal_relaxed").sort("at_us", "id", "row")
 
 
@@ -63,11 +80,13 @@ def _join(callers: pl.DataFrame, seconds: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([by_row, by_request.select(by_row.columns)])
 
 
-def _side(rows: pl.DataFrame, manifest: Manifest, identity: str) -> pl.DataFrame:
-    """One version's rows with `id`, `row`, `decision`, `score` and `failed` in front of the inputs."""
+def answers_of(
+    rows: pl.DataFrame, manifest: Manifest, identity: str, kept: tuple[str, ...] = ()
+) -> pl.DataFrame:
+    """One version's rows with `id`, `row`, `decision`, `score` and `failed` in front of the inputs and what is `kept`."""
     columns = _outputs(rows.filter(_ANSWERED), manifest.answer)
     answered = rows.filter(_ANSWERED).select(
-        pl.col(identity).alias("id"), "row", "at_us", pl.col("^in\\..*$")
+        pl.col(identity).alias("id"), "row", "at_us", *kept, pl.col("^in\\..*$")
     )
     numeric = manifest.task is Task.REGRESSION
     decided, scored = (
@@ -81,7 +100,9 @@ def _side(rows: pl.DataFrame, manifest: Manifest, identity: str) -> pl.DataFrame
         score=pl.Series(scored, dtype=pl.Float64),
         failed=pl.lit(False),
     )
-    failed = rows.filter(~_ANSWERED).select(pl.col(identity).alias("id"), "row", "at_us", pl.col("^in\\..*$"))
+    failed = rows.filter(~_ANSWERED).select(
+        pl.col(identity).alias("id"), "row", "at_us", *kept, pl.col("^in\\..*$")
+    )
     failed = failed.with_columns(
         decision=pl.lit(None, kind), score=pl.lit(None, pl.Float64), failed=pl.lit(True)
     )

@@ -11,6 +11,7 @@ from lockgate.config import ReleaseConfig
 from lockgate.errors import Conflict
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
+from lockgate.predictions.labels import newest_label
 from lockgate.registry.naming import VersionName
 from lockgate.registry.store import Version, get_model, get_version
 from lockgate.release import gate, snapshots, store
@@ -18,7 +19,7 @@ from lockgate.release.acts import supersede as end_running
 from lockgate.release.desk import Desk
 from lockgate.release.phases import Release
 from lockgate.release.plan import make_plan
-from lockgate.release.promise import ReleasePlan
+from lockgate.release.promise import DAY_S, ReleasePlan
 from lockgate.release.routes import route_of
 from lockgate.traffic import Arm, Role
 
@@ -66,8 +67,10 @@ def _draft(
 ) -> Release:
     live = _live(tx, wanted)
     model = get_model(tx, wanted.model).settings
+    wished, delay_days = settings or model.release, model.goal.label_delay_days
+    labels_come = "labels" in (wished.guards or ()) or delay_days is not None
     plan = make_plan(
-        settings or model.release,
+        wished,
         snapshots.traffic_of(tx, wanted.model),
         first=live is None,
         pure=model.pure,
@@ -81,6 +84,8 @@ def _draft(
         replicas=model.replicas,
         memory_mb=model.memory_mb,
         missing_fields=_missing_fields(tx, wanted, live),
+        labels=model.labels.observed if labels_come or newest_label(tx, wanted.model) else None,
+        label_delay_s=(delay_days or 0.0) * DAY_S,
     )
     return Release(
         id=0,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from lockgate.config import ReleaseConfig
 from lockgate.release.baseline import Traffic
 from lockgate.release.guards import GuardName
 from lockgate.release.promise import DAY_S, FAST_MS, HOUR_S, MINUTE_S, ReleasePlan
@@ -63,7 +62,7 @@ def _canary_sentences(plan: ReleasePlan) -> list[str]:
     ]
 
 
-def unseen_sentences(plan: ReleasePlan, traffic: Traffic, settings: ReleaseConfig) -> tuple[str, ...]:
+def unseen_sentences(plan: ReleasePlan, traffic: Traffic) -> tuple[str, ...]:
     """Which harm this plan would not see, with planning numbers."""
     said = []
     share = max(traffic.error_share, TYPICAL_ERROR_SHARE)
@@ -72,10 +71,10 @@ def unseen_sentences(plan: ReleasePlan, traffic: Traffic, settings: ReleaseConfi
     if plan.first:
         said.append("Whether it is better or worse than what was there before: nothing was.")
     if all(guard.name is not GuardName.LABELS for guard in plan.guards):
-        named = ", though they are named in the settings" if "labels" in (settings.guards or ()) else ""
         said.append(
-            f"Wrong answers: labels do not reach the guards{named}. A version that answers plausibly and wrongly is seen "
-            "by the shadow verdict and by people."
+            "Wrong answers: no labels are known of. A version that answers plausibly and wrongly is seen "
+            "by the shadow verdict and by people. Hand labels in (lockgate labels), or say when they come "
+            "(goal.label_delay_days)."
         )
     said.append("Harm to a group of callers too small to move the total.")
     if traffic.heavy:

@@ -26,12 +26,13 @@ from lockgate.predictions.log import LogReader
 from lockgate.predictions.offsets import remove_reader
 from lockgate.release import shadow
 from lockgate.release.controller import ROUND_S, Controller
+from lockgate.release.label_feed import LabelFeed
 from lockgate.samples import Sample, leave, take_away
 from lockgate.supervisor import Child
 from lockgate.wiring.erasing import carry_on
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.keeping import let_go
-from lockgate.wiring.shadowing import opener, wanted
+from lockgate.wiring.shadowing import history_us, opener, wanted
 from lockgate.wiring.status import lags, note_trouble
 
 CHECKPOINT_US = 15 * SECOND_US  # rows younger than the newest signature could be cut off unseen
@@ -47,12 +48,16 @@ def controller(house: House, stop: threading.Event) -> None:
             remove_reader(tx, forward.READER)
     keeper = threading.Thread(target=_keep, args=(house, stop), name="keeper")
     keeper.start()
+    feed = LabelFeed(house.home, house.blobs, house.db, history_us)
+    labels = threading.Thread(target=feed.run, args=(stop,), name="labels")
+    labels.start()
     try:
         reader = LogReader(house.home.log)
-        Controller(house.db, house.plan, house.home.members, reader, house.clock).run(stop)
+        Controller(house.db, house.plan, house.home.members, reader, house.clock, labels=feed.of).run(stop)
     finally:
         stop.set()
         keeper.join()
+        labels.join()
 
 
 def shadow_scorer(house: House, stop: threading.Event) -> None:
