@@ -274,6 +274,27 @@ def test_clock_times_after_the_prediction_are_named():
     assert alarms(tables(frame, time="sched_dep_time", inputs=honest)) == {}
 
 
+def test_times_without_a_trace_of_missing_values_are_named():
+    """Where cancelled flights are left out, time in the air is known by growing with the minutes from take-off to landing on
+    the same route; the distance, which goes with it from route to route, is not. The prediction's time may be in another zone
+    and cut to the hour."""
+    draw = np.random.default_rng(3)
+    frame = flights(4_000, seed=3).drop_nulls()
+    route = draw.integers(0, 12, frame.height)
+    flown, dep = 30 + 25 * route + draw.normal(0, 8, frame.height).round(), frame["dep_time"].to_numpy()
+    landed = ((dep // 100 * 60 + dep % 100) + flown + draw.integers(10, 25, frame.height)) % 1_440
+    hours = frame["sched_dep_time"] // 100
+    frame = frame.with_columns(
+        air_time=pl.Series(flown), arr_time=pl.Series(landed // 60 * 100 + landed % 60), distance=pl.Series(200.0 * route + 150),
+        route=pl.Series([f"to {n}" for n in route]), at=pl.datetime(2013, 1, 1) + pl.duration(hours=hours + 5),
+    )  # fmt: skip
+    for time in ("sched_dep_time", "at"):
+        inputs = tuple(name for name in frame.columns if name not in ("y", time, "at"))
+        why = dict(alarms(tables(frame, time=time, inputs=inputs))["times after the prediction"].table.rows)
+        assert set(why) == {"dep_time", "arr_time", "dep_delay", "air_time"}
+        assert why["air_time"] == "grows with the minutes between dep_time and arr_time"
+
+
 def test_known_at_reads_clock_times():
     """A declared clock time after the prediction's fails, beside a prediction time that is a date with a clock."""
     frame = flights()

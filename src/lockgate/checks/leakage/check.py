@@ -22,7 +22,7 @@ from lockgate.checks.base import Check, Part, could_not_run, settings_for
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.leakage.alone import Limits, lone_inputs, look_alone
-from lockgate.checks.leakage.clocks import late_inputs
+from lockgate.checks.leakage.clocks import is_clock, late_inputs
 from lockgate.checks.leakage.formula import exact_formulas
 from lockgate.checks.leakage.pairs import pair_inputs
 from lockgate.checks.leakage.rows import known_too_late, overlapping_rows, training_after_test
@@ -114,8 +114,11 @@ def _rows(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
                 seen=train.height / evidence.whole.get(Split.TRAIN, train.height) if train.height else 1.0,
             )
         )
-        if evidence.time and evidence.time in train.columns and evidence.time in test.columns:
-            found.append(training_after_test(NAME, train[evidence.time], test[evidence.time]))
+        timed = evidence.time and evidence.time in train.columns and evidence.time in test.columns
+        if timed and not is_clock(
+            train[str(evidence.time)]
+        ):  # an hour of the day says nothing of before and after
+            found.append(training_after_test(NAME, train[str(evidence.time)], test[str(evidence.time)]))
     else:
         lacks = "training" if Split.TRAIN not in evidence.frames else "test"
         found.append(could_not_run(NAME, "rows of training in test", f"Rows could not be compared: there is no {lacks} table.",

@@ -10,6 +10,7 @@ import polars as pl
 
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
+from lockgate.checks.leakage.durations import between_late
 from lockgate.checks.values import numbers_of, times_of
 
 _DAY_MIN = 1_440
@@ -20,6 +21,7 @@ _FEWEST_VALUES, _AFTERNOON = (
 _LATE_SHARE = 0.01
 _SAME = 0.98
 _FEWEST_MISSING = 20
+_ZONES = 2  # summer and winter
 # plans are known beforehand although they name a later time
 _PLANNED = re.compile(r"sched|plan|due|expect|book|promis|deadline|target|forecast", re.IGNORECASE)
 
@@ -55,6 +57,25 @@ def seconds_after(times: pl.Series, made: pl.Series) -> np.ndarray:
     return np.asarray(((minutes + _DAY_MIN / 2) % _DAY_MIN - _DAY_MIN / 2) * 60)
 
 
+def planned_clock(frame: pl.DataFrame, time: str) -> pl.Series:
+    """What clock times are held against: a planned one (`sched_dep_time`) that is the prediction's time but for whole hours.
+
+    Times of prediction are often written in another zone than clocks, or cut to the hour.
+    """
+    made = frame[time]
+    day = _minutes(made)
+    if is_clock(made) or day is None:
+        return made
+    for series in frame.iter_columns():
+        if not _PLANNED.search(series.name) or not is_clock(series):
+            continue
+        apart = _of_day(numbers_of(series)) // 60 - day // 60
+        zones, rows = np.unique((apart[np.isfinite(apart)] % 24), return_counts=True)
+        if zones.size and np.sort(rows)[-_ZONES:].sum() >= _SAME * rows.sum():
+            return series
+    return made
+
+
 def late_inputs(check: str, frame: pl.DataFrame, inputs: Sequence[str], time: str) -> list[Finding]:
     """One warning that names the inputs which seem to be known only after the prediction, or nothing.
 
@@ -62,11 +83,11 @@ def late_inputs(check: str, frame: pl.DataFrame, inputs: Sequence[str], time: st
     time, or are missing wherever it is.
     """
     names = [name for name in inputs if name in frame.columns and name != time]
-    late = {}
+    made, late = planned_clock(frame, time), {}
     for name in names:
-        if _PLANNED.search(name) or not _is_time(frame[name], frame[time]):
+        if _PLANNED.search(name) or not _is_time(frame[name], made if is_clock(frame[name]) else frame[time]):
             continue
-        after = seconds_after(frame[name], frame[time])
+        after = seconds_after(frame[name], made if is_clock(frame[name]) else frame[time])
         known = np.isfinite(after)
         share = float((after[known] > 0).mean()) if known.any() else 0.0
         if share >= _LATE_SHARE:
@@ -77,11 +98,10 @@ def late_inputs(check: str, frame: pl.DataFrame, inputs: Sequence[str], time: st
         (name, f"lies after {time} in {figure(share, 'share')} of rows") for name, (share, _) in late.items()
     ]
     others = [name for name in names if name not in late and not frame[name].dtype.is_nested()]
-    told += [
-        (name, why)
-        for name in others
-        if (why := _belongs(frame, name, {key: at for key, (_, at) in late.items()}))
-    ]
+    after_s = {key: at for key, (_, at) in late.items()}
+    belong = {name: why for name in others if (why := _belongs(frame, name, after_s))}
+    belong |= between_late(frame, [name for name in others if name not in belong], after_s)
+    told += [(name, belong[name]) for name in others if name in belong]
     worst = max(share for share, _ in late.values())
     return [Finding(
         check=check, subject="times after the prediction", status=Status.WARN,
