@@ -93,6 +93,8 @@ def _parcel(model: Any) -> Parcel:
         return Parcel("model.onnx", model.SerializeToString())
     if any(base.__module__ == "torch.nn.modules.module" for base in type(model).__mro__):
         return _from_torch(model)
+    if type(model).__module__.startswith("torch.export."):
+        return _from_program(model)
     if isinstance(model, ModuleType) or not (hasattr(model, "predict") or callable(model)):
         raise InvalidInput("this is no model", got=type(model).__name__, fix=_FIX)
     return _from_object(model)
@@ -144,6 +146,15 @@ def _from_torch(module: Any) -> Parcel:
             fix="give its constructor defaults that fit the weights, or hand in torch.jit.trace(model, rows)",
         ) from error
     return Parcel("model.pt", body.getvalue())
+
+
+def _from_program(program: Any) -> Parcel:
+    """A program of torch.export, as it is."""
+    import torch  # noqa: PLC0415 - only who hands in a program has it
+
+    body = io.BytesIO()
+    torch.export.save(program, body)
+    return Parcel("model.pt2", body.getvalue())
 
 
 def _makes_itself(module: Any) -> bool:

@@ -1,4 +1,4 @@
-"""PyTorch: TorchScript archives, and weights (state_dict or safetensors) beside the class that they belong to."""
+"""PyTorch: TorchScript archives, exported programs, and weights (state_dict or safetensors) beside their class."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HANDLER = Handler(
     framework=Framework.TORCH,
     title="PyTorch",
     distributions=("torch", "numpy"),
-    file_names=("model.pt", "model.safetensors"),
+    file_names=("model.pt", "model.pt2", "model.safetensors"),
     recognises=recognises,
     compiles=True,
 )

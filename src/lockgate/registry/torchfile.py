@@ -50,24 +50,29 @@ def is_torch(names: list[str]) -> bool:
 def scan_torch(path: Path, *, label: str | None = None) -> ScanReport:
     """Scan a `.pt` archive. Raises InvalidInput for a damaged file, TooLarge for what unpacks to too much."""
     name = label or path.name
-    found: dict[Name, str] = {}
-    tricks: list[Refusal] = []
     try:
         with zipfile.ZipFile(path) as archive:
-            _check_sizes(archive, name)
-            script = any(one.rpartition("/")[2] == SCRIPT_MARK for one in archive.namelist())
-            for entry in archive.namelist():
-                if entry.endswith(".pkl"):
-                    reader = _read(archive.read(entry), f"{name}, {entry}")
-                    found.update(dict.fromkeys(reader.names, entry))
-                    tricks += [Refusal("a trick", f"{name}, {entry}, byte {trick.position}", trick.what, _FIX)
-                               for trick in reader.tricks]  # fmt: skip
+            return scan_tensors(archive, name)
     except _BROKEN as error:
         raise InvalidInput(
             f"{name} is not a whole PyTorch file",
             got=f"{type(error).__name__}: {error}",
             fix="save or copy the file again",
         ) from error
+
+
+def scan_tensors(archive: zipfile.ZipFile, name: str) -> ScanReport:
+    """Scan an open archive. Raises InvalidInput and TooLarge, and what zipfile raises for a damaged one."""
+    found: dict[Name, str] = {}
+    tricks: list[Refusal] = []
+    _check_sizes(archive, name)
+    script = any(one.rpartition("/")[2] == SCRIPT_MARK for one in archive.namelist())
+    for entry in archive.namelist():
+        if entry.endswith(".pkl"):
+            reader = _read(archive.read(entry), f"{name}, {entry}")
+            found.update(dict.fromkeys(reader.names, entry))
+            tricks += [Refusal("a trick", f"{name}, {entry}, byte {trick.position}", trick.what, _FIX)
+                       for trick in reader.tricks]  # fmt: skip
     refused = [
         Refusal(str(one), f"{name}, {entry}", "only tensors are loaded from such a file", _FIX)
         for one, entry in found.items()

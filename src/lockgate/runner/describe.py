@@ -12,6 +12,7 @@ import numpy as np
 from . import columns as wire_columns
 from .columns import Columns
 from .graph import Graph
+from .torch_export import ExportedProgram
 
 
 def describe(model: Any, sample: Columns | None) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def describe(model: Any, sample: Columns | None) -> dict[str, Any]:
         "feature_names": model.feature_names(),
         "feature_count": model.feature_count(),
         "parameters": model.parameters(),
-        "inputs": model.inputs() if isinstance(model, Graph) else _inputs(model),
+        "inputs": model.inputs() if isinstance(model, (Graph, ExportedProgram)) else _inputs(model),
         "outputs": [],
         "no_outputs": None,
         "distributions": loaded_distributions(),

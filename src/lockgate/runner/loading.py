@@ -13,6 +13,7 @@ from . import (
     flavor,
     function,
     graph,
+    torch_export,
     torch_module,
 )
 from .columns import Columns
@@ -67,6 +68,7 @@ OWN_FILES: dict[str, Loader] = {
     ".json": booster_xgboost.load,
     ".ubj": booster_xgboost.load,
     ".txt": booster_lightgbm.load,
+    ".pt2": torch_export.load,
 }
 
 
@@ -81,7 +83,7 @@ def load(hello: dict[str, Any]) -> Model:
     ending = os.path.splitext(path)[1].lower()
     loader = (
         OWN_FILES.get(ending, LOADERS[framework])
-        if framework in ("xgboost", "lightgbm")
+        if framework in ("xgboost", "lightgbm", "torch")
         else LOADERS[framework]
     )
     model: Model = loader(hello, path)

@@ -44,9 +44,8 @@ class TorchModule:
         """`prediction`, and `probability` for classifiers; what a dict holds, by name."""
         import torch
 
-        given = tables.ordered(columns, [field["name"] for field in self.fields])
         with torch.inference_mode():
-            made = self.module(torch.from_numpy(np.ascontiguousarray(stacked(given))))
+            made = self.called(columns)
         if isinstance(made, dict):
             return {str(name): _array(value) for name, value in made.items()}
         classes = self.classes()
@@ -55,6 +54,13 @@ class TorchModule:
         probability = made.numpy()
         names = np.array(classes, dtype=object if isinstance(classes[0], str) else None)
         return {"prediction": names[probability.argmax(axis=1)], "probability": probability}
+
+    def called(self, columns: Columns) -> Any:
+        """What the module makes of n rows: one tensor for all columns."""
+        import torch
+
+        given = tables.ordered(columns, [field["name"] for field in self.fields])
+        return self.module(torch.from_numpy(np.ascontiguousarray(stacked(given))))
 
     def version(self) -> str | None:
         """PyTorch's version, without the build."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from lockgate.errors import InvalidInput
 from lockgate.frameworks.handlers import by_head
 from lockgate.registry.bounded import compression_of
+from lockgate.registry.exportfile import is_exported
 from lockgate.registry.manifest import Framework
 from lockgate.registry.mlmodel import MLMODEL_NAME
 from lockgate.registry.runnerfile import RUNNER_FILE
@@ -19,7 +20,7 @@ from lockgate.registry.torchfile import is_torch
 HEAD_BYTES = 4096
 ACCEPTED = (
     "scikit-learn, XGBoost or LightGBM as pickle, joblib or skops; XGBoost JSON or UBJ; LightGBM text; CatBoost cbm; PyTorch "
-    "(TorchScript, or weights with their class); ONNX; an MLflow folder (also as zip or tar); a Python callable "
+    "(TorchScript, torch.export, or weights with their class); ONNX; an MLflow folder (also as zip or tar); a Python callable "
     "(--entry module:function --code FILE); a folder in any language with a lockgate-runner.yaml"
 )
 
@@ -30,7 +31,7 @@ class Kind(StrEnum):
     PICKLE = "pickle"  # joblib too
     SKOPS = "skops"
     BOOSTER = "booster"  # XGBoost's, LightGBM's and CatBoost's own files
-    TORCH = "torch"  # a TorchScript archive, or weights
+    TORCH = "torch"  # a TorchScript archive, an exported program, or weights
     ONNX = "onnx"
     MLMODEL = "mlmodel"
     COMMAND = "command"  # any language, with a runner file
@@ -118,6 +119,13 @@ def _zip(path: Path) -> Recognised:
         ) from error
     if SCHEMA_NAME in names:
         return Recognised(Kind.SKOPS, None, ".skops")
+    if is_exported(list(names)):
+        return Recognised(Kind.TORCH, Framework.TORCH, ".pt2")
+    if "serialized_exported_program.json" in names:
+        raise InvalidInput(
+            f"{path.name} was exported by PyTorch 2.7 or older",
+            fix="export and save it again with a newer one",
+        )
     if is_torch(list(names)):
         return Recognised(Kind.TORCH, Framework.TORCH, ".pt")
     if "config.json" in names and any(name.endswith(".h5") for name in names):

@@ -14,6 +14,7 @@ from lockgate.errors import InvalidInput, NotFound
 from lockgate.frameworks.handlers import by_globals, by_head
 from lockgate.frameworks.python import module_of
 from lockgate.registry.bounded import compression_of
+from lockgate.registry.exportfile import scan_exported
 from lockgate.registry.manifest import Framework
 from lockgate.registry.mlmodel import read_mlmodel
 from lockgate.registry.onnxfile import check_onnx
@@ -111,7 +112,10 @@ def _scanned(given: Path, found: Recognised, exceptions: Exceptions) -> Source:
 
 
 def _torch(given: Path, found: Recognised) -> Source:
-    """A TorchScript archive. Raises Unsafe for refused names, InvalidInput for weights without their class."""
+    """TorchScript or an exported program. Raises Unsafe for what is refused, InvalidInput for weights without their class."""
+    if found.ending == ".pt2":
+        scan_exported(given).require_safe()
+        return Source(Framework.TORCH, f"model{found.ending}")
     weights = found.ending == ".safetensors"
     if not weights:
         report = scan_torch(given)
