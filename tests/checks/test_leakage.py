@@ -198,6 +198,72 @@ def test_overlap_sees_through_types():
     assert "rows of training in test" in alarms(tables(train, test))
 
 
+def wide(rows: int, seed: int) -> pl.DataFrame:
+    """Eight numbers, a town, and a target that they tell a little about."""
+    draw = np.random.default_rng(seed)
+    columns = {f"n{n}": draw.normal(50, 10, rows) for n in range(8)}
+    towns = draw.choice(["Köln", "Bonn", "Aachen"], rows)
+    return pl.DataFrame(columns | {"town": towns, "y": draw.integers(0, 2, rows)})
+
+
+def test_rows_that_are_nearly_in_both_tables_are_found():
+    """Test rows that are training rows rounded, or spelt otherwise, are counted; fresh ones, and exact copies, are not."""
+    train, fresh = wide(3_000, 0), wide(1_000, 1)
+    assert alarms(tables(train, fresh)) == {}
+    numbers = [pl.col(f"n{n}").round(0) for n in range(8)]
+    rounded = pl.concat([train[:400].with_columns(numbers), fresh[400:].with_columns(numbers)])
+    found = alarms(tables(train, rounded))["rows nearly of training in test"]
+    assert found.status is Status.FAIL
+    assert 350 <= int(found.headline.split()[0]) <= 400
+    spelt = pl.concat(
+        [train[:30].with_columns(pl.col("town").replace({"Köln": "koln ", "Bonn": "BONN"})), fresh[30:]]
+    )
+    names = [name for name in train.columns if name != "y"]
+    shaken = spelt.with_columns(n0=pl.col("n0") + 1e-6)
+    assert (
+        alarms(tables(train, shaken, inputs=tuple(names)))["rows nearly of training in test"].status
+        is Status.WARN
+    )
+    assert list(alarms(tables(train, pl.concat([train[:400], fresh[400:]])))) == ["rows of training in test"]
+
+
+@pytest.mark.parametrize("columns", [3, 5, 20])
+def test_rows_that_are_near_by_nature_are_no_alarm(columns):
+    """Slow signals split at random have near rows everywhere, and dense tables of few columns too."""
+    draw = np.random.default_rng(columns)
+    slow = np.cumsum(draw.normal(0, 0.02, (4_000, columns)), axis=0)
+    frame = pl.DataFrame({f"s{n}": slow[:, n] for n in range(columns)} | {"y": draw.integers(0, 2, 4_000)})
+    mixed = frame.sample(fraction=1, shuffle=True, seed=0)
+    assert "rows nearly of training in test" not in alarms(tables(mixed[:2_500], mixed[2_500:]))
+
+
+def test_subjects_whose_label_stays_are_a_leak():
+    """Patients on both sides with one diagnosis each fail; where the label changes from visit to visit nothing is said here."""
+    draw = np.random.default_rng(0)
+    patient = draw.integers(0, 300, 3_000)
+    frame = noise(3_000).with_columns(patient=pl.Series(patient), y=pl.Series(patient % 2))
+    inputs = ("a", "b", "c")
+    found = alarms(tables(frame[:2_000], frame[2_000:], group="patient", inputs=inputs))[
+        "patient on both sides"
+    ]
+    assert found.status is Status.FAIL
+    assert "in 100.0 % of rows (by chance" in found.headline
+    changing = frame.with_columns(y=pl.Series(draw.integers(0, 2, 3_000)))
+    assert alarms(tables(changing[:2_000], changing[2_000:], group="patient", inputs=inputs)) == {}
+    apart = frame.sort("patient")
+    assert (
+        alarms(
+            tables(
+                apart[:2_000], apart[2_000:].filter(pl.col("patient") > 250), group="patient", inputs=inputs
+            )
+        )
+        == {}
+    )
+    size = frame.with_columns(y=pl.col("patient") * 1.5 + pl.Series(draw.normal(0, 5, 3_000)))
+    number = tables(size[:2_000], size[2_000:], group="patient", inputs=inputs, task=Task.REGRESSION)
+    assert "R squared" in alarms(number)["patient on both sides"].headline
+
+
 def test_time_travel_is_found():
     """Trained after the test: fails. Mixed: warns. Trained before: in order."""
     frame = noise(2_000).with_columns(at=pl.Series([f"2024-{1 + n // 200:02d}-01" for n in range(2_000)]))

@@ -24,8 +24,10 @@ from lockgate.checks.finding import Finding, Status
 from lockgate.checks.leakage.alone import Limits, lone_inputs, look_alone
 from lockgate.checks.leakage.clocks import is_clock, late_inputs
 from lockgate.checks.leakage.formula import exact_formulas
+from lockgate.checks.leakage.near import near_rows
 from lockgate.checks.leakage.pairs import pair_inputs
 from lockgate.checks.leakage.rows import known_too_late, overlapping_rows, training_after_test
+from lockgate.checks.leakage.subjects import subjects_told
 from lockgate.checks.needs import Need
 from lockgate.governance.bounds import Setting, Stricter
 
@@ -103,17 +105,10 @@ def _rows(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
     judged = evidence.judged_split()
     if Split.TRAIN in evidence.frames and judged is not None:
         train, test = evidence.frames[Split.TRAIN], evidence.frames[judged]
-        found.append(
-            overlapping_rows(
-                NAME,
-                train,
-                test,
-                evidence.inputs,
-                fail=settings.overlap_fail,
-                warn=settings.overlap_warn,
-                seen=train.height / evidence.whole.get(Split.TRAIN, train.height) if train.height else 1.0,
-            )
-        )
+        limits = {"fail": settings.overlap_fail, "warn": settings.overlap_warn}
+        found.append(overlapping_rows(NAME, train, test, evidence.inputs, **limits))
+        found += near_rows(NAME, train, test, evidence.inputs, **limits)
+        found += subjects_told(NAME, evidence, judged, **limits)
         timed = evidence.time and evidence.time in train.columns and evidence.time in test.columns
         if timed and not is_clock(
             train[str(evidence.time)]
@@ -152,6 +147,7 @@ CHECK = Check(
         Part("inputs that give the target away", (Need.TARGET, Need.LABELS)),
         Part("rows of training in test", (Need.TRAIN, Need.JUDGED)),
         Part("training after test", (Need.TRAIN, Need.JUDGED, Need.TIME)),
+        Part("subjects on both sides", (Need.TRAIN, Need.JUDGED, Need.GROUP)),
         Part("columns known too late", (Need.TIME, Need.KNOWN_AT)),
     ),
     quick=True,

@@ -10,7 +10,8 @@ import polars as pl
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
 from lockgate.checks.identifiers import looks_like_identifier
-from lockgate.checks.quality.text import CATEGORY_SHARE, plain
+from lockgate.checks.quality.text import CATEGORY_SHARE
+from lockgate.checks.spelling import plain
 from lockgate.checks.values import numbers_of
 from lockgate.datasets.columns import CATEGORY_LIMIT
 from lockgate.stats.intervals import wilson

@@ -3,13 +3,13 @@ and text that was read in the wrong encoding."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 
 import polars as pl
 
 from lockgate.checks.quality.kinds import Trouble
+from lockgate.checks.spelling import plain
 from lockgate.datasets.columns import CATEGORY_LIMIT
 
 PLACEHOLDERS = frozenset(
@@ -43,17 +43,6 @@ def text(series: pl.Series) -> Iterator[Trouble]:
     yield from _garbled(series.name, counts, rows)
     if len(counts) <= min(CATEGORY_LIMIT, CATEGORY_SHARE * len(rest)):
         yield from _variants(series.name, counts, rows)
-
-
-def plain(value: str) -> str:
-    """A category as it is meant: without accents, in small letters, single spaces within and none around.
-
-    >>> plain("  Sao  Paulo"), plain("São Paulo") == plain("sao paulo ")
-    ('sao paulo', True)
-    """
-    apart = unicodedata.normalize("NFKD", value[:_LONGEST])
-    bare = "".join(sign for sign in apart if not unicodedata.combining(sign))
-    return " ".join(bare.casefold().split())
 
 
 def unspoiled(value: str) -> str | None:
