@@ -78,7 +78,8 @@ class Facts:
     `costs`: truth -> decision -> cost. `failures` says why answers are lacking, by split, `live` or `previous`; `samples` which
     tables are samples of larger ones, in words with their error, and `whole` how many rows those have in all. `beyond`: further
     ways to ask that are open. `further`: names of outputs beside prediction and probability.
-    `load`: what was measured behind a gateway at rising rates, slowest first.
+    `load`: what was measured behind a gateway at rising rates, slowest first. `looks`: how many versions of the model, this one
+    among them, were judged on these very rows; 0 where nobody counts.
     """
 
     task: Task
@@ -107,6 +108,7 @@ class Facts:
     beyond: tuple[Asked, ...] = ()
     further: tuple[str, ...] = ()
     load: tuple[LoadStep, ...] = ()
+    looks: int = 0
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
 

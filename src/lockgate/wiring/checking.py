@@ -17,9 +17,11 @@ from lockgate.checks.evidence import Asked, Split
 from lockgate.checks.gather import Earlier, no_inputs
 from lockgate.checks.load import LoadStep
 from lockgate.checks.loading import load_tables
+from lockgate.checks.looks import judged_table, versions_judged
 from lockgate.checks.own.metrics import ConfinedMetrics
 from lockgate.checks.running.pool import CheckState, Step
 from lockgate.checks.store import findings_of
+from lockgate.checks.suite import QUICK, SUITES
 from lockgate.config import ModelConfig
 from lockgate.errors import LockgateError
 from lockgate.inference.environment import interpreter_for
@@ -43,14 +45,19 @@ _ENDED = (CheckState.DONE, CheckState.STOPPED)
 
 @dataclass(frozen=True)
 class Before:
-    """The versions that a new one is compared with: the live one, and the one that was validated last."""
+    """The versions that a new one is compared with: the live one, and the one that was validated last.
+
+    `looks`: how many versions, the new one among them, the test rows have judged then.
+    """
 
     live: Version | None
     previous: Version | None
+    looks: int = 0
 
 
 def before(tx: sa.Connection, version: Version) -> Before:
     """Live, and of the versions before this one the newest that was validated (the live one, where there is one)."""
+    looks = _looks(tx, version)
     number = live_version(tx, version.model)
     live = (
         None
@@ -58,12 +65,20 @@ def before(tx: sa.Connection, version: Version) -> Before:
         else get_version(tx, VersionName(version.model, int(number or 0)))
     )
     if live is not None:
-        return Before(live, live)
+        return Before(live, live, looks)
     for earlier in range(version.number - 1, 0, -1):
         found = get_version(tx, VersionName(version.model, earlier))
         if findings_of(tx, found.digest, found.model) is not None:
-            return Before(None, found)
-    return Before(None, None)
+            return Before(None, found, looks)
+    return Before(None, None, looks)
+
+
+def _looks(tx: sa.Connection, version: Version) -> int:
+    """How many versions these test rows have judged once this one is; 0 without such rows."""
+    rows = judged_table(version.manifest.data)
+    if rows is None:
+        return 0
+    return len(versions_judged(tx, version.model, rows, blind=SUITES[QUICK]) | {version.digest})
 
 
 class Models:

@@ -1,12 +1,13 @@
 """Leakage: does the model know something in training that it will not know in production?
 
 Idea: a model that is too good is looked at for the usual ways in: an input that gives the answer alone, or by being
-there at all; inputs that add up to the target; identifiers; rows of the test table in the training table; training
-data from after the test data; columns that are only known after the prediction is made.
+there at all, or together with another one; inputs that add up to the target; identifiers; rows of the test table in the
+training table, as they are or nearly; subjects on both sides; training data from after the test data; columns that are only known
+after the prediction is made; test rows that chose among many versions.
 
-Settings (`checks: {leakage: {...}}`): `alone_fail`, `alone_warn` (ROC AUC or R squared of one input), `missing_fail`,
-`missing_warn` (ROC AUC of "is missing"), `overlap_fail`, `overlap_warn` (shares of test rows), `ignore` (inputs that
-are known to be strong and honest; say why in the project).
+Settings (`checks: {leakage: {...}}`): `alone_fail`, `alone_warn` (ROC AUC or R squared of one input, or of two together),
+`missing_fail`, `missing_warn` (ROC AUC of "is missing"), `overlap_fail`, `overlap_warn` (shares of test rows), `looks` (how far
+choosing by the test rows may flatter), `ignore` (inputs that are known to be strong and honest; say why in the project).
 
 Sources: Kaufman et al. (2012), Leakage in data mining, ACM TKDD 6; Kapoor and Narayanan (2023), Leakage and the
 reproducibility crisis in machine-learning-based science, Patterns 4.
@@ -24,6 +25,7 @@ from lockgate.checks.finding import Finding, Status
 from lockgate.checks.leakage.alone import Limits, lone_inputs, look_alone
 from lockgate.checks.leakage.clocks import is_clock, late_inputs
 from lockgate.checks.leakage.formula import exact_formulas
+from lockgate.checks.leakage.looks import looked_at
 from lockgate.checks.leakage.near import near_rows
 from lockgate.checks.leakage.pairs import pair_inputs
 from lockgate.checks.leakage.rows import known_too_late, overlapping_rows, training_after_test
@@ -45,12 +47,13 @@ class LeakageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missing_warn: float = 0.80
     overlap_fail: float = 0.05
     overlap_warn: float = 0.01
+    looks: float = 0.02
     ignore: tuple[str, ...] = ()
 
 
 BINDING = {
     **dict.fromkeys(
-        ("alone_fail", "alone_warn", "missing_fail", "missing_warn", "overlap_fail", "overlap_warn"),
+        ("alone_fail", "alone_warn", "missing_fail", "missing_warn", "overlap_fail", "overlap_warn", "looks"),
         Setting(Stricter.LOWER),
     ),
     "ignore": Setting(Stricter.FEWER),
@@ -124,7 +127,7 @@ def _rows(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
         found += late_inputs(NAME, frame, asked, str(evidence.time))
     if evidence.known_at:
         found += known_too_late(NAME, evidence)
-    return found
+    return found + looked_at(NAME, evidence, warn=settings.looks)
 
 
 def _sample(frame: pl.DataFrame, truth: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
