@@ -80,7 +80,7 @@ def _run(
         if "parity" in checks and other_python:
             models.prepare_python(other_python, lambda said: tell(said, 0, 0))
         result = validate(
-            replace(evidence, beyond=SERVED), checks, LocalProcesses(folder=house.home.run),
+            replace(evidence, beyond=SERVED, looks=others.looks), checks, LocalProcesses(folder=house.home.run),
             broker=models.broker(settings, frames), required=policy.policy.must_pass, watch=Bars(tell, checks),
         )  # fmt: skip
     baseline = baseline_of(evidence, version.digest, result.kept)
