@@ -41,13 +41,13 @@ def applicants(rows: int = 4_000, seed: int = 0, **change: float) -> Evidence:
 
 
 def test_equal_treatment_is_silent():
-    """Sixty tables without a difference: no alarm in more than one of them."""
+    """Sixty tables without a difference: an alarm in at most one of twenty."""
     alarms = [
         seed
         for seed in range(60)
         if any(each.status is not Status.PASS for each in run(applicants(rows=1_500, seed=seed)))
     ]
-    assert len(alarms) <= 1
+    assert len(alarms) <= 3
 
 
 def test_a_higher_bar_for_one_group_fails():
@@ -56,7 +56,7 @@ def test_a_higher_bar_for_one_group_fails():
     assert by["sex: decisions"].status is Status.FAIL
     assert "of f and" in by["sex: decisions"].headline
     assert by["sex: errors"].status is Status.FAIL
-    assert by["sex: errors"].headline.startswith("Favourable outcomes recognised")
+    assert by["sex: errors"].headline.startswith("Where the label is '1', the model says so for")
     assert by["sex: labels"].status is Status.PASS
     assert by["sex: probabilities"].status is Status.PASS
     assert by["age: decisions"].status is Status.PASS
@@ -95,6 +95,39 @@ def test_a_pair_that_one_attribute_explains_is_no_second_alarm():
     pair = found(applicants(bar=0.2))["pairs of attributes: decisions"]
     assert pair.status is Status.PASS
     assert pair.headline.startswith("Worst together, as the attributes alone show already")
+
+
+def test_errors_of_two_attributes_together_are_found():
+    """Older women alone are recognised less often: no attribute alone shows it, the pair does, by name."""
+    apart = {"fairness": {"cuts": {"age": [43]}, "max_gap": 0.3}}
+    by = found(dataclasses.replace(applicants(rows=8_000, both=0.35), settings=apart))
+    assert by["sex: errors"].status is by["age: errors"].status is Status.PASS
+    errors = by["pairs of attributes: errors"]
+    assert errors.status is Status.FAIL
+    assert "of f, over 43" in errors.headline
+    known = found(applicants(bar=0.2))["pairs of attributes: errors"]
+    assert known.status is Status.PASS
+    assert known.headline.endswith("as one attribute alone shows already.")
+
+
+def test_numbers_of_two_attributes_together_are_found():
+    """In regression too: answers for older women are too low, and only the pair fails."""
+    draw = np.random.default_rng(2)
+    frame = pl.DataFrame(
+        {
+            "y": draw.normal(100, 20, 4_000),
+            "sex": draw.choice(["f", "m"], 4_000),
+            "old": draw.choice([True, False], 4_000),
+        }
+    )
+    corner = ((frame["sex"] == "f") & frame["old"]).to_numpy()
+    answers = frame["y"].to_numpy() - 7 * corner
+    given = Evidence(task=Task.REGRESSION, inputs=(), frames={Split.TEST: frame}, target="y", protected=("sex", "old"),
+                     answers={Split.TEST: Answers(answers, answers)}, settings={"fairness": {"error_gap": 0.25}})  # fmt: skip
+    by = found(given)
+    assert by["sex: errors"].status is by["old: errors"].status is Status.PASS
+    assert by["pairs of attributes: errors"].status is Status.FAIL
+    assert "f, true" in by["pairs of attributes: errors"].headline.lower()
 
 
 def test_small_groups_are_named():

@@ -159,7 +159,7 @@ def test_refusals_before_the_model_are_in_order():
 
     findings = run(asked(table(), score))
     assert {finding.status for finding in findings} == {Status.PASS}
-    assert "refuses 5" in by_subject(findings)["odd values"].headline
+    assert "14 of 19 trials and refused the other 5" in by_subject(findings)["odd values"].headline
 
 
 @pytest.mark.parametrize("rows", [0, 1, 40])

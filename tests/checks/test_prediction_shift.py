@@ -100,6 +100,33 @@ def test_answers_by_heart_show_against_training():
         assert run(dataclasses.replace(given, frames=frames, answers=answers))[1].status is status
 
 
+def test_answers_that_follow_the_labels_are_no_alarm():
+    """Rows of a busier season: answers and labels go up together and that is said; answers alone going up warn."""
+    draw = np.random.default_rng(5)
+    then, now = draw.normal(100, 20, ROWS), draw.normal(140, 30, ROWS)
+    for labels, status in ((now, Status.PASS), (draw.normal(100, 20, ROWS), Status.WARN)):
+        frames = {Split.TRAIN: pl.DataFrame({"y": then}), Split.TEST: pl.DataFrame({"y": labels})}
+        answers = {Split.TRAIN: Answers(then + 1, then + 1), Split.TEST: Answers(now - 2, now - 2)}
+        given = evidence(task=Task.REGRESSION, frames=frames, answers=answers, live={}, target="y")
+        (finding,) = run(given)
+        assert finding.status is status
+        assert ("and so are the labels" in finding.headline) == (status is Status.PASS)
+
+
+@pytest.mark.parametrize(("rate", "status"), [(0.55, Status.PASS), (0.3, Status.WARN)])
+def test_classes_that_follow_their_rate_are_no_alarm(rate, status):
+    """Probabilities that rise as the class becomes more frequent follow; those that rise alone warn."""
+    draw = np.random.default_rng(6)
+    said = {Split.TRAIN: draw.beta(3, 7, ROWS), Split.TEST: draw.beta(5.5, 4.5, ROWS)}
+    shares = {Split.TRAIN: 0.3, Split.TEST: rate}
+    frames = {
+        split: pl.DataFrame({"y": np.where(draw.random(ROWS) < shares[split], "yes", "no")}) for split in said
+    }
+    given = evidence(frames=frames, answers={split: decided(score) for split, score in said.items()}, live={}, target="y",
+                     classes=("no", "yes"))  # fmt: skip
+    assert run(given)[0].status is status
+
+
 def test_answers_without_scores():
     """Names of classes alone are compared by their rates."""
     given = evidence()

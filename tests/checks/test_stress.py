@@ -231,3 +231,33 @@ def test_a_small_ball_is_the_mean_and_its_deviation():
     assert ball_mean(loss, 0.01) == pytest.approx(loss.mean() + np.sqrt(0.02) * loss.std(), rel=1e-4)
     # weights 1 / alpha on the worst share alpha lie at distance (1 / alpha - 1) / 2
     assert ball_mean(loss, (1 / 0.2 - 1) / 2) >= tail_mean(loss, 0.2)
+
+
+def test_inputs_beyond_their_declared_bounds_are_counted():
+    """Ages below 18 are declared impossible: none, one, and many; a model that breaks at an end fails; no such column is said."""
+    frame = table()
+    for least, status in ((18, Status.PASS), (19, Status.FAIL)):
+        found = by_subject(run(asked(frame, assumptions=Assumptions(inputs={"age": (least, None)}))))[
+            "range of age"
+        ]
+        assert found.status is status
+    assert found.table.rows[0][2] == int((frame["age"] < 19).sum())
+    one = frame.with_columns(age=pl.when(pl.int_range(pl.len()) == 0).then(999).otherwise("age"))
+    named = by_subject(run(asked(one, assumptions=Assumptions(inputs={"age": (0, 120)}))))["range of age"]
+    assert named.status is Status.WARN
+    assert named.headline == "age must be 0 or more and 120 or less: 1 of 3,000 values are not."
+
+    def breaks(rows: pl.DataFrame) -> np.ndarray:
+        if (rows["age"] == 120).any():
+            raise PredictionFailed("no such age")
+        return honest(rows)
+
+    broken = by_subject(
+        run(asked(frame, score=breaks, assumptions=Assumptions(inputs={"age": (None, 120)})))
+    )["range of age"]
+    assert broken.status is Status.FAIL
+    assert "where it is 120 the model does not answer: no such age" in broken.headline
+    absent = by_subject(run(asked(frame, assumptions=Assumptions(inputs={"height": (0, 2)}))))[
+        "range of height"
+    ]
+    assert absent.status is Status.COULD_NOT_RUN

@@ -62,7 +62,7 @@ def importances(evidence: Evidence, of: Asked = Asked.VERSION) -> dict[str, Impo
     totals = by_part.sum(axis=0)
     shares = np.divide(by_part, totals, out=np.zeros_like(by_part), where=totals > 0)
     found = [
-        Importance(name, _bounded(mean_interval(row)), tuple(row.tolist()))
+        Importance(name, bounded(mean_interval(row)), tuple(row.tolist()))
         for name, row in zip(names, shares, strict=True)
     ]
     return {each.column: each for each in sorted(found, key=lambda each: -each.share.value)}
@@ -94,7 +94,8 @@ def _squares(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(change), change, 0.0)
 
 
-def _bounded(share: Interval) -> Interval:
+def bounded(share: Interval) -> Interval:
+    """A share's interval kept within 0..1."""
     return Interval(share.value, max(share.low, 0.0), min(share.high, 1.0))
 
 

@@ -29,8 +29,19 @@ def verdict(findings: Sequence[Finding], waived: Sequence[str] = ()) -> str:
     blocking = [finding for finding in findings if finding.blocking and finding.check not in waived]
     if blocking:
         count = len(blocking)
-        return f"{count} finding{'s' if count > 1 else ''} must be mended or waived before this version may go on."
+        leak = any(finding.check == "leakage" and finding.status is Status.FAIL for finding in blocking)
+        rest = (
+            " Begin with the leak: the other figures rest on what it lets in."
+            if leak and len(findings) > 1
+            else ""
+        )
+        return f"{count} finding{'s' if count > 1 else ''} must be mended or waived before this version may go on.{rest}"
     count = sum(finding.status in (Status.FAIL, Status.WARN) for finding in findings)
+    failed = sum(finding.status is Status.FAIL and finding.check not in waived for finding in findings)
+    if failed:
+        more = count - failed
+        rest = f", and {more} {'are' if more > 1 else 'is'} worth a look" if more else ""
+        return f"Nothing blocks this version by its policy; {failed} finding{'s' if failed > 1 else ''} failed{rest}."
     if count:
         return f"Nothing blocks this version; {count} finding{'s are' if count > 1 else ' is'} worth a look."
     if any(finding.status is Status.COULD_NOT_RUN for finding in findings):

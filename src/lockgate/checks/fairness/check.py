@@ -2,7 +2,8 @@
 
 Four questions for each protected column (which need not be an input of the model): does one group get the favourable
 decision less often (four fifths rule), do the labels say the same already, is the model wrong more often or in another
-direction for one group (equalised odds), and do its probabilities hold for each group? Then pairs of columns together.
+direction for one group (equalised odds), and do its probabilities hold for each group? Then the same of every two columns
+together, where an alarm is raised only if no column alone shows it.
 Every figure has its interval, corrected for the number of groups and of questions; a group that is
 too small is named, not dropped.
 
@@ -19,17 +20,20 @@ interval, Newcombe (1998) for differences, Hardt et al. (2016) for equalised odd
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
 import msgspec
 import numpy as np
 
 from lockgate.checks.base import Check, Part, could_not_run, settings_for
-from lockgate.checks.evidence import Evidence, Split
+from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.fairness.errors import calibration, odds, wrong
 from lockgate.checks.fairness.groups import Group, groups_of, pairs_of
 from lockgate.checks.fairness.numbers import leaning
 from lockgate.checks.fairness.rates import Care, ratios
 from lockgate.checks.fairness.selection import decisions, history, together, unequal
-from lockgate.checks.finding import Finding
+from lockgate.checks.finding import Finding, Status
 from lockgate.checks.needs import Need
 from lockgate.errors import InvalidInput
 from lockgate.governance.bounds import Setting, Stricter
@@ -37,6 +41,7 @@ from lockgate.stats.intervals import LEVEL
 
 NAME = "fairness"
 _QUESTIONS = 5  # of each column: decisions, labels, two kinds of errors, probabilities
+_OF_PAIRS = 4  # of each pair: the same without labels
 
 
 class FairnessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,84 +77,127 @@ def run(evidence: Evidence) -> list[Finding]:
     ]  # fmt: skip
     single = {name: groups for name, groups in groups_of(frame, columns, settings.cuts).items() if groups}
     pairs = len(columns) * (len(columns) - 1) // 2
-    care = Care(settings.min_rows, 1 - (1 - LEVEL) / max(1, _QUESTIONS * len(columns) + pairs))
-    for name, groups in single.items():
-        evidence.tell(len(found), len(columns) * 4, name)
-        found += (
-            _of_classes(evidence, settings, split, groups, care)
-            if evidence.classifies
-            else _of_numbers(evidence, settings, split, groups, care)
+    asked = max(1, _QUESTIONS * len(columns) + _OF_PAIRS * pairs)
+    judge = _Judge(evidence, settings, split, Care(settings.min_rows, 1 - (1 - LEVEL) / asked))
+    alone: list[Finding] = []
+    for place, (name, groups) in enumerate(single.items()):
+        evidence.tell(place, len(single), name)
+        alone += judge.decided(name, groups) + judge.wrong([groups])
+    found += alone
+    if len(single) > 1:
+        found += judge.together(single, alone)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Judge:
+    """What is asked of groups: of one attribute, then of pairs."""
+
+    evidence: Evidence
+    settings: FairnessSettings
+    split: Split
+    care: Care
+
+    @property
+    def favourable(self) -> str | None:
+        """The class that people want. Raises InvalidInput for one that there is not."""
+        evidence, wanted = self.evidence, self.settings.favourable
+        if not evidence.classifies:
+            return None
+        wanted = wanted if wanted is not None else evidence.positive
+        if wanted is not None and evidence.classes and wanted not in evidence.classes:
+            raise InvalidInput("checks.fairness.favourable: there is no such answer", got=wanted,
+                               allowed=", ".join(evidence.classes))  # fmt: skip
+        return wanted
+
+    @property
+    def answers(self) -> Answers | None:
+        """The answers on the judged rows."""
+        return self.evidence.answers.get(self.split)
+
+    def decided(self, name: str, groups: list[Group]) -> list[Finding]:
+        """Decisions and labels of one attribute's groups."""
+        if not self.evidence.classifies:
+            return []
+        if self.favourable is None:
+            return [could_not_run(NAME, f"{name}: decisions", "Which of several answers is the favourable one is not said.",
+                                  "Set checks: {fairness: {favourable: ANSWER}}.")]  # fmt: skip
+        found, repeated, limit = [], True, self.settings.ratio
+        if self.answers is not None:
+            rates = ratios(groups, self.answers.decisions == self.favourable, care=self.care)
+            repeated = unequal(rates, limit) is not None
+            found.append(decisions(NAME, name, rates, self.favourable, limit))
+        truth = self.evidence.truth(self.split)
+        there = None if truth is None else np.array([each is not None for each in truth], dtype=bool)
+        if truth is not None and there is not None and there.any():
+            rates = ratios(_within(groups, there), truth[there] == self.favourable, care=self.care)
+            found.append(history(NAME, name, rates, self.favourable, limit=limit, repeated=repeated))
+        return found
+
+    def wrong(self, by: list[list[Group]], known: Collection[str] = ()) -> list[Finding]:
+        """Errors and probabilities by the groups of one attribute, or of pairs. `known`: what attributes alone show."""
+        truth, answers = self.evidence.truth(self.split), self.answers
+        if not self.evidence.classifies:
+            return [self._numbers(by, truth, answers, known)]
+        there = None if truth is None else np.array([each is not None for each in truth], dtype=bool)
+        if truth is None or there is None or not there.any() or answers is None:
+            return []
+        kept, came, decided = (
+            [_within(groups, there) for groups in by],
+            truth[there],
+            answers.decisions[there],
         )
-    favourable = _favourable(evidence, settings)
-    if len(single) > 1 and favourable is not None and split in evidence.answers:
-        chosen = evidence.answers[split].decisions == favourable
-        known = any(unequal(ratios(groups, chosen, care=care), settings.ratio) for groups in single.values())
-        found.append(together(NAME, pairs_of(single), chosen, known=known, limit=settings.ratio, care=care))
-    return found
-
-
-def _favourable(evidence: Evidence, settings: FairnessSettings) -> str | None:
-    """The class that people want. Raises InvalidInput for one that there is not."""
-    if not evidence.classifies:
-        return None
-    wanted = settings.favourable if settings.favourable is not None else evidence.positive
-    if wanted is not None and evidence.classes and wanted not in evidence.classes:
-        raise InvalidInput("checks.fairness.favourable: there is no such answer", got=wanted,
-                           allowed=", ".join(evidence.classes))  # fmt: skip
-    return wanted
-
-
-def _of_classes(
-    evidence: Evidence, settings: FairnessSettings, split: Split, groups: list[Group], care: Care
-) -> list[Finding]:
-    name = groups[0].attribute
-    favourable, truth, answers = (
-        _favourable(evidence, settings),
-        evidence.truth(split),
-        evidence.answers.get(split),
-    )
-    labelled = None if truth is None else np.array([each is not None for each in truth])
-    found: list[Finding] = []
-    repeated = answers is None
-    if favourable is not None and answers is not None:
-        rates = ratios(groups, answers.decisions == favourable, care=care)
-        repeated = unequal(rates, settings.ratio) is not None
-        found.append(decisions(NAME, name, rates, favourable, settings.ratio))
-    if favourable is None:
-        found.append(could_not_run(NAME, f"{name}: decisions", "Which of several answers is the favourable one is not said.",
-                                   "Set checks: {fairness: {favourable: ANSWER}}."))  # fmt: skip
-    if truth is None or labelled is None or not labelled.any():
+        gap, favourable, errors = self.settings.max_gap, self.favourable, "errors" in known
+        if favourable is None:
+            return [wrong(NAME, kept, decided == came, max_gap=gap, care=self.care, known=errors)]
+        found = [odds(NAME, kept, came == favourable, decided == favourable, favourable=favourable, max_gap=gap,
+                      care=self.care, known=errors)]  # fmt: skip
+        if (
+            answers.scores is not None
+            and self.evidence.classes is not None
+            and len(self.evidence.classes) == 2
+        ):
+            off = np.asarray(answers.scores, dtype=float)[there] - (came == self.evidence.positive)
+            held = calibration(NAME, kept, off, max_gap=self.settings.calibration_gap, care=self.care,
+                               known="probabilities" in known)  # fmt: skip
+            found += [held] if held else []
         return found
-    kept = [Group(group.attribute, group.label, group.mask[labelled]) for group in groups]
-    truth = truth[labelled]
-    if favourable is not None:
-        rates = ratios(kept, truth == favourable, care=care)
-        found.append(history(NAME, name, rates, favourable, limit=settings.ratio, repeated=repeated))
-    if answers is None:
+
+    def together(self, single: Mapping[str, list[Group]], alone: list[Finding]) -> list[Finding]:
+        """The same of every two attributes: an alarm only where no attribute alone shows it."""
+        by: dict[str, list[Group]] = {}
+        for group in pairs_of(single):
+            by.setdefault(group.attribute, []).append(group)
+        known = {
+            each.subject.rpartition(": ")[2] for each in alone if each.status in (Status.FAIL, Status.WARN)
+        }
+        found = self.wrong(list(by.values()), known) if by else []
+        if self.favourable is not None and self.answers is not None:
+            chosen, limit = self.answers.decisions == self.favourable, self.settings.ratio
+            found.insert(
+                0,
+                together(
+                    NAME, by, chosen, self.favourable, known="decisions" in known, limit=limit, care=self.care
+                ),
+            )
         return found
-    decided, gap = answers.decisions[labelled], settings.max_gap
-    if favourable is None:
-        return [*found, wrong(NAME, name, kept, decided == truth, max_gap=gap, care=care)]
-    found.append(odds(NAME, name, kept, truth == favourable, decided == favourable, max_gap=gap, care=care))
-    if answers.scores is not None and evidence.classes is not None and len(evidence.classes) == 2:
-        came, said = truth == evidence.positive, np.asarray(answers.scores, dtype=float)[labelled]
-        held = calibration(NAME, name, kept, came, said, max_gap=settings.calibration_gap, care=care)
-        found += [held] if held else []
-    return found
+
+    def _numbers(
+        self, by: list[list[Group]], truth: np.ndarray | None, answers: Answers | None, known: Collection[str]
+    ) -> Finding:
+        if truth is None or answers is None:
+            return could_not_run(NAME, f"{by[0][0].attribute}: errors", "There are no labels, or no answers, to look at.",
+                                 "Give a test table with the target, that the model answers.")  # fmt: skip
+        there = np.isfinite(truth)
+        error = (np.asarray(answers.decisions, dtype=float) - truth)[there]
+        spread = float(truth[there].std()) if there.any() else 0.0
+        return leaning(NAME, [_within(groups, there) for groups in by], error, spread=spread,
+                       max_gap=self.settings.error_gap, care=self.care, known="errors" in known)  # fmt: skip
 
 
-def _of_numbers(
-    evidence: Evidence, settings: FairnessSettings, split: Split, groups: list[Group], care: Care
-) -> list[Finding]:
-    name, truth, answers = groups[0].attribute, evidence.truth(split), evidence.answers.get(split)
-    if truth is None or answers is None:
-        return [could_not_run(NAME, f"{name}: errors", "There are no labels, or no answers, to look at.",
-                              "Give a test table with the target, that the model answers.")]  # fmt: skip
-    there = np.isfinite(truth)
-    error = (np.asarray(answers.decisions, dtype=float) - truth)[there]
-    kept = [Group(group.attribute, group.label, group.mask[there]) for group in groups]
-    spread = float(truth[there].std()) if there.any() else 0.0
-    return [leaning(NAME, name, kept, error, spread=spread, max_gap=settings.error_gap, care=care)]
+def _within(groups: list[Group], there: np.ndarray) -> list[Group]:
+    """The groups' rows among those that have a label."""
+    return [Group(group.attribute, group.label, group.mask[there]) for group in groups]
 
 
 CHECK = Check(

@@ -11,6 +11,7 @@ from lockgate.checks.fairness.groups import Group
 from lockgate.stats.intervals import LEVEL, Interval, share_difference, share_ratio
 
 Compare = Callable[[int, int, int, int, float], Interval]
+NAMED = 5
 SMALL_SHARE = 0.02  # a group below that share of all rows is no measure for the others
 
 
@@ -60,6 +61,16 @@ class Rates:
             return [f"{rate.group.label} ({rate.of:,})" for rate in self.rates]
         return [f"{rate.group.label} ({rate.of:,})" for rate in self.rates
                 if rate.beside is None and rate is not self.best]  # fmt: skip
+
+
+def named_few(names: Sequence[str]) -> str:
+    """A list for a sentence, the rest counted.
+
+    >>> named_few(["a (3)", "b (2)"])
+    'a (3), b (2)'
+    """
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def ratios(groups: Sequence[Group], chosen: np.ndarray, *, care: Care) -> Rates:

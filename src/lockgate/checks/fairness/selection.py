@@ -5,13 +5,13 @@ The same question is put to the labels: a model learns the history that it is sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from lockgate.checks.base import figure
 from lockgate.checks.fairness.groups import Group
-from lockgate.checks.fairness.rates import Care, Rate, Rates, ratios
+from lockgate.checks.fairness.rates import Care, Rate, Rates, named_few, ratios
 from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 
 _SHOWN = 20
@@ -32,10 +32,10 @@ def decisions(check: str, attribute: str, found: Rates, favourable: str, limit: 
     return _finding(
         check, f"{attribute}: decisions", found, limit, said,
         status=Status.FAIL if worst else Status.PASS,
-        advice=f"Find out why before this decides about people: train without what stands for {attribute}, weigh rows, or set "
-               "another threshold, and compare. Where the difference is justified, have that written down and waived by "
-               "whoever answers for it. The rule is a screen, no legal verdict. If another answer is the favourable one: "
-               "checks: {fairness: {favourable: ...}}." if worst else "",
+        advice=f"Find out why before this decides about people: train without what stands for {attribute}, weigh rows or set "
+               "another threshold, and compare. Where the difference is justified, have whoever answers for it write that down "
+               f"and waive it; the rule is a screen, no verdict. If '{favourable}' is not what people want, set checks: "
+               "{fairness: {favourable: ...}}." if worst else "",
     )  # fmt: skip
 
 
@@ -45,8 +45,9 @@ def history(
     """The same of the labels. `repeated`: the model's decisions carry the difference on (or there is no model to ask)."""
     worst = unequal(found, limit)
     status = Status.PASS if worst is None else Status.FAIL if repeated else Status.WARN
+    already = "already " if worst is not None and repeated else ""
     return _finding(
-        check, f"{attribute}: labels", found, limit, f"the label is '{favourable}'", status=status,
+        check, f"{attribute}: labels", found, limit, f"the label is {already}'{favourable}'", status=status,
         advice="" if worst is None else
                "Ask how these labels came about: a model can only learn what it is shown." if repeated else
                "The model does not carry this difference on. Keep an eye on it when it is trained again.",
@@ -54,19 +55,17 @@ def history(
 
 
 def together(
-    check: str, groups: Sequence[Group], chosen: np.ndarray, *, known: bool, limit: float, care: Care
-) -> Finding:
+    check: str, by_pair: Mapping[str, Sequence[Group]], chosen: np.ndarray, favourable: str,
+    *, known: bool, limit: float, care: Care,
+) -> Finding:  # fmt: skip
     """Pairs of attributes. `known`: one attribute alone tells the story already, so this only shows where it is worst."""
-    by_pair: dict[str, list[Group]] = {}
-    for group in groups:
-        by_pair.setdefault(group.attribute, []).append(group)
     all_found = [ratios(each, chosen, care=care) for each in by_pair.values()]
     with_worst = [(found, unequal(found, limit)) for found in all_found]
     hit = [(found, worst) for found, worst in with_worst if worst is not None]
     found = min(hit, key=lambda each: each[1].share)[0] if hit else all_found[0]
     worst = unequal(found, limit)
     return _finding(
-        check, "pairs of attributes: decisions", found, limit, "the model decides in favour",
+        check, "pairs of attributes: decisions", found, limit, f"the model answers '{favourable}'",
         status=Status.FAIL if worst and not known else Status.PASS,
         advice="No attribute alone shows this: look at these people together." if worst and not known else "",
         known=known and worst is not None, attribute=worst.group.attribute if worst else "",
@@ -89,7 +88,7 @@ def _finding(
 
 def _headline(found: Rates, limit: float, said: str, *, known: bool, attribute: str) -> str:
     small = found.small()
-    left = f" Too few rows to judge: {', '.join(small)}." if small else ""
+    left = f" Too few rows to judge: {named_few(small)}." if small else ""
     best, worst = found.best, found.worst
     if best is None or worst is None or worst.beside is None:
         return f"There are not two groups large enough to compare.{left}"

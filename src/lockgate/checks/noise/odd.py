@@ -133,7 +133,7 @@ ODD = (
         _CLEAN),
     Odd("negative", _is_positive, _negative, _CLEAN),
     Odd("wrong unit", _is_number, _times_unit,
-        "A value in another unit (times 1,000) will come one day: state bounds under assumptions: {inputs: ...}."),
+        "A value in another unit (times 1,000) will come one day: refuse what cannot be before it reaches the model."),
     Odd("infinite", _is_float, _constant(float("inf")), _CLEAN, refusing=True),
     Odd("long ago", _is_date, _long_ago, _CLEAN),
 )  # fmt: skip

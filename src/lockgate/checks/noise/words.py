@@ -97,9 +97,10 @@ def _trouble(check: str, kind: Odd, seen: Sequence[Seen]) -> Finding:
 def _calm(check: str, seen: Mapping[str, Sequence[Seen]]) -> Finding:
     counts = Counter(each.outcome for columns in seen.values() for each in columns)
     refused = counts[Outcome.REFUSED] + counts[Outcome.RAISED]
-    said = f"answers {counts[Outcome.ANSWERED]:,} of {counts.total():,} with something usable"
+    answered = counts[Outcome.ANSWERED]
+    said = f"gave a usable answer in {'all' if not refused else f'{answered:,}'} of {counts.total():,} trials"
     if refused:
-        said += f" and refuses {refused:,}"
+        said += f" and refused the other {refused:,} before answering"
     touchy = max(
         ((name, each) for name, columns in seen.items() for each in columns if each.changed >= _TOUCHY),
         key=lambda pair: pair[1].changed, default=None,
@@ -110,8 +111,9 @@ def _calm(check: str, seen: Mapping[str, Sequence[Seen]]) -> Finding:
     )  # fmt: skip
     return Finding(
         check=check, subject="odd values", status=Status.PASS,
-        headline=f"Asked with values that should not come ({', '.join(seen)}), one column at a time, the model {said}.{silently}",
-        advice="State what can be under assumptions: {inputs: ...}, so that such values are noticed." if touchy else "",
+        headline=f"Asked with values that should not come, one column at a time, the model {said}.{silently}"
+                 f" Tried: {', '.join(seen)}.",
+        advice="Refuse or mend such values before they reach the model: it cannot tell them from true ones." if touchy else "",
         measure=Measure(name="answered or refused", value=float(counts.total())), table=_by_column(seen),
     )  # fmt: skip
 

@@ -26,7 +26,7 @@ from lockgate.checks.base import Check, Limits, Part, could_not_run, figure, sam
 from lockgate.checks.evidence import CHUNK_ROWS, Asked, Evidence, Split
 from lockgate.checks.finding import Cell, Finding, Measure, Status, Table, Threshold
 from lockgate.checks.needs import Need
-from lockgate.checks.parity.differences import Differences, differences
+from lockgate.checks.parity.differences import PROBABILITY, Differences, differences
 from lockgate.checks.parity.how import how
 from lockgate.checks.parity.where import Pattern, pattern
 from lockgate.config import Tier
@@ -154,8 +154,11 @@ def _headline(way: _Way, rows: int, found: Differences, common: Pattern) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    """`decision, score and probabilities`: the columns of all classes as one, the rest counted where there are many."""
+    short = list(dict.fromkeys("probabilities" if name.startswith(PROBABILITY) else name for name in names))
+    if len(short) > _NAMED + 1:
+        short = [*short[:_NAMED], f"{len(short) - _NAMED} more"]
+    return " and ".join([", ".join(short[:-1]), short[-1]] if len(short) > 1 else short)
 
 
 def _table(rows: pl.DataFrame, key: str | None, way: _Way, found: Differences, common: Pattern) -> Table:

@@ -9,6 +9,8 @@ import numpy as np
 from lockgate.checks.evidence import Answers
 from lockgate.checks.finding import Cell
 
+PROBABILITY = "probability "  # a column each class
+
 
 @dataclass(frozen=True, eq=False)
 class Column:
@@ -55,7 +57,7 @@ def differences(usual: Answers, other: Answers, tolerance: float) -> Differences
         pairs.append(("score", usual.scores, other.scores))
     if usual.probabilities is not None and other.probabilities is not None:
         wide = zip(usual.probabilities.T, other.probabilities.T, strict=True)
-        pairs += [(f"probability {place + 1}", left, right) for place, (left, right) in enumerate(wide)]
+        pairs += [(f"{PROBABILITY}{place + 1}", left, right) for place, (left, right) in enumerate(wide)]
     pairs += [
         (name, usual.further[name], other.further[name]) for name in usual.further if name in other.further
     ]

@@ -3,7 +3,8 @@
 Idea: a new version is meant to answer differently, so a shift warns and does not fail unless a limit was set. Against the
 live version the same rows are answered twice, so decisions are compared row by row; the sentence says how many change,
 whether the rate of each decision moves, and which slice changes most. Against the training rows only the shape of the
-scores can be compared.
+answers can be compared; where labels moved the same way, the rows are others and the answers rightly follow, which is no
+alarm here (feature shift names the columns).
 
 Settings (`checks: {prediction_shift: {...}}`): `decision` (change of a decision's rate worth a warning), `distance`
 (shift of scores in standard deviations, or KS), `max_flips` (share of changed decisions that fails; none by default).
@@ -20,6 +21,7 @@ from lockgate.checks.base import Check, Part, figure, settings_for, split_name
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.needs import Need
+from lockgate.checks.prediction_shift.labels import follows_labels
 from lockgate.checks.prediction_shift.where import changed_most
 from lockgate.governance.bounds import Setting, Stricter
 from lockgate.stats.distances import ks, wasserstein
@@ -55,12 +57,10 @@ def run(evidence: Evidence) -> list[Finding]:
         other = evidence.live[split]
         found.append(_decisions(evidence, mine, other, settings) if evidence.classifies
                      else _numbers(evidence, mine, other, settings))  # fmt: skip
-    else:
-        found.append(Finding(check=NAME, subject="against live", status=Status.PASS,
-                             headline="No version is live yet, so there is nothing to compare answers with."))  # fmt: skip
     if Split.TRAIN in evidence.answers:
-        found.append(_against_training(evidence.answers[Split.TRAIN], mine, split, settings))
-    return found
+        found.append(_against_training(evidence, mine, split, settings))
+    return found or [Finding(check=NAME, subject="against live", status=Status.PASS,
+                             headline="No version is live yet, so there is nothing to compare answers with.")]  # fmt: skip
 
 
 def _decisions(evidence: Evidence, mine: Answers, other: Answers, settings: ShiftSettings) -> Finding:
@@ -112,17 +112,20 @@ def _numbers(evidence: Evidence, mine: Answers, other: Answers, settings: ShiftS
     )  # fmt: skip
 
 
-def _against_training(trained: Answers, mine: Answers, split: Split, settings: ShiftSettings) -> Finding:
+def _against_training(evidence: Evidence, mine: Answers, split: Split, settings: ShiftSettings) -> Finding:
+    trained = evidence.answers[Split.TRAIN]
     left, right = _shape(trained), _shape(mine)
     distance = ks(left, right)
     large = distance.value >= settings.distance and distance.p < _SURE
+    follows = large and follows_labels(evidence, trained, mine, split)
     where = split_name(split)
     return Finding(
-        check=NAME, subject="against training rows", status=Status.WARN if large else Status.PASS,
+        check=NAME, subject="against training rows", status=Status.WARN if large and not follows else Status.PASS,
         headline=f"Answers on {where} {'are spread otherwise than' if large else 'are spread as'} on the training rows "
-                 f"(largest gap {figure(distance.value, 'share')}).",
-        advice="Either the rows changed, or the model knows its training rows by heart: compare its figures on both."
-        if large else "",
+                 f"(largest gap {figure(distance.value, 'share')})"
+                 f"{', and so are the labels: the rows are others, and the answers follow' if follows else ''}.",
+        advice="The labels did not move like that: either the inputs changed, or the model knows its training rows by heart. "
+               "Compare its figures on both, and look at feature shift." if large and not follows else "",
         measure=Measure(name="largest gap between the distributions (KS)", value=distance.value, unit="share"),
         threshold=Threshold(at_most=settings.distance),
         plot=_histograms(left, right, "training rows", where.removeprefix("the "), "Answers on training and other rows"),

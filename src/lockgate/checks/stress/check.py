@@ -3,7 +3,7 @@
 Scenarios are declared (`scenarios: {recession: {columns: {income: {times: 0.7}}, where: "age < 30", worse: 0.05}}`) and played on
 the judged rows. The worst case needs no declaration: rows that a small tree can tell apart, measured on a half that the
 tree did not see; the mean loss of the worst share; the mean loss under the worst mix of rows. Assumptions (`monotonic`,
-`invariant`, `range`) are tried on rows that the tables do not hold.
+`invariant`, `range`, `inputs`) are tried on rows that the tables do not hold.
 
 Settings (`checks: {stress: {...}}`): `worse` (of a score that may be lost in a scenario), `error_share` (of an error),
 `violations` (share of rows that may break an assumption), `slack` (how far a score may go the wrong way: of 1, or of the
@@ -23,6 +23,7 @@ from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding
 from lockgate.checks.needs import Need, lacking
 from lockgate.checks.stress.assumed import bounded, invariant, monotone
+from lockgate.checks.stress.bounds import within
 from lockgate.checks.stress.load import under_load
 from lockgate.checks.stress.scenarios import scenario
 from lockgate.checks.stress.tails import labelled, worst_case
@@ -89,6 +90,10 @@ def _assumed(evidence: Evidence, split: Split, settings: StressSettings) -> list
     )
     if assumed.range is not None:
         found.append(bounded(NAME, evidence, *assumed.range))
+    found += [
+        within(NAME, evidence, split, name, bounds, limit=settings.violations)
+        for name, bounds in assumed.inputs.items()
+    ]
     return found
 
 
