@@ -12,10 +12,11 @@ from lockgate.errors import Conflict, InvalidInput
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a running box can be reached: `http://127.0.0.1:8400` and `http://127.0.0.1:8401`."""
+    """Where a running box can be reached: `http://127.0.0.1:8400`, `http://127.0.0.1:8401`, and `127.0.0.1:8402` for gRPC."""
 
     console: str
     gateway: str
+    grpc: str | None = None
 
 
 def free_port(host: str, port: int, option: str) -> int:
