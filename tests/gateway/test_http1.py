@@ -140,6 +140,25 @@ def test_requests_sent_ahead_are_answered_in_order() -> None:
     run(ask)
 
 
+def test_who_asks_alone_is_known() -> None:
+    """Nobody else asked since the same caller's request before; then a batch need not wait for others."""
+    alone: list[bool] = []
+
+    async def ask(served: Served) -> None:
+        def serve(exchange: Exchange) -> None:
+            alone.append(exchange.alone)
+            served.answer(exchange, exchange.whole or b"")
+
+        served.callers.serve = serve
+        callers = [await served.asked(), await served.asked()]
+        for number in (0, 0, 0, 1, 0, 0):
+            callers[number][1].write(POST)
+            await callers[number][0].readuntil(b"abcde")
+
+    run(ask)
+    assert alone == [False, True, True, False, False, True]
+
+
 def test_chunks_are_one_body() -> None:
     """In one piece and byte by byte; the request behind them is a request of its own."""
     raw = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n" + CLOSE

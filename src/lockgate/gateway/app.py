@@ -85,7 +85,7 @@ class App:
             self._spawn(self.answer(call))
             return
         try:
-            self._begin(call, exchange.whole)
+            self._begin(call, exchange.whole, alone=exchange.alone)
         except LockgateError as error:
             self._finish(call, refusal(error))
         except Exception:  # noqa: BLE001  shown by its id only
@@ -121,7 +121,7 @@ class App:
         if self._watching:
             self._parts.watch.seen(call, reply, call.started_s)
 
-    def _begin(self, call: Call, body: bytes) -> None:
+    def _begin(self, call: Call, body: bytes, *, alone: bool) -> None:
         """Answer a request whose body is there: a prediction when its batch is through, anything else now."""
         steps = steps_of(call.scope.path)
         wanted = self._wanted(call, steps)
@@ -137,7 +137,7 @@ class App:
         except LockgateError as error:
             seat, held = self._parts.predictor.refused(asked, error), 0
         else:
-            seat = self._parts.predictor.seat(asked, body, read)
+            seat = self._parts.predictor.seat(asked, body, read, alone=alone)
         seat.when(lambda reply: self._send(call, reply, held))
 
     def _send(self, call: Call, reply: Reply, held: int) -> None:

@@ -39,11 +39,11 @@ class Line(Protocol):
 class Exchange:
     """One request and the way back to its caller. Calling it gives the body; iterating gives the body in pieces.
 
-    `whole` is the body, if it came with the head.
+    `whole` is the body, if it came with the head; `alone`: nobody else has asked since this caller's request before.
     """
 
     __slots__ = (
-        "_connection", "_gone", "_have", "_pieces", "_waiting", "complete", "head", "headers", "method", "path",
+        "_connection", "_gone", "_have", "_pieces", "_waiting", "alone", "complete", "head", "headers", "method", "path",
         "query_string", "whole",
     )  # fmt: skip
 
@@ -52,7 +52,7 @@ class Exchange:
         self.method, self.path, self.query_string = head.method, head.path, head.query_string
         self.headers = head.headers
         self.whole: bytes | None = None
-        self.complete = self._gone = False
+        self.complete = self._gone = self.alone = False
         self._pieces: list[bytes] = []
         self._have = 0
         self._waiting: asyncio.Future[None] | None = None

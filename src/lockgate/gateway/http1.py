@@ -14,11 +14,12 @@ from math import inf
 from typing import cast
 
 from lockgate.gateway.exchange import Exchange
-from lockgate.gateway.heads import HEADER_BYTES, BadRequest, Chunks, is_no_request, read_head
+from lockgate.gateway.heads import HEADER_BYTES, BadRequest, Chunks, Head, is_no_request, read_head
 from lockgate.gateway.written import Headers, refusal_of, written
 
 LINGER_BYTES = 64 * 1024 * 1024  # of a body that nobody wants any more
 LINGER_S = 2.0
+REMEMBERED_BYTES = 4096  # of a head, for each connection
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -29,6 +30,7 @@ class Callers:
         self.serve, self.idle_s, self.most = serve, idle_s, most
         self.there: set[Connection] = set()
         self.ending = False
+        self.latest: Connection | None = None  # who asked last
         self.gone = asyncio.Event()  # everybody, after the end was said
 
     def sweep(self) -> None:
@@ -54,11 +56,13 @@ class Connection(asyncio.Protocol):
     """One caller's connection. `until_s`: when it is given up unless something happens (monotonic)."""
 
     _transport: asyncio.Transport
+    _head: Head
 
     def __init__(self, callers: Callers) -> None:
         self._callers = callers
         self._loop = asyncio.get_running_loop()
         self._held = b""  # bytes that belong to no request yet
+        self._raw = b""  # the head of the request before, which is often this one's as well, to the byte
         self._looked = 0  # of them, in search of the end of a head
         self._exchange: Exchange | None = None  # that waits for its answer
         self._chunks: Chunks | None = None
@@ -77,6 +81,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """The connection is over."""
         self._callers.there.discard(self)
+        if self._callers.latest is self:
+            self._callers.latest = None
         self._callers.left()
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -170,13 +176,18 @@ class Connection(asyncio.Protocol):
                 self._refuse(400)
             return
         self._looked = 0
-        try:
-            head = read_head(held[:end])
-        except BadRequest as bad:
-            self._refuse(bad.status)
-            return
+        raw = held[:end]
+        if raw != self._raw:
+            try:
+                self._head = read_head(raw)
+            except BadRequest as bad:
+                self._refuse(bad.status)
+                return
+            self._raw = raw if end <= REMEMBERED_BYTES else b""
+        head, callers = self._head, self._callers
         self.until_s = inf
         exchange = self._exchange = Exchange(self, head)
+        exchange.alone, callers.latest = callers.latest is self, self
         length, have = head.length, len(held) - end
         if length is not None and length <= have:
             exchange.whole, exchange.complete = held[end : end + length], True
@@ -186,7 +197,7 @@ class Connection(asyncio.Protocol):
             self._chunks = Chunks() if length is None else None
             if have and not self._body(exchange, held[end:]):
                 return
-        self._callers.serve(exchange)
+        callers.serve(exchange)
 
     def _body(self, exchange: Exchange, data: bytes) -> bool:
         """Bytes of a body, and perhaps of what follows it; whether they can be that."""

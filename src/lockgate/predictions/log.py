@@ -105,7 +105,7 @@ class SegmentWriter:
             if self._handle < 0:
                 self._start()
             if self._protector is not None:
-                records = self._protector.protect(records, self._path.with_suffix(KEYS_SUFFIX))
+                records = self._protector.protect(records, self._keys)
             self._write(self._encode(records, read))
             return Offset(self._segment, self._position)
 
@@ -177,6 +177,7 @@ class SegmentWriter:
         name = f"{self._number:0{writers.NUMBER_DIGITS}d}-{secrets.token_hex(4)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         self._path = self._folder / f"{name}{SUFFIX}"
+        self._keys = self._path.with_suffix(KEYS_SUFFIX)  # here and not in every write, where it cost a tenth
         self._handle = os.open(self._path, flags, 0o640)
         self._segment = f"{self._writer}/{name}"
         self._position, self._seed = 0, seed_of(self._segment)

@@ -6,6 +6,7 @@ makes no difference to the version that answers.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -129,11 +130,24 @@ def _from_json(tensor: _Input) -> Any:
         if len(tensor.data) != shape[0]:
             raise _misfit(tensor, len(tensor.data))
         return tensor.data
+    flat = _flat(tensor.data)
+    if flat is not None:
+        return shaped(tensor.name, flat, shape)
     try:
-        array = np.array(tensor.data, dtype=object if tensor.datatype == "BYTES" else None)
+        values = np.array(tensor.data, dtype=object if tensor.datatype == "BYTES" else None)
     except ValueError as error:
         raise InvalidInput(f"the data of input '{tensor.name}' are not rows of equal length") from error
-    return shaped(tensor.name, array, shape)
+    return shaped(tensor.name, values, shape)
+
+
+def _flat(data: list[Any]) -> np.ndarray | None:
+    """Numbers that begin with a fraction, as numpy would make them of the list, but sooner; None: it must."""
+    if not data or type(data[0]) is not float:
+        return None
+    try:
+        return np.frombuffer(array("d", data))
+    except (TypeError, OverflowError):  # texts, nulls, rows, numbers too large for a double
+        return None
 
 
 def _misfit(tensor: _Input, got: int) -> InvalidInput:
@@ -151,17 +165,17 @@ class _Writer:
     def write(self, answered: Answered) -> Body:
         """The body. Raises InvalidInput when an output was asked for that the version does not give."""
         outputs, binary = [], []
-        for name, array, raw in self._wishes.choose(answered.columns):
+        for name, values, raw in self._wishes.choose(answered.columns):
             described: dict[str, Any] = {
                 "name": name,
-                "datatype": output_type(array),
-                "shape": list(array.shape),
+                "datatype": output_type(values),
+                "shape": list(values.shape),
             }
             if raw:
-                binary.append(binary_of(array))
+                binary.append(binary_of(values))
                 described["parameters"] = {"binary_data_size": len(binary[-1])}
             else:
-                described["data"] = array.ravel().tolist()
+                described["data"] = values.ravel().tolist()
             outputs.append(described)
         head = msgspec.json.encode(
             {
