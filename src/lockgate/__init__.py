@@ -22,6 +22,7 @@ import lockgate.predictions as room
 WORDS = {
     "submit": "lockgate.client.submit:submit",
     "validate": "lockgate.client.work:validate",
+    "backtest": "lockgate.client.work:backtest",
     "score": "lockgate.client.work:score",
     "import_labels": "lockgate.client.predictions:import_labels",
     "start_release": "lockgate.client.releases:start",
@@ -31,6 +32,7 @@ WORDS = {
 }
 __all__ = [
     "LockgateError",
+    "backtest",
     "import_labels",
     "predictions",
     "release_status",

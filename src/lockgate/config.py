@@ -23,6 +23,7 @@ from lockgate.yamlfile import read_yaml
 DEFAULT_HOME = ".lockgate"
 CONFIG_NAME = "config.yaml"
 PROJECT_NAME = "lockgate.yaml"
+LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleConfig = ConsoleConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
     events: EventsConfig | None = None
+    compute: Annotated[str, Meta(pattern=r"^(local|ray://\S+)$")] = LOCAL  # where checks are computed
     outside: tuple[str, ...] = ()  # https://host:port of services that `validate --against` may ask
 
 

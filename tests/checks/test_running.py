@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from lockgate.checks.base import Limits
 from lockgate.checks.evidence import Answers, Asked, Evidence, Previous, Split
 from lockgate.checks.finding import Finding, Status, digest_of
 from lockgate.checks.running.answering import Desk, answers_path
+from lockgate.checks.running.cluster import RayCluster
 from lockgate.checks.running.folder import read_evidence, write_evidence
 from lockgate.checks.running.local import LocalProcesses
 from lockgate.checks.running.messages import AskMetric, AskRows, Inbox, Told, send
@@ -28,7 +30,7 @@ from lockgate.checks.running.pool import CheckState, Ran, Step
 from lockgate.checks.running.process import Owner
 from lockgate.checks.suite import CHECKS
 from lockgate.declared import Assumptions, Change, OwnMetric, Scenario, Way
-from lockgate.errors import Conflict, PredictionFailed
+from lockgate.errors import Conflict, MissingExtra, PredictionFailed
 from lockgate.registry.manifest import Task
 
 ALL = tuple(CHECKS)
@@ -206,3 +208,11 @@ def test_without_models_nothing_can_be_asked(loans):
         loans.predict(loans.frames[Split.TEST])
     with pytest.raises(Conflict, match="'profit'"):
         loans.own_metric("profit", {})
+
+
+def test_a_cluster_needs_the_extra(loans):
+    """Where Ray is not installed the error names the extra, before anything is sent."""
+    if importlib.util.find_spec("ray") is not None:
+        pytest.skip("Ray is installed here")
+    with pytest.raises(MissingExtra, match=r"lockgate\[ray\]"):
+        RayCluster("ray://127.0.0.1:1").run(loans, ["quality"], None, lambda _: None)

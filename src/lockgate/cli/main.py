@@ -46,6 +46,7 @@ VERBS: dict[str, Verb] = {
     "schema": Verb("schema", "print the JSON Schema of lockgate.yaml for editors", START),
     "submit": Verb("submit", "turn a model file into a sealed version", BUILD),
     "validate": Verb("validate", "run the checks on a version", BUILD),
+    "backtest": Verb("backtest", "hold a version against the recorded past", BUILD),
     "compare": Verb("compare", "versions side by side, what got worse first", BUILD),
     "finding": Verb("finding", "write a finding of your own", BUILD),
     "waive": Verb("finding", "let a blocking check pass, for a while", BUILD, command="waive"),

@@ -36,6 +36,10 @@ def validate(
     suite: Annotated[
         str | None, typer.Option(help="quick, full, low, medium or high.", show_default="the model's tier")
     ] = None,
+    compute: Annotated[
+        str | None,
+        typer.Option(help="Where checks run: local, ray://HOST:10001.", show_default="config.yaml"),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would run, and what cannot.")] = False,
     check: Annotated[
         Path | None,
@@ -76,7 +80,7 @@ def validate(
         elif against:
             found = work.against(version, against, os.environ.get(AGAINST_KEY), progress=show)
         else:
-            found = work.validate(version, suite, progress=show)
+            found = work.validate(version, suite, compute=compute, progress=show)
     name = f"{found['model']}/{found['version']}"
     for path, form in ((report, "html"), (markdown, "markdown"), (junit, "junit"), (sarif, "sarif")):
         if path is not None:

@@ -104,3 +104,18 @@ class Validated(Answer):
         return "\n  ".join(
             [f"{self.name}: {counts}", *shown, *([f"and {left} more"] if left else []), goes_on]
         )
+
+
+class BackTested(Answer):
+    """What the past says of a version."""
+
+    @property
+    def worst(self) -> str:
+        """The worst finding's status: `fail`, `warn`, `could_not_run` or `pass`."""
+        return str(self.json["findings"][0]["status"])
+
+    def __repr__(self) -> str:
+        lines = [f"{each['status']}: {each['headline']}" for each in self.json["findings"][:MOST_HEADLINES]]
+        return "\n".join(
+            [f"{self.json['model']}/{self.json['version']} on {self.json['rows']} labelled rows", *lines]
+        )

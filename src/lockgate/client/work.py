@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.client.naming import version_path
-from lockgate.client.results import Validated
+from lockgate.client.results import BackTested, Validated
 from lockgate.client.transport import Progress, connected
 from lockgate.errors import Conflict, InvalidInput
 
@@ -17,12 +17,16 @@ def validate(
     version: str,
     suite: str | None = None,
     *,
+    compute: str | None = None,
     home: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Validated:
-    """Run the checks on a version (`churn/3`; `churn`: the newest) and return the recorded validation."""
+    """Run the checks on a version (`churn/3`; `churn`: the newest) and return the recorded validation.
+
+    `compute`: `local`, or a Ray cluster (`ray://HOST:10001`); else what config.yaml says.
+    """
     with connected(home) as lockgate:
-        job = lockgate.post(f"{version_path(version)}/validate", {"suite": suite})
+        job = lockgate.post(f"{version_path(version)}/validate", {"suite": suite, "compute": compute})
         found = Validated(lockgate.wait(job, progress))
     return found
 
@@ -32,6 +36,29 @@ def plan(version: str, suite: str | None = None, *, home: str | Path | None = No
     with connected(home) as lockgate:
         plans: list[dict[str, Any]] = lockgate.get(f"{version_path(version)}/checks", suite=suite)
     return plans
+
+
+def backtest(
+    version: str,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    table: Any = None,
+    compute: str | None = None,
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+) -> BackTested:
+    """Hold a version against the recorded predictions whose labels came, or against a table (a path or a data frame).
+
+    `since`, `until`: `30d` (ago) or a date. Nothing is recorded.
+    """
+    fields = {
+        name: value for name, value in (("since", since), ("until", until), ("compute", compute)) if value
+    }
+    with ExitStack() as stack, connected(home) as lockgate:
+        upload = [] if table is None else [("file", _table(table, stack))]
+        job = lockgate.upload(f"{version_path(version)}/backtest", fields, upload)
+        return BackTested(lockgate.wait(job, progress))
 
 
 def own_check(

@@ -19,13 +19,23 @@ LABELLED = "status < 400 AND label IS NOT NULL"
 _IN, _OUT = "in.", "out."
 
 
-def history_of(house: House, model: str, *, most: int = MOST_ROWS) -> pl.DataFrame | None:
-    """The newest labelled predictions, oldest first: inputs by their own names, `at_us`, `version`, `key`, `decision` (class
-    as text, or a number), `score` (None where the version gives none), `label`. None where no label is known."""
+def history_of(
+    house: House,
+    model: str,
+    *,
+    most: int = MOST_ROWS,
+    since_us: int | None = None,
+    until_us: int | None = None,
+) -> pl.DataFrame | None:
+    """The newest labelled predictions of a stretch of time, oldest first: inputs by their own names, `at_us`, `version`,
+    `key`, `decision` (class as text, or a number), `score` (None where the version gives none), `label`. None where no label
+    is known."""
     with house.db.read() as tx:
         if latest_labels(tx, model).is_empty():
             return None
-    rows = frame(house.home, house.blobs, model, where=LABELLED, limit=most, database=house.db)
+    rows = frame(
+        house.home, house.blobs, model, since_us=since_us, until_us=until_us, where=LABELLED, limit=most, database=house.db
+    )  # fmt: skip
     if rows.is_empty():
         return None
     parts = [_version(house, model, part) for part in rows.partition_by("version", maintain_order=True)]

@@ -10,7 +10,7 @@ from lockgate.checks.baseline import baseline_of, store_baseline
 from lockgate.checks.evidence import Evidence
 from lockgate.checks.gather import gather
 from lockgate.checks.loading import load_tables
-from lockgate.checks.running.local import LocalProcesses
+from lockgate.checks.running.pool import Pool
 from lockgate.checks.store import Usage, Validation, record_findings, waive
 from lockgate.checks.suite import Planned, checks_of
 from lockgate.checks.validate import Result, plan, refuse_wrong, validate
@@ -21,6 +21,7 @@ from lockgate.governance.permissions import Permission
 from lockgate.governance.policy import PolicyVersion, current_policy
 from lockgate.registry.store import Version, get_model
 from lockgate.wiring.checking import SERVED, Bars, Before, Models, Tell, before, earlier
+from lockgate.wiring.computing import pool_of
 from lockgate.wiring.history import history_of
 from lockgate.wiring.house import House
 from lockgate.wiring.own_findings import require_independent
@@ -28,12 +29,18 @@ from lockgate.wiring.settings import hold_standing
 
 
 def validate_version(
-    house: House, person: Person, version: Version, suite: str | None, tell: Tell
+    house: House,
+    person: Person,
+    version: Version,
+    suite: str | None,
+    tell: Tell,
+    *,
+    compute: str | None = None,
 ) -> Validation:
     """Run a suite (default: that of the model's tier) on a version and record its findings.
 
-    Raises Forbidden (also when the model's settings are looser than today's policy), InvalidInput for wrong check
-    settings, Conflict when a version has no data to be judged on.
+    `compute`: where, see `computing.pool_of`. Raises Forbidden (also when the model's settings are looser than today's
+    policy), InvalidInput for wrong check settings, Conflict when a version has no data to be judged on.
     """
     with house.db.write() as tx:
         require(tx, person, Permission.MODEL_VALIDATE, version.model)
@@ -41,11 +48,12 @@ def validate_version(
         settings = get_model(tx, version.model).settings
         policy = current_policy(tx, settings.tier)
         others = before(tx, version)
+        pool = pool_of(house, tx, person, compute)
     name = suite or str(settings.tier)
     checks = checks_of(name, settings.suites)
     refuse_wrong(settings)
     _refuse_no_data(version)
-    result, kept = _run(house, version, settings, checks, others=others, policy=policy, tell=tell)
+    result, kept = _run(house, version, settings, checks, others=others, policy=policy, pool=pool, tell=tell)
     with house.db.write() as tx:
         return record_findings(
             tx, version, result.findings, suite=name, data=version.manifest.data, policy=policy.name, author=person.id,
@@ -61,6 +69,7 @@ def _run(
     *,
     others: Before,
     policy: PolicyVersion,
+    pool: Pool,
     tell: Tell,
 ) -> tuple[Result, str | None]:
     tell("loading the data", 0, 0)
@@ -80,7 +89,7 @@ def _run(
         if "parity" in checks and other_python:
             models.prepare_python(other_python, lambda said: tell(said, 0, 0))
         result = validate(
-            replace(evidence, beyond=SERVED, looks=others.looks), checks, LocalProcesses(folder=house.home.run),
+            replace(evidence, beyond=SERVED, looks=others.looks), checks, pool,
             broker=models.broker(settings, frames), required=policy.policy.must_pass, watch=Bars(tell, checks),
         )  # fmt: skip
     baseline = baseline_of(evidence, version.digest, result.kept)

@@ -67,8 +67,8 @@ def run(evidence: Evidence) -> list[Finding]:
     """What the past says of the version, first by its tables, then by what was recorded."""
     settings = settings_for(evidence, NAME, BackTestSettings)
     found = _tables(evidence, settings) + _record(evidence, settings)
-    return found or [could_not_run(NAME, "the whole check", "There is no time column and no recorded prediction with a label.",
-                                   "Set time: COLUMN in lockgate.yaml and keep that column in the tables.")]  # fmt: skip
+    return found or [could_not_run(NAME, "the whole check", "There is no table of later rows with a time, and no recorded prediction with a "
+                                   "label.", "Set time: COLUMN in lockgate.yaml and keep that column in the tables.")]  # fmt: skip
 
 
 def _tables(evidence: Evidence, settings: BackTestSettings) -> list[Finding]:
@@ -78,8 +78,8 @@ def _tables(evidence: Evidence, settings: BackTestSettings) -> list[Finding]:
         for split, frame in evidence.frames.items()
         if time in frame.columns and target in frame.columns
     ]
-    if time is None or not parts:
-        return []
+    if time is None or all(split is Split.TRAIN for split, _ in parts):
+        return []  # nothing but rows that it learned
     frame = pl.concat([frame for _, frame in parts], how="diagonal_relaxed")
     seen = np.concatenate([np.full(frame.height, split is Split.TRAIN) for split, frame in parts])
     return _judged(evidence, settings, frame, frame[time], seen, rows=TABLES)

@@ -70,9 +70,24 @@ _TO: msgspec.msgpack.Decoder[ToProcess] = msgspec.msgpack.Decoder(ToProcess)
 _FROM: msgspec.msgpack.Decoder[FromProcess] = msgspec.msgpack.Decoder(FromProcess)
 
 
+def pack(message: ToProcess | FromProcess) -> bytes:
+    """One message as bytes."""
+    return msgspec.msgpack.encode(message, enc_hook=_plain)
+
+
+def unpack(body: bytes) -> FromProcess:
+    """A process's message."""
+    return _FROM.decode(body)
+
+
+def unpack_answered(body: bytes) -> Answered:
+    """The owner's answer."""
+    return msgspec.msgpack.decode(body, type=Answered)
+
+
 def send(sock: socket.socket, message: ToProcess | FromProcess) -> None:
     """Send one message, whole."""
-    body = msgspec.msgpack.encode(message, enc_hook=_plain)
+    body = pack(message)
     sock.sendall(_LENGTH.pack(len(body)) + body)
 
 

@@ -13,9 +13,11 @@ from lockgate.governance.permissions import Permission
 from lockgate.web.answers import answer
 from lockgate.web.api.jobs import AllJobs
 from lockgate.web.auth import Asking, InHouse
-from lockgate.web.jobs import Job
+from lockgate.web.jobs import Job, Progress
 from lockgate.web.shapes import says
 from lockgate.web.uploads import keep, tidying
+from lockgate.wiring.backtesting import Stretch, back_test
+from lockgate.wiring.moments import moment
 from lockgate.wiring.names import resolve
 from lockgate.wiring.scoring import Order, score_file
 from lockgate.wiring.submitting import may_submit, read_metadata, submit_upload
@@ -26,10 +28,11 @@ Table = Annotated[UploadFile | None, File(description="parquet, csv or jsonl")]
 
 
 class Wanted(BaseModel):
-    """Which suite to run; that of the model's tier when none is named."""
+    """Which suite to run (that of the model's tier when none is named), and where (`local`, `ray://HOST:10001`)."""
 
     model_config = ConfigDict(extra="forbid")
     suite: str | None = None
+    compute: str | None = None
 
 
 @router.post("/models/{model}/versions", responses=says(Job))
@@ -72,11 +75,36 @@ def validate(
     with house.db.read() as tx:
         require(tx, me, Permission.MODEL_VALIDATE, model)
         found = resolve(tx, model, version)
-    return answer(
-        jobs.start(
-            "validate", found.name, me.id, lambda tell: validate_version(house, me, found, sent.suite, tell)
-        )
-    )
+
+    def work(tell: Progress) -> object:
+        return validate_version(house, me, found, sent.suite, tell, compute=sent.compute)
+
+    return answer(jobs.start("validate", found.name, me.id, work))
+
+
+@router.post("/models/{model}/versions/{version}/backtest", responses=says(Job))
+def backtest(
+    model: str,
+    version: str,
+    house: InHouse,
+    me: Asking,
+    *,
+    jobs: AllJobs,
+    since: Annotated[str | None, Form(description="30d, a date: rows from then on")] = None,
+    until: Annotated[str | None, Form(description="7d, a date: rows before then")] = None,
+    compute: Annotated[str | None, Form(description="local, ray://HOST:10001")] = None,
+    file: Annotated[UploadFile | None, File(description="a table with labels, instead of the log")] = None,
+) -> Response:
+    """Hold a version against the recorded past, or a table of it. The job's result is findings; nothing is recorded."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.MODEL_VALIDATE, model)
+        found = resolve(tx, model, version)
+    now_us = house.clock.now_us()
+    first, last = (None if each is None else moment(each, now_us) for each in (since, until))
+    folder, kept = keep(jobs, {"file": [file] if file else []})
+    stretch = Stretch(first, last, next(iter(kept.get("file", [])), None))
+    work = tidying(folder, lambda tell: back_test(house, me, found, stretch, tell, compute=compute))
+    return answer(jobs.start("backtest", found.name, me.id, work))
 
 
 @router.post("/models/{model}/versions/{version}/score", responses=says(Job))
