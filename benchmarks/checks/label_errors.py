@@ -17,8 +17,8 @@ from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Status
 from lockgate.checks.label_errors.check import run
 from lockgate.checks.label_errors.learners import tell_classes
-from lockgate.checks.label_errors.matrix import matrix_of
 from lockgate.checks.label_errors.noise import ranked
+from lockgate.checks.matrix import reader_of
 from lockgate.registry.manifest import Task
 
 STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -58,7 +58,7 @@ def digits_precision(seed: int) -> float:
     pixels, labels = load_digits(return_X_y=True)
     changed, rows = flipped(labels, 0.05, np.random.default_rng(seed))
     frame = pl.DataFrame({f"p{n}": pixels[:, n] for n in range(64)})
-    told = tell_classes(matrix_of(frame, frame.columns), changed, 10, seed)
+    told = tell_classes(reader_of(frame, frame.columns).read(frame), changed, 10, seed)
     order, _ = ranked(told.probabilities, changed)
     return float(np.isin(order[: rows.size], rows).mean())
 

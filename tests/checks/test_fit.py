@@ -14,7 +14,7 @@ from tests.checks.conftest import evidence_of
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.fit.check import run
-from lockgate.checks.fit.simple import matrix_of
+from lockgate.checks.matrix import matrix_of
 from lockgate.checks.metrics import apart
 from lockgate.checks.values import class_names
 from lockgate.registry.manifest import Task

@@ -5,40 +5,17 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from benchmarks.checks.label_errors import clean_table, flipped
 from sklearn.datasets import load_digits
 
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.label_errors.check import run
 from lockgate.checks.label_errors.learners import tell_classes
-from lockgate.checks.label_errors.matrix import matrix_of
 from lockgate.checks.label_errors.noise import ranked, share_of_wrong
 from lockgate.checks.label_errors.outliers import gross_errors
+from lockgate.checks.matrix import reader_of
 from lockgate.registry.manifest import Task
-
-STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
-SHIFTS = (0.0, -1.5, -3.0)
-
-
-def flipped(labels: np.ndarray, share: float, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Labels with a share of them moved to another class, and the rows that were."""
-    rows = draw.choice(labels.size, round(share * labels.size), replace=False)
-    classes, changed = np.unique(labels), labels.copy()
-    for row in rows:
-        changed[row] = draw.choice(classes[classes != labels[row]])
-    return changed, rows
-
-
-def clean_table(seed: int, strength: float | None = None) -> pl.DataFrame:
-    """Four numbers, a category and labels drawn by a chance of logistic form; its strength and rarity go by the seed."""
-    draw = np.random.default_rng(seed)
-    rows = int(draw.choice([300, 800, 1_500]))
-    x, group = draw.normal(size=(rows, 4)), draw.integers(0, 4, rows)
-    slope = STRENGTHS[seed % len(STRENGTHS)] if strength is None else strength
-    shift = SHIFTS[seed // len(STRENGTHS) % len(SHIFTS)] if strength is None else 0.0
-    chance = 1 / (1 + np.exp(-slope * (x[:, 0] - 0.7 * x[:, 1] + 0.5 * (group == 1)) - shift))
-    columns = {f"x{n}": x[:, n] for n in range(4)} | {"g": np.array(list("abcd"))[group]}
-    return pl.DataFrame(columns | {"y": (draw.random(rows) < chance).astype(int)})
 
 
 def found(frame: pl.DataFrame, task: Task = Task.CLASSIFICATION, **more: object) -> Finding:
@@ -65,7 +42,7 @@ def test_flipped_digits_are_found():
     assert [str(frame["y"][row[0]]) for row in finding.table.rows[:5]] == [
         row[2] for row in finding.table.rows[:5]
     ]
-    told = tell_classes(matrix_of(frame, frame.columns[:-1]), labels, 10, 0)
+    told = tell_classes(reader_of(frame, frame.columns[:-1]).read(frame), labels, 10, 0)
     order, _ = ranked(told.probabilities, labels)
     assert np.isin(order[: len(rows)], rows).mean() >= 0.85
 

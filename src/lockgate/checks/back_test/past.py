@@ -9,12 +9,14 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 
-from lockgate.checks.back_test.reference import FEWEST_ROWS, matrix_of, retrained
+from lockgate.checks.back_test.reference import retrained
 from lockgate.checks.back_test.windows import cut
 from lockgate.checks.base import sampled
 from lockgate.checks.evidence import Answers, Asked, Evidence, Split
 from lockgate.checks.judged import Judged, classes_of, judge
+from lockgate.checks.matrix import ranked_matrix
 from lockgate.checks.metrics import Metric, interval_of, metrics_for
+from lockgate.checks.simple import FEWEST_ROWS
 from lockgate.checks.values import times_of
 from lockgate.stats.intervals import Interval, mean_interval
 
@@ -78,7 +80,7 @@ def past_of(
     live = judge(whole, Split.TEST, evidence.predict(kept, Asked.LIVE)) if evidence.live_name else None
     metric = next(iter(metrics_for(whole, version).values()))
     index = version.rows
-    window, matrix = pieces.window[index], matrix_of(kept, evidence.inputs)[index]
+    window, matrix = pieces.window[index], ranked_matrix(kept, evidence.inputs)[index]
     classes = tuple(classes_of(whole, truth[index])) if evidence.classifies else None
     fresh, known = _fresh(matrix, truth[index], window, classes, evidence.tell)
     again = None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from lockgate.checks.back_test.past import Past
-from lockgate.checks.back_test.reference import FEWEST_ROWS, retrained
+from lockgate.checks.back_test.reference import retrained
 from lockgate.checks.base import figure
 from lockgate.checks.evidence import Evidence
 from lockgate.checks.finding import Finding, Measure, Status, Threshold
+from lockgate.checks.simple import FEWEST_ROWS
 from lockgate.stats.intervals import Interval, mean_interval
 
 _JUDGED = 0.25

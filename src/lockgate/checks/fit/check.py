@@ -20,15 +20,17 @@ import polars as pl
 from lockgate.checks.base import Check, figure, settings_for
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
-from lockgate.checks.fit.simple import MOST_ROWS, Kind, Matrix, learned, matrix_of
 from lockgate.checks.judged import Judged, judge
+from lockgate.checks.matrix import Matrix, matrix_of
 from lockgate.checks.metrics import Metric, apart, interval_of, metrics_for, paired
 from lockgate.checks.needs import Need
+from lockgate.checks.simple import Kind, answers_of
 from lockgate.config import Tier
 from lockgate.governance.bounds import Setting, Stricter
 from lockgate.stats.intervals import Interval
 
 NAME = "fit"
+MOST_ROWS = 10_000
 _PARTS = (0.125, 0.25, 0.5, 1.0)  # of the training rows, for the learning curve
 _PERFECT = 0.9995
 
@@ -63,7 +65,7 @@ def run(evidence: Evidence) -> list[Finding]:
     matrix, truth, rows = _teaching(evidence, split)
     simple = [
         _Simple(kind, other, paired(metric, judged, other))
-        for kind in Kind
+        for kind in (Kind.LINEAR, Kind.SMALL)
         if (other := _answered(evidence, split, kind, matrix, truth=truth, rows=rows)) is not None
     ]
     found: list[Finding | None] = [_train_against_test(metric, seen, judged, simple, settings)]
@@ -98,7 +100,7 @@ def _answered(
     classes = evidence.classes if evidence.classifies else None
     if matrix is None or (evidence.classifies and not classes):
         return None
-    made = learned(kind, matrix, truth, rows, classes)
+    made = answers_of(kind, matrix.train[rows], truth[rows], matrix.test, classes)
     if made is None:
         return None
     if made.probabilities is not None and classes is not None and len(classes) == 2:

@@ -22,9 +22,9 @@ from lockgate.checks.base import Check, could_not_run, figure, sampled, settings
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
 from lockgate.checks.label_errors.learners import Told, tell_classes, tell_numbers
-from lockgate.checks.label_errors.matrix import matrix_of
 from lockgate.checks.label_errors.noise import ranked, share_of_wrong
 from lockgate.checks.label_errors.outliers import gross_errors
+from lockgate.checks.matrix import reader_of
 from lockgate.checks.needs import Need
 from lockgate.governance.bounds import Setting, Stricter
 from lockgate.stats.intervals import Interval, wilson
@@ -74,7 +74,8 @@ def run(evidence: Evidence) -> list[Finding]:
     rows = rows[draw.rows]
     inputs = [name for name in evidence.inputs
               if name in frame.columns and name not in {evidence.key, evidence.target}]  # fmt: skip
-    matrix = matrix_of(frame[rows], inputs) if rows.size >= _FEWEST else np.empty((rows.size, 0))
+    known = frame[rows]
+    matrix = reader_of(known, inputs).read(known) if rows.size >= _FEWEST else np.empty((rows.size, 0))
     classes = np.unique(truth[rows].astype(str)) if evidence.classifies else np.empty(0)
     lacks = _lacks(rows.size, matrix.shape[1], classes.size if evidence.classifies else None)
     if lacks:
