@@ -18,6 +18,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tests.forked import commands
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 READY_S = 120.0
@@ -38,10 +39,7 @@ def runner(home: Path, folder: Path) -> Run:
 
     def run(*words: str, key: str | None = None, url: str | None = None) -> subprocess.CompletedProcess[str]:
         more = {name: value for name, value in (("LOCKGATE_KEY", key), ("LOCKGATE_URL", url)) if value}
-        return subprocess.run(
-            [sys.executable, "-m", "lockgate.cli.main", *words],
-            capture_output=True, text=True, timeout=200, env=environment(home, **more), cwd=folder, check=False,
-        )  # fmt: skip
+        return commands().run(words, env=environment(home, **more), cwd=folder, timeout_s=200)
 
     return run
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.forked import commands
 
 from lockgate.config import Home
 
@@ -31,10 +32,7 @@ def environment(home: Path, **more: str | None) -> dict[str, str]:
 
 def run(*words: str, home: Path, folder: Path, timeout_s: float = VERB_S, **more: str | None) -> Done:
     """`lockgate WORDS...` in a folder, on a home, and what came of it."""
-    return subprocess.run(
-        [LOCKGATE, *words], capture_output=True, text=True, timeout=timeout_s, cwd=folder, check=False,
-        env=environment(home, **more),
-    )  # fmt: skip
+    return commands().run(words, env=environment(home, **more), cwd=folder, timeout_s=timeout_s)
 
 
 def ok(done: Done) -> str:
