@@ -18,8 +18,6 @@ from benchmarks.gateway.figures import Figure
 from lockgate.datasets.sketched import count_table, sketch_table
 from lockgate.stats.drift import moved, shift_of
 
-ROWS, RUNS = 5_000, 200
-MANY, MANY_RUNS = 500_000, 5
 Runs = list[tuple[int, int]]
 Share = Callable[[Runs], float]
 BEYOND_S = 900.0  # a peer's start and its last table may take so much longer than its time
@@ -47,11 +45,21 @@ def own(by: float, rows: int, runs: int) -> Runs:
 
 def figures(run: Run) -> list[Figure]:
     """Every figure of the part."""
-    quiet = _told(run, "same distribution, runs with any alarm", (0.0, ROWS, RUNS), _any)
-    small, middle = (
-        _told(run, f"moved by {by} sigma, found", (by, ROWS, RUNS), _recall) for by in (0.1, 0.25)
-    )
-    nothing = _told(run, "0.01 sigma at 500,000 rows, runs with any alarm", (0.01, MANY, MANY_RUNS), _any)
+    mine = {
+        question: run.measured(
+            f"alarms.lockgate.{question}", lambda question=question: {"runs": own(*_read(question))}
+        )
+        for question, _, _ in QUESTIONS
+    }
+    argv = (str(run.peer_s), *(question for question, _, _ in QUESTIONS))
+    limit_s = run.peer_s * len(QUESTIONS) + BEYOND_S
+    said = {
+        name: ask(run, "alarms", name, "alarms", *argv, limit_s=limit_s) for name in DRIFT if run.wants(name)
+    }
+    for question, title, share in QUESTIONS:
+        cells = [_cell(name, each, question, share) for name, each in said.items()]
+        print(f"  {title}, per cent: " + "; ".join([f"lockgate {share(mine[question]['runs']):.1f}", *cells]))
+    quiet, small, middle, nothing = (share(mine[question]["runs"]) for question, _, share in QUESTIONS)
     return [
         Figure("same distribution: runs with any alarm", quiet, 5, "%", at_least=False),
         Figure("recall of columns moved by 0.1 sigma", small, 95, "%"),
@@ -60,26 +68,17 @@ def figures(run: Run) -> list[Figure]:
     ]
 
 
-def _told(run: Run, title: str, asked: tuple[float, int, int], share: Share) -> float:
-    """Print a row of shares in per cent, and give lockgate's; `asked`: moved by, rows, runs."""
-    by, rows, runs = asked
-    part = f"alarms-{by}-{rows}"
-    mine = run.measured(f"{part}.lockgate", lambda: {"runs": own(by, rows, runs)})["runs"]
-    cells = [f"lockgate {share(mine):.1f}"]
-    for name in DRIFT:
-        if run.wants(name):
-            argv = (str(by), str(rows), str(runs), str(run.peer_s))
-            said = ask(run, part, name, "alarms", *argv, limit_s=run.peer_s + BEYOND_S)
-            cells.append(_cell(name, said, runs, share))
-    print(f"  {title}, per cent: " + "; ".join(cells))
-    return float(share(mine))
+def _read(question: str) -> tuple[float, int, int]:
+    by, rows, runs = question.split(":")
+    return float(by), int(rows), int(runs)
 
 
-def _cell(name: str, said: dict[str, Any], runs: int, share: Share) -> str:
+def _cell(name: str, said: dict[str, Any], question: str, share: Share) -> str:
     if "failed" in said:
         return f"{name}: {said['failed']}"
-    fewer = "" if len(said["runs"]) == runs else f" ({len(said['runs'])} runs)"
-    return f"{name} {share(said['runs']):.1f}{fewer}"
+    runs = said[question]
+    fewer = "" if len(runs) == _read(question)[2] else f" ({len(runs)} runs)"
+    return f"{name} {share(runs):.1f}{fewer}"
 
 
 def _any(runs: Runs) -> float:
@@ -88,3 +87,11 @@ def _any(runs: Runs) -> float:
 
 def _recall(runs: Runs) -> float:
     return 100 * sum(right for right, _ in runs) / (len(runs) * planted.SHIFTED)
+
+
+QUESTIONS = (  # moved by : rows : runs
+    ("0.0:5000:200", "same distribution, runs with any alarm", _any),
+    ("0.1:5000:200", "moved by 0.1 sigma, found", _recall),
+    ("0.25:5000:200", "moved by 0.25 sigma, found", _recall),
+    ("0.01:500000:5", "0.01 sigma at 500,000 rows, runs with any alarm", _any),
+)

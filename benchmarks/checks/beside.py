@@ -34,7 +34,7 @@ class Peer:
 _KNOWN = (
     Peer("evidently", "with_evidently.py", ("evidently==0.7.14", *_PLAIN)),
     Peer("deepchecks", "with_deepchecks.py", ("deepchecks==0.19.1", "scikit-learn==1.5.2", *_PLAIN)),
-    Peer("nannyml", "with_nannyml.py", ("nannyml==0.13.1", "statsmodels==0.14.4", *_PLAIN)),
+    Peer("nannyml", "with_nannyml.py", ("nannyml==0.13.1", "statsmodels==0.14.4", "scipy==1.14.1", *_PLAIN)),
     Peer("alibi-detect", "with_alibi.py", ("alibi-detect==0.12.0", *_PLAIN)),
     Peer("frouros", "with_frouros.py", ("frouros==0.9.0", *_PLAIN)),
     Peer("whylogs", "with_whylogs.py", ("whylogs[viz]==1.6.4", *_PLAIN)),

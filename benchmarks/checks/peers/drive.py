@@ -1,7 +1,7 @@
 """One peer at work in its own environment: `python drive.py PEER WHAT ARGUMENTS`; its last line is JSON.
 
     time BEFORE AFTER             processor and wall time of the drift of two Parquet files, reading them among it
-    alarms BY ROWS RUNS SECONDS   columns named rightly and wrongly in tables of `planted.pair`, as many runs as fit in the time
+    alarms SECONDS QUESTION ...   columns named rightly and wrongly in tables of `planted.pair`, as many runs as fit in the time
     nasty FOLDER SECONDS          what is named in each pair of tables of a folder, or how it breaks
     slices TURNED RUNS SECONDS    columns of the weak slices of models on `planted.sliced`
     suite FOLDER                  everything that it has on a model and two tables
@@ -51,24 +51,28 @@ def do_time(peer, before, after):
     return took(lambda: work(pd.read_parquet(before), pd.read_parquet(after)))
 
 
-def do_alarms(peer, by, rows, runs, seconds):
-    """[right, wrong] of each run."""
-    until, found = time.monotonic() + float(seconds), []
-    for seed in range(int(runs)):
-        if found and time.monotonic() > until:
-            break
-        tables = (
-            pd.DataFrame(each, columns=planted.names()) for each in planted.pair(seed, float(by), int(rows))
-        )
-        found.append(planted.right_and_wrong(list(peer.named(*tables))))
-    return {"runs": found}
+def do_alarms(peer, seconds, *questions):
+    """[right, wrong] of each run of each question; a question is BY:ROWS:RUNS."""
+    found = {}
+    for question in questions:
+        by, rows, runs = question.split(":")
+        until, found[question] = time.monotonic() + float(seconds), []
+        for seed in range(int(runs)):
+            if found[question] and time.monotonic() > until:
+                break
+            pair = planted.pair(seed, float(by), int(rows))
+            tables = (pd.DataFrame(each, columns=planted.names()) for each in pair)
+            found[question].append(planted.right_and_wrong(list(peer.named(*tables))))
+    return found
 
 
 def do_nasty(peer, folder, seconds):
     """What is named of each pair, by file name."""
     until, found = time.monotonic() + float(seconds), {}
     for before in sorted(Path(folder).glob("*.before.parquet"), key=lambda path: path.name.split(".")[1]):
-        if time.monotonic() > until:
+        if (
+            time.monotonic() > until and before.name.split(".")[1] != "00"
+        ):  # each fault once, however long it takes
             break
         tables = [
             pd.read_parquet(path) for path in (before, Path(str(before).replace(".before.", ".after.")))
