@@ -134,6 +134,17 @@ def test_what_differing_rows_have_in_common(words):
     assert pattern(frame, ["age", "town"], differs).words == words
 
 
+def test_columns_that_say_the_same_are_both_named():
+    """Charges are missing exactly where tenure is 0: the missing value is named first, the other as well."""
+    frame = pl.DataFrame({"tenure": [row % 50 for row in range(400)]})
+    frame = frame.with_columns(charges=pl.when(pl.col("tenure") > 0).then(pl.col("tenure") * 2.0))
+    words = pattern(frame, ["tenure", "charges"], frame["charges"].is_null().to_numpy()).words
+    assert (
+        words
+        == "they differ only where charges is missing (the same rows where tenure is 0), and always there"
+    )
+
+
 def test_two_causes_are_told_apart_and_chance_is_not_a_cause():
     """Rows that differ for two reasons are counted by reason; rows drawn by chance have nothing in common."""
     frame = table()

@@ -130,7 +130,7 @@ def test_a_rewrite_that_forgets_missing_values_is_found_and_said(asked):
     broken = people()["age"].null_count()
     assert f"{broken} of 60 rows are answered differently" in found.headline
     row = found.table.rows[0]
-    assert found.table.columns[:4] == ("row", "answer", "research", "outside")
+    assert found.table.columns[:4] == ("row", "answer", "research", f"outside ({at.removeprefix('http://')})")
     assert people()["age"][int(row[0]) - 1] is None
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
@@ -69,6 +70,14 @@ class _Way:
     chunk_rows: int = CHUNK_ROWS
 
 
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The rows that are asked, and their numbers in the table they come from."""
+
+    frame: pl.DataFrame
+    numbers: list[int]
+
+
 _SERVE = "Callers would get other answers than were tested: look at the rows below, and at how the inputs are typed."
 _WAYS = (
     _Way("one row at a time", Asked.VERSION, Asked.VERSION, ("all at once", "one at a time"),
@@ -98,7 +107,7 @@ def outside(evidence: Evidence, where: str) -> Finding:
     """The research model's answers against those of an outside service, which `Asked.OUTSIDE` asks. `where`: its address."""
     settings = settings_for(evidence, NAME, ParitySettings)
     way = _Way(
-        f"against {where}", Asked.OUTSIDE, _research(evidence), ("research", "outside"),
+        f"against {where}", Asked.OUTSIDE, _research(evidence), ("research", f"outside ({urlsplit(where).netloc})"),
         "Mend the outside model where the rows below say so, and compare again: callers of it get other answers than "
         "were tested here.",
     )  # fmt: skip
@@ -109,7 +118,8 @@ def _research(evidence: Evidence) -> Asked:
     return Asked.ORIGINAL if evidence.compiled else Asked.VERSION
 
 
-def _one(evidence: Evidence, rows: pl.DataFrame, way: _Way, settings: ParitySettings) -> Finding:
+def _one(evidence: Evidence, asked: _Rows, way: _Way, settings: ParitySettings) -> Finding:
+    rows = asked.frame
     try:
         usual = evidence.predict(rows, way.against)
         other = evidence.predict(rows, way.asked, chunk_rows=way.chunk_rows)
@@ -141,7 +151,7 @@ def _one(evidence: Evidence, rows: pl.DataFrame, way: _Way, settings: ParitySett
     return Finding(
         check=NAME, subject=way.subject, status=Status.FAIL if share.value > settings.differing_fail else Status.WARN,
         headline=_headline(way, rows.height, found, common), advice=way.advice, measure=measure, threshold=limit,
-        table=_table(rows, evidence.key, way, found, common),
+        table=_table(asked, evidence.key, way, found, common),
     )  # fmt: skip
 
 
@@ -161,13 +171,14 @@ def _listed(names: list[str]) -> str:
     return " and ".join([", ".join(short[:-1]), short[-1]] if len(short) > 1 else short)
 
 
-def _table(rows: pl.DataFrame, key: str | None, way: _Way, found: Differences, common: Pattern) -> Table:
+def _table(asked: _Rows, key: str | None, way: _Way, found: Differences, common: Pattern) -> Table:
     """The first cells that differ, with the inputs that the pattern names."""
+    rows = asked.frame
     key = key if key in rows.columns else None
     named = [name for name in common.columns if name != key]
     shown: list[tuple[Cell, ...]] = []
     for row, column, usual, other in found.cells(_SHOWN):
-        name = str(rows[key][row]) if key else row + 1
+        name = str(rows[key][row]) if key else asked.numbers[row] + 1
         inputs = (value if isinstance(value := rows[each][row], str | int | float | bool | None) else str(value)
                   for each in named)  # fmt: skip
         shown.append((name, column, usual, other, *inputs))
@@ -176,7 +187,7 @@ def _table(rows: pl.DataFrame, key: str | None, way: _Way, found: Differences, c
     )
 
 
-def _rows(evidence: Evidence, most: int) -> pl.DataFrame:
+def _rows(evidence: Evidence, most: int) -> _Rows:
     """A sample, and with it the rows that hold each input's smallest, largest and missing values."""
     frame = evidence.frames[evidence.judged_split() or Split.TRAIN]
     chosen = set(sampled(evidence, NAME, frame.height, most).rows.tolist())
@@ -186,7 +197,8 @@ def _rows(evidence: Evidence, most: int) -> pl.DataFrame:
             chosen.add(int(np.flatnonzero(series.is_null().to_numpy())[0]))
         if series.dtype.is_numeric() and series.null_count() < len(series):
             chosen |= {place for place in (series.arg_min(), series.arg_max()) if place is not None}
-    return frame[sorted(chosen)]
+    numbers = sorted(chosen)
+    return _Rows(frame[numbers], numbers)
 
 
 CHECK = Check(

@@ -9,7 +9,7 @@ Source: Fisher's exact test (hypergeometric tail), Bonferroni for the number of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,7 @@ _RECALL, _PRECISION = (
     0.9,
 )  # a condition explains most of what differs, or differs nearly always where it holds
 _PIECES = 3
+_MISSING = " is missing"
 _LARGE = 2.0**24  # 32-bit floats are exact whole numbers up to there
 
 
@@ -65,6 +66,9 @@ def pattern(rows: pl.DataFrame, inputs: Sequence[str], differs: np.ndarray) -> P
     if differs.all():
         return Pattern("every row differs", ())
     known = [each for name in inputs if name in rows.columns for each in _known(rows[name])]
+    known.sort(
+        key=lambda each: not each.words.endswith(_MISSING)
+    )  # of equals, a missing value is the likelier cause
     left, open_rows = differs.copy(), np.ones(differs.size, dtype=bool)
     found: list[Condition] = []
     while len(found) < _PIECES and left.sum() >= _FEWEST:
@@ -98,6 +102,14 @@ def _best(among: Sequence[Condition], differs: np.ndarray, open_rows: np.ndarray
         score = 2 * recall * precision / (recall + precision)
         if score > worth and float(stats.hypergeom.sf(both - 1, total, size, hit)) * tried < _CHANCE:
             best, worth = each, score
+    return best if best is None else _with_twin(best, among)
+
+
+def _with_twin(best: Condition, among: Sequence[Condition]) -> Condition:
+    """The condition, with another column's that holds in the very same rows: either may be the cause."""
+    for each in among:
+        if each.column != best.column and np.array_equal(each.there, best.there):
+            return replace(best, words=f"{best.words} (the same rows where {each.words})")
     return best
 
 
@@ -131,7 +143,7 @@ def _known(series: pl.Series) -> list[Condition]:
     missing = series.is_null().to_numpy()
     if kind.is_float():
         missing = missing | series.is_nan().fill_null(False).to_numpy()
-    found = [(f"{name} is missing", missing)]
+    found = [(name + _MISSING, missing)]
     if kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
         found += _of_text(series.cast(pl.String))
     elif kind.is_numeric():
