@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import fcntl
+import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,9 +15,9 @@ from tests.gateway.conftest import World, quiet_port
 from lockgate.blobs import Blobs
 from lockgate.config import Home
 
-collect_ignore = ["kserve_side"]  # programs for the other environment
+collect_ignore = ["kserve_side", "mlflow_side"]  # programs for the other environment
 CACHE = Path(__file__).parents[2] / ".cache"  # git ignores it; make clean takes it away
-KSERVE = "kserve==0.21.0"
+PINS = Path(__file__).parents[2] / "requirements/clients.txt"
 
 
 def with_grpc(world: World, *settings: str) -> int:
@@ -48,14 +49,18 @@ def speaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, 
 
 
 @pytest.fixture(scope="session")
-def kserve_python() -> Path:
-    """The interpreter of an environment with kserve, which holds pandas where nobody else wants it; built once and kept."""
-    python = CACHE / KSERVE.replace("==", "-") / "bin" / "python"
-    if not (python.parents[1] / ".whole").exists():
-        shutil.rmtree(python.parents[1], ignore_errors=True)
-        uv("venv", "--python", sys.executable, python.parents[1])
-        uv("pip", "install", "--python", python, KSERVE)
-        (python.parents[1] / ".whole").touch()
+def clients_python() -> Path:
+    """The interpreter of an environment with other servers' own clients, built from hashed pins by who comes first, and kept."""
+    digest = hashlib.sha256(PINS.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    folder = CACHE / f"clients-{digest}"
+    python = folder / "bin" / "python"
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "clients.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / ".whole").exists():
+            uv("venv", "--clear", "--python", sys.executable, folder)
+            uv("pip", "sync", "--python", python, "--require-hashes", PINS)
+            (folder / ".whole").touch()
     return python
 
 

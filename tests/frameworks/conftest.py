@@ -21,7 +21,7 @@ import polars as pl
 import pytest
 
 ROOT = Path(__file__).parents[2]
-collect_ignore = ["mlflow_side"]  # programs for the other environment
+collect_ignore = ["mlflow_side", "treelite_side"]  # programs for the other environment
 CACHE = ROOT / ".cache"  # git ignores it; make clean takes it away
 SIDE = Path(__file__).parent / "mlflow_side"
 MLFLOW = "mlflow==3.17.2"
