@@ -17,7 +17,7 @@ from pathlib import Path
 
 import fsspec
 
-from lockgate.errors import Conflict, InvalidInput, MissingExtra, NotFound, Unavailable
+from lockgate.errors import Conflict, InvalidInput, LockgateError, MissingExtra, NotFound, Unavailable
 
 PART = ".part"
 PART_LIFE_S = 24 * 3600.0  # no copy takes longer: older ones have no process any more
@@ -36,8 +36,9 @@ class Blobs:
             ) from error  # fmt: skip
         except ImportError as error:
             raise MissingExtra(
-                f"the store {url} needs a library", got=error, fix="install it beside lockgate"
-            ) from error
+                f"the store {url} needs a library", got=error,
+                fix="for s3:// pip install 'lockgate[s3]'; for others install it beside lockgate",
+            ) from error  # fmt: skip
         self.url = url
         self.local = "file" in (
             self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,)
@@ -46,7 +47,7 @@ class Blobs:
     def put(self, name: str, body: bytes) -> None:
         """Store bytes under a name, whole or not at all. Raises Conflict when it holds other bytes already."""
         target = self._path(name)
-        if self._fs.exists(target):
+        if self.exists(name):
             if self.get(name) != body:
                 raise Conflict(
                     f"the store {self.url} holds another '{name}'", fix="blobs never change: use another name"
@@ -61,14 +62,16 @@ class Blobs:
                     os.fsync(file.fileno())
                 temporary.replace(target)
             else:
-                self._fs.pipe_file(target, body)
+                with self._reached():
+                    self._fs.pipe_file(target, body)
         except OSError as error:
             raise _refused(self.url, error) from error
 
     def get(self, name: str) -> bytes:
         """The bytes under a name. Raises NotFound."""
         try:
-            return bytes(self._fs.cat_file(self._path(name)))
+            with self._reached():
+                return bytes(self._fs.cat_file(self._path(name)))
         except FileNotFoundError as error:
             raise NotFound(f"the store {self.url} holds no '{name}'") from error
 
@@ -91,12 +94,13 @@ class Blobs:
 
     def exists(self, name: str) -> bool:
         """Whether a blob or a folder of that name is there."""
-        return bool(self._fs.exists(self._path(name)))
+        with self._reached():
+            return bool(self._fs.exists(self._path(name)))
 
     def put_tree(self, name: str, folder: Path) -> None:
         """Store a folder's files below a name, whole or not at all. A name that is there already is left alone."""
         target = self._path(name)
-        if self._fs.exists(target):
+        if self.exists(name):
             return
         try:
             if self.local:
@@ -105,29 +109,34 @@ class Blobs:
                 _sync_tree(temporary)
                 _rename_new(temporary, Path(target))
             else:
-                self._fs.put(f"{folder}/", f"{target}/", recursive=True)
+                with self._reached():
+                    self._fs.put(f"{folder}/", f"{target}/", recursive=True)
         except OSError as error:
             raise _refused(self.url, error) from error
 
     def fetch_tree(self, name: str, cache: Path) -> Path:
-        """A local folder with the files below a name: the store's own when it is a folder, else a copy in `cache`."""
-        source = self._path(name)
-        if not self._fs.exists(source):
+        """A local folder with the files below a name: the store's own when it is a folder, else a copy in `cache`.
+
+        A copy that is there is taken as it is, blobs never change: so what was served once is served while the store is away.
+        """
+        source, target = self._path(name), cache / name
+        if not self.local and target.exists():
+            return target
+        if not self.exists(name):
             raise NotFound(f"the store {self.url} holds no '{name}'")
         if self.local:
             return Path(source)
-        target = cache / name
-        if not target.exists():
-            temporary = _temporary(target)
+        temporary = _temporary(target)
+        with self._reached():
             self._fs.get(f"{source}/", f"{temporary}/", recursive=True)
-            _rename_new(temporary, target)
+        _rename_new(temporary, target)
         return target
 
     def remove_tree(self, name: str, cache: Path) -> None:
         """Take away what lies below a name, and the copy of it in `cache`; what is not there is left alone."""
         shutil.rmtree(cache / name, ignore_errors=True)
         source = self._path(name)
-        if not self._fs.exists(source):
+        if not self.exists(name):
             return
         try:
             if self.local:
@@ -135,17 +144,35 @@ class Blobs:
                 Path(source).rename(aside)  # at once, so that nobody reads what is half gone
                 shutil.rmtree(aside)
             else:
-                self._fs.rm(source, recursive=True)
+                with self._reached():
+                    self._fs.rm(source, recursive=True)
         except OSError as error:
             raise _refused(self.url, error) from error
 
     def list(self, name: str) -> list[str]:
         """Names of the blobs directly below a folder, sorted; empty when there is none."""
         path = self._path(name)
-        if not self._fs.exists(path):
+        if not self.exists(name):
             return []
-        found = (place.rsplit("/", 1)[-1] for place in self._fs.ls(path, detail=False))
+        with self._reached():
+            found = [place.rsplit("/", 1)[-1] for place in self._fs.ls(path, detail=False)]
         return sorted(f"{name}/{each}" for each in found if not each.endswith(PART))
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """What a far store's library raises when it cannot be reached (each has errors of its own), as one sentence."""
+        try:
+            yield
+        except (FileNotFoundError, LockgateError):
+            raise
+        except Exception as error:
+            if self.local:
+                raise
+            raise Unavailable(
+                f"the store {self.url} cannot be used now",
+                got=f"{type(error).__name__}: {error}",
+                fix="see that it runs, that this machine reaches it, and which keys it is asked with",
+            ) from error
 
     def _path(self, name: str) -> str:
         if name.startswith("/") or ".." in name.split("/"):

@@ -7,6 +7,7 @@ being taken for an empty archive.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ else:
 
 TABLE = "archive/predictions"
 GROUP_ROWS = 10_000  # of a row group: what a query of a short time has to read at least
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # a terminal's, in errors of far stores
+MOST_WORDS = 300  # characters of what a store said
 PROPERTIES = {
     # the table's own notes hold the least and the greatest value of these columns only: never a person's key
     "delta.dataSkippingStatsColumns": "at_us,version,status,release,position",
@@ -80,8 +83,7 @@ class Archive:
         """The table as it is now, or was at a version. Raises Unavailable when it is away."""
         box = self._box()
         with unreadable_is_said():
-            there = deltalake.DeltaTable.is_deltatable(self.uri)
-            table = deltalake.DeltaTable(self.uri, version=version) if there else None
+            table = self._open(version)
         known = box.table if box is not None else None
         if known is not None and (table is None or str(table.metadata().id) != known):
             raise Unavailable(
@@ -96,13 +98,20 @@ class Archive:
     def note(self) -> str:
         """The name of this box, made when it is new; the table's id is noted once there is one."""
         box = self._box() or Box(secrets.token_hex(8))
-        if box.table is None and deltalake.DeltaTable.is_deltatable(self.uri):
-            box = Box(box.name, str(deltalake.DeltaTable(self.uri).metadata().id))
+        if box.table is None and (table := self._open()) is not None:
+            box = Box(box.name, str(table.metadata().id))
         if box != self._box():
             temporary = self._note.with_suffix(".part")
             temporary.write_bytes(msgspec.json.encode(box))
             temporary.replace(self._note)
         return box.name
+
+    def _open(self, version: int | None = None) -> deltalake.DeltaTable | None:
+        """The table, if there is one. Not `is_deltatable`: it holds Python's lock while it waits for a far store."""
+        try:
+            return deltalake.DeltaTable(self.uri, version=version)
+        except exceptions.TableNotFoundError:
+            return None
 
     @property
     def _note(self) -> Path:
@@ -155,9 +164,15 @@ def unreadable_is_said() -> Iterator[None]:
     except (exceptions.DeltaError, OSError, pl.exceptions.PolarsError) as error:
         raise Unavailable(
             "the archive of predictions cannot be used",
-            got=(str(error).splitlines() or [type(error).__name__])[0],
+            got=_short(error),
             fix="is its store reachable, and are its files whole? lockgate log check says which are not",
         ) from error
+
+
+def _short(error: Exception) -> str:
+    """What an error says, in one line: far stores tell over several what was asked and why it failed."""
+    words = " ".join(_COLOURS.sub("", str(error)).split()) or type(error).__name__
+    return words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]} ..."
 
 
 def _schema() -> pa.Schema:
