@@ -63,7 +63,9 @@ def test_the_client_asks_about_server_and_model(speaking: Speaking) -> None:
         assert client.get_server_metadata(as_json=True)["extensions"] == ["binary_tensor_data"]
         assert client.is_model_ready("churn", headers=HEADERS)
         assert client.is_model_ready("churn", "1", headers=HEADERS)
-        with pytest.raises(InferenceServerException, match="version 9 of 'churn' is not served here") as caught:
+        with pytest.raises(
+            InferenceServerException, match="version 9 of 'churn' is not served here"
+        ) as caught:
             client.is_model_ready("churn", "9", headers=HEADERS)
         assert caught.value.status() == "StatusCode.NOT_FOUND"
         found = client.get_model_metadata("churn", headers=HEADERS, as_json=True)
