@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from lockgate.errors import Conflict, NotFound
-from lockgate.web.jobs import Jobs, JobState
+from lockgate.web.jobs import WORKERS, Jobs, JobState
 
 
 @pytest.fixture
@@ -60,6 +60,43 @@ def test_a_defect_is_an_id(jobs, caplog):
         done = finished(jobs, jobs.start("submit", "churn", "anna", lambda _: 1 / 0))
     assert done.error["code"] == "internal"
     assert done.error["what"].split()[-1] in caplog.text
+
+
+def test_a_panic_costs_no_worker(jobs, caplog):
+    """What is no Exception (polars panics so) is a defect of its job alone: as many as there are threads, and work goes on."""
+
+    class Panic(BaseException):
+        pass
+
+    def panic(_progress):
+        raise Panic
+
+    with caplog.at_level("ERROR"):
+        lost = [jobs.start("submit", "churn", "anna", panic) for _ in range(WORKERS + 1)]
+        assert {finished(jobs, job).error["code"] for job in lost} == {"internal"}
+    assert finished(jobs, jobs.start("submit", "churn", "anna", lambda _: None)).state is JobState.DONE
+
+
+def test_work_that_fails_while_the_console_closes_says_nothing(clock, tmp_path, caplog):
+    """Its files are taken away under its hands: that is no defect worth a word on somebody's screen."""
+    closing, jobs = threading.Event(), Jobs(clock, tmp_path / "jobs")
+    begun, ended = threading.Event(), threading.Event()
+
+    def work(_progress):
+        begun.set()
+        closing.wait(60)
+        ended.set()
+        raise FileNotFoundError("train.parquet")
+
+    jobs.start("submit", "churn", "anna", work)
+    assert begun.wait(60)
+    jobs.close(0.0)
+    with caplog.at_level("ERROR"):
+        closing.set()
+        assert ended.wait(60)
+        for thread in jobs._threads:
+            thread.join(60)
+    assert caplog.text == ""
 
 
 def test_a_lost_job_says_so(jobs, clock, tmp_path):

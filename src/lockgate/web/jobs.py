@@ -153,9 +153,10 @@ class Jobs:
             job.result = plain(work(progress))
         except LockgateError as error:
             job.error = error.as_json()
-        except Exception:
+        except BaseException:  # a panic inside polars is no Exception, and must not cost the console a thread
             number = secrets.token_hex(6)
-            log.exception("internal error %s in job %s (%s %s)", number, job.id, job.kind, job.subject)
+            if not self._closed:  # else it failed because its files were taken away, and nobody asks any more
+                log.exception("internal error %s in job %s (%s %s)", number, job.id, job.kind, job.subject)
             job.error = dict(unforeseen(number))
         job.ended_us = self._clock.now_us()
         job.state = JobState.FAILED if job.error else JobState.DONE
