@@ -6,6 +6,7 @@ crash. Some minutes later it is carried out once more, for what was still on its
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -38,6 +39,8 @@ from lockgate.predictions.tables import labels, log_erasures, log_keys
 AGAIN_US = 10 * MINUTE_US  # longer than any request, and any reader's memory of one, lasts
 ROLL_S = 10.0  # a running writer ends its segment within about a second of being asked
 PATIENCE_S = 60.0  # while the archiver works
+LOCK_S = 10  # for a table of PostgreSQL that others hold
+_log = logging.getLogger(__name__)
 
 
 class ErasureState(StrEnum):
@@ -228,7 +231,7 @@ def _done(ground: Ground, row: sa.Row[tuple[object, ...]], gone: dict[str, Gone]
         audit.append(tx, at_us=now_us, actor=row.asked_by, action=f"log:person:{state}", subject=row.model,
                      details={"erasure": row.id, "person": row.subject, **msgspec.structs.asdict(counts)})  # fmt: skip
         done = get(tx, row.id)
-    empty_write_ahead_log(ground.db)
+    forget_deleted(ground.db)
     return done
 
 
@@ -238,12 +241,27 @@ def overwrite_deleted(tx: sa.Connection) -> None:
         tx.exec_driver_sql("PRAGMA secure_delete=ON")
 
 
-def empty_write_ahead_log(db: Database) -> None:
-    """Have SQLite's log of changes, which holds older copies of pages, written into the file and cut to nothing."""
-    if db.dialect == "sqlite":
-        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+def forget_deleted(db: Database) -> None:
+    """Have the database let go of older copies of rows.
+
+    SQLite writes its log of changes into the file and cuts it to nothing. PostgreSQL writes the tables that held the person
+    anew, into other files; while somebody else holds one of them it goes on, and the second pass tries again.
+    """
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if db.dialect == "sqlite":
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            return
+        connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_S}s'")
+        try:
+            for table in (labels, log_keys, log_erasures):
+                connection.exec_driver_sql(f"VACUUM (FULL) {table.name}")
+        except sa.exc.OperationalError as error:
+            _log.warning(
+                "old copies of erased rows stay in PostgreSQL's files until its next vacuum: %s", error.orig
+            )
+        finally:
+            connection.exec_driver_sql("RESET lock_timeout")
 
 
 def _labels(tx: sa.Connection, model: str, key: str, gone: dict[str, Gone]) -> int:
