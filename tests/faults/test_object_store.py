@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import fsspec
-import httpx
 import polars as pl
 import pytest
+from tests.faults.s3 import Store, answers, free_port, libraries, moto_server
 from tests.faults.wire import Wire
-from tests.frameworks.conftest import CACHE, uv
 from tests.gateway.conftest import World
 from tests.predictions.records import NOON_US, scored
 from tests.system.box import wait_for
@@ -41,58 +36,8 @@ from lockgate.wiring.services import archiver
 from lockgate.wiring.status import status_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
-MOTO, S3FS = "moto[server,s3]==5.2.5", f"s3fs=={fsspec.__version__}"
 PERSON = "customer-4711-of-springfield"
 READY_S = 120.0
-
-
-@dataclass(frozen=True)
-class Store:
-    """An S3 server, and the wire over which everybody reaches it."""
-
-    wire: Wire
-    bucket: str
-
-    def blobs(self, name: str) -> Blobs:
-        """A store of its own in the bucket."""
-        return Blobs(f"s3://{self.bucket}/{name}")
-
-
-def libraries() -> Path:
-    """A folder with s3fs and what it needs, built once; lockgate's own pins stay without it."""
-    folder = CACHE / S3FS
-    if not (folder / "s3fs").exists():
-        CACHE.mkdir(exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        uv("pip", "install", "--target", folder, "--python", sys.executable, S3FS)
-    return folder
-
-
-def moto_server() -> Path:
-    """moto's server, in an environment of its own, built once."""
-    program = CACHE / "moto-5.2.5" / "bin" / "moto_server"
-    if not program.exists():
-        CACHE.mkdir(exist_ok=True)
-        shutil.rmtree(program.parents[1], ignore_errors=True)
-        uv("venv", "--python", sys.executable, program.parents[1])
-        uv("pip", "install", "--python", program.with_name("python"), MOTO)
-    return program
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
-def answers(url: str) -> bool:
-    """Whether a server is there."""
-    try:
-        return httpx.get(url, timeout=20).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture(scope="module")
