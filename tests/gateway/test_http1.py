@@ -217,7 +217,7 @@ def test_an_answer_before_the_body_arrives_whole_and_ends_the_connection() -> No
 
 
 def test_who_sends_no_more_still_gets_the_answer() -> None:
-    """A half-closed connection."""
+    """A half-closed connection, which ends with the answer to its last request."""
 
     async def ask(served: Served) -> None:
         reader, writer = await served.asked(POST.replace(b" / ", b" /wait "), end=True)
@@ -286,6 +286,28 @@ def test_who_says_nothing_is_let_go_and_who_waits_is_not() -> None:
             await read_all(reader)
         served.go.set()
         assert (await waiting.readuntil(b"abcde")).startswith(b"HTTP/1.1 200 ")
+
+    run(ask, idle_s=0.05)
+
+
+def test_who_takes_a_long_answer_slowly_gets_it_whole() -> None:
+    """Longer than an idle caller may stay: as long as something is still to be taken, nobody is given up."""
+
+    async def ask(served: Served) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+        served.writers.append(writer)
+        writer.write(b"GET /large HTTP/1.1\r\n\r\n" * 10)
+        while not served.seen:
+            await asyncio.sleep(0.001)
+        idle_until = asyncio.get_running_loop().time() + 10 * served.callers.idle_s
+        while asyncio.get_running_loop().time() < idle_until:
+            served.callers.sweep()
+            await asyncio.sleep(0.01)
+        total = 0
+        while len(served.seen) < 10 or total < 10_000_000:
+            piece = await reader.read(1_000_000)
+            assert piece
+            total += len(piece)
 
     run(ask, idle_s=0.05)
 

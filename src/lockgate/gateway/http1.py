@@ -68,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._chunks: Chunks | None = None
         self._left = 0  # of the body, when its length is known
         self._paused = self._stuck = False
+        self._over = False  # the caller sends no more
         self._lingers = 0  # bytes that may still be thrown away; then nothing is read
         self.until_s = time.monotonic() + callers.idle_s
 
@@ -106,16 +107,20 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The caller sends no more: who waits for an answer still gets it."""
+        self._over = True
         return self._exchange is not None and self._exchange.complete and not self._lingers
 
     def pause_writing(self) -> None:
         """The caller does not take its answers: no further request of its is looked at before it does."""
         self._stuck = True
+        self.until_s = inf  # who takes nothing at all is given up by the kernel; who is slow has time
         self._pause()
 
     def resume_writing(self) -> None:
         """It took them."""
         self._stuck = False
+        if self._exchange is None:
+            self.until_s = time.monotonic() + (LINGER_S if self._lingers else self._callers.idle_s)
         self._go_on()
 
     def peer(self) -> str:
@@ -140,6 +145,7 @@ class Connection(asyncio.Protocol):
             return
         head = exchange.head
         keep = head.keep and exchange.complete and not self._callers.ending
+        keep = keep and not (self._over and not self._held)
         pieces, keep = written(status, headers, content, head, keep=keep)
         self._exchange = None
         if len(pieces) == 1:
@@ -149,7 +155,8 @@ class Connection(asyncio.Protocol):
         if not keep:
             self._finish(read=exchange.complete and not self._held)
             return
-        self.until_s = time.monotonic() + self._callers.idle_s
+        if not self._stuck:
+            self.until_s = time.monotonic() + self._callers.idle_s
         if self._held or self._paused:
             self._loop.call_soon(self._go_on)
 
