@@ -42,6 +42,7 @@ def _print(found: dict[str, Any]) -> None:
         {
             "console": addresses.get("console"),
             "gateway": addresses.get("gateway"),
+            **({"gRPC": addresses["grpc"]} if addresses.get("grpc") else {}),
             "processes": ", ".join(f"{p['name']} ({p['pid']})" for p in found["processes"]) or "none",
             "plan": f"epoch {found['epoch']}",
             "disk": f"{found['disk_free_bytes'] / 1e9:.1f} GB free",
