@@ -98,7 +98,9 @@ def _targets(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
         warn=settings.alone_warn,
     )
     if not evidence.classifies:
-        found += exact_formulas(NAME, frame, inputs, labels, target)
+        formulas = exact_formulas(NAME, frame, inputs, labels, target)
+        spelt = {name for finding in formulas for name in finding.subject.split(" + ")}
+        found = [finding for finding in found if finding.subject not in spelt] + formulas
     return found
 
 

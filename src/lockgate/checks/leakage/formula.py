@@ -1,4 +1,8 @@
-"""Part of the leakage check: is a numeric target computed from the inputs, as a sum, a product or a ratio?"""
+"""Part of the leakage check: is a numeric target computed from the inputs, as a sum, a product or a ratio?
+
+A target that was rounded is met to half its step. A few rows may differ: the sum is fitted again and again on the rows that it
+fits best (least trimmed squares: Rousseeuw 1984, Least median of squares regression, JASA 79).
+"""
 
 from __future__ import annotations
 
@@ -20,11 +24,24 @@ _CLOSE = 1e-6
 _MISSING = 0.2
 _LARGEST = 1e150
 _FEW_VALUES = 10  # a target of few values is met by chance
+_STEP = 0.005  # of the target's spread: coarser steps are met by a good model
+_DECIMALS = 4
+_KEPT, _ROUNDS, _HOPE = 0.9, 8, 0.5
+_FIRST_ROWS, _FIRST_SHARE = 60, 0.75
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.asarray(np.divide(above, below, out=np.full_like(above, np.nan), where=below != 0))
+
 
 _PAIRS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "{a} x {b}": lambda a, b: a * b,
-    "{a} / {b}": lambda a, b: np.divide(a, b, out=np.full_like(a, np.nan), where=b != 0),
-    "{b} / {a}": lambda a, b: np.divide(b, a, out=np.full_like(a, np.nan), where=a != 0),
+    "{a} / {b}": _ratio,
+    "{b} / {a}": lambda a, b: _ratio(b, a),
+    "({a} - {b}) / {b}": lambda a, b: _ratio(a - b, b),
+    "({b} - {a}) / {a}": lambda a, b: _ratio(b - a, a),
+    "{a} / ({a} + {b})": lambda a, b: _ratio(a, a + b),
+    "{b} / ({a} + {b})": lambda a, b: _ratio(b, a + b),
 }
 
 
@@ -44,14 +61,22 @@ def exact_formulas(
     if rows.size < 10 * min(len(names), 10):
         return []
     sample, y = {name: columns[name][rows] for name in names}, truth[rows]
-    formula = _sum(sample, y) or _pair(sample, y)
+    close = max(_half_step(y), _CLOSE * float(np.abs(y).max()))
+    formula = _sum(sample, y, close) or _pair(sample, y, close)
     if formula is None:
         return []
     text, used, predicted = formula
-    share = float(
-        np.isclose(predicted, y, rtol=_CLOSE, atol=_CLOSE * max(1.0, float(np.abs(y).max()))).mean()
-    )
+    share = float((np.abs(predicted - y) <= close).mean())
     return [_finding(check, target, text, used, share=share, sample=sample, y=y)]
+
+
+def _half_step(y: np.ndarray) -> float:
+    """Half the step in which the target is written, a little more for luck; 0 where it is not rounded, or too coarsely."""
+    for decimals in range(_DECIMALS):
+        step = 10.0**-decimals
+        if step <= _STEP * float(y.std()) and np.allclose(y / step, np.round(y / step), rtol=0, atol=1e-6):
+            return 0.51 * step
+    return 0.0
 
 
 def _finding(
@@ -89,30 +114,62 @@ def _closest(columns: dict[str, np.ndarray], truth: np.ndarray) -> list[str]:
     return [name for name in columns if name in best]
 
 
-def _sum(sample: dict[str, np.ndarray], y: np.ndarray) -> tuple[str, list[str], np.ndarray] | None:
-    """The shortest weighted sum that is exact, found by leaving out one input after the other."""
-    used = list(sample)
-    if _fit(sample, used, y)[0] < _EXACT:
+def _sum(
+    sample: dict[str, np.ndarray], y: np.ndarray, close: float
+) -> tuple[str, list[str], np.ndarray] | None:
+    """The shortest weighted sum that is exact in nearly all rows, found by leaving out one input after the other."""
+    used, rows = list(sample), _fitting_rows(sample, y)
+    if rows is None or not _holds(sample, used, y, rows, close):
         return None
     for name in list(sample):
         without = [other for other in used if other != name]
-        if without and _fit(sample, without, y)[0] >= _EXACT:
+        if without and _holds(sample, without, y, rows, close):
             used = without
-    _, weights, predicted = _fit(sample, used, y)
+    weights, predicted = _rounded(sample, used, *_fit(sample, used, y, rows), y=y, close=close)
     return _spell(used, weights, float(np.abs(y).max())), used, predicted
 
 
+def _rounded(
+    sample: dict[str, np.ndarray], names: list[str], weights: np.ndarray, predicted: np.ndarray, *, y: np.ndarray, close: float
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Weights of three digits, and no constant below the target's step, where the sum holds as often with them."""
+    plain = np.array([float(f"{weight:.3g}") for weight in weights])
+    plain[-1] = 0.0 if abs(weights[-1]) <= 2 * close else plain[-1]
+    made = np.column_stack([sample[name] for name in names]) @ plain[:-1] + plain[-1]
+    better = (np.abs(made - y) <= close).sum() >= (np.abs(predicted - y) <= close).sum()
+    return (plain, made) if better else (weights, predicted)
+
+
+def _fitting_rows(sample: dict[str, np.ndarray], y: np.ndarray) -> np.ndarray | None:
+    """The rows that one sum of all inputs fits best; None where no sum is near."""
+    rows = np.arange(y.size)
+    for _ in range(_ROUNDS):
+        off = np.abs(_fit(sample, list(sample), y, rows)[1] - y)
+        if 1 - float((off[rows] ** 2).sum()) / float(((y[rows] - y[rows].mean()) ** 2).sum() or 1.0) < _HOPE:
+            return None
+        if off.max() <= _CLOSE * float(np.abs(y).max()):
+            return np.arange(y.size)
+        rows = np.sort(np.argsort(off, kind="stable")[: int(_KEPT * y.size)])
+    return rows
+
+
+def _holds(
+    sample: dict[str, np.ndarray], names: list[str], y: np.ndarray, rows: np.ndarray, close: float
+) -> bool:
+    """Whether a sum of these inputs, fitted to some rows, is the target in nearly all."""
+    return float((np.abs(_fit(sample, names, y, rows)[1] - y) <= close).mean()) >= _SHARE
+
+
 def _fit(
-    sample: dict[str, np.ndarray], names: list[str], y: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """R squared, weights (the constant last) and predictions of least squares, on scaled columns."""
+    sample: dict[str, np.ndarray], names: list[str], y: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (the constant last) of least squares on some rows, on scaled columns, and predictions for all."""
     matrix = np.column_stack([sample[name] for name in names])
     centre, scale = matrix.mean(axis=0), np.maximum(matrix.std(axis=0), 1e-300)
     design = np.column_stack([(matrix - centre) / scale, np.ones(len(y))])
-    solved = np.linalg.lstsq(design, y, rcond=None)[0]
-    predicted = design @ solved
+    solved = np.linalg.lstsq(design[rows], y[rows], rcond=None)[0]
     weights = np.append(solved[:-1] / scale, solved[-1] - float((solved[:-1] / scale * centre).sum()))
-    return 1 - float(((y - predicted) ** 2).sum()) / float(((y - y.mean()) ** 2).sum()), weights, predicted
+    return weights, design @ solved
 
 
 def _spell(names: list[str], weights: np.ndarray, size: float) -> str:
@@ -127,10 +184,36 @@ def _spell(names: list[str], weights: np.ndarray, size: float) -> str:
     return text.removeprefix("+ ").replace("- ", "-", 1) if text.startswith("- ") else text.removeprefix("+ ")
 
 
-def _pair(sample: dict[str, np.ndarray], y: np.ndarray) -> tuple[str, list[str], np.ndarray] | None:
+def _pair(
+    sample: dict[str, np.ndarray], y: np.ndarray, close: float
+) -> tuple[str, list[str], np.ndarray] | None:
+    """A product or ratio of two inputs, or a multiple of one, that is the target in nearly all rows."""
+    few = {name: values[:_FIRST_ROWS] for name, values in sample.items()}
     for left, right in combinations(sample, 2):
         for text, compute in _PAIRS.items():
-            made = compute(sample[left], sample[right])
-            if float(np.isclose(made, y, rtol=_CLOSE, atol=0).mean()) >= _SHARE:
-                return text.format(a=left, b=right), [left, right], made
+            if not _times(compute(few[left], few[right]), y[:_FIRST_ROWS], close, _FIRST_SHARE):
+                continue
+            joined = compute(sample[left], sample[right])
+            times = _times(joined, y, close, _SHARE)
+            if times:
+                factor = "" if abs(times - 1) < 1e-4 else f"{times:.4g} x "
+                return factor + text.format(a=left, b=right), [left, right], joined * times
     return None
+
+
+def _times(made: np.ndarray, y: np.ndarray, close: float, share: float) -> float:
+    """By what `made` must be multiplied to be `y` in nearly all rows; 0 where nothing does it.
+
+    The larger half of the rows tells, where rounding matters least; a number of three digits is tried first.
+    """
+    there = np.isfinite(made) & (made != 0)
+    if there.mean() < _FIRST_SHARE:
+        return 0.0
+    size = np.abs(made[there])
+    large = size >= np.median(size)
+    times = float(np.median(y[there][large] / made[there][large]))
+    return next((each for each in (float(f"{times:.3g}"), times) if _met(made * each, y, close, share)), 0.0)
+
+
+def _met(made: np.ndarray, y: np.ndarray, close: float, share: float) -> bool:
+    return float((np.abs(made - y) <= np.maximum(close, _CLOSE * np.abs(y))).mean()) >= share
