@@ -34,6 +34,7 @@ PLOTS = {
     PlotKind.FOREST: {
         "rows": [{"name": EVIL, "value": 0.2, "low": 0.1, "high": 0.3, "rows": 90, "weak": True}],
         "overall": 0.05,
+        "limit": 0.15,
         "unit": "share",
         "axis": "wrong answers",
     },
@@ -269,7 +270,7 @@ def test_verdicts_and_figures_in_words():
 
 @pytest.mark.browser
 def test_the_page_fits_a_phone_and_a_dark_screen(tmp_path, chromium):
-    """In a real browser nothing runs out of a phone's width, and text stands out in light and dark."""
+    """In a real browser nothing runs out of a phone's width, text stands out in light and dark, and it prints unfolded."""
     path = tmp_path / "report.html"
     findings = [
         *ALL,
@@ -283,7 +284,9 @@ def test_the_page_fits_a_phone_and_a_dark_screen(tmp_path, chromium):
             )
             for kind, data in PLOTS.items()
         ),
-    ]
+        Finding(check="fit", subject="curve", status=Status.PASS, headline="fine",
+                plot=Plot(kind=PlotKind.BARS, title="t", data=PLOTS[PlotKind.BARS])),
+    ]  # fmt: skip
     path.write_text(findings_page("churn/3", findings))
     for scheme in ("light", "dark"):
         page = chromium.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
@@ -296,3 +299,7 @@ def test_the_page_fits_a_phone_and_a_dark_screen(tmp_path, chromium):
         light = [sum(int(number) for number in re.findall(r"\d+", colour)[:3]) for colour in (ink, paper)]
         assert (light[0] < light[1]) == (scheme == "light")
         assert abs(light[0] - light[1]) > 400
+    page.emulate_media(media="print")
+    assert len(page.pdf()) > 10_000
+    shown = "getComputedStyle(document.querySelector('.lg-passed details'), '::details-content').contentVisibility"
+    assert page.evaluate(shown) == "visible"  # what is folded on the screen is open on paper

@@ -114,7 +114,7 @@ def _roc(data: dict[str, Any]) -> Any:
 
 
 def _forest(data: dict[str, Any]) -> Any:
-    """data: rows [{name, value, low, high, rows, weak}], overall, axis, unit: slices against the whole."""
+    """data: rows [{name, value, low, high, rows, weak}], overall, axis, unit, limit?: slices against the whole and a limit."""
     shown = data["rows"][:_ROWS_SHOWN]
     rows = [{**row, "label": f"{row['name']}  ({row['rows']:,})"} for row in shown]
     form = _form(data.get("unit"))
@@ -127,8 +127,15 @@ def _forest(data: dict[str, Any]) -> Any:
     )
     overall = _chart([{"x": data["overall"]}]).mark_rule(
         strokeDash=[4, 4], color=QUIET, strokeWidth=1.5).encode(x="x:Q")  # fmt: skip
+    lines = [overall]
+    if data.get("limit") is not None:
+        lines.append(
+            _chart([{"x": data["limit"]}])
+            .mark_rule(color=SECOND, strokeWidth=1.5, opacity=0.7)
+            .encode(x="x:Q")
+        )
     return alt.layer(
-        overall, base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q"),
+        *lines, base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q"),
         base.mark_circle(size=70, opacity=1).encode(x="value:Q"),
     ).properties(height=alt.Step(_BAR_STEP))  # fmt: skip
 

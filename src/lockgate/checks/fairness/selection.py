@@ -130,4 +130,5 @@ def _plot(found: Rates, said: str, limit: float) -> Plot | None:
     if not rows or found.best is None:
         return None
     return Plot(kind=PlotKind.FOREST, title=f"How often {said}, beside {found.best.group.label}",
-                data={"rows": rows, "overall": 1.0, "unit": None, "axis": "ratio of rates"})  # fmt: skip
+                data={"rows": rows, "overall": 1.0, "limit": limit, "unit": None,
+                      "axis": f"ratio of rates ({limit:g} is allowed)"})  # fmt: skip
