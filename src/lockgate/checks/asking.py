@@ -30,6 +30,7 @@ _SAYS = {
     Asked.ORIGINAL: "the version is not compiled, or its original cannot be opened here",
     Asked.LIVE: "no version is live, or it cannot be asked here",
     Asked.OTHER_PYTHON: "no other Python is named (checks: {parity: {python: ...}})",
+    Asked.RELEARNED: "this version's algorithm cannot be trained here",
     Asked.OUTSIDE: "no outside service is named",
 }
 MOST_FURTHER = 200  # columns of what else a model answers
@@ -118,7 +119,7 @@ def answer_rows(
         parts.append(outputs)
         if progress is not None:
             progress(start + rows, frame.height)
-    return _answers({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, manifest)
+    return answers_in({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, manifest)
 
 
 def further_of(outputs: Columns, manifest: Manifest) -> dict[str, np.ndarray]:
@@ -134,7 +135,8 @@ def further_of(outputs: Columns, manifest: Manifest) -> dict[str, np.ndarray]:
     return dict(list(found.items())[:MOST_FURTHER])
 
 
-def _answers(outputs: Columns, manifest: Manifest) -> Answers:
+def answers_in(outputs: Columns, manifest: Manifest) -> Answers:
+    """What a model put out, as checks read it."""
     decided, further = decisions(outputs, manifest), further_of(outputs, manifest)
     if manifest.task is not Task.CLASSIFICATION:
         made = np.asarray(decided, dtype=float)

@@ -23,6 +23,7 @@ from lockgate.errors import Conflict
 from lockgate.registry.manifest import Task
 
 CHUNK_ROWS = 4_096
+LABEL = "\0label"  # in a table for RELEARNED: what a row teaches; missing where it is asked
 
 
 class Split(StrEnum):
@@ -42,6 +43,9 @@ class Asked(StrEnum):
     SERVED_JSON = "served_json"  # the version behind a real gateway, asked over HTTP in JSON
     SERVED_BINARY = "served_binary"  # the same, asked with binary tensors
     OTHER_PYTHON = "other_python"  # the research model in an environment of another Python
+    RELEARNED = (
+        "relearned"  # its own algorithm, trained on the labelled rows of the very table, answering the others
+    )
     OUTSIDE = "outside"  # a service of somebody else's that should answer the same
 
 
@@ -78,8 +82,8 @@ class Facts:
     `costs`: truth -> decision -> cost. `failures` says why answers are lacking, by split, `live` or `previous`; `samples` which
     tables are samples of larger ones, in words with their error, and `whole` how many rows those have in all. `beyond`: further
     ways to ask that are open. `further`: names of outputs beside prediction and probability.
-    `load`: what was measured behind a gateway at rising rates, slowest first. `looks`: how many versions of the model, this one
-    among them, were judged on these very rows; 0 where nobody counts.
+    `learns`: whether its own algorithm can be trained again. `load`: what was measured behind a gateway at rising rates, slowest
+    first. `looks`: how many versions of the model, this one among them, were judged on these very rows; 0 where nobody counts.
     """
 
     task: Task
@@ -105,6 +109,7 @@ class Facts:
     ranking: Ranking | None = None
     metrics: Mapping[str, OwnMetric] = field(default_factory=dict)
     compiled: bool = False
+    learns: bool = False
     beyond: tuple[Asked, ...] = ()
     further: tuple[str, ...] = ()
     load: tuple[LoadStep, ...] = ()
@@ -179,6 +184,18 @@ class Evidence(Facts):
                 "there is no model to ask here", fix="give the evidence a way to ask: Evidence(ask=...)"
             )
         return self.ask(frame, of, chunk_rows)
+
+    def relearned(self, learn: pl.DataFrame, labels: np.ndarray, judge: pl.DataFrame) -> Answers:
+        """Answers to the rows `judge` of the version's own algorithm, untrained and then trained on the rows `learn`.
+
+        `labels` (n,): class names as text, or floats; none is missing. Raises as `predict`; Conflict where it cannot learn.
+        """
+        taught = learn.with_columns(pl.Series(LABEL, labels.tolist(), strict=False))
+        asked = judge.with_columns(pl.lit(None, dtype=taught[LABEL].dtype).alias(LABEL))
+        names = [*(name for name in self.inputs if name in learn.columns and name in judge.columns), LABEL]
+        return self.predict(
+            pl.concat([taught.select(names), asked.select(names)], how="vertical_relaxed"), Asked.RELEARNED
+        )
 
     def own_metric(
         self, name: str, columns: dict[str, np.ndarray], times: int = 0, clusters: np.ndarray | None = None

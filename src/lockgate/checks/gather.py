@@ -12,6 +12,7 @@ import polars as pl
 from lockgate.checks.asking import answer_rows
 from lockgate.checks.base import sample_said, sampled
 from lockgate.checks.evidence import Answers, Evidence, Previous, Split
+from lockgate.checks.learner import can_learn
 from lockgate.checks.loading import MOST_ROWS
 from lockgate.checks.values import class_names
 from lockgate.config import ModelConfig
@@ -104,7 +105,8 @@ def evidence_of(
         positive=None if positive is None else str(class_names(np.array([positive], dtype=object))[0]),
         protected=settings.protected, slices=settings.slices, known_at=settings.known_at, goal=settings.goal,
         assumptions=settings.assumptions, scenarios=settings.scenarios, costs=settings.costs, metrics=settings.metrics,
-        compiled=manifest.compiled.path is not None, further=_further(manifest), settings=settings.checks, seed=settings.seed,
+        compiled=manifest.compiled.path is not None, learns=can_learn(manifest), further=_further(manifest),
+        settings=settings.checks, seed=settings.seed,
     )  # fmt: skip
 
 

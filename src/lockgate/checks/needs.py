@@ -19,6 +19,7 @@ class Need(StrEnum):
     ANSWERS = "the model's answers on that table"
     TRAIN_ANSWERS = "the model's answers on training rows"
     ASK = "a model that answers further rows"
+    LEARNER = "a model that can be trained again (scikit-learn's interface)"
     ORIGINAL = "the model as it was before compilation"
     SERVED = "a gateway that serves the version (lockgate validate starts one)"
     FURTHER = "what the model computed on the way, as further outputs beside its answer"
@@ -38,7 +39,7 @@ class Need(StrEnum):
 
 
 # answers cannot be brought along: the model gives them, or says why not
-MADE = frozenset({Need.ANSWERS, Need.TRAIN_ANSWERS, Need.ASK, Need.ORIGINAL, Need.SERVED})
+MADE = frozenset({Need.ANSWERS, Need.TRAIN_ANSWERS, Need.ASK, Need.LEARNER, Need.ORIGINAL, Need.SERVED})
 _OPTIONS = {
     Need.TABLE: "--train TABLE (or --test TABLE)",
     Need.TRAIN: "--train TABLE",
@@ -85,6 +86,7 @@ def _there(evidence: Evidence, need: Need) -> bool:
         Need.ANSWERS: judged in evidence.answers,
         Need.TRAIN_ANSWERS: Split.TRAIN in evidence.answers,
         Need.ASK: evidence.ask is not None and not evidence.failures.get(str(judged)),
+        Need.LEARNER: evidence.ask is not None and evidence.learns,
         Need.ORIGINAL: evidence.ask is not None and evidence.compiled,
         Need.SERVED: evidence.ask is not None and Asked.SERVED_JSON in evidence.beyond,
         Need.FURTHER: bool(evidence.further),

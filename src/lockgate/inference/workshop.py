@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from lockgate.errors import PredictionFailed, TimedOut, Unavailable
 from lockgate.inference.compiled import Graph
@@ -19,6 +20,7 @@ from lockgate.registry.manifest import Answer, Compiled, Framework, Task
 from lockgate.registry.signature import Field, Signature
 from lockgate.runner import columns as frames
 from lockgate.runner import wire
+from lockgate.runner.estimator import LABEL
 
 GRAPH_PATH = "compiled/model.onnx"
 PRECISIONS = ("double", "float")
@@ -94,10 +96,11 @@ class Converted:
 
 
 class Workbench:
-    """A draft, loaded in a confined runner."""
+    """A draft, loaded in a confined runner. `starts`: how often; who trained it again has to know."""
 
     def __init__(self, draft: Draft, order: Order, timeout_s: float) -> None:
         self.draft, self._order, self._timeout_s = draft, order, timeout_s
+        self.starts = 1
         self._runner = RunnerProcess(order)
 
     @property
@@ -127,6 +130,14 @@ class Workbench:
         """The original model's answers. Raises PredictionFailed with what the model raised."""
         return frames.decode(self._ask(wire.Kind.PREDICT, frames.encode(columns), self._timeout_s))
 
+    def learn(self, columns: Columns, labels: np.ndarray) -> None:
+        """Train an untrained copy of the model's own algorithm on n rows; from now on it is what answers.
+
+        `labels` (n,): places in the model's classes, or numbers. Raises PredictionFailed for a model that cannot be trained.
+        """
+        body = frames.encode({**columns, LABEL: np.asarray(labels, dtype=float)})
+        self._ask(wire.Kind.LEARN, body, self._timeout_s)
+
     def convert(self, inputs: tuple[Field, ...], precision: str = "double") -> Converted:
         """An ONNX graph, made in the model's own interpreter. Nothing is proven yet."""
         wish = wire.encode_json({"inputs": plain_fields(inputs), "precision": precision})
@@ -147,6 +158,7 @@ class Workbench:
         if not self._runner.alive():
             self._runner.kill()
             self._runner = RunnerProcess(self._order)
+            self.starts += 1
         return self._runner.ask(kind, body, timeout_s)
 
 

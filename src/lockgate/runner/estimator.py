@@ -35,6 +35,8 @@ ARGMAX = frozenset(
 )
 LIBRARIES = frozenset(["sklearn", "xgboost", "lightgbm"])  # their estimators remember the names of columns
 PARAMETER_LETTERS = 200
+LABEL = "lockgate.label"
+_FROZEN = frozenset(["FrozenEstimator"])
 
 
 class Estimator:
@@ -107,6 +109,31 @@ class Estimator:
                 chosen = self._chosen(table, probability)
                 return {"prediction": _plain(chosen), "probability": probability}
         return {"prediction": _plain(np.asarray(self.fitted.predict(table)))}
+
+    def learn(self, columns: Columns) -> None:
+        """Fit an untrained copy of the estimator, with its settings, to n rows; it answers from now on.
+
+        The column LABEL holds numbers: places in `classes`, or what a regression is to answer. A search is not searched
+        again: what it had chosen is fitted. Chance is seeded, so the same rows give the same model where it asks numpy's.
+        """
+        from sklearn.base import clone
+
+        labels = np.asarray(columns.pop(LABEL))
+        given = getattr(self.fitted, "best_estimator_", self.fitted)
+        if frozen := sorted(_FROZEN & {type(part).__name__ for part in _parts_of(given)}):
+            raise TypeError(f"a part of this model is frozen ({frozen[0]}) and keeps what it learned")
+        classes = getattr(self.fitted, "classes_", None)
+        truth = labels if classes is None else np.asarray(classes)[labels.astype(np.int64)]
+        fresh, wanted = clone(given), tables.ordered(columns, self._names)
+        np.random.seed(0)
+        try:
+            fresh.fit(self._table(wanted), truth)
+        except Exception:
+            if not self._undecided:
+                raise
+            self._pandas, self._undecided = None, False
+            fresh.fit(self._table(wanted), truth)
+        self.fitted, self._nameless = fresh, None
 
     def version(self) -> str | None:
         """The version of the library that made the last step."""
@@ -211,6 +238,12 @@ def steps_of(fitted: Any) -> list[Any]:
         return [fitted]
     later = [step for _, step in steps[1:] if not isinstance(step, str)]
     return [fitted, *later, *steps_of(steps[0][1])]
+
+
+def _parts_of(model: Any) -> list[Any]:
+    """A model and every estimator among its settings, however deep."""
+    settings = model.get_params(deep=True) if hasattr(model, "get_params") else {}
+    return [model, *(value for value in settings.values() if hasattr(value, "fit"))]
 
 
 def _module_root(thing: Any) -> str:

@@ -90,6 +90,8 @@ def _answer(model: Model, frame: Frame) -> tuple[Kind, list[Buffer]]:
     if frame.kind == Kind.DESCRIBE:
         sample = columns.decode(frame.body) if len(frame.body) else None
         return Kind.DESCRIPTION, [encode_json(describe(model, sample))]
+    if frame.kind == Kind.LEARN:
+        return Kind.LEARNED, _learn(model, columns.decode(frame.body))
     if frame.kind == Kind.CONVERT:
         return Kind.CONVERTED, [convert(model, decode_json(frame.body))]
     raise BadFrame(f"frames of kind {frame.kind} are not requests")
@@ -102,6 +104,14 @@ def _predict(model: Model, blocks: list[columns.Block]) -> columns.Columns:
         if answered is not None:
             return answered
     return model.answer(columns.columns_of(blocks))
+
+
+def _learn(model: Model, rows: columns.Columns) -> list[Buffer]:
+    """Train a fresh copy of the model's own algorithm, which takes its place."""
+    if not hasattr(model, "learn"):
+        raise TypeError("this model answers; it cannot be trained here")
+    model.learn(rows)
+    return []
 
 
 def _room(size: int) -> Buffer:

@@ -15,6 +15,7 @@ from lockgate.checks.asking import Broker
 from lockgate.checks.baseline import load_baseline
 from lockgate.checks.evidence import Asked, Split
 from lockgate.checks.gather import Earlier, no_inputs
+from lockgate.checks.learner import Learner, can_learn
 from lockgate.checks.load import LoadStep
 from lockgate.checks.loading import load_tables
 from lockgate.checks.looks import judged_table, versions_judged
@@ -130,7 +131,21 @@ class Models:
             models[Asked.LIVE] = lambda: self.served(live)
         if self._elsewhere is not None:
             models[Asked.OTHER_PYTHON] = self._elsewhere
-        return Broker(models, no_inputs(settings, self._version.manifest, frames), self._metrics(settings))
+        leave_out = no_inputs(settings, self._version.manifest, frames)
+        others = {Asked.RELEARNED: self._learner()} if can_learn(self._version.manifest) else {}
+        return Broker(models, leave_out, self._metrics(settings), others)
+
+    def _learner(self) -> Learner:
+        """The version's own algorithm, to be trained again."""
+        house, manifest = self._house, self._version.manifest
+        package = house.blobs.fetch_tree(blob_name(self._version.digest), house.home.cache)
+        named = Path(self._python) if self._python else None
+        learner = Learner(
+            manifest, package,
+            lambda: interpreter_for(manifest, house.home, house.config.environment, named=named),
+            memory_mb=house.config.environment.memory_mb,
+        )  # fmt: skip
+        return self._stack.enter_context(closing(learner))
 
     def _behind_the_gateway(self, *, binary: bool) -> Executor:
         """The version behind a gateway worker of its own."""

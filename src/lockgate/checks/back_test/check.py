@@ -1,8 +1,8 @@
 """Back-test: had this version served through the past, would its answers have stayed good?
 
-Idea: rows in time order are cut into windows; the version, the live version and a plain model that is trained again before
-each window answer them. Rows that the version learned from are marked and not judged. The past is the version's tables
-with their time column, and the recorded predictions whose labels came.
+Idea: rows in time order are cut into windows; the version, the live version and a model that is trained again before each
+window (its own algorithm, else a plain one) answer them. Rows that the version learned from are marked and not judged. The
+past is the version's tables with their time column, and the recorded predictions whose labels came.
 
 Settings (`checks: {back_test: {...}}`): `window` (auto, day, week, month, quarter, year), `window_rows` (fewer are not
 judged), `bias_fail`, `bias_warn` (regression: standard deviations of the label), `rate_fail`, `rate_warn` (mean
@@ -67,8 +67,9 @@ def run(evidence: Evidence) -> list[Finding]:
     """What the past says of the version, first by its tables, then by what was recorded."""
     settings = settings_for(evidence, NAME, BackTestSettings)
     found = _tables(evidence, settings) + _record(evidence, settings)
-    return found or [could_not_run(NAME, "the whole check", "There is no table of later rows with a time, and no recorded prediction with a "
-                                   "label.", "Set time: COLUMN in lockgate.yaml and keep that column in the tables.")]  # fmt: skip
+    why = "There is no table of later rows with a time, and no recorded prediction with a label."
+    advice = "Set time: COLUMN in lockgate.yaml and keep that column in the tables."
+    return found or [could_not_run(NAME, "the whole check", why, advice)]
 
 
 def _tables(evidence: Evidence, settings: BackTestSettings) -> list[Finding]:
@@ -154,7 +155,10 @@ CHECK = Check(
     BackTestSettings,
     run,
     BINDING,
-    parts=(Part("recorded predictions", (Need.HISTORY,)),),
+    parts=(
+        Part("recorded predictions", (Need.HISTORY,)),
+        Part("retraining of its own algorithm", (Need.LEARNER,)),
+    ),
     limits=Limits(time_s=1_200),
     tier=Tier.MEDIUM,
 )

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 import polars as pl
 
-from lockgate.checks.back_test.reference import retrained
+from lockgate.checks.back_test.reference import Reference, reference
 from lockgate.checks.back_test.windows import cut
 from lockgate.checks.base import sampled
-from lockgate.checks.evidence import Answers, Asked, Evidence, Split
+from lockgate.checks.evidence import Asked, Evidence, Split
 from lockgate.checks.judged import Judged, classes_of, judge
 from lockgate.checks.matrix import ranked_matrix
 from lockgate.checks.metrics import Metric, interval_of, metrics_for
-from lockgate.checks.simple import FEWEST_ROWS
 from lockgate.checks.values import times_of
 from lockgate.stats.intervals import Interval, mean_interval
 
@@ -44,6 +42,7 @@ class Past:
     matrix: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...] | None
+    reference: Reference
 
 
 @dataclass(frozen=True)
@@ -82,12 +81,14 @@ def past_of(
     index = version.rows
     window, matrix = pieces.window[index], ranked_matrix(kept, evidence.inputs)[index]
     classes = tuple(classes_of(whole, truth[index])) if evidence.classifies else None
-    fresh, known = _fresh(matrix, truth[index], window, classes, evidence.tell)
+    fresh = reference(evidence, kept[index], matrix, truth=truth[index], window=window, classes=classes)
     again = None
-    if fresh is not None:
-        again = judge(replace(whole, frames={Split.TEST: kept[index]}, classes=classes), Split.TEST, fresh)
-    return Past(rows, drawn.said, pieces.names, window, seen[places][index], metric, version, live, again, known,
-                matrix, truth[index], classes)  # fmt: skip
+    if fresh.answers is not None:
+        again = judge(
+            replace(whole, frames={Split.TEST: kept[index]}, classes=classes), Split.TEST, fresh.answers
+        )
+    return Past(rows, drawn.said, pieces.names, window, seen[places][index], metric, version, live, again, fresh.known,
+                matrix, truth[index], classes, fresh)  # fmt: skip
 
 
 def windows_of(past: Past, fewest: int) -> list[Window]:
@@ -144,34 +145,3 @@ def _widened(found: Interval, by: float) -> Interval:
     """The interval for one of several windows that are all looked at (Bonferroni, on the normal's scale)."""
     low, high = found.value - found.low, found.high - found.value
     return Interval(found.value, found.value - low * by, found.value + high * by)
-
-
-def _fresh(
-    matrix: np.ndarray,
-    truth: np.ndarray,
-    window: np.ndarray,
-    classes: tuple[str, ...] | None,
-    tell: Callable[[int, int, str], None],
-) -> tuple[Answers | None, np.ndarray]:
-    """A plain model trained on all that lies before each window; which rows it answered."""
-    count, known = truth.size, np.zeros(truth.size, dtype=bool)
-    decisions = np.zeros(count) if classes is None else np.full(count, (classes or ("",))[0], dtype=object)
-    scores, wide = np.zeros(count), np.zeros((count, len(classes or ())))
-    ends = int(window.max(initial=-1)) + 1
-    if count < FEWEST_ROWS:
-        return None, known
-    for place in range(1, ends):
-        tell(place, ends - 1, "windows")
-        rows = np.flatnonzero(window == place)
-        made = retrained(matrix, truth, np.flatnonzero((window >= 0) & (window < place)), rows, classes)
-        if made is None or not rows.size:
-            continue
-        known[rows], decisions[rows] = True, made.decisions
-        if made.scores is not None:
-            scores[rows] = made.scores
-        if made.probabilities is not None:
-            wide[rows] = made.probabilities
-    if not known.any():
-        return None, known
-    return Answers(decisions, scores if classes is None or len(classes) == 2 else None,
-                   wide if classes is not None and len(classes) > 2 else None), known  # fmt: skip

@@ -71,7 +71,7 @@ def over_time(check: str, subject: str, past: Past, windows: list[Window], bound
 
 
 def retraining(check: str, subject: str, past: Past, judged: list[Window], least: float) -> list[Finding]:
-    """Would a plain model, trained again before each window, have made smaller errors on the same rows?"""
+    """Would a model that is trained again before each window have made smaller errors on the same rows?"""
     rows = rows_in(past, judged)
     rows = rows[past.known[rows]]
     if past.retrained is None or rows.size < 2:
@@ -83,12 +83,14 @@ def retraining(check: str, subject: str, past: Past, judged: list[Window], least
     share = Interval(gain.value / size, gain.low / size, gain.high / size)
     helps = share.low >= least
     words = (
-        f"Retraining wins: a plain model, trained again before each window, would have made errors smaller by "
+        f"Retraining wins: {past.reference.name}, trained again before each window, would have made errors smaller by "
         f"{figure(share.value, 'share')} on the same {rows.size:,} rows."
         if helps
-        else f"Retraining a plain model before each window would not have made errors clearly smaller ("
+        else f"Retraining {past.reference.name} before each window would not have made errors clearly smaller ("
         f"{figure(abs(share.value), 'share')} {'smaller' if share.value > 0 else 'larger'} on the same {rows.size:,} rows)."
     )
+    if past.reference.why:
+        words += f" Its own algorithm could not be trained here: {past.reference.why}."
     return [Finding(
         check=check, subject=subject, status=Status.WARN if helps else Status.PASS, headline=words,
         advice="Plan to retrain at every window's pace, and submit a version trained up to now." if helps else "",

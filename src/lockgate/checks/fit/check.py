@@ -17,9 +17,10 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from lockgate.checks.base import Check, figure, settings_for
+from lockgate.checks.base import Check, Part, figure, settings_for
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.fit.curve import curve
 from lockgate.checks.judged import Judged, judge
 from lockgate.checks.matrix import Matrix, matrix_of
 from lockgate.checks.metrics import Metric, apart, interval_of, metrics_for, paired
@@ -31,7 +32,6 @@ from lockgate.stats.intervals import Interval
 
 NAME = "fit"
 MOST_ROWS = 10_000
-_PARTS = (0.125, 0.25, 0.5, 1.0)  # of the training rows, for the learning curve
 _PERFECT = 0.9995
 
 
@@ -55,7 +55,7 @@ class _Simple:
 
 
 def run(evidence: Evidence) -> list[Finding]:
-    """Training rows against test rows, against simple models, and the learning curve of a simple one."""
+    """Training rows against test rows, against simple models and the version before, and the learning curve."""
     settings = settings_for(evidence, NAME, FitSettings)
     split = evidence.judged_split() or Split.TEST
     seen = judge(evidence, Split.TRAIN, evidence.answers[Split.TRAIN])
@@ -71,7 +71,11 @@ def run(evidence: Evidence) -> list[Finding]:
     found: list[Finding | None] = [_train_against_test(metric, seen, judged, simple, settings)]
     if simple:
         found.append(_against_simple(metric, judged, simple, settings))
-        found.append(_curve(evidence, split, metric, matrix, truth=truth, rows=rows, cost=settings.cost))
+    found.append(_against_previous(evidence, split, metric, judged, settings.cost))
+    found.append(curve(
+        NAME, evidence, split, metric, rows, cost=settings.cost,
+        simple=lambda some: _answered(evidence, split, Kind.SMALL, matrix, truth=truth, rows=some),
+    ))  # fmt: skip
     return [each for each in found if each is not None]
 
 
@@ -163,33 +167,24 @@ def _against_simple(metric: Metric, judged: Judged, simple: list[_Simple], setti
     )  # fmt: skip
 
 
-def _curve(
-    evidence: Evidence, split: Split, metric: Metric, matrix: Matrix | None, *, truth: np.ndarray, rows: np.ndarray,
-    cost: float,
-) -> Finding | None:  # fmt: skip
-    """What a small gradient boosting gains with more rows; the version's own algorithm cannot be trained here."""
-    points = []
-    for part in _PARTS:
-        some = rows[: int(part * rows.size)]
-        other = _answered(evidence, split, Kind.SMALL, matrix, truth=truth, rows=some)
-        if other is not None:
-            points.append((some.size, other))
-    if len(points) < 2:
+def _against_previous(
+    evidence: Evidence, split: Split, metric: Metric, judged: Judged, cost: float
+) -> Finding | None:
+    """The version that was validated before, on the same rows; the live one stands under performance."""
+    before = evidence.previous
+    if before is None or split not in before.answers or before.name == evidence.live_name:
         return None
-    (half, before), (whole, after) = points[-2:]
-    gain = paired(metric, after, before)
-    helps = gain.low > 0 and gain.value >= _most(cost, metric, metric.figure(before)) / 2
-    values = (
-        f"from {figure(metric.figure(before), metric.unit)} to {figure(metric.figure(after), metric.unit)}"
-    )
+    other = judge(evidence, split, before.answers[split])
+    gain, was, now = paired(metric, judged, other), metric.figure(other), metric.figure(judged)
+    most = _most(cost, metric, was)
+    warns = gain.high < -most
+    side = "worse than" if warns else "better than" if gain.low > 0 else "about as good as"
     return Finding(
-        check=NAME, subject="learning curve", status=Status.PASS,
-        headline=f"More rows {'would help' if helps else 'would bring little'}: {metric.title} of a small gradient boosting goes "
-                 f"{values} from {half:,} to {whole:,} training rows.",
-        advice="Twice as many rows are worth a try before another algorithm is." if helps else "",
-        measure=_measure(f"{metric.title} gained by twice the rows", gain, metric.unit),
-        table=Table(columns=("training rows", metric.title),
-                    rows=tuple((size, _round(metric.figure(each))) for size, each in points)),
+        check=NAME, subject=f"against {before.name}", status=Status.WARN if warns else Status.PASS,
+        headline=f"It is {side} {before.name}: {metric.title} {figure(now, metric.unit)} against {figure(was, metric.unit)} on "
+                 f"the same {judged.truth.size:,} rows.",
+        advice=f"Find out what {before.name} did better before this one goes on." if warns else "",
+        measure=_measure(f"{metric.title} gained over {before.name}", gain, metric.unit), threshold=Threshold(at_least=-most),
     )  # fmt: skip
 
 
@@ -214,5 +209,6 @@ CHECK = Check(
     FitSettings,
     run,
     BINDING,
+    parts=(Part("learning curve of its own algorithm", (Need.LEARNER,)),),
     tier=Tier.MEDIUM,
 )

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lockgate.checks.evidence import Answers, Asked, Evidence
+from lockgate.checks.evidence import LABEL, Answers, Asked, Evidence
 from lockgate.checks.running.folder import read_answers, read_evidence, write_columns, write_table
 from lockgate.checks.running.messages import Answered, AskMetric, AskRows, Done, Run, Told, receive, send
 from lockgate.checks.suite import run_check
@@ -41,7 +41,7 @@ class Owner:
 
     def answers(self, frame: pl.DataFrame, of: Asked, chunk_rows: int, inputs: tuple[str, ...]) -> Answers:
         """Answers to the model's inputs of a table."""
-        path = self._kept(frame.select([name for name in inputs if name in frame.columns]))
+        path = self._kept(frame.select([name for name in (*inputs, LABEL) if name in frame.columns]))
         said = self._ask(AskRows(str(path), of, chunk_rows, frame.height))
         return read_answers(Path(said.path))
 
