@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SYSTEM := $(VENV)/.system
 
+TEST_PROCESSES ?= 3 # of two cores: while one waits for a server, another works
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-faults test-frameworks lint check bench bench-release bench-checks bench-log pins clean
 
@@ -30,7 +32,7 @@ demo: $(READY) ## lockgate's main job on real data, in under three minutes (make
 	$(BIN)/python -m examples.demo $(if $(KEEP),--keep)
 
 test: $(SYSTEM) ## the whole suite: real servers, databases and a browser
-	$(BIN)/pytest -n 2 --dist loadfile -m "not faults and not frameworks"
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile -m "not faults and not frameworks"
 
 test-faults: $(SYSTEM) ## hundreds of kills and long soaks
 	$(BIN)/pytest -m faults --timeout 3600
