@@ -8,13 +8,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lockgate.errors import PredictionFailed
 from lockgate.inference.compiled import Graph
-from lockgate.inference.matrix import BOUND_ROWS
+from lockgate.inference.matrix import BOUND_BYTES, BOUND_ROWS
 from lockgate.registry.signature import DataType, Field, Signature
 
 INPUTS = tuple(Field(name=name, datatype=DataType.FP32) for name in "abc")
 SCORE = Field(name="score", datatype=DataType.FP32)
 WEIGHTS = np.float32([[0.5], [-1.0], [2.0]])
-NUMBERS = np.random.default_rng(0).normal(size=(3, BOUND_ROWS + 1)).astype(np.float32)
+NUMBERS = np.random.default_rng(0).normal(size=(3, BOUND_BYTES // 12 + 1)).astype(np.float32)
 
 
 def linear(declared: list[int | None], *, table: int | None = None) -> bytes:
@@ -39,9 +39,9 @@ def linear(declared: list[int | None], *, table: int | None = None) -> bytes:
     return bytes(helper.make_model(made, opset_imports=opsets, ir_version=10).SerializeToString())
 
 
-@pytest.mark.parametrize("rows", [1, 2, 7, BOUND_ROWS, BOUND_ROWS + 1])
+@pytest.mark.parametrize("rows", [1, 2, 7, BOUND_ROWS, BOUND_ROWS + 1, BOUND_BYTES // 12 + 1])
 def test_both_ways_answer_the_same(rows: int) -> None:
-    """In memory that is bound, and with more rows than that is made for; asked twice, earlier answers stay."""
+    """In memory that is bound, and with more rows than there is memory for; asked twice, earlier answers stay."""
     graph = Graph(linear([None, 1]), Signature(inputs=INPUTS, outputs=(SCORE,)))
     assert graph.matrix is not None
     part = NUMBERS[:, :rows]

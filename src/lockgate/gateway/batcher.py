@@ -105,26 +105,29 @@ class Batcher:
     def _turn(self) -> None:
         """Run the next batch, here or apart."""
         self._scheduled = False
-        batch = self._next() if len(self._running) < self._lanes else None
+        if len(self._running) >= self._lanes:
+            return
+        batch, rows = self._next()
         if not batch:
             return
-        if self._inline and self._cost.expected_s(sum([job.rows.n for job in batch])) < INLINE_S:
-            self._compute(batch)
+        if self._inline and self._cost.expected_s(rows) < INLINE_S:
+            for job, outcome in zip(batch, self._answers(batch, rows), strict=True):
+                self._note(job, outcome)
             self._settle(batch)
             if self._queue:
                 self._scheduled = True
                 self._loop.call_soon(self._turn)
             return
         self._running.append(batch)
-        task = self._loop.create_task(self._apart(batch))
+        task = self._loop.create_task(self._apart(batch, rows))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self._watch()
         if self._queue and len(self._running) < self._lanes:
             self._turn()
 
-    def _next(self) -> list[Job]:
-        """The next batch, up to `max_rows` (one request may hold more); what is too late is settled at once.
+    def _next(self) -> tuple[list[Job], int]:
+        """The next batch and its rows, up to `max_rows` (one request may hold more); what is too late is settled at once.
 
         Its share of what waits, when several lanes are free.
         """
@@ -149,13 +152,13 @@ class Batcher:
         if batch:
             self.batches[bisect_left(BATCH_SIZES, len(batch))] += 1
             self.batched += len(batch)
-        return batch
+        return batch, rows
 
-    async def _apart(self, batch: list[Job]) -> None:
+    async def _apart(self, batch: list[Job], rows: int) -> None:
         if self._executor.kind is ExecutorKind.COMPILED:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(1, thread_name_prefix="batch")
-            outcomes = await self._loop.run_in_executor(self._threads, self._answers, batch)
+            outcomes = await self._loop.run_in_executor(self._threads, self._answers, batch, rows)
         else:
             outcomes = await self._answers_async(batch)
         self._running = [other for other in self._running if other is not batch]
@@ -174,21 +177,17 @@ class Batcher:
             )
             self._loop.call_soon(self._turn)
 
-    def _compute(self, batch: list[Job]) -> None:
-        for job, outcome in zip(batch, self._answers(batch), strict=True):
-            self._note(job, outcome)
-
     def _note(self, job: Job, outcome: Columns | LockgateError) -> None:
         if isinstance(outcome, LockgateError):
             job.error = outcome
         else:
             job.outputs = outcome
 
-    def _answers(self, batch: list[Job]) -> list[Columns | LockgateError]:
+    def _answers(self, batch: list[Job], rows: int) -> list[Columns | LockgateError]:
         """Each request's answer or error. When a whole batch fails, each request is tried by itself."""
         start = time.perf_counter()
         found = self._attempt(batch)
-        self._cost.took(sum(job.rows.n for job in batch), time.perf_counter() - start)
+        self._cost.took(rows, time.perf_counter() - start)
         if isinstance(found, PredictionFailed) and len(batch) > 1:
             return [self._alone(self._attempt([job])) for job in batch]
         return [found] * len(batch) if isinstance(found, LockgateError) else found

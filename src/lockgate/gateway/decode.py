@@ -99,7 +99,9 @@ class Decoder:
             return None
         if array.shape[1] != len(self._order) or not array.shape[0] or not sound(array, self._datatype):
             return None
-        return Rows((array.T.astype(self._target, order="C"),), array.shape[0])
+        return Rows(
+            (array.astype(self._target, copy=False).T,), array.shape[0]
+        )  # a view: a matrix goes on as one
 
     def _from_table(self, table: Any, names: Sequence[str] | None) -> Rows:
         if self._plain and (names is None or list(names) == self._order):

@@ -53,8 +53,10 @@ class Layout:
         self._numbers = len(self.groups) == 1 and self.groups[0].datatype is not DataType.BYTES
 
     def columns(self, rows: Rows) -> Columns:
-        """Arrays of n rows by input name, in the signature's order: views, nothing is copied."""
-        parts = rows.parts
+        """Arrays of n rows by input name, in the signature's order: views where the columns lie one after the other."""
+        parts = [
+            np.ascontiguousarray(part) for part in rows.parts
+        ]  # a table's columns lie apart from each other
         return {name: parts[group][index] for name, group, index in self._places}
 
     def blocks(self, rows: Rows) -> list[Block]:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 else:
     onnxruntime = late("onnxruntime")
 
-BOUND_ROWS = 64  # larger batches gain nothing from memory of their own
-BOUND_BYTES = 1 << 20  # of inputs, for all numbers of rows together
+BOUND_ROWS = 64  # every number of rows up to it has memory of its own
+BOUND_BYTES = 1 << 20  # of inputs, for all those together, and as much for the first larger numbers that come
 TRIED_ROWS = 2
 
 
@@ -42,6 +42,7 @@ class Matrix:
             list[int]
         ] = []  # a row's, as the graph gives it: a scalar may bear an axis of length one
         self._bound: dict[int, _Bound] = {}
+        self._left_bytes = BOUND_BYTES
         self._most = BOUND_ROWS
         while self._most * (self._most + 1) // 2 * self.width * self.dtype.itemsize > BOUND_BYTES:
             self._most //= 2
@@ -51,12 +52,13 @@ class Matrix:
         first = parts[0]
         rows = first.shape[1] if len(parts) == 1 else sum([part.shape[1] for part in parts])
         try:
-            if rows > self._most:
-                table = np.ascontiguousarray(np.concatenate(parts, axis=1).T, dtype=self.dtype)
+            bound = self._bound.get(rows) or self._bind(rows)
+            if bound is None:
+                whole = first if len(parts) == 1 else np.concatenate(parts, axis=1)
+                table = np.ascontiguousarray(whole.T, dtype=self.dtype)
                 answers = self._session.run(self._names, {self._input: table})
                 pairs = zip(self._outputs, answers, strict=True)
                 return {name: array.reshape(rows, *shape) for (name, _, shape), array in pairs}
-            bound = self._bound.get(rows) or self._bind(rows)
             if len(parts) == 1:
                 bound.columns[...] = first
             else:
@@ -90,7 +92,13 @@ class Matrix:
         pairs = zip(self._names, usual, strict=True)
         return all(np.array_equal(bound[name], array.reshape(bound[name].shape)) for name, array in pairs)
 
-    def _bind(self, rows: int) -> _Bound:
+    def _bind(self, rows: int) -> _Bound | None:
+        """Memory for a number of rows; None when there is none left."""
+        if rows > self._most:
+            size = rows * self.width * self.dtype.itemsize
+            if size > self._left_bytes:
+                return None
+            self._left_bytes -= size
         binding = self._session.io_binding()
         table = np.zeros((rows, self.width), dtype=self.dtype)
         binding.bind_input(self._input, "cpu", 0, self.dtype, table.shape, table.ctypes.data)
