@@ -43,7 +43,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         stage = Stage(Path(name), args.rounds, args.seconds, MEASURES[args.by], serving)
         for part in args.only or PARTS:
-            print(f"{part} ... ({time.monotonic() - begun:.0f} s)", file=sys.stderr, flush=True)
+            stage.say(part)
             try:
                 figures += PARTS[part](stage, args.peers or list(PEERS))
             except (CannotBuild, NoStart, NoLoad) as error:

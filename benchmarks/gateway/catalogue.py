@@ -22,6 +22,8 @@ class Peer:
     ask: Callable[[Rows], Any]
     python: str | None = None
     graph: bool = False  # serves the compiled graph, not the scikit-learn model
+    more: tuple[str, ...] = ()  # further arguments of its program
+    forms: tuple[tuple[str, Callable[[Rows], Any]], ...] = ()  # other bodies that ask the same, by name
 
 
 def rows_by_name(rows: Rows) -> Any:
@@ -50,6 +52,16 @@ def dataframe_split(rows: Rows) -> Any:
     return {"dataframe_split": {"columns": list(range(len(rows[0]))), "data": rows}}
 
 
+def named_split(rows: Rows) -> Any:
+    """The same with the names that a signature insists on."""
+    return {"dataframe_split": {"columns": [f"f{n}" for n in range(len(rows[0]))], "data": rows}}
+
+
+def as_tensor(rows: Rows) -> Any:
+    """MLflow's protocol without a data frame: rows as a tensor."""
+    return {"inputs": rows}
+
+
 FASTAPI = Peer(
     "FastAPI by hand",
     (MODEL, "fastapi==0.165.0", "uvicorn[standard]==0.54.0"),
@@ -66,12 +78,26 @@ BARE = Peer(
     graph=True,
 )
 MLFLOW = Peer(
-    "mlflow models serve", (MODEL, "mlflow==3.17.2"), "mlflow_serve", "/invocations", dataframe_split
+    "mlflow models serve",
+    (MODEL, "mlflow==3.17.2"),
+    "mlflow_serve",
+    "/invocations",
+    dataframe_split,
+    forms=(("inputs", as_tensor),),
+)
+MLFLOW_SIGNED = Peer(
+    "mlflow with a signature",
+    MLFLOW.requirements,
+    MLFLOW.program,
+    MLFLOW.path,
+    named_split,
+    more=("--signature",),
 )
 PEERS = {
     "bare": BARE,
     "fastapi": FASTAPI,
     "mlflow": MLFLOW,
+    "mlflow-signature": MLFLOW_SIGNED,
     "bentoml": Peer("BentoML", (MODEL, "bentoml==1.4.39"), "bentoml_service", "/predict", rows_by_name),
     "litserve": Peer("LitServe", (MODEL, "litserve==0.2.19"), "litserve_server", "/predict", rows_by_name),
     "mlserver": Peer(

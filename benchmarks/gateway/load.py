@@ -77,6 +77,7 @@ def turn(
     used_s = subject.cpu_s() - before
     found = re.search(r"RESULT (\d+) (\d+) (-?\d+) (\d+) (\d+)", said.stdout)
     if found is None or found[1] == "0":
-        raise NoLoad(f"{subject.name} answered nothing: {said.stdout[-200:]} {said.stderr[-200:]}")
+        words = " ".join(f"{said.stdout[:100]} {said.stderr[-200:]}".split())
+        raise NoLoad(f"{subject.name} answered nothing: {words}")
     requests, duration_us, failures, p50, p99 = map(int, found.groups())
     return Turn(requests / duration_us * 1e6, used_s * 1e6 / requests, failures, p50, p99)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
-from benchmarks.gateway.catalogue import BARE, FASTAPI, MLFLOW, PEERS
+from benchmarks.gateway.catalogue import BARE, FASTAPI, MLFLOW, MLFLOW_SIGNED, PEERS
 from benchmarks.gateway.environments import CannotBuild, peer_python
 from benchmarks.gateway.figures import Figure, by_median, by_processor, fastest, ratio
 from benchmarks.gateway.footprint import footprint
@@ -17,15 +17,16 @@ from benchmarks.gateway.work import FOREST, LOGISTIC
 
 from lockgate.gateway.port import free_port
 
-LOCKGATE, NO_LOG = "lockgate", "lockgate, no log"
+LOCKGATE, LOGGED, NO_LOG = "lockgate", "lockgate, unread log", "lockgate, no log"
 CONNECTIONS = (1, 16, 64)
 LOG_PRICE = {1: 0.12, 16: 0.08, 64: 0.08}
 PEER_ROUNDS = 3
+FORMS_AT = 16  # connections at which other bodies are tried
 BOTH, BOTH_CORES = frozenset({0, 1}), "0,1"
 
 
 def compiled(stage: Stage, names: list[str]) -> list[Figure]:
-    """One row, compiled: beside FastAPI, the bare server and itself without a log; then beside each other peer."""
+    """One row, compiled: beside FastAPI and the bare server; then beside each other peer."""
     home, single = stage.home(LOGISTIC), json_rows(1)
     with ExitStack() as stack:
         lockgate = stack.enter_context(stage.gateway(LOCKGATE, home))
@@ -33,9 +34,7 @@ def compiled(stage: Stage, names: list[str]) -> list[Figure]:
         bare, fastapi = (
             stack.enter_context(stage.peer(one, stage.model(LOGISTIC))) for one in (BARE, FASTAPI)
         )
-        unlogged = stack.enter_context(stage.gateway(NO_LOG, stage.home(LOGISTIC), logged=False))
-        pairs = [(lockgate, single), (unlogged, single)]
-        pairs += [(bare, asked_of(BARE, 1)), (fastapi, asked_of(FASTAPI, 1))]
+        pairs = [(lockgate, single), (bare, asked_of(BARE, 1)), (fastapi, asked_of(FASTAPI, 1))]
         for connections in CONNECTIONS:
             stage.rounds_of(pairs, connections)
         notes = _peers(stage, lockgate, [name for name in names if PEERS[name] not in (BARE, FASTAPI)])
@@ -49,8 +48,13 @@ def _peers(stage: Stage, lockgate: Subject, names: list[str]) -> dict[str, str]:
         beside = replace(lockgate, name=_beside(peer.name))
         try:
             with stage.peer(peer, stage.model(LOGISTIC)) as subject:
+                forms = [
+                    (replace(subject, name=f"{peer.name}, {form}"), asked_of(peer, 1, ask))
+                    for form, ask in peer.forms
+                ]
                 for connections in CONNECTIONS:
                     pairs = [(beside, json_rows(1)), (subject, asked_of(peer, 1))]
+                    pairs += forms if connections == FORMS_AT else []
                     stage.rounds_of(pairs, connections, rounds=PEER_ROUNDS)
         except (CannotBuild, NoStart, NoLoad) as error:
             notes[peer.name] = str(error)
@@ -74,7 +78,7 @@ def _compiled_figures(stage: Stage, names: list[str], notes: dict[str, str]) -> 
     ]
     if "mlflow" in names:
         value = ratio(found, MLFLOW.name, _beside(MLFLOW.name), 16, measure)
-        note = notes.get(MLFLOW.name, "")
+        note = notes.get(MLFLOW.name) or _other_forms(stage)
         figures.append(Figure("compiled, 1 row, 16 connections: MLflow", value, 80, note=note))
     nearest = fastest(found, _beside, LOCKGATE, measure)
     word, value = nearest if nearest else ("no peer", None)
@@ -82,8 +86,32 @@ def _compiled_figures(stage: Stage, names: list[str], notes: dict[str, str]) -> 
     # waiting times say nothing on a machine that does other work; processor time is the nearest that does
     lone = ratio(found, LOCKGATE, BARE.name, 1, by_processor if measure is by_processor else by_median)
     figures.append(Figure("lone client, p50 over the bare server's", lone, 1.7, at_least=False))
+    return figures
+
+
+def _other_forms(stage: Stage) -> str:
+    """How MLflow fares when it is asked otherwise: the same rows as a tensor, and a model that has a signature."""
+    found, said = stage.found, []
+    beside = {f"{MLFLOW.name}, {form}": (form, _beside(MLFLOW.name)) for form, _ in MLFLOW.forms}
+    beside[MLFLOW_SIGNED.name] = ("signature", _beside(MLFLOW_SIGNED.name))
+    for name, (form, own) in beside.items():
+        value = ratio(found, name, own, FORMS_AT, stage.measure)
+        if value is not None:
+            said.append(f"{form}: {value:.1f} x")
+    return f"(dataframe_split; {', '.join(said)})" if said else ""
+
+
+def log(stage: Stage, _names: list[str]) -> list[Figure]:
+    """The price of the log: beside a gateway that differs in nothing but writing none. Nobody reads either's log."""
+    single = json_rows(1)
+    with ExitStack() as stack:
+        logged = stack.enter_context(stage.gateway(LOGGED, stage.home(LOGISTIC)))
+        unlogged = stack.enter_context(stage.gateway(NO_LOG, stage.home(LOGISTIC), logged=False))
+        for connections in CONNECTIONS:
+            stage.rounds_of([(logged, single), (unlogged, single)], connections)
+    figures = []
     for connections, goal in LOG_PRICE.items():
-        dearer = ratio(found, LOCKGATE, NO_LOG, connections, measure)
+        dearer = ratio(stage.found, LOGGED, NO_LOG, connections, stage.measure)
         price = None if dearer is None else 1 - 1 / dearer
         name = f"price of the log in throughput, {connections} connections"
         figures.append(Figure(name, price, goal, unit="", at_least=False))
@@ -153,6 +181,7 @@ def workers(stage: Stage, _names: list[str]) -> list[Figure]:
 
 PARTS: dict[str, Callable[[Stage, list[str]], list[Figure]]] = {
     "compiled": compiled,
+    "log": log,
     "forest": forest,
     "hundred": hundred,
     "python": python,

@@ -8,15 +8,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 from benchmarks.gateway import environments
-from benchmarks.gateway.catalogue import Peer, infer_request
+from benchmarks.gateway.catalogue import Peer, Rows, infer_request
 from benchmarks.gateway.figures import Measure, Turns
 from benchmarks.gateway.homes import KEY, MODEL, home_with
 from benchmarks.gateway.load import LOAD_CORES, Asked, NoLoad, turn
@@ -45,6 +47,11 @@ class Stage:
     found: Turns = field(default_factory=dict)
     models: dict[tuple[str, int], Model] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    begun_s: float = field(default_factory=time.monotonic)
+
+    def say(self, words: str) -> None:
+        """How far it is."""
+        print(f"{words} ... ({time.monotonic() - self.begun_s:.0f} s)", file=sys.stderr, flush=True)
 
     def model(self, name: str, seed: int = 0) -> Model:
         """A trained model, made once."""
@@ -81,7 +88,7 @@ class Stage:
         """A peer's server over the same model. Raises CannotBuild and NoStart."""
         python, port = environments.peer_python(peer), free_port()
         served = model.graph if peer.graph else model.path
-        argv = [str(python), str(PEERS / f"{peer.program}.py"), str(served), str(port)]
+        argv = [str(python), str(PEERS / f"{peer.program}.py"), str(served), str(port), *peer.more]
         bin_first = {"PATH": f"{python.parent}:{os.environ['PATH']}", "RAY_USAGE_STATS_ENABLED": "0"}
         words = self.folder / f"{peer.program}-{port}.words"
         with running(peer.name, argv, port, asked_of(peer, 1), words, more=bin_first) as subject:
@@ -116,6 +123,7 @@ class Stage:
         cores: str = LOAD_CORES,
     ) -> None:
         """Every server in turn, again and again, so that the machine's moods meet all of them alike."""
+        self.say(f"  {connections} connections: {', '.join(subject.name for subject, _ in pairs)}")
         for subject, asked in pairs:
             with contextlib.suppress(NoLoad):  # not counted, and the slowest may need longer than that
                 turn(subject, asked, connections, self.folder, seconds=WARM_S, cores=cores)
@@ -149,6 +157,6 @@ def binary_rows(rows: int) -> Asked:
     return Asked(INFER, head + numbers.tobytes(), headers)
 
 
-def asked_of(peer: Peer, rows: int) -> Asked:
-    """The request to a peer."""
-    return Asked(peer.path, msgspec.json.encode(peer.ask(question(rows))), JSON)
+def asked_of(peer: Peer, rows: int, ask: Callable[[Rows], Any] | None = None) -> Asked:
+    """The request to a peer; in another form than its first, when `ask` makes one."""
+    return Asked(peer.path, msgspec.json.encode((ask or peer.ask)(question(rows))), JSON)

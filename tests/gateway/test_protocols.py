@@ -234,6 +234,8 @@ def test_numbers_come_as_numpy_would_read_them(cells: str) -> None:
     shape = [1, *wanted.shape]
     body = f'{{"inputs": [{{"name": "x", "shape": {shape}, "datatype": "FP32", "data": [{cells}]}}]}}'
     found = oip.read(body.encode(), None)[0].columns["x"]
-    huge = wanted.dtype == object and None not in wanted.tolist()  # whole numbers beyond 64 bits end as fractions
+    huge = (
+        wanted.dtype == object and None not in wanted.tolist()
+    )  # whole numbers beyond 64 bits end as fractions
     assert found.ravel().tolist() == (wanted.astype(float) if huge else wanted).ravel().tolist()
     assert huge or found.dtype == wanted.dtype
