@@ -70,8 +70,7 @@ class SegmentWriter:
         self._encoder, self._buffer = msgspec.msgpack.Encoder(), bytearray()
         self._write_lock = Lock()
         self._handle = -1
-        self._segment, self._position, self._seed, self._opened_us = "", 0, 0, 0
-        self._looked_us = 0
+        self._segment, self._position, self._seed, self._opened_us, self._looked_us = "", 0, 0, 0, 0
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = writers.claim(self._folder)
         if self._lock is None:
