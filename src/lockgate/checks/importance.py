@@ -38,12 +38,10 @@ def importances(evidence: Evidence, of: Asked = Asked.VERSION) -> dict[str, Impo
 
     Raises what `evidence.predict` raises.
     """
-    split = evidence.judged_split()
-    made = evidence.live if of is Asked.LIVE else evidence.answers
-    if split is None or split not in made:
+    there = judged_inputs(evidence, of)
+    if there is None:
         return {}
-    frame = evidence.frames[split]
-    names = [name for name in evidence.inputs if name in frame.columns]
+    frame, made, names = there
     draw = evidence.random("importance")
     rows = min(frame.height, max(_FEWEST, min(_ROWS, _ASKED // max(len(names), 1))))
     chosen = draw.choice(frame.height, rows, replace=False) if rows < frame.height else draw.permutation(rows)
@@ -53,7 +51,7 @@ def importances(evidence: Evidence, of: Asked = Asked.VERSION) -> dict[str, Impo
     table = frame.select(names)[chosen]
     asked = pl.concat([_shuffled(table, name, parts, draw) for name in names])
     answers = evidence.predict(asked, of)
-    before = made[split].take(chosen)
+    before = made.take(chosen)
     moved = [
         _moved(before, answers.take(np.arange(place * rows, (place + 1) * rows)))
         for place in range(len(names))
@@ -66,6 +64,16 @@ def importances(evidence: Evidence, of: Asked = Asked.VERSION) -> dict[str, Impo
         for name, row in zip(names, shares, strict=True)
     ]
     return {each.column: each for each in sorted(found, key=lambda each: -each.share.value)}
+
+
+def judged_inputs(evidence: Evidence, of: Asked) -> tuple[pl.DataFrame, Answers, list[str]] | None:
+    """The judged rows, a model's answers to them, and the inputs they hold; None where it has not answered."""
+    split = evidence.judged_split()
+    made = evidence.live if of is Asked.LIVE else evidence.answers
+    if split is None or split not in made:
+        return None
+    frame = evidence.frames[split]
+    return frame, made[split], [name for name in evidence.inputs if name in frame.columns]
 
 
 def _shuffled(

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from lockgate.checks.evidence import Answers, Asked, Evidence
-from lockgate.checks.importance import Importance, bounded
+from lockgate.checks.importance import Importance, bounded, judged_inputs
 from lockgate.stats.intervals import mean_interval
 
 _ROWS = 200
@@ -30,12 +30,10 @@ def shapley(evidence: Evidence, of: Asked = Asked.VERSION) -> dict[str, Importan
 
     The same rows and orders are drawn for every model. Raises what `evidence.predict` raises.
     """
-    split = evidence.judged_split()
-    made = evidence.live if of is Asked.LIVE else evidence.answers
-    if split is None or split not in made:
+    there = judged_inputs(evidence, of)
+    if there is None:
         return {}
-    frame = evidence.frames[split]
-    names = [name for name in evidence.inputs if name in frame.columns]
+    frame, made, names = there
     rows = min(_ROWS, frame.height, _ASKED // (2 * _ORDERS * (len(names) + 1)))
     if rows < _FEWEST or not names:
         return {}
@@ -45,7 +43,7 @@ def shapley(evidence: Evidence, of: Asked = Asked.VERSION) -> dict[str, Importan
     ranks = _ranks(rows, len(names), draw)
     answers = evidence.predict(_built_up(frame.select(names), chosen, others, ranks), of)
     steps = len(names) + 1
-    values = _values(made[split].take(np.repeat(chosen, steps)), answers).reshape(-1, steps)
+    values = _values(made.take(np.repeat(chosen, steps)), answers).reshape(-1, steps)
     return _shares(names, _parts_of(values, ranks).reshape(rows, 2 * _ORDERS, -1).mean(axis=1))
 
 

@@ -77,7 +77,7 @@ def _asked(evidence: Evidence, blocks: Sequence[tuple[str, pl.DataFrame]], befor
 
 
 def _failed(column: str, error: LockgateError) -> Seen:
-    said = error.what[:_SHOWN]
+    said = (error.what if error.got is None else f"{error.what}: {error.got}")[:_SHOWN]
     if isinstance(error, InvalidInput):
         return Seen(column, Outcome.REFUSED, said)
     if isinstance(error, PredictionFailed):

@@ -62,9 +62,15 @@ def unanswered(check: str, why: str) -> Finding:
 
 
 def odd_findings(check: str, seen: Mapping[str, Sequence[Seen]]) -> list[Finding]:
-    """One finding for each kind of odd value that makes trouble, and one for all others."""
+    """One finding for the kinds of odd value that make the same trouble in the same columns, and one for all others."""
     kinds = {kind.name: kind for kind in ODD}
-    found = [_trouble(check, kinds[name], each) for name, each in seen.items() if _bad(kinds[name], each)]
+    alike: dict[tuple[Outcome, tuple[str, ...]], list[Odd]] = {}
+    for name, each in seen.items():
+        bad = _bad(kinds[name], each)
+        if bad:
+            same = tuple(one.column for one in bad if one.outcome is bad[0].outcome)
+            alike.setdefault((bad[0].outcome, same), []).append(kinds[name])
+    found = [_trouble(check, together, seen) for together in alike.values()]
     calm = {name: each for name, each in seen.items() if not _bad(kinds[name], each)}
     return [*found, _calm(check, calm)] if calm else found
 
@@ -75,8 +81,9 @@ def _bad(kind: Odd, seen: Sequence[Seen]) -> list[Seen]:
     return [each for each in worst if not (kind.refusing and each.outcome is Outcome.RAISED)]
 
 
-def _trouble(check: str, kind: Odd, seen: Sequence[Seen]) -> Finding:
-    bad = _bad(kind, seen)
+def _trouble(check: str, kinds: Sequence[Odd], seen: Mapping[str, Sequence[Seen]]) -> Finding:
+    """Kinds of odd value with one outcome in the same columns: they have one cause."""
+    bad = _bad(kinds[0], seen[kinds[0].name])
     first = bad[0]
     silent = first.outcome is not Outcome.RAISED
     alike = [each.column for each in bad if each.outcome is first.outcome]
@@ -86,11 +93,15 @@ def _trouble(check: str, kind: Odd, seen: Sequence[Seen]) -> Finding:
         Outcome.HUNG: "does not come back",
         Outcome.RAISED: "raises",
     }[first.outcome]
+    values = [_is(kind) for kind in kinds]
+    listed = " or ".join([", ".join(values[:-1]), values[-1]] if len(values) > 1 else values)
+    advice = list(dict.fromkeys(kind.advice for kind in kinds))
     return Finding(
-        check=check, subject=kind.name, status=Status.FAIL if silent else Status.WARN,
-        headline=f"The model {does} where a value is {_is(kind)} in {names}: {first.example}.",
-        advice=kind.advice, threshold=Threshold(at_most=0.0),
-        measure=Measure(name="columns with trouble", value=float(len(bad))), table=_by_column({kind.name: seen}),
+        check=check, subject=", ".join(kind.name for kind in kinds), status=Status.FAIL if silent else Status.WARN,
+        headline=f"The model {does} where a value is {listed} in {names}: {first.example}.",
+        advice=" ".join(advice), threshold=Threshold(at_most=0.0),
+        measure=Measure(name="columns with trouble", value=float(len(bad))),
+        table=_by_column({kind.name: seen[kind.name] for kind in kinds}),
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ from lockgate.stats.intervals import wilson
 
 NAME = "parity"
 _SHOWN = 12
-_NAMED = 3
+_NAMED = 6
 _EXTREMES = 30  # inputs whose smallest, largest and missing values are looked for
 
 
