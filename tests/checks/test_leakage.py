@@ -247,6 +247,23 @@ def test_rows_that_are_nearly_in_both_tables_are_found():
     assert list(alarms(tables(train, pl.concat([train[:400], fresh[400:]])))) == ["rows of training in test"]
 
 
+def test_texts_that_share_most_of_their_words_are_found():
+    """Test texts that are training texts with a word changed and other capitals are counted; fresh ones of the same words are not."""
+    draw = np.random.default_rng(0)
+    words = np.array([f"word{n}" for n in range(300)])
+
+    def texts(rows: int) -> list[str]:
+        return [" ".join(draw.choice(words, 25)) for _ in range(rows)]
+
+    train = pl.DataFrame({"said": texts(1_500), "y": draw.integers(0, 2, 1_500)})
+    fresh = pl.DataFrame({"said": texts(500), "y": draw.integers(0, 2, 500)})
+    assert alarms(tables(train, fresh)) == {}
+    changed = [f"Changed {text.split(' ', 1)[1].upper()}" for text in train["said"][:200]]
+    found = alarms(tables(train, fresh.with_columns(said=pl.Series(changed + fresh["said"][200:].to_list()))))
+    assert found["rows nearly of training in test"].status is Status.FAIL
+    assert 180 <= int(found["rows nearly of training in test"].headline.split()[0]) <= 200
+
+
 @pytest.mark.parametrize("columns", [3, 5, 20])
 def test_rows_that_are_near_by_nature_are_no_alarm(columns):
     """Slow signals split at random have near rows everywhere, and dense tables of few columns too."""

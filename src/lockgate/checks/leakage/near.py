@@ -1,10 +1,10 @@
 """Part of the leakage check: test rows that are nearly a training row: rounded, or spelt otherwise.
 
-Numbers are near when they lie within a twentieth of the column's spread of each other; text when it is the same but for spaces,
-capital letters and accents. Rows of both tables are put into cells of one spread in every column and sorted within them, so
-that near rows stand near each other (sorted neighbourhood: Hernandez and Stolfo 1995, The merge/purge problem, SIGMOD), several
-times with other cells, so that a border between two rows does no harm (Indyk and Motwani 1998, Approximate nearest
-neighbours, STOC).
+Numbers are near when they lie within a twentieth of the column's spread of each other; words when they are the same but for
+spaces, capital letters and accents; long texts when they share four fifths of their words (`texts`). Rows of both tables are put
+into cells of one spread in every column and sorted within them, so that near rows stand near each other (sorted neighbourhood:
+Hernandez and Stolfo 1995, The merge/purge problem, SIGMOD), several times with other cells, so that a border between two rows does
+no harm (Indyk and Motwani 1998, Approximate nearest neighbours, STOC).
 """
 
 from __future__ import annotations
@@ -18,25 +18,29 @@ import polars as pl
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Status, Threshold
 from lockgate.checks.identifiers import looks_like_identifier
+from lockgate.checks.leakage.texts import alike, band, is_text, signatures
 from lockgate.checks.spelling import plain
 from lockgate.checks.values import numbers_of, times_of
 from lockgate.stats.intervals import Interval, share_difference
 
 _NEAR = 0.05  # of a column's spread
 _TABLES, _WINDOW = 6, 12
-_FEWEST_NUMBERS = 3  # two numbers and some categories come near each other by chance
+_FEWEST_NUMBERS = 3  # two numbers and some categories come near each other by chance, unless there is a text
 _FEW_VALUES = 10
-_MOST_TRAIN, _MOST_TEST = 100_000, 20_000
+_MOST_TRAIN, _MOST_TEXTS, _MOST_TEST = 100_000, 20_000, 20_000
 _MOST_WORDS = 50_000
 _GONE = -1e3  # where missing values are put: near each other, and far from all there is
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Both tables, training first: `words` (n,) numbers the text of a row, `numbers` (n, k) are in spreads, `train` counts."""
+    """Both tables, training first: `exact` (n,) is the row as it stands, `words` (n,) its words without spelling, `numbers`
+    (n, k) are in spreads, `texts` are signatures (n, `SEEDS`); `train` counts."""
 
+    exact: np.ndarray
     words: np.ndarray
     numbers: np.ndarray
+    texts: tuple[np.ndarray, ...]
     train: int
 
 
@@ -49,7 +53,8 @@ def near_rows(
     """
     names = [name for name in inputs if name in train.columns and name in test.columns
              and not train[name].dtype.is_nested() and not looks_like_identifier(train[name])]  # fmt: skip
-    train, test = (_some(each, most) for each, most in ((train, _MOST_TRAIN), (test, _MOST_TEST)))
+    most = _MOST_TEXTS if any(is_text(train[name]) for name in names) else _MOST_TRAIN
+    train, test = _some(train, most), _some(test, _MOST_TEST)
     rows = _rows(train, test, names)
     if rows is None:
         return []
@@ -73,19 +78,28 @@ def _some(frame: pl.DataFrame, most: int) -> pl.DataFrame:
 
 
 def _rows(train: pl.DataFrame, test: pl.DataFrame, names: Sequence[str]) -> _Rows | None:
-    """Both tables as numbers and words; None where there are too few numbers to tell rows apart."""
-    numbers, words = [], []
+    """Both tables as numbers, words and texts; None where there is too little to tell rows apart."""
+    numbers, words, texts = [], [], []
     for name in names:
         one, two = train[name], test[name]
         if _measured(one) and (two.dtype.is_numeric() or two.dtype.is_temporal()):
             numbers.append(_spreads(_floats(one), _floats(two)))
-        elif train[name].n_unique() <= _MOST_WORDS:
+        elif is_text(one) and two.dtype == pl.String:
+            texts.append(signatures(pl.concat([one, two])))
+        elif one.n_unique() <= _MOST_WORDS:
             words.append(pl.concat([_spelt(one), _spelt(two)]).alias(name))
-    if len(numbers) < _FEWEST_NUMBERS:
+    if len(numbers) < _FEWEST_NUMBERS and not texts:
         return None
     rows = train.height + test.height
-    keys = pl.DataFrame(words).hash_rows(seed=1).to_numpy() if words else np.zeros(rows, dtype=np.uint64)
-    return _Rows(keys, np.column_stack(numbers), train.height)
+    like = train.select(names)
+    both = pl.concat(
+        [like, test.select(pl.col(name).cast(like.schema[name], strict=False) for name in names)]
+    )
+    return _Rows(
+        both.hash_rows(seed=1).to_numpy(),
+        pl.DataFrame(words).hash_rows(seed=1).to_numpy() if words else np.zeros(rows, dtype=np.uint64),
+        np.column_stack(numbers) if numbers else np.zeros((rows, 1)), tuple(texts), train.height,
+    )  # fmt: skip
 
 
 def _measured(series: pl.Series) -> bool:
@@ -122,30 +136,33 @@ def _beyond_chance(rows: _Rows) -> tuple[Interval, int]:
     """How many more of the test rows have a near training row than training rows have another, and how many test rows do."""
     twins = np.zeros(rows.words.size, dtype=bool)
     same = np.zeros(rows.words.size, dtype=bool)
-    for one, two, off in _neighbours(rows):
+    for one, two in _neighbours(rows):
         first, second = np.minimum(one, two), np.maximum(one, two)  # training rows come first
-        crossed = (first < rows.train) & (second >= rows.train)
-        both = second < rows.train
-        same[second[crossed & (off == 0)]] = True
-        twins[second[crossed & (off > 0)]] = True
-        twins[first[both & (off > 0)]] = twins[second[both & (off > 0)]] = True
+        crossed, both = (first < rows.train) & (second >= rows.train), second < rows.train
+        equal = rows.exact[first] == rows.exact[second]
+        same[second[crossed & equal]] = True
+        twins[second[crossed & ~equal]] = True
+        twins[first[both & ~equal]] = twins[second[both & ~equal]] = True
     test = np.arange(rows.words.size) >= rows.train
     hits, chance = int((twins & ~same & test).sum()), int((twins & ~test).sum())
     return share_difference(hits, int(test.sum()), chance, rows.train), hits
 
 
-def _neighbours(rows: _Rows) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Pairs of near rows, and how far they lie from each other in the column where it is most."""
+def _neighbours(rows: _Rows) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of near rows."""
     draw = np.random.default_rng(0)
     columns = rows.numbers.shape[1]
-    for _ in range(_TABLES):
+    for table in range(_TABLES):
         cells = np.floor(rows.numbers + draw.random(columns)).astype(np.int64)
         cell = cells @ draw.integers(1, 2**31, columns) ^ rows.words.view(np.int64)
+        for text in rows.texts:
+            cell ^= band(text, table)
         order = np.lexsort((rows.numbers @ draw.normal(size=columns), cell))
         placed = cell[order]
         for step in range(1, _WINDOW + 1):
             met = np.flatnonzero(placed[step:] == placed[:-step])
             one, two = order[met], order[met + step]
-            off = np.abs(rows.numbers[one] - rows.numbers[two]).max(axis=1)
-            near = off <= _NEAR
-            yield one[near], two[near], off[near]
+            near = np.abs(rows.numbers[one] - rows.numbers[two]).max(axis=1) <= _NEAR
+            for text in rows.texts:
+                near &= alike(text, one, two)
+            yield one[near], two[near]
