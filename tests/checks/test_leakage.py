@@ -248,7 +248,7 @@ def test_rows_that_are_nearly_in_both_tables_are_found():
 
 
 def test_texts_that_share_most_of_their_words_are_found():
-    """Test texts that are training texts with a word changed and other capitals are counted; fresh ones of the same words are not."""
+    """Test texts that are training texts with a word changed and other capitals are counted; fresh ones are not."""
     draw = np.random.default_rng(0)
     words = np.array([f"word{n}" for n in range(300)])
 

@@ -3,8 +3,8 @@
 Numbers are near when they lie within a twentieth of the column's spread of each other; words when they are the same but for
 spaces, capital letters and accents; long texts when they share four fifths of their words (`texts`). Rows of both tables are put
 into cells of one spread in every column and sorted within them, so that near rows stand near each other (sorted neighbourhood:
-Hernandez and Stolfo 1995, The merge/purge problem, SIGMOD), several times with other cells, so that a border between two rows does
-no harm (Indyk and Motwani 1998, Approximate nearest neighbours, STOC).
+Hernandez and Stolfo 1995, The merge/purge problem, SIGMOD), several times with other cells, so that a border between two rows
+does no harm (Indyk and Motwani 1998, Approximate nearest neighbours, STOC).
 """
 
 from __future__ import annotations
