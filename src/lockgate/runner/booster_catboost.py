@@ -18,7 +18,7 @@ class CatboostModel:
     framework = "catboost"
 
     def __init__(self, fitted: Any, inputs: list[dict[str, Any]]) -> None:
-        self.fitted = fitted
+        self.fitted, self.fields = fitted, inputs
         self._names = [field["name"] for field in inputs]
         self._pandas = tables.pandas_or_none()
         self.loss = str(fitted.get_all_params().get("loss_function", ""))

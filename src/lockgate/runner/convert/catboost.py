@@ -1,8 +1,7 @@
-"""CatBoost from its own JSON: trees over numbers, missing values, any number of classes.
+"""CatBoost from its own JSON: trees over numbers, missing values and categories, any number of classes.
 
 A number passes a border when it is greater as a float32 (catboost/libs/model/model_export/resources/catboost_model.py);
-of a symmetric tree the first border is the lowest bit of the leaf's place. Categories are counted with statistics of the
-training (ctr), which no graph holds: such models stay as they are.
+of a symmetric tree the first border is the lowest bit of the leaf's place. What it knows of categories: catboost_categories.py.
 """
 
 from __future__ import annotations
@@ -10,11 +9,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from . import catboost_categories as categories
 from .answers import by_argmax, of_second, regressor
+from .parts import each
 from .trees import Tree, Trees, ensemble
 from .writing import Answer, CannotConvert, Writing
 
@@ -23,11 +25,8 @@ LEFT = {"AsIs": True, "AsFalse": True, "AsTrue": False}
 
 def booster(model: Any, table: Any, w: Writing) -> Answer:
     """A model as the runner answers it."""
-    if model.categorical:
-        raise CannotConvert(
-            "CatBoost counts its categories with statistics of the training, which no graph holds"
-        )
-    said = _json(model.fitted)
+    known = categories.candidates(model) if model.categorical else []
+    said = _json(model.fitted, _pool(model, known))
     scale, bias = said["scale_and_bias"]
     start = np.atleast_1d(np.array(bias, dtype=np.float64)).reshape(1, -1)
     made = Trees()
@@ -35,14 +34,16 @@ def booster(model: Any, table: Any, w: Writing) -> Answer:
         one["feature_index"]: LEFT[one["nan_value_treatment"]]
         for one in said["features_info"]["float_features"]
     }
-    for tree in said.get("oblivious_trees") or said["trees"]:
-        nodes: list[tuple[int, int, int, float, bool, list[float]]] = []
-        _grow(nodes, tree, ways)
-        _add(made, nodes, start.shape[1], float(scale))
     flat = {
         one["feature_index"]: one["flat_feature_index"] for one in said["features_info"]["float_features"]
     }
-    made.feature = [np.array([flat.get(int(place), 0) for place in one]) for one in made.feature]
+    columns = each(table)
+    asked = categories.Columns(said, columns, model.categorical, known, w) if model.categorical else None
+    for tree in said.get("oblivious_trees") or said["trees"]:
+        nodes: list[Any] = []
+        _grow(nodes, tree, Questions(flat, ways, asked))
+        _add(made, nodes, start.shape[1], float(scale))
+    table = (*columns, *asked.made) if asked is not None else table
     sums = ensemble(made, table, w.graph, targets=start.shape[1], single=True)
     raw = w.graph.node("Add", sums, w.graph.constant(start))
     return _linked(raw, model, w)
@@ -59,15 +60,49 @@ def _linked(raw: str, model: Any, w: Writing) -> Answer:
     return by_argmax(made, classes, graph, made)
 
 
-def _json(fitted: Any) -> Any:
+@dataclass(frozen=True)
+class Questions:
+    """What the splits of a model ask: `flat` place of a number among the columns, `ways` of its missing values (left: True)."""
+
+    flat: dict[int, int]
+    ways: dict[int, bool]
+    asked: Any  # of categories, None where there are none
+
+    def of(self, split: Any) -> tuple[int, float, bool]:
+        """Column, border, and whether a missing value goes left. Raises CannotConvert."""
+        if split.get("split_type") == "FloatFeature":
+            feature = int(split["float_feature_index"])
+            return self.flat[feature], float(split["border"]), self.ways[feature]
+        if self.asked is None:
+            raise CannotConvert(f"CatBoost's {split.get('split_type')} has no writer")
+        column, border = self.asked.of(split)
+        return column, border, False
+
+
+def _pool(model: Any, known: list[list[str]]) -> Any:
+    """Rows that hold every known category, for which the JSON then lists the hash."""
+    if not known:
+        return None
+    import catboost
+    import pandas
+
+    count = max(map(len, known))
+    rows = {name: np.zeros(count) for name in model.fitted.feature_names_}
+    frame = pandas.DataFrame(rows)
+    for place, texts in zip(model.categorical, known):
+        frame[frame.columns[place]] = [texts[min(row, len(texts) - 1)] for row in range(count)]
+    return catboost.Pool(frame, cat_features=model.categorical)
+
+
+def _json(fitted: Any, pool: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.json")
-        fitted.save_model(path, format="json")
+        fitted.save_model(path, format="json", pool=pool)
         with open(path, encoding="utf-8") as file:
             return json.load(file)
 
 
-def _grow(nodes: list[Any], tree: Any, ways: dict[int, bool]) -> int:
+def _grow(nodes: list[Any], tree: Any, questions: Questions) -> int:
     """Append a tree's nodes (left, right, feature, border, missing left, values), the root first; returns its place."""
     place = len(nodes)
     nodes.append(None)
@@ -80,12 +115,9 @@ def _grow(nodes: list[Any], tree: Any, ways: dict[int, bool]) -> int:
         value = tree["value"]
         nodes[place] = (-1, -1, 0, 0.0, False, value if isinstance(value, list) else [value])
         return place
-    split = tree["split"]
-    if split.get("split_type") != "FloatFeature":
-        raise CannotConvert(f"CatBoost's {split.get('split_type')} has no writer")
-    feature = int(split["float_feature_index"])
-    left, right = _grow(nodes, tree["left"], ways), _grow(nodes, tree["right"], ways)
-    nodes[place] = (left, right, feature, float(split["border"]), ways[feature], [])
+    column, border, missing_left = questions.of(tree["split"])
+    left, right = _grow(nodes, tree["left"], questions), _grow(nodes, tree["right"], questions)
+    nodes[place] = (left, right, column, border, missing_left, [])
     return place
 
 
