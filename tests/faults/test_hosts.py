@@ -34,7 +34,7 @@ QUICK = {
 def two_versions(box: Box, loans: Loans) -> None:
     """The first is live, the second validated."""
     for name in ("first", "second"):
-        ok(box.far(*submit_words(loans.path(name), "loan", loans.data)))
+        ok(box.far(*submit_words(loans.path(name), "loan", loans.data, personal="[car_value]")))
     for number in (1, 2):
         ok(box.far("validate", f"loan/{number}"))
     start(box, "1")
@@ -137,6 +137,14 @@ def test_a_host_serves_canaries_while_it_has_contact(
         host.stop()
         wait_for(lambda: len(logged(box, "after")) == 40, 60, lambda: len(logged(box, "after")))
     assert sorted(logged(box, "early")) == sorted(f"early-{n}" for n in range(40))
+    # personal inputs: readable at home, where the host handed its keys in, and with nothing that stays on the host
+    sent = {f"early-{n}": loans.row(n)["car_value"] for n in range(40)}
+    found = {
+        row["inference_id"]: row["in.car_value"] for row in box.log("loan") if row["inference_id"] in sent
+    }
+    assert found == sent
+    assert not list(host.home.log.rglob("*.keys"))
+    assert not (host.home.secrets / "log.key").exists()
 
 
 def test_a_host_serves_on_without_its_control_plane(followed: Followed, loans: Loans, tmp_path: Path) -> None:
