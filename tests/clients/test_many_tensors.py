@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as by_grpc
 import tritonclient.http as by_http
 from tests.clients.conftest import with_grpc
 from tests.clients.pictures import BRIGHTNESS, PICTURE, PICTURES, SENT, mixed, pictures_only
-from tests.gateway.conftest import HEADERS, World  # the client writes into what it is given: hand over copies
+from tests.gateway.conftest import (
+    HEADERS,
+    KEY,
+    World,
+)  # the client writes into what it is given: hand over copies
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from lockgate.blobs import Blobs
 from lockgate.config import Home
+from lockgate.gateway.grpc.tensors import CONTENTS
 from lockgate.predictions.record import columns_of
+from lockgate.registry.signature import DataType
 from lockgate.traffic import Arm, Role, Route
 
 NOT_IN_JSON = {"fp16"}  # tritonclient refuses to write it so
@@ -24,11 +32,16 @@ NOT_IN_JSON = {"fp16"}  # tritonclient refuses to write it so
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, int]]:
-    """`mixed` and `bright` are live, over HTTP and gRPC."""
+    """`mixed`, `listed` (the same without the type that no list holds) and `bright` are live, over HTTP and gRPC."""
     home = Home(tmp_path_factory.mktemp("many") / "home").prepare()
     world = World(home, Blobs(str(home.blobs)))
     port = with_grpc(world)
-    for model, digest in (("mixed", mixed(world)), ("bright", pictures_only(world))):
+    listed = tuple(kind for kind in DataType if kind is not DataType.FP16)
+    for model, digest in (
+        ("mixed", mixed(world)),
+        ("listed", mixed(world, listed)),
+        ("bright", pictures_only(world)),
+    ):
         world.plan.publish_route(
             Route(model=model, arms=(Arm(version=1, digest=digest, role=Role.LIVE),), salt="s")
         )
@@ -64,19 +77,19 @@ def the_same(found: Any) -> None:
 
 
 @pytest.mark.parametrize("packing", [None, "gzip", "deflate"])
-@pytest.mark.parametrize("form", ["binary", "mixed"])
+@pytest.mark.parametrize("form", ["binary", "mixed", "json"])
 def test_every_type_over_http(served: tuple[World, int], form: str, packing: str | None) -> None:
-    """All binary; every second tensor as JSON, some outputs as JSON; compressed and plain. One record holds all."""
+    """All binary; every second tensor and output as JSON; all that the client writes so as JSON. One record holds all."""
     world, _ = served
     names = list(SENT)
-    binary = None if form == "binary" else {*names[::2], *NOT_IN_JSON}
+    binary = {"binary": None, "mixed": {*names[::2], *NOT_IN_JSON}, "json": NOT_IN_JSON}[form]
     outputs = [
-        by_http.InferRequestedOutput(name, binary_data=form == "binary" or place % 2 == 0)
+        by_http.InferRequestedOutput(name, binary_data=form == "mixed" and place % 2 == 0)
         for place, name in enumerate([*(f"same_{name}" for name in names), "brightness"])
     ]
     client = by_http.InferenceServerClient(f"127.0.0.1:{world.port}")
     found = client.infer(
-        "mixed", tensors(by_http, binary=binary), outputs=outputs if form == "mixed" else None, headers=dict(HEADERS),
+        "mixed", tensors(by_http, binary=binary), outputs=None if form == "binary" else outputs, headers=dict(HEADERS),
         request_compression_algorithm=packing, response_compression_algorithm=packing,
     )  # fmt: skip
     the_same(found)
@@ -91,6 +104,30 @@ def test_every_type_over_grpc(served: tuple[World, int]) -> None:
     _, port = served
     with by_grpc.InferenceServerClient(f"127.0.0.1:{port}") as client:
         the_same(client.infer("mixed", tensors(by_grpc), headers=dict(HEADERS)))
+
+
+def test_every_list_over_grpc(served: tuple[World, int]) -> None:
+    """The same as typed contents, which every type but FP16 has; the answers come as lists, too."""
+    world, port = served
+    request = service_pb2.ModelInferRequest(model_name="listed")
+    for name, array in SENT.items():
+        if name not in NOT_IN_JSON:
+            kind = np_to_triton_dtype(array.dtype)
+            tensor = request.inputs.add(name=name, datatype=kind, shape=array.shape)
+            flat = array.ravel().tolist()
+            values = [text.encode() for text in flat] if kind == "BYTES" else flat
+            getattr(tensor.contents, CONTENTS[kind]).extend(values)
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        answer = stub.ModelInfer(request, metadata=(("x-api-key", KEY),))
+    assert not answer.raw_output_contents
+    back = {one.name.removeprefix("same_"): one for one in answer.outputs}
+    for tensor in request.inputs:
+        found = back[tensor.name]
+        assert (found.datatype, list(found.shape)) == (tensor.datatype, list(tensor.shape))
+        assert found.contents == tensor.contents, tensor.name
+    assert list(back["brightness"].contents.fp32_contents) == pytest.approx(BRIGHTNESS.tolist(), rel=1e-6)
+    assert world.records()[-1].model == "listed"
 
 
 def test_metadata_tell_every_tensor(served: tuple[World, int]) -> None:
