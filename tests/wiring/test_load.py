@@ -55,6 +55,7 @@ def test_the_knee_is_held_against_the_goal():
     assert busy.measure.value == 900
     slow = judged("stress", steps, Goal(p99_ms=2))
     assert slow.status is Status.WARN
+    assert "at none of the rates" in judged("stress", [step(10, 900)], Goal(p99_ms=50)).headline
     failing = judged("stress", [step(10, 5, failed=40)], Goal(p99_ms=50))
     assert failing.status is Status.WARN
     assert "all that was tried" in judged("stress", steps[:2], Goal(requests_per_day=10**9)).headline

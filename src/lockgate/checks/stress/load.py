@@ -34,6 +34,8 @@ def under_load(check: str, steps: Sequence[LoadStep], goal: Goal) -> Finding:
     words = f"at {asked.rate:g} requests a second 99 % are answered within {figure(asked.p99_ms)} ms"
     upto = (
         f"it holds up to {best:g} a second"
+        if broke and best
+        else "it holds at none of the rates that were tried"
         if broke
         else f"nothing broke up to {best:g} a second, which is all that was tried"
     )
