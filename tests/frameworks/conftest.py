@@ -21,10 +21,11 @@ import polars as pl
 import pytest
 
 ROOT = Path(__file__).parents[2]
-collect_ignore = ["mlflow_side", "treelite_side"]  # programs for the other environment
+collect_ignore = ["mlflow_side", "ray_side", "treelite_side"]  # programs for the other environment
 CACHE = ROOT / ".cache"  # git ignores it; make clean takes it away
 SIDE = Path(__file__).parent / "mlflow_side"
 MLFLOW = "mlflow==3.17.2"
+RAY = "ray[client]==2.60.0"
 LEFT_FREE = ("pyarrow",)  # mlflow wants an older one than lockgate's pins hold
 READY_S, CALL_S = 120.0, 300.0
 
@@ -56,22 +57,32 @@ class MlflowSide:
 @pytest.fixture(scope="session")
 def mlflow_python() -> Path:
     """The interpreter of an environment with lockgate[mlflow] as people install it, built once and kept."""
+    return environment("mlflow", MLFLOW, "mlflow,xgboost,lightgbm")
+
+
+@pytest.fixture(scope="session")
+def ray_python() -> Path:
+    """The interpreter of an environment with lockgate[ray], built once and kept."""
+    return environment("ray", RAY, "ray")
+
+
+def environment(name: str, wanted: str, extras: str) -> Path:
+    """The interpreter of an environment with lockgate and its extras under the pins, and one more package."""
     pins = [
         line.rstrip(" \\")
         for line in (ROOT / "requirements/dev.txt").read_text().splitlines()
         if "==" in line and not line.startswith((" ", "#"))
     ]
     held = "\n".join(pin for pin in pins if pin.partition("==")[0] not in LEFT_FREE)
-    digest = hashlib.sha256(f"{MLFLOW}\n{held}\n{ROOT}".encode()).hexdigest()[:16]
-    python = CACHE / f"mlflow-{digest}" / "bin" / "python"
+    digest = hashlib.sha256(f"{wanted}\n{held}\n{ROOT}".encode()).hexdigest()[:16]
+    python = CACHE / f"{name}-{digest}" / "bin" / "python"
     if not (python.parent / "lockgate").exists():
         CACHE.mkdir(exist_ok=True)
         constraints = CACHE / "constraints.txt"
         constraints.write_text(held)
         shutil.rmtree(python.parents[1], ignore_errors=True)
         uv("venv", "--python", sys.executable, python.parents[1])
-        lockgate = f"{ROOT}[mlflow,xgboost,lightgbm]"
-        uv("pip", "install", "--python", python, "-c", constraints, "-e", lockgate, MLFLOW)
+        uv("pip", "install", "--python", python, "-c", constraints, "-e", f"{ROOT}[{extras}]", wanted)
     return python
 
 
