@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -277,8 +278,10 @@ def test_who_says_nothing_is_let_go_and_who_waits_is_not() -> None:
     """Before a request, inside its head, and after an answer; a caller who waits for an answer is left alone."""
 
     async def ask(served: Served) -> None:
-        quiet = [await served.asked(raw) for raw in (b"", b"GET / HT", POST)]
         waiting, _ = await served.asked(POST.replace(b" / ", b" /wait "))
+        while not served.seen:
+            await asyncio.sleep(0.001)
+        quiet = [await served.asked(raw) for raw in (b"", b"GET / HT", POST)]
         while len(served.callers.there) > 1:
             served.callers.sweep()
             await asyncio.sleep(0.01)
@@ -321,23 +324,25 @@ async def read_all(reader: asyncio.StreamReader) -> bytes:
 
 
 def test_a_caller_who_takes_nothing_is_asked_no_more() -> None:
-    """Thirty requests for a megabyte each, and nobody reads: few are begun; all arrive when the caller reads."""
+    """Sixty requests for a megabyte each, and nobody reads: some are not begun; all arrive when the caller reads."""
 
     async def ask(served: Served) -> None:
-        raw = b"GET /large HTTP/1.1\r\n\r\n" * 29 + b"GET /large HTTP/1.1\r\nconnection: close\r\n\r\n"
-        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+        raw = b"GET /large HTTP/1.1\r\n\r\n" * 59 + b"GET /large HTTP/1.1\r\nconnection: close\r\n\r\n"
+        narrow = socket.create_connection(("127.0.0.1", served.port))
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        reader, writer = await asyncio.open_connection(sock=narrow, limit=1024)
         served.writers.append(writer)
         writer.write(raw)
         while not served.seen:
             await asyncio.sleep(0.001)
         for _ in range(100):
             await asyncio.sleep(0.001)
-        assert len(served.seen) < 20
+        assert len(served.seen) < 60
         total = 0
         while piece := await reader.read(1_000_000):
             total += len(piece)
-        assert len(served.seen) == 30
-        assert total > 30_000_000
+        assert len(served.seen) == 60
+        assert total > 60_000_000
         writer.close()
 
     run(ask)

@@ -155,10 +155,10 @@ class Connection(asyncio.Protocol):
         if not keep:
             self._finish(read=exchange.complete and not self._held)
             return
-        if not self._stuck:
-            self.until_s = time.monotonic() + self._callers.idle_s
         if self._held or self._paused:
             self._loop.call_soon(self._go_on)
+        else:
+            self.until_s = time.monotonic() + self._callers.idle_s
 
     def abort(self) -> None:
         """End it at once."""
@@ -230,7 +230,8 @@ class Connection(asyncio.Protocol):
             return
         if self._held:
             self._next()
-        if self._exchange is None:
+        if self._exchange is None and not (self._lingers or self._stuck):
+            self.until_s = time.monotonic() + self._callers.idle_s
             self.resume()
 
     def _refuse(self, status: int) -> None:
