@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
 from lockgate.checks.asking import Broker
 from lockgate.checks.evidence import Asked, Evidence, Split
-from lockgate.checks.finding import Status
+from lockgate.checks.finding import Finding, Status
 from lockgate.checks.parity.check import run
 from lockgate.config import Home, ModelConfig
 from lockgate.errors import Unavailable
@@ -113,3 +115,32 @@ def test_a_worker_that_cannot_serve_says_why(house, tmp_path):
         HttpModel("http://127.0.0.1:9", "people", version.manifest, version.digest).predict(
             {"age": np.ones(1)}
         )
+
+
+def asked_elsewhere(house: House, version: Version, wanted: str) -> Finding:
+    """What parity finds of the version in another Python."""
+    settings, frames = ModelConfig(target="y"), {Split.TEST: people()}
+    with Models(house, settings, version, None) as models:
+        models.prepare_python(wanted, lambda _: None)
+        evidence = Evidence(
+            task=Task.CLASSIFICATION, inputs=("age", "town", "visits"), frames=frames, target="y", classes=("0", "1"),
+            positive="1", ask=models.broker(settings, frames).ask, settings={"parity": {"python": wanted}},
+        )  # fmt: skip
+        return next(finding for finding in run(evidence) if finding.subject == f"Python {wanted}")
+
+
+def test_another_python_that_cannot_be_had_is_said(house, tmp_path):
+    """A version without pins has no environment elsewhere: that part could not run, with what to do, and the rest is asked."""
+    version = version_of(house, tmp_path / "package")
+    unpinned = replace(version, manifest=msgspec.structs.replace(version.manifest, requirements=()))
+    finding = asked_elsewhere(house, unpinned, "3.12")
+    assert finding.status is Status.COULD_NOT_RUN
+    assert "no requirements" in finding.headline
+    assert "config.yaml" in finding.advice
+
+
+@pytest.mark.frameworks
+def test_another_python_answers_the_same(house, tmp_path):
+    """The sealed pins installed for Python 3.12 answer as they do here."""
+    finding = asked_elsewhere(house, version_of(house, tmp_path / "package"), "3.12")
+    assert finding.status is Status.PASS, finding.headline
