@@ -103,23 +103,24 @@ def repaired(world):
 @pytest.mark.parametrize("phase", [Phase.CANARY, Phase.WATCH])
 def test_death_at_every_effect_of_a_rollback(sqlite, home, clock, phase, after):
     """Kill bit, transaction, effects: wherever it dies, the release ends rolled back, and the canary is out."""
+    first = _fresh(home.root / "first", clock)
+    controller = first.controller()
+    first.ship_first(controller)
+    first.version(2)
+    start(first.desk, first.ann, "churn/2")
+    first.go(controller, phase)
+    controller.close()
+    first.send(400, seconds=40, bad=lambda n, arm: "error" if arm.version == 2 else None)
+    first.close()
     for at in range(14):
-        folder = home.root / f"{phase}-{after}-{at}"
-        world = _fresh(folder, clock)
-        controller = world.controller()
-        world.ship_first(controller)
-        world.version(2)
-        start(world.desk, world.ann, "churn/2")
-        world.go(controller, phase)
-        controller.close()
-        world.send(400, seconds=40, bad=lambda n, arm: "error" if arm.version == 2 else None)
+        world = first.copied(home.root / str(at))
         dying, fuse = fused(world, at, after)
         with suppress(Died):
             dying.tick()
         repaired(world)
         assert world.last().phase is Phase.ROLLED_BACK
         assert world.live() == 1
-        world.db.close()
+        world.close()
         if not fuse.blown:
             return
     raise AssertionError("the round has more effects than were tried")

@@ -6,8 +6,10 @@ gateway is this file: it assigns each request as a gateway does and appends the 
 
 from __future__ import annotations
 
+import copy
 import itertools
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from lockgate.checks.finding import Finding, Status
 from lockgate.checks.store import record_findings
 from lockgate.clock import FakeClock
 from lockgate.config import Home, ModelConfig, ReleaseConfig, Tier
-from lockgate.db import Database
+from lockgate.db import Database, open_database
 from lockgate.governance import audit
 from lockgate.governance.people import Person, add_person, bootstrap, grant
 from lockgate.governance.permissions import RoleName
@@ -79,6 +81,26 @@ class World:
         base = settings or ModelConfig(release=QUICK)
         self._people(msgspec.structs.replace(base, tier=tier))
         self.beat()
+
+    def close(self) -> None:
+        """Let go of the log and the database."""
+        self.writer.close()
+        self.db.close()
+
+    def copied(self, folder: Path) -> World:
+        """The same world at the same time on a copy of its home; this one must be closed."""
+        shutil.copytree(self.home.root, folder)
+        found = copy.copy(self)
+        found.home, found.clock, found.rng = (
+            Home(folder),
+            FakeClock(self.clock.now_us()),
+            copy.deepcopy(self.rng),
+        )
+        found.db, found.shelf = open_database(f"sqlite:///{found.home.database}"), PlanShelf(found.home.plan)
+        found.writer = SegmentWriter(found.home.log, "gateway-0", clock=found.clock)
+        found.desk = Desk(found.db, found.shelf, found.home.members, found.clock)
+        found.routes_seen = list(self.routes_seen)
+        return found
 
     def _people(self, settings: ModelConfig) -> None:
         now = self.clock.now_us()
