@@ -27,6 +27,7 @@ def test_a_late_module_is_the_module():
         late("json").nothing  # noqa: B018
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         late("no_such_module").anything  # noqa: B018
+    assert not hasattr(late("no_such_module"), "__wrapped__")
 
 
 def test_the_json_api_starts_without_heavy_libraries():
