@@ -71,7 +71,9 @@ def up(
         addresses = Addresses(
             console=url(console.host, console_port),
             gateway=url(gateway.host, taken, secure=gateway.tls is not None),
-            grpc=gateway.grpc_port and url(gateway.host, gateway.grpc_port).partition("://")[2],
+            grpc=None
+            if gateway.grpc_port is None
+            else url(gateway.host, gateway.grpc_port).partition("://")[2],
         )
         stack.enter_context(_noted(home, addresses))
         _say_first_key(house, addresses)
