@@ -37,13 +37,18 @@ def known_subjects(
     """
     if group not in train.columns or group not in test.columns or train.schema[group].is_nested():
         return None
-    known = train[group].drop_nulls().cast(pl.String).unique()
-    shared = test[group].cast(pl.String).is_in(known.implode()).fill_null(False)
+    known = _names(train[group]).drop_nulls().unique()
+    shared = _names(test[group]).is_in(known.implode()).fill_null(False)
     share = wilson(int(shared.sum()), test.height)
     if before is None or after is None:
         return Subjects(share, float("nan"), float("nan"))
     told, chance = _told(train[group], before, test[group], after)
     return Subjects(share, told, chance)
+
+
+def _names(subjects: pl.Series) -> pl.Series:
+    """Subjects as text, whatever their type."""
+    return (subjects.to_physical() if subjects.dtype.is_temporal() else subjects).cast(pl.String)
 
 
 def _told(one: pl.Series, before: np.ndarray, two: pl.Series, after: np.ndarray) -> tuple[float, float]:
@@ -65,8 +70,6 @@ def _told(one: pl.Series, before: np.ndarray, two: pl.Series, after: np.ndarray)
 
 
 def _labelled(subjects: pl.Series, labels: np.ndarray, kind: type[pl.DataType]) -> pl.DataFrame:
-    made = pl.DataFrame(
-        {"subject": subjects.cast(pl.String), "label": pl.Series(labels.tolist(), dtype=kind)}
-    )
+    made = pl.DataFrame({"subject": _names(subjects), "label": pl.Series(labels.tolist(), dtype=kind)})
     made = made.drop_nulls()
     return made.filter(pl.col("label").is_finite()) if kind is pl.Float64 else made

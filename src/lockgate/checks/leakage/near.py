@@ -123,9 +123,9 @@ def _spreads(one: np.ndarray, two: np.ndarray) -> np.ndarray:
 
 def _spelt(series: pl.Series) -> pl.Series:
     """Text without what spelling adds; other columns as text."""
-    text = series.cast(pl.Float64).cast(pl.String) if series.dtype.is_numeric() else series.cast(pl.String)
-    if series.dtype != pl.String:
-        return text
+    if series.dtype.is_temporal() or series.dtype.is_numeric() or series.dtype == pl.Boolean:
+        return series.to_physical().cast(pl.Float64).cast(pl.String)
+    text = series.cast(pl.String, strict=False)
     values = text.drop_nulls().unique().to_list()
     return text.replace_strict(
         {value: plain(value) for value in values}, default=None, return_dtype=pl.String
