@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,7 @@ from lockgate.wiring.hosts import (
     take_segment,
     word_for,
 )
+from lockgate.wiring.house import House
 
 router = APIRouter(tags=["hosts"])
 Hash = Annotated[str, Header(alias=HASH_HEADER)]
@@ -68,10 +70,7 @@ async def new_segment(
     """An ended segment of a host's log, as it is; `new` is false when it was here before."""
     with house.db.read() as tx:
         check_host(tx, me, host)
-    with incoming(house) as whole:
-        await _fill(whole, request)
-        new = await run_in_threadpool(take_segment, house, host, name, whole, sha256)
-    return answer({"segment": name, "new": new})
+    return await _take(house, request, name, lambda whole: take_segment(house, host, name, whole, sha256))
 
 
 @router.post("/hosts/{host}/segment-keys", responses=says())
@@ -81,13 +80,14 @@ async def new_keys(
     """The keys of the personal inputs in a segment that comes next; `new` says how many were not here before."""
     with house.db.read() as tx:
         check_host(tx, me, host)
+    return await _take(house, request, name, lambda whole: take_keys(house, host, name, whole, sha256))
+
+
+async def _take(house: House, request: Request, name: str, take: Callable[[Path], int]) -> Response:
+    """Write what comes into a file of its own, and let it be taken in."""
     with incoming(house) as whole:
-        await _fill(whole, request)
-        new = await run_in_threadpool(take_keys, house, host, name, whole, sha256)
+        with whole.open("wb") as file:
+            async for piece in request.stream():
+                file.write(piece)
+        new = await run_in_threadpool(take, whole)
     return answer({"segment": name, "new": new})
-
-
-async def _fill(whole: Path, request: Request) -> None:
-    with whole.open("wb") as file:
-        async for piece in request.stream():
-            file.write(piece)
