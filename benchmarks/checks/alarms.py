@@ -76,7 +76,9 @@ def _read(question: str) -> tuple[float, int, int]:
 def _cell(name: str, said: dict[str, Any], question: str, share: Share) -> str:
     if "failed" in said:
         return f"{name}: {said['failed']}"
-    runs = said[question]
+    runs = said.get(question, [])
+    if not runs:
+        return f"{name} not asked"
     fewer = "" if len(runs) == _read(question)[2] else f" ({len(runs)} runs)"
     return f"{name} {share(runs):.1f}{fewer}"
 
