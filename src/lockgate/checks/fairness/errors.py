@@ -29,11 +29,14 @@ def odds(
     `truth`, `chosen`: n truth values, the favourable outcome and decision. `known`: of pairs, where an attribute alone shows it.
     """
     recognised = _Figure(
-        "favourable outcomes recognised", f"Where the label is '{favourable}', the model says so"
+        "favourable outcomes recognised",
+        f"Where the label is '{favourable}', the model says so",
+        "recognised",
     )
     without = _Figure(
-        "favourable decisions without the outcome", f"Where it is not, the model answers '{favourable}'"
-    )
+        "favourable decisions without the outcome", f"Where the label is another, the model answers '{favourable}'",
+        "without the outcome",
+    )  # fmt: skip
     parts = [
         (figure_, differences(groups, chosen, among, care=care))
         for groups in by
@@ -48,7 +51,7 @@ def wrong(
 ) -> Finding:  # fmt: skip
     """Share of right answers by group, for answers without a favourable one."""
     everyone = np.ones(right.size, dtype=bool)
-    named = _Figure("right answers", "The model is right")
+    named = _Figure("right answers", "The model is right", "right")
     parts = [(named, differences(groups, right, everyone, care=care)) for groups in by]
     return _finding(check, f"{_called(by)}: errors", parts, max_gap, known=known)
 
@@ -85,16 +88,17 @@ def calibration(
         table=Table(columns=("group", "rows", "said minus came", "from", "to"), shares=("said minus came", "from", "to"),
                     rows=tuple((each.label, each.rows, *_rounded(apart)) for each, apart in _farthest(found))),
         plot=_forest([(each.label, each.rows, apart, (each, apart) in beyond) for each, apart in _farthest(found)],
-                     "Said minus came, by group"),
+                     "Said minus came, by group", "said minus came", None),
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Figure:
-    """A share that is compared: its name, and how a sentence about it begins."""
+    """A share that is compared: its name, how a sentence about it begins, and a word for pictures."""
 
     name: str
     begins: str
+    short: str
 
 
 def _called(by: Sequence[Sequence[Group]]) -> str:
@@ -137,9 +141,9 @@ def _finding(
                "a feature that matters to them, helps most." if status is not Status.PASS else "",
         measure=Measure(name=named.name, value=gap.value, unit="share", low=gap.low, high=gap.high),
         threshold=Threshold(at_most=max_gap), table=_table(parts),
-        plot=_forest([(f"{each.group.label}, {what.name}", each.of, _gap(each), (what, whole, each) in likely)
+        plot=_forest([(f"{each.group.label}, {what.short}", each.of, _gap(each), (what, whole, each) in likely)
                       for what, whole, each in sorted(judged, key=lambda one: -_gap(one[2]).value)],
-                     "Behind the best group, by group"),
+                     "How far each group is behind the best", f"behind the best ({max_gap:.0%} is allowed)", max_gap),
     )  # fmt: skip
 
 
@@ -172,8 +176,12 @@ def _rounded(found: Interval) -> tuple[Cell, ...]:
     )
 
 
-def _forest(rows: list[tuple[str, int, Interval, bool]], title: str) -> Plot | None:
+def _forest(
+    rows: list[tuple[str, int, Interval, bool]], title: str, axis: str, limit: float | None
+) -> Plot | None:
     shown = [{"name": name, "value": by.value, "low": by.low, "high": by.high, "rows": of, "weak": weak}
              for name, of, by, weak in rows[:_SHOWN] if np.isfinite([by.low, by.high]).all()]  # fmt: skip
-    return Plot(kind=PlotKind.FOREST, title=title,
-                data={"rows": shown, "overall": 0.0, "unit": "share", "axis": "share"}) if shown else None  # fmt: skip
+    if not shown:
+        return None
+    data = {"rows": shown, "overall": 0.0, "unit": "share", "axis": axis, "limit": limit}
+    return Plot(kind=PlotKind.FOREST, title=title, data=data)
