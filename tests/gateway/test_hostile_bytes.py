@@ -1,0 +1,115 @@
+"""Whatever bytes come on a connection, however they are cut: no exception, and always the same answers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockgate.gateway.exchange import CallerGone, Exchange
+from lockgate.gateway.http1 import Callers, Connection
+
+TURNS = 40  # of the loop, after which nothing moves any more
+
+
+class Wire(asyncio.Transport):
+    """A transport in memory: what was written, and whether reading goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed = self.paused = self.ended = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep it; after the end nothing may come."""
+        assert not self.ended
+        self.written += bytes(data)
+
+    def write_eof(self) -> None:
+        """No more will be written."""
+        self.ended = True
+
+    def close(self) -> None:
+        """The end."""
+        self.closed = self.ended = True
+
+    def abort(self) -> None:
+        """The end, at once."""
+        self.close()
+
+    def is_closing(self) -> bool:
+        """Whether it has ended."""
+        return self.closed
+
+    def pause_reading(self) -> None:
+        """Let the caller wait."""
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        self.paused = False
+
+
+async def answers(pieces: list[bytes]) -> bytes:
+    """What is written to a caller who sends these; each request is answered with what it was."""
+    tasks = set()
+
+    def serve(exchange: Exchange) -> None:
+        tasks.add(asyncio.get_running_loop().create_task(answer(exchange)))
+
+    async def answer(exchange: Exchange) -> None:
+        try:
+            body = await exchange()
+        except CallerGone:
+            return
+        exchange.response_bytes(200, [], f"{exchange.method} {exchange.path} {body!r}".encode())
+
+    callers, wire = Callers(serve, idle_s=60, most=10), Wire()
+    connection = Connection(callers)
+    connection.connection_made(wire)
+    for piece in pieces:
+        if wire.closed:
+            break
+        connection.data_received(piece)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        assert not (wire.paused and not wire.closed)  # everything was answered, or is awaited
+    connection.connection_lost(None)
+    await asyncio.gather(*tasks)
+    assert not callers.there
+    return re.sub(rb"date: [^\r]*\r\n", b"", wire.written)
+
+
+HEADERS = st.sampled_from(
+    [
+        *(b"content-length: 3\r\n", b"content-length: 03\r\n", b"content-length: 3, 3\r\n"),
+        *(b"transfer-encoding: chunked\r\n", b"expect: 100-continue\r\n", b"connection: close\r\n"),
+        *(b"connection: upgrade\r\nupgrade: h2c\r\n", b"x : y\r\n", b"x: y\r\n z\r\n", b"\r\n"),
+    ]
+)
+STARTS = st.sampled_from(
+    [
+        *(b"GET / HTTP/1.1\r\n", b"POST /a HTTP/1.1\r\n", b"POST /a HTTP/1.0\r\n", b"PUT x HTTP/1.1\r\n"),
+        *(b"\r\n", b"abc"),
+    ]
+)
+CHUNKS = st.sampled_from(
+    [
+        *(b"3\r\nabc\r\n", b"0\r\n\r\n", b"0\r\nx: y\r\n\r\n"),
+        *(b"3\r\nabcd\r\n", b"zz\r\n", b"1;a=b\r\nq\r\n"),
+    ]
+)
+PARTS = st.one_of(STARTS, CHUNKS, HEADERS, HEADERS, st.binary(max_size=6))
+
+
+@settings(max_examples=200)
+@given(parts=st.lists(PARTS, max_size=14), cuts=st.lists(st.integers(0, 300), max_size=6))
+def test_however_bytes_are_cut_the_answers_are_the_same(parts: list[bytes], cuts: list[int]) -> None:
+    """Requests, bodies, chunks and nonsense in any order: in one piece and in many."""
+    raw = b"GET / HTTP/1.1\r\n" + b"".join(parts)
+    places = sorted({0, len(raw)} | {min(cut, len(raw)) for cut in cuts})
+    whole = asyncio.run(answers([raw]))
+    assert asyncio.run(answers([raw[start:stop] for start, stop in pairwise(places)])) == whole
