@@ -7,11 +7,13 @@ import dataclasses
 import numpy as np
 import polars as pl
 import pytest
+from benchmarks.checks.fit import alarms_on_honest_models
+from benchmarks.checks.fit import by_heart as by_heart_of
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeClassifier
 from tests.checks.conftest import evidence_of
 
-from lockgate.checks.evidence import Answers, Evidence, Split
+from lockgate.checks.evidence import Answers, Evidence, Previous, Split
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.fit.check import run
 from lockgate.checks.matrix import matrix_of
@@ -138,3 +140,24 @@ def test_inputs_are_read_by_what_training_rows_hold():
     assert matrix.train[:, 1].tolist() == [0, 0, 1, 1]
     assert matrix.test[0, 2:].tolist() == [0, 0]
     assert matrix_of(train, test, ("l",)) is None
+
+
+def test_honest_models_raise_alarms_as_rarely_as_written_down():
+    """The short form of the benchmark: no alarm about six honest models, and every tree that knows its rows is named."""
+    assert alarms_on_honest_models(range(6)) == []
+    assert all(any(each.status is Status.WARN for each in run(by_heart_of(seed))) for seed in range(2))
+
+
+def test_the_version_before_is_met_on_the_same_rows():
+    """A version that is surely worse than the one before warns; the live one is left to performance."""
+    evidence = evidence_of(table(2_000, 0), table(2_000, 1), INPUTS, "y", options={"max_iter": 30})
+    answers = evidence.answers[Split.TEST]
+    noise = np.random.default_rng(0).normal(0, 1.5, answers.scores.size)
+    odds = np.log(answers.scores / (1 - answers.scores))
+    score = 1 / (1 + np.exp(-(odds + noise)))
+    spoiled = Answers(class_names((score > 0.5) * 1), score)
+    before = Previous(name="m/1", answers={Split.TEST: answers})
+    worse = dataclasses.replace(evidence, answers={**evidence.answers, Split.TEST: spoiled}, previous=before)
+    assert found(worse)["against m/1"].status is Status.WARN
+    assert found(dataclasses.replace(evidence, previous=before))["against m/1"].status is Status.PASS
+    assert "against m/1" not in found(dataclasses.replace(worse, live_name="m/1"))

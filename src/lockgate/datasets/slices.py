@@ -83,7 +83,7 @@ def _ranges(series: pl.Series, bins: int) -> list[Slice]:
     if not there.any():
         return []
     edges = np.unique(np.quantile(numbers[there], np.linspace(0, 1, bins + 1)))
-    labels = _edge_labels(series, edges)
+    labels = edge_labels(series, edges)
     parts = []
     for place, (low, high) in enumerate(pairwise(edges)):
         last = place == len(edges) - 2
@@ -92,7 +92,8 @@ def _ranges(series: pl.Series, bins: int) -> list[Slice]:
     return parts
 
 
-def _edge_labels(series: pl.Series, edges: np.ndarray) -> list[str]:
+def edge_labels(series: pl.Series, edges: np.ndarray) -> list[str]:
+    """Values of a column of numbers or times (as its physical numbers) for people: four digits, or whole from 10,000 on."""
     if series.dtype.is_temporal():
         return [str(value) for value in pl.Series(edges.astype(np.int64)).cast(series.dtype).to_list()]
     return [f"{edge:.4g}" if abs(edge) < 1e4 else f"{edge:,.0f}" for edge in edges]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from lockgate.datasets.slices import edge_labels
+
 BINS = 8
 FEW_VALUES = 12  # a number with at most that many values has a cell for each
 CATEGORIES = 15  # further ones, by size, share a cell
@@ -65,7 +67,7 @@ def _cut_number(series: pl.Series, distinct: int) -> Cells | None:
         np.quantile(numbers[there], np.linspace(0, 1, BINS + 1), method="lower"))[:-1]  # fmt: skip
     codes = np.searchsorted(edges, np.where(there, numbers, edges[0]), side="right") - 1
     last = float(numbers[there].max())
-    starts = [_shown(series, edge) for edge in (*edges, last)]
+    starts = edge_labels(series, np.array([*edges, last]))
     ranges, names = _runs(len(edges), starts, whole=distinct <= FEW_VALUES)
     if not there.all():
         codes = np.where(there, codes, len(edges))
@@ -120,9 +122,3 @@ def _joined(name: str) -> str:
     if name in ("missing",) or name.startswith(("< ", ">= ")):
         return name
     return f"= {name}"
-
-
-def _shown(series: pl.Series, edge: float) -> str:
-    if series.dtype.is_temporal():
-        return str(pl.Series([int(edge)]).cast(series.dtype)[0])
-    return f"{edge:.4g}" if abs(edge) < 1e4 else f"{edge:,.0f}"

@@ -40,6 +40,7 @@ from lockgate.governance.bounds import Setting, Stricter
 from lockgate.stats.intervals import Interval
 
 NAME = "performance"
+COST_MARGIN = 0.05  # of the live version's cost
 
 
 class PerformanceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,7 +112,9 @@ def _against_live(
     live = evidence.live_name or "the live version"
     found = [against_live(NAME, metric, judged, other, live=live, margin=settings.margin)]
     if judged.costs is not None and metric is not COST:
-        dearer = against_live(NAME, COST, judged, other, live=live, margin=None)
+        # a few decisions make much of a cost, so the margin is wider than an error's
+        alike = COST_MARGIN * abs(COST.figure(other))
+        dearer = against_live(NAME, COST, judged, other, live=live, margin=alike)
         found.append(msgspec.structs.replace(dearer, subject=f"cost against {live}"))
     return found
 

@@ -18,7 +18,8 @@ _LEVELS = 20  # levels of confidence that rows are compared within
 @dataclass(frozen=True, eq=False)
 class Loss:
     """Per row of `frame`: its loss, and what rows of the same confidence lose on average. `relative`: slices are compared by
-    ratio. `what`, `unit`, `each` name it in sentences. `clusters` (n,): the rows' subjects, None where each is its own.
+    ratio. `what`, `unit`, `each` name it in sentences; `varied` are columns that differ within what is judged as one.
+    `clusters` (n,): the rows' subjects, None where each is its own.
     """
 
     frame: pl.DataFrame
@@ -29,6 +30,7 @@ class Loss:
     unit: str | None
     each: str = "rows"
     clusters: np.ndarray | None = None
+    varied: tuple[str, ...] = ()
 
     @property
     def beyond(self) -> np.ndarray:
@@ -64,8 +66,9 @@ def _of_queries(frame: pl.DataFrame, judged: Judged, at: int) -> Loss:
     counts = whole.group_by("\0query").agg(pl.all().n_unique()).drop("\0query").max()
     constant = [name for name in counts.columns if counts[name][0] == 1]
     clusters = clusters_of(judged.take(found.firsts))
+    varied = tuple(name for name in frame.columns if name not in constant)
     return Loss(frame[found.firsts].select(constant), lost, np.full(lost.size, lost.mean() if lost.size else 0.0), False,
-                f"gain lost of the best order (1 - NDCG@{at})", "share", "queries", clusters)  # fmt: skip
+                f"gain lost of the best order (1 - NDCG@{at})", "share", "queries", clusters, varied)  # fmt: skip
 
 
 def _confidence(judged: Judged) -> np.ndarray:

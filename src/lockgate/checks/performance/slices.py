@@ -58,10 +58,11 @@ def weak_slices(
     weak.sort(key=lambda each: each.rest - each.loss)
     unit, what = loss.unit, loss.what
     worst = weak[0] if weak else max(weighed, key=lambda each: each.loss - each.rest, default=None)
-    absent = [column for column in columns if column not in loss.frame.columns]
+    absent = [column for column in columns if column not in (*loss.frame.columns, *loss.varied)]
+    varied = [column for column in columns if column in loss.varied]
     return Finding(
         check=check, subject="slices", status=Status.WARN if weak or absent else Status.PASS,
-        headline=_headline(weak, len(weighed), what, unit, absent),
+        headline=_headline(weak, len(weighed), what, unit, absent) + _within(varied, loss),
         advice="Look at these rows first: too few in training, worse data, or another relation? Collect more, or say who "
                "must not rely on the answer there." if weak else "",
         measure=Measure(name=f"{what}, {worst.part.name}", value=worst.loss, unit=unit, low=_finite(worst.low),
@@ -101,11 +102,19 @@ def _headline(weak: list[_Weighed], count: int, what: str, unit: str | None, abs
         return f"Slices could not be looked at: the table has no column {', '.join(absent)}."
     missing = f" No column {', '.join(absent)} in the table." if absent else ""
     if not weak:
-        return f"No slice of {count} stands out from the rest.{missing}"
+        return (
+            f"No slice of {count} stands out from the rest.{missing}"
+            if count
+            else f"There was no slice to look at.{missing}"
+        )
     first = weak[0]
     more = f", and {len(weak) - 1} more slices stand out" if len(weak) > 1 else ""
     return (f"The model is weaker for {first.part.name}: {figure(first.loss, unit)} {what}, {figure(first.rest, unit)} "
             f"elsewhere{more}.{missing}")  # fmt: skip
+
+
+def _within(varied: list[str], loss: Loss) -> str:
+    return f" Not looked at, as it differs within {loss.each}: {', '.join(varied)}." if varied else ""
 
 
 def _table(weighed: list[_Weighed], what: str, unit: str | None) -> Table:
