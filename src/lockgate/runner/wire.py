@@ -38,7 +38,9 @@ class Kind(IntEnum):
     CONFINED = (
         10  # JSON: what is confined; from the launcher of a command, before the command itself is greeted
     )
-    LEARN = 11  # columns of n rows and their labels: from now on a fresh copy answers that was trained on these
+    LEARN = (
+        11  # columns of n rows and their labels: from now on a fresh copy answers that was trained on these
+    )
     LEARNED = 12  # nothing
 
 
