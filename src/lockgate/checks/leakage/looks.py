@@ -23,10 +23,11 @@ else:
     stats = late("scipy.stats")
 
 _FEWEST_ROWS = 30
+_WORTH = 0.25  # of the limit: less is not worth a word
 
 
 def looked_at(check: str, evidence: Evidence, *, warn: float) -> list[Finding]:
-    """How far choosing among `evidence.looks` versions may flatter; a warning from `warn` on, nothing before the second look.
+    """How far choosing among `evidence.looks` versions may flatter; a warning from `warn` on, nothing where it is little.
 
     In classification the figure is the share of wrong decisions, in regression the mean absolute error, of which it is a part.
     """
@@ -38,6 +39,8 @@ def looked_at(check: str, evidence: Evidence, *, warn: float) -> list[Finding]:
     luck = luck_of_the_best(evidence.looks) * float(errors.std()) / np.sqrt(rows)
     share = luck if evidence.classifies else luck / (float(errors.mean()) or 1.0)
     said = f"{figure(share, 'share')} of {'all decisions' if evidence.classifies else 'its error'}"
+    if share < _WORTH * warn:
+        return []
     warns, seen = share >= warn, f"These test rows have judged {evidence.looks} versions"
     headline = f"{seen}; choosing the best of them flatters by at most {said}."
     if warns:
