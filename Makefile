@@ -38,7 +38,7 @@ test-faults: $(SYSTEM) ## hundreds of kills and long soaks
 	$(BIN)/pytest -m faults --timeout 3600
 
 test-frameworks: $(READY) ## heavy frameworks in environments of their own
-	$(BIN)/pytest -m frameworks --timeout 3600
+	$(BIN)/pytest -m frameworks tests --timeout 3600
 
 lint: $(READY) ## ruff, strict types, import layers, pins without addresses
 	$(BIN)/ruff check src tests examples benchmarks
