@@ -127,6 +127,31 @@ def test_classes_that_follow_their_rate_are_no_alarm(rate, status):
     assert run(given)[0].status is status
 
 
+def test_labels_that_leave_the_answers_behind_warn():
+    """Demand doubles and no input shows it: answers stay, labels go up, in numbers and in classes; both figures are said."""
+    draw = np.random.default_rng(7)
+    made, labels = draw.normal(100, 20, ROWS), draw.normal(180, 35, ROWS)
+    frames = {Split.TRAIN: pl.DataFrame({"y": made}), Split.TEST: pl.DataFrame({"y": labels})}
+    answers = dict.fromkeys((Split.TRAIN, Split.TEST), Answers(made, made))
+    (numbers,) = run(evidence(task=Task.REGRESSION, frames=frames, answers=answers, live={}, target="y"))
+    assert numbers.status is Status.WARN
+    assert (
+        "the mean went from 99.37 to 180.1 in the labels, and from 99.37 to 99.37 in the answers"
+        in numbers.headline
+    )
+    rare, often = (
+        pl.DataFrame({"y": np.where(draw.random(ROWS) < share, "yes", "no")}) for share in (0.3, 0.5)
+    )
+    score = decided(draw.beta(3, 7, ROWS))
+    (classes,) = run(evidence(frames={Split.TRAIN: rare, Split.TEST: often}, live={}, target="y", classes=("no", "yes"),
+                              answers=dict.fromkeys((Split.TRAIN, Split.TEST), score)))  # fmt: skip
+    assert classes.status is Status.WARN
+    assert (
+        "'no' went from 70.9 % to 50.6 % in the labels, and from 70.2 % to 70.2 % in the answers"
+        in classes.headline
+    )
+
+
 def test_answers_without_scores():
     """Names of classes alone are compared by their rates."""
     given = evidence()

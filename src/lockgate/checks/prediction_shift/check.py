@@ -4,7 +4,7 @@ Idea: a new version is meant to answer differently, so a shift warns and does no
 live version the same rows are answered twice, so decisions are compared row by row; the sentence says how many change,
 whether the rate of each decision moves, and which slice changes most. Against the training rows only the shape of the
 answers can be compared; where labels moved the same way, the rows are others and the answers rightly follow, which is no
-alarm here (feature shift names the columns).
+alarm here (feature shift names the columns). Where labels moved and the answers stayed, the model will lean, which is one.
 
 Settings (`checks: {prediction_shift: {...}}`): `decision` (change of a decision's rate worth a warning), `distance`
 (shift of scores in standard deviations, or KS), `max_flips` (share of changed decisions that fails; none by default).
@@ -21,7 +21,7 @@ from lockgate.checks.base import Check, Part, figure, settings_for, split_name
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.needs import Need
-from lockgate.checks.prediction_shift.labels import follows_labels
+from lockgate.checks.prediction_shift.labels import moves_of
 from lockgate.checks.prediction_shift.where import changed_most
 from lockgate.governance.bounds import Setting, Stricter
 from lockgate.stats.distances import ks, wasserstein
@@ -113,19 +113,29 @@ def _numbers(evidence: Evidence, mine: Answers, other: Answers, settings: ShiftS
 
 
 def _against_training(evidence: Evidence, mine: Answers, split: Split, settings: ShiftSettings) -> Finding:
-    trained = evidence.answers[Split.TRAIN]
+    """Whether answers are spread as on training rows; where labels are there too, whether both moved together."""
+    trained, where = evidence.answers[Split.TRAIN], split_name(split)
     left, right = _shape(trained), _shape(mine)
     distance = ks(left, right)
     large = distance.value >= settings.distance and distance.p < _SURE
-    follows = large and follows_labels(evidence, trained, mine, split)
-    where = split_name(split)
+    moves = moves_of(evidence, trained, mine, split, decision=settings.decision, distance=settings.distance)
+    follow = large and moves is not None and moves.follow
+    behind = moves is not None and moves.stay_behind and not follow
+    said, advice = "", ""
+    if follow:
+        said = ", and so are the labels: the rows are others, and the answers follow"
+    elif behind and moves is not None:
+        said = f"; the labels moved otherwise: {moves.words('share' if evidence.classifies else None)}"
+        advice = "The world changed in a way that the inputs do not show: on rows like these the answers lean. Train on recent " \
+                 "rows, or add what tells the change, and hand in labels early in production."  # fmt: skip
+    elif large:
+        advice = "The labels did not move like that: either the inputs changed, or the model knows its training rows by heart. " \
+                 "Compare its figures on both, and look at feature shift."  # fmt: skip
     return Finding(
-        check=NAME, subject="against training rows", status=Status.WARN if large and not follows else Status.PASS,
+        check=NAME, subject="against training rows", advice=advice,
+        status=Status.WARN if behind or (large and not follow) else Status.PASS,
         headline=f"Answers on {where} {'are spread otherwise than' if large else 'are spread as'} on the training rows "
-                 f"(largest gap {figure(distance.value, 'share')})"
-                 f"{', and so are the labels: the rows are others, and the answers follow' if follows else ''}.",
-        advice="The labels did not move like that: either the inputs changed, or the model knows its training rows by heart. "
-               "Compare its figures on both, and look at feature shift." if large and not follows else "",
+                 f"(largest gap {figure(distance.value, 'share')}){said}.",
         measure=Measure(name="largest gap between the distributions (KS)", value=distance.value, unit="share"),
         threshold=Threshold(at_most=settings.distance),
         plot=_histograms(left, right, "training rows", where.removeprefix("the "), "Answers on training and other rows"),

@@ -1,51 +1,111 @@
-"""Part of the prediction shift check: did the labels move from training to judged rows as the answers did?"""
+"""Part of the prediction shift check: how labels moved from training to judged rows, beside how answers did."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from lockgate.checks.base import figure
 from lockgate.checks.evidence import Answers, Evidence, Split
+from lockgate.stats.distances import ks
+from lockgate.stats.intervals import share_difference
 
-_ALIKE = (
-    0.5  # of the answers' own move: the labels moved the same way, by half as much up to half as much again
-)
+_ALIKE = 0.5  # of a move: the other went the same way, by half as much up to half as much again
 _FEWEST = 30
+_SURE = 0.001  # of labels that moved by chance
 
 
-def follows_labels(evidence: Evidence, trained: Answers, mine: Answers, split: Split) -> bool:
-    """Whether the answers' move is that of the labels: of numbers the means and spreads, of classes the share of each.
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """What answers and labels were on training rows and are on judged ones: means and spreads, or shares of classes.
 
-    False where labels are lacking on either side, and where labels stayed and answers moved.
+    `names`: of the figures, for sentences. `sure`: whether the labels' move is large and no chance.
     """
+
+    names: tuple[str, ...]
+    answers: tuple[np.ndarray, np.ndarray]
+    labels: tuple[np.ndarray, np.ndarray]
+    sure: bool
+
+    @property
+    def follow(self) -> bool:
+        """Whether the answers' move is that of the labels."""
+        return alike(*(after - before for before, after in (self.answers, self.labels)))
+
+    @property
+    def stay_behind(self) -> bool:
+        """Whether labels moved for sure, and the answers' move is another one."""
+        return self.sure and not alike(*(after - before for before, after in (self.labels, self.answers)))
+
+    def words(self, unit: str | None) -> str:
+        """The figure that moved most: labels and answers, before and after."""
+        place = int(np.argmax(np.abs(self.labels[1] - self.labels[0])))
+        was, now, said, says = (
+            figure(float(each[place]), unit) for pair in (self.labels, self.answers) for each in pair
+        )
+        return f"{self.names[place]} went from {was} to {now} in the labels, and from {said} to {says} in the answers"
+
+
+def moves_of(
+    evidence: Evidence, trained: Answers, mine: Answers, split: Split, *, decision: float, distance: float
+) -> Moves | None:
+    """None where labels are lacking on either side. `decision`, `distance`: the least move of labels that is large."""
     before, after = evidence.answered_truth(Split.TRAIN), evidence.answered_truth(split)
     if before is None or after is None:
-        return False
+        return None
+    sides = [
+        (truth, answers, _there(evidence, truth)) for truth, answers in ((before, trained), (after, mine))
+    ]
+    if min(int(there.sum()) for *_, there in sides) < _FEWEST:
+        return None
     if evidence.classifies:
-        return _of_classes(evidence, (before, trained), (after, mine))
-    moves = []
-    for truth, answers in ((before, trained), (after, mine)):
-        there = np.isfinite(truth)
-        if there.sum() < _FEWEST:
-            return False
-        made = np.asarray(answers.decisions, dtype=float)[there]
-        moves.append(np.array([made.mean(), made.std(), truth[there].mean(), truth[there].std()]))
-    move = moves[1] - moves[0]
-    return _alike(move[:2], move[2:])
+        return _of_classes(evidence, sides, decision)
+    labels = [truth[there] for truth, _, there in sides]
+    made = [np.asarray(answers.decisions, dtype=float)[there] for _, answers, there in sides]
+    apart = ks(*labels)
+    shapes = [np.array([each.mean(), each.std()]) for each in (*made, *labels)]
+    far = float(np.linalg.norm(shapes[3] - shapes[2])) >= distance * (float(shapes[2][1]) or 1.0)
+    return Moves(("the mean", "the spread"), (shapes[0], shapes[1]), (shapes[2], shapes[3]),
+                 far and apart.value >= distance and apart.p < _SURE)  # fmt: skip
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the other move goes the same way as the one, and about as far.
+
+    >>> alike(np.array([1.0, 0.1]), np.array([0.9, 0.2])), alike(np.array([1.0, 0.0]), np.array([0.1, 0.0]))
+    (True, False)
+    """
+    far = float(np.linalg.norm(one))
+    return bool(far > 0 and float(np.linalg.norm(one - other)) <= _ALIKE * far)
+
+
+def _there(evidence: Evidence, truth: np.ndarray) -> np.ndarray:
+    if evidence.classifies:
+        return np.array([name is not None for name in truth], dtype=bool)
+    finite: np.ndarray = np.isfinite(truth)
+    return finite
 
 
 def _of_classes(
-    evidence: Evidence, before: tuple[np.ndarray, Answers], after: tuple[np.ndarray, Answers]
-) -> bool:
+    evidence: Evidence, sides: list[tuple[np.ndarray, Answers, np.ndarray]], decision: float
+) -> Moves:
     """By the mean probability of each class where there is one, else by how often it is decided."""
-    names = evidence.classes or tuple(sorted({str(name) for name in before[1].decisions}))
-    moves = []
-    for truth, answers in (before, after):
-        there = np.array([name is not None for name in truth], dtype=bool)
-        if there.sum() < _FEWEST:
-            return False
-        said = _shares(evidence, answers, there, names)
-        moves.append((said, np.array([np.mean(truth[there] == name) for name in names])))
-    return _alike(moves[1][0] - moves[0][0], moves[1][1] - moves[0][1])
+    names = evidence.classes or tuple(sorted({str(name) for name in sides[0][1].decisions}))
+    counts = [np.array([int((truth[there] == name).sum()) for name in names]) for truth, _, there in sides]
+    rows = [int(there.sum()) for *_, there in sides]
+    sure = any(
+        not moved.holds(0.0) and abs(moved.value) >= decision
+        for moved in (share_difference(int(now), rows[1], int(was), rows[0], 1 - _SURE)
+                      for was, now in zip(*counts, strict=True))
+    )  # fmt: skip
+    said = [_shares(evidence, answers, there, names) for _, answers, there in sides]
+    return Moves(
+        tuple(f"'{name}'" for name in names),
+        (said[0], said[1]),
+        (counts[0] / rows[0], counts[1] / rows[1]),
+        sure,
+    )
 
 
 def _shares(evidence: Evidence, answers: Answers, there: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
@@ -56,13 +116,3 @@ def _shares(evidence: Evidence, answers: Answers, there: np.ndarray, names: tupl
         positive = float(np.mean(answers.scores[there]))
         return np.array([positive if name == evidence.positive else 1 - positive for name in names])
     return np.array([np.mean(answers.decisions[there] == name) for name in names])
-
-
-def _alike(answers: np.ndarray, labels: np.ndarray) -> bool:
-    """Whether two moves go the same way and about as far.
-
-    >>> _alike(np.array([1.0, 0.1]), np.array([0.9, 0.2])), _alike(np.array([1.0, 0.0]), np.array([0.1, 0.0]))
-    (True, False)
-    """
-    far = float(np.linalg.norm(answers))
-    return bool(far > 0 and float(np.linalg.norm(answers - labels)) <= _ALIKE * far)
