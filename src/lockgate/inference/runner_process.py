@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ class RunnerProcess:
     """A started runner. Raises PredictionFailed when the model does not load, TimedOut when it takes too long."""
 
     def __init__(self, order: Order) -> None:
+        self._ending = threading.Lock()  # a pool that closes and one that starts again may both end it
         self.order = order
         _tidy_once()
         self._folder = RunnerFolder()
@@ -122,15 +124,16 @@ class RunnerProcess:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def kill(self) -> None:
-        """End the process at once and take its folder away. Twice does no harm."""
-        if self._life >= 0:
-            os.close(self._life)
-            self._life = -1
-        self._process.kill()
-        self._process.wait()
-        self._channel.close()
-        self._words.close(GRACE_S)
-        self._folder.remove()
+        """End the process at once and take its folder away. Twice does no harm, nor do two threads at once."""
+        with self._ending:
+            if self._life >= 0:
+                os.close(self._life)
+                self._life = -1
+            self._process.kill()
+            self._process.wait()
+            self._channel.close()
+            self._words.close(GRACE_S)
+            self._folder.remove()
 
     def _greet(self) -> Ready:
         """Say hello; to a command twice: to its launcher, which confines it, and to the command itself."""
