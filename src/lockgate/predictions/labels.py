@@ -98,7 +98,9 @@ def latest_labels(tx: sa.Connection, model: str) -> pl.DataFrame:
 
 def newest_label(tx: sa.Connection, model: str) -> int | None:
     """The number of the label that was recorded last; None while a model has none."""
-    found: int | None = tx.execute(sa.select(sa.func.max(labels.c.id)).where(labels.c.model == model)).scalar()
+    found: int | None = tx.execute(
+        sa.select(sa.func.max(labels.c.id)).where(labels.c.model == model)
+    ).scalar()
     return found
 
 
