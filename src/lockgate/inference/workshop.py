@@ -20,7 +20,6 @@ from lockgate.registry.manifest import Answer, Compiled, Framework, Task
 from lockgate.registry.signature import Field, Signature
 from lockgate.runner import columns as frames
 from lockgate.runner import wire
-from lockgate.runner.estimator import LABEL
 
 GRAPH_PATH = "compiled/model.onnx"
 PRECISIONS = ("double", "float")
@@ -135,7 +134,7 @@ class Workbench:
 
         `labels` (n,): places in the model's classes, or numbers. Raises PredictionFailed for a model that cannot be trained.
         """
-        body = frames.encode({**columns, LABEL: np.asarray(labels, dtype=float)})
+        body = frames.encode({**columns, wire.LABEL: np.asarray(labels, dtype=float)})
         self._ask(wire.Kind.LEARN, body, self._timeout_s)
 
     def convert(self, inputs: tuple[Field, ...], precision: str = "double") -> Converted:

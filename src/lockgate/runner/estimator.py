@@ -10,6 +10,7 @@ import numpy as np
 
 from . import booster_lightgbm, booster_xgboost, nameless, tables
 from .columns import Block, Columns, columns_of
+from .wire import LABEL
 
 # predict() of these is exactly "the class with the largest probability", so one call gives both
 ARGMAX = frozenset(
@@ -35,7 +36,6 @@ ARGMAX = frozenset(
 )
 LIBRARIES = frozenset(["sklearn", "xgboost", "lightgbm"])  # their estimators remember the names of columns
 PARAMETER_LETTERS = 200
-LABEL = "lockgate.label"
 _FROZEN = frozenset(["FrozenEstimator"])
 
 

@@ -21,6 +21,7 @@ HEADER = struct.Struct("<B3xIQ")
 MAX_BODY_BYTES = 2 * 1024 * 1024 * 1024
 FIRST_BYTES = 65_536  # read at once: a header and, mostly, all of its body
 MOST_PARTS = 512  # the kernel takes 1,024 in one call
+LABEL = "lockgate.label"  # the column of the labels among those of LEARN
 
 
 class Kind(IntEnum):
