@@ -37,7 +37,7 @@ class Figure:
         sign = ">=" if self.at_least else "<="
         got = "not measured" if self.value is None else f"{self.value:.2f} {self.unit}"
         word = "reached" if self.reached else "MISSED"
-        if self.value and not self.reached:
+        if self.value and self.goal and not self.reached:  # a goal of none is missed by no share of it
             word += f" by {abs(self.value / self.goal - 1):.0%}"
         return f"{self.name:58} {sign} {self.goal:g} {self.unit:3} {got:>14}  {word} {self.note}".rstrip()
 
