@@ -60,13 +60,13 @@ def found_in(evidence: Evidence) -> set[str]:
 def figures(run: Run, runs: int = RUNS) -> list[Figure]:
     """The share of tables whose planted slice is found, and of clean tables that are given one."""
     mine = {
-        turned: run.measured(f"weak-slices-{turned}.lockgate", lambda turned=turned: _own(turned, runs))
+        turned: run.measured(f"weak-slices.{turned}.lockgate", lambda turned=turned: _own(turned, runs))
         for turned in (TURNED, 0.0)
     }
     for turned, said in mine.items():
         argv = (str(turned), str(runs), str(run.peer_s))
         beside = {
-            name: ask(run, f"weak-slices-{turned}", name, "slices", *argv, limit_s=run.peer_s + BEYOND_S)
+            name: ask(run, f"weak-slices.{turned}", name, "slices", *argv, limit_s=run.peer_s + BEYOND_S)
             for name in PEERS
             if run.wants(name)
         }
