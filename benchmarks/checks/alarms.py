@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 from benchmarks.checks import planted
 from benchmarks.checks.beside import DRIFT, ask
+from benchmarks.checks.drift import moved_columns
 from benchmarks.checks.run import Run
 from benchmarks.gateway.figures import Figure
 
 from lockgate.datasets.sketched import count_table, sketch_table
-from lockgate.stats.drift import moved, shift_of
 
 Runs = list[tuple[int, int]]
 Share = Callable[[Runs], float]
@@ -26,10 +26,7 @@ BEYOND_S = 900.0  # a peer's start and its last table may take so much longer th
 def named(before: pl.DataFrame, after: pl.DataFrame) -> list[str]:
     """The columns that lockgate says moved."""
     reference = sketch_table(before)
-    current = count_table(after, reference)
-    return [
-        each.column for each in moved({name: shift_of(reference[name], current[name]) for name in current})
-    ]
+    return moved_columns(reference, count_table(after, reference))
 
 
 def own(by: float, rows: int, runs: int) -> Runs:

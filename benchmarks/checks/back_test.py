@@ -1,7 +1,8 @@
 """How often does the back-test raise an alarm over a steady past? `python -m benchmarks.checks.back_test`
 
 300 tables of 1,200 rows over a year, half of them classification, whose rules never change; the version is a linear model of
-the first 40 %, the rest are its windows. Beside them, tables whose target rises by one standard deviation in the last third.
+the first 40 %, the rest are its windows. Beside them, 60 tables whose target rises by 1.5 in the last third. Ends with
+`figures: N of M reached`.
 """
 
 from __future__ import annotations
@@ -65,8 +66,12 @@ def main() -> None:
     for status in ALARMS:
         tables = {seed for seed, finding in alarms if finding.status is status}
         print(f"steady: {status} in {len(tables)} of {len(seeds)} tables")
-    found = {seed for seed, _ in alarms_on_steady_tables(range(60), rise=1.5)}
-    print(f"rise of 1.5: an alarm in {len(found)} of 60 tables")
+    quiet = len({seed for seed, _ in alarms}) / len(seeds)
+    found = len({seed for seed, _ in alarms_on_steady_tables(range(60), rise=1.5)}) / 60
+    print(
+        f"steady: any alarm in {quiet:.1%} (at most 5 %); a rise of 1.5: an alarm in {found:.1%} (at least 95 %)"
+    )
+    print(f"figures: {(quiet <= 0.05) + (found >= 0.95)} of 2 reached")
 
 
 if __name__ == "__main__":

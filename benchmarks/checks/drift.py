@@ -23,11 +23,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from benchmarks.checks.beside import DRIFT, STRAIGHT, ask
 from benchmarks.checks.run import Run
+from benchmarks.gateway.environments import HOUSE
 from benchmarks.gateway.figures import Figure
 from scipy import special, stats
 
 from lockgate.datasets.sketched import count_file, sketch_file
 from lockgate.stats.drift import moved, shift_of
+from lockgate.stats.sketch import Sketch
 
 COLUMNS, ROWS = 60, 500_000
 WORDS_SHARE = 0.1  # of the columns
@@ -35,7 +37,6 @@ TRIES, OWN_S = 3, 3_600.0
 CHUNK = 250_000
 LONG, DEEP = 5_000_000, 50_000_000
 DEEP_BYTES = 2.0  # of a value in a file of numbers with two decimals
-HOUSE = Path(__file__).resolve().parents[2]
 
 
 def write(path: Path, rows: int, seed: int, columns: int = COLUMNS) -> None:
@@ -56,10 +57,13 @@ def write(path: Path, rows: int, seed: int, columns: int = COLUMNS) -> None:
 def compare_files(before: Path, after: Path) -> list[str]:
     """The columns that moved between two files."""
     reference = sketch_file(before)
-    current = count_file(after, reference)
-    return [
-        each.column for each in moved({name: shift_of(reference[name], current[name]) for name in current})
-    ]
+    return moved_columns(reference, count_file(after, reference))
+
+
+def moved_columns(reference: dict[str, Sketch], current: dict[str, Sketch]) -> list[str]:
+    """The columns that moved between two tables of sketches."""
+    shifts = {name: shift_of(reference[name], current[name]) for name in current}
+    return [each.column for each in moved(shifts)]
 
 
 def own(before: Path, after: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 200 tables of 2,000 rows, half to learn from and half to judge: every second one regression. The version is a linear model of
 linear data, or boosted trees (of histograms, and grown exactly) of curved data, each in a third of the tables. Beside them,
-trees grown until every training row is right, on data whose labels are half chance.
+40 trees grown until every training row is right, on data whose labels are half chance. Ends with `figures: N of M reached`.
 """
 
 from __future__ import annotations
@@ -89,11 +89,13 @@ def main() -> None:
     """Print the rates."""
     seeds = range(200)
     alarms = alarms_on_honest_models(seeds)
-    print(f"honest models: an alarm in {len({seed for seed, _ in alarms})} of {len(seeds)}")
+    quiet = len({seed for seed, _ in alarms}) / len(seeds)
+    print(f"honest models, {len(seeds)}: an alarm on {quiet:.1%} (at most 5 %)")
     for seed, finding in alarms:
         print(f"  seed {seed}: {finding.subject}: {finding.headline}")
-    found = sum(any(each.status in ALARMS for each in run(by_heart(seed))) for seed in range(40))
-    print(f"trees that know every row: an alarm in {found} of 40")
+    found = sum(any(each.status in ALARMS for each in run(by_heart(seed))) for seed in range(40)) / 40
+    print(f"trees that know every row, 40: an alarm on {found:.1%} (at least 95 %)")
+    print(f"figures: {(quiet <= 0.05) + (found >= 0.95)} of 2 reached")
 
 
 if __name__ == "__main__":

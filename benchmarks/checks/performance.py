@@ -1,7 +1,8 @@
 """How often does performance raise an alarm where nothing is wrong? `python -m benchmarks.checks.performance`
 
 200 tables of 2,000 rows: two classes, three classes, numbers and rankings in turn, answered by a model that knows as much as
-can be known, beside a live version that is as good. Slices, subjects and costs are declared; nothing depends on them.
+can be known, beside a live version that is as good. Slices, subjects and costs are declared; nothing depends on them. Ends with
+`figures: N of M reached`.
 """
 
 from __future__ import annotations
@@ -98,9 +99,11 @@ def main() -> None:
     """Print the rates."""
     seeds = range(200)
     alarms = alarms_on_fine_tables(seeds)
-    print(f"nothing wrong: an alarm in {len({seed for seed, _ in alarms})} of {len(seeds)} tables")
+    quiet = len({seed for seed, _ in alarms}) / len(seeds)
+    print(f"nothing wrong, {len(seeds)} tables: an alarm on {quiet:.1%} (at most 5 %)")
     for (subject, status), count in Counter((each.subject, each.status) for _, each in alarms).items():
         print(f"  {subject}: {status} in {count}")
+    print(f"figures: {int(quiet <= 0.05)} of 1 reached")
 
 
 if __name__ == "__main__":

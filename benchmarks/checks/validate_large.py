@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from benchmarks.checks.run import Run
+from benchmarks.gateway.environments import HOUSE
 from benchmarks.gateway.figures import Figure
 from sklearn.linear_model import LogisticRegression
 
@@ -28,7 +29,6 @@ import lockgate
 ROWS, COLUMNS, PIECE = 5_000_000, 30, 250_000
 TRAIN_ROWS = 100_000
 LIMIT_S = 3_600.0
-HOUSE = Path(__file__).resolve().parents[2]
 
 
 def write(path: Path, rows: int, seed: int) -> None:
