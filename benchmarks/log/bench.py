@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from lockgate.blobs import Blobs
@@ -84,14 +85,11 @@ def records(count: int, text: bool = False) -> list[list[Record]]:
 def make(home: Home, count: int) -> None:
     """An archive of so many records."""
     blobs = Blobs(str(home.blobs))
-    log, written = SegmentWriter(home.log, "bench"), 0
+    log = SegmentWriter(home.log, "bench")
     for block in range(0, count, 100_000):
         for batch in records(min(100_000, count - block)):
-            shifted = [
-                type(r)(**{**{f: getattr(r, f) for f in r.__struct_fields__}, "at_us": r.at_us + block * 60})
-                for r in batch
-            ]
-            written += log.append(shifted).position // 10_000_000
+            shifted = [msgspec.structs.replace(record, at_us=record.at_us + block * 60) for record in batch]
+            log.append(shifted)
         if sum(path.stat().st_size for path in home.log.glob("bench/*.seg")) > SEGMENTS_BYTES:
             log.roll()
             commit_ended(home.log, blobs)
@@ -137,7 +135,7 @@ def price() -> dict[str, float]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the table; the last line counts the figures that were reached."""
+    """Print the table; the last line counts the figures that were reached, and the exit status is 0 when all were."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -158,7 +156,7 @@ def main(argv: list[str] | None = None) -> int:
     if chosen.json:
         chosen.json.write_text(json.dumps({"sizes": sizes, "price_us": costs}, indent=1))
     print(f"figures: {sum(reached)} of {len(reached)} reached")
-    return 0
+    return 0 if all(reached) else 1
 
 
 def _measured(count: int) -> dict[str, float]:
