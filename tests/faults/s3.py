@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,14 +48,6 @@ def moto_server() -> Path:
         uv("venv", "--python", sys.executable, program.parents[1])
         uv("pip", "install", "--python", program.with_name("python"), MOTO)
     return program
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def answers(url: str) -> bool:

@@ -112,7 +112,10 @@ def run(folder: Path, seconds: float, share: float, connections: int = 32) -> di
         port = int(box.gateway.rpartition(":")[2])
         body = infer_body(rows, COLUMNS)
         capacity = measure(box, Load(port, PATH, box.key, body, name="capacity", connections=connections))
-        print(f"capacity {capacity['per_s']:.0f}/s at {capacity['worker_core']:.0%} of its core", flush=True)
+        print(
+            f"capacity {capacity['per_s_measured']:.0f}/s at {capacity['worker_core']:.0%} of its core",
+            flush=True,
+        )
         watch = Watch(box)
         load = Load(port, PATH, box.key, body, name="soak", connections=connections)
         started = time.monotonic()
@@ -176,7 +179,6 @@ def measure(box: Box, load: Load) -> dict[str, float]:
     assert load.tally.good == load.number, load.tally.words
     return {
         "per_s_measured": per_s,
-        "per_s": per_s,
         "worker_core": core,
         "capacity_per_s": per_s / min(core, 1.0),
     }
@@ -224,7 +226,7 @@ def look_up(box: Box, tally: Tally, asked: int) -> dict[str, int]:
     look = Archive(box.home.log, blobs).look()
     table = look.table
     seen = np.zeros(asked, dtype=np.uint8)
-    logged = archived = 0
+    logged = 0
     for ids in [*archived_ids(table), *hot_ids(box, look)]:
         numbers = [int(each[5:]) for each in ids if each is not None and each.startswith("soak-")]
         np.add.at(seen, numbers, 1)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.faults.s3 import Store, answers, free_port, libraries, moto_server
+from tests.faults.s3 import Store, answers, libraries, moto_server
 from tests.faults.wire import Wire
-from tests.gateway.conftest import World
+from tests.gateway.conftest import World, quiet_port
 from tests.predictions.records import NOON_US, scored
 from tests.system.box import wait_for
 
@@ -43,7 +43,7 @@ READY_S = 120.0
 @pytest.fixture(scope="module")
 def store() -> Iterator[Store]:
     """One server for all tests of this file; this process and those that it starts know it as people configure it."""
-    folder, port = libraries(), free_port()
+    folder, port = libraries(), quiet_port()
     with pytest.MonkeyPatch.context() as patch:
         words = [moto_server(), "-H", "127.0.0.1", "-p", str(port)]
         server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -79,7 +79,6 @@ class Wire:
                     if counting and passed + len(chunk) > after_bytes:
                         target.sendall(chunk[: max(after_bytes - passed, 0)])
                         self.held.set()
-                        source.recv(0)
                         return
                     passed += len(chunk) if counting else 0
                 target.sendall(chunk)
