@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -111,8 +110,12 @@ class Stage:
         try:
             yield
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            process.terminate()
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:  # in the middle of something: nothing of it is kept
+                process.kill()
+                process.wait()
 
     def rounds_of(
         self,
