@@ -28,7 +28,7 @@ def tables(train: pl.DataFrame, test: pl.DataFrame | None = None, **more: object
     """Evidence of two tables; every column but the target `y` is an input unless said otherwise."""
     frames = {Split.TRAIN: train} | ({Split.TEST: test} if test is not None else {})
     inputs = more.pop("inputs", tuple(name for name in train.columns if name != "y"))
-    return Evidence(frames=frames, target="y", inputs=inputs, **{"task": Task.CLASSIFICATION, **more})
+    return Evidence(frames=frames, inputs=inputs, **{"target": "y", "task": Task.CLASSIFICATION, **more})
 
 
 def noise(rows: int = 1_000, seed: int = 0) -> pl.DataFrame:
@@ -429,3 +429,6 @@ def test_rows_of_a_sampled_training_table_are_scaled_up(car_loan):
         assert found.status is status
         assert "a sample of 20.0 % of the training table" in found.headline
         assert found.measure.low <= 0.1 * (status is Status.FAIL) <= found.measure.high
+        evidence = tables(here, judged, inputs=tuple(inputs), target="repaid", whole={"train": train.height})
+        checked = {each.subject: each for each in run(evidence)}["rows of training in test"]
+        assert (checked.headline, checked.measure) == (found.headline, found.measure)

@@ -111,7 +111,8 @@ def _rows(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
     if Split.TRAIN in evidence.frames and judged is not None:
         train, test = evidence.frames[Split.TRAIN], evidence.frames[judged]
         limits = {"fail": settings.overlap_fail, "warn": settings.overlap_warn}
-        found.append(overlapping_rows(NAME, train, test, evidence.inputs, **limits))
+        seen = train.height / evidence.whole.get(Split.TRAIN, train.height) if train.height else 1.0
+        found.append(overlapping_rows(NAME, train, test, evidence.inputs, seen=seen, **limits))
         found += near_rows(NAME, train, test, evidence.inputs, **limits)
         found += subjects_told(NAME, evidence, judged, **limits)
         timed = evidence.time and evidence.time in train.columns and evidence.time in test.columns
