@@ -17,6 +17,7 @@ _HEAD = re.compile(
 )
 _START = re.compile(rb"\r?\Z|[A-Z]{0,19}\Z|[A-Z]{1,20} ")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_ONCE = ("content-length", "transfer-encoding", "host")  # headers that stand once, in ASCII
 _SIZE_LINE_BYTES = 4096
 _TRAILER_BYTES = 16_384
 
@@ -52,7 +53,7 @@ def read_head(raw: bytes) -> Head:
         raise BadRequest("this is no head of an HTTP/1.1 request")
     method, target, minor, lines = found.groups()
     headers, twice = _headers(lines)
-    if twice and not twice.isdisjoint(("content-length", "transfer-encoding", "host")):
+    if twice and not twice.isdisjoint(_ONCE):
         raise BadRequest("a header that may stand once stands twice")
     path, _, query = _origin_form(target.decode()).partition("?")
     wish = headers.get("connection")
@@ -87,6 +88,8 @@ def _headers(lines: bytes) -> tuple[dict[str, str], set[str]]:
             continue
         headers[name] = value.strip("\t ")
     if not lines.isascii():
+        if not all(headers.get(name, "").isascii() for name in _ONCE):
+            raise BadRequest("a header that says whose request this is, or how long, is not ASCII")
         headers = {name: value for name, value in headers.items() if _is_text(value)}
     return headers, twice
 
