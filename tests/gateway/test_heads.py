@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.gateway.heads import BadRequest, Chunks, is_no_request, read_head
+from lockgate.gateway.heads import HEADER_BYTES, BadRequest, Chunks, is_no_request, read_head
 
 START = b"POST /v2/models/churn/infer HTTP/1.1\r\nhost: x\r\n"
 
@@ -71,6 +71,14 @@ def test_what_could_be_read_in_two_ways_is_refused(raw: bytes) -> None:
     """Ambiguous lengths, folded lines, bare line ends, control characters, too many headers: ErrBadRequest."""
     with pytest.raises(BadRequest):
         read_head(raw)
+
+
+def test_a_head_has_an_end_however_fast_it_comes() -> None:
+    """Headers too long or too many: 431, whether the head was waited for or there at once."""
+    for lines in (b"x: %s\r\n" % (b"y" * HEADER_BYTES), b"".join(b"x%d: y\r\n" % n for n in range(101))):
+        with pytest.raises(BadRequest) as refused:
+            read_head(START + lines + b"\r\n")
+        assert refused.value.status == 431
 
 
 NAMES = st.sampled_from(

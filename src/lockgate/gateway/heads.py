@@ -48,6 +48,8 @@ def read_head(raw: bytes) -> Head:
     >>> read_head(b"GET /v2?full=1 HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n").path
     '/v2'
     """
+    if len(raw) > HEADER_BYTES:
+        raise BadRequest("the head is too long", 431)
     found = _HEAD.fullmatch(raw)
     if found is None:
         raise BadRequest("this is no head of an HTTP/1.1 request")
