@@ -145,7 +145,8 @@ def test_chunks_come_out_as_they_went_in(body: list[bytes], rest: bytes, cuts: l
 
 @pytest.mark.parametrize(
     "raw", [b"zz\r\n", b"-1\r\n", b"+1\r\n", b"0x1\r\n", b"1 1\r\n", b"\r\n", b"2\r\nabX\r\n", b"2\r\nab\n\r\n",
-            b"f" * 16 + b"\r\n", b"1" * 5000, b"0\r\n" + b"x: y\r\n" * 5000],
+            b"f" * 16 + b"\r\n", b"1" * 5000, b"0\r\n" + b"x: y\r\n" * 5000,
+            b"0\r\nx: y\n\nGET / HTTP/1.1\r\n", b"0\r\nx\r\n", b"0\r\nx : y\r\n"],
 )  # fmt: skip
 def test_chunks_that_are_none_are_refused(raw: bytes) -> None:
     """A length that is no plain number, a chunk longer than it says, lines without end."""

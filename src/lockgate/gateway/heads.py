@@ -19,6 +19,7 @@ _START = re.compile(rb"\r?\Z|[A-Z]{0,19}\Z|[A-Z]{1,20} ")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _ONCE = ("content-length", "transfer-encoding", "host")  # headers that stand once, in ASCII
 _SIZE_LINE_BYTES = 4096
+_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
 _TRAILER_BYTES = 16_384
 
 
@@ -172,6 +173,8 @@ class Chunks:
             self.done = not line
             if self._trailing > _TRAILER_BYTES:
                 raise BadRequest("the trailers are too long", 431)
+            if line and _TRAILER.fullmatch(line) is None:
+                raise BadRequest("a line behind the last chunk is no header")
             return
         found = _SIZE.fullmatch(line)
         if found is None:
