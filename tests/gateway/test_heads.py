@@ -143,6 +143,11 @@ def test_chunks_come_out_as_they_went_in(body: list[bytes], rest: bytes, cuts: l
     assert (b"".join(found), behind) == (b"".join(body), rest)
 
 
+def test_many_small_chunks_take_no_more_room_than_one() -> None:
+    """What came together is kept in one piece."""
+    assert Chunks().feed(b"2\r\nab\r\n" * 1000) == ([b"ab" * 1000], b"")
+
+
 @pytest.mark.parametrize(
     "raw", [b"zz\r\n", b"-1\r\n", b"+1\r\n", b"0x1\r\n", b"1 1\r\n", b"\r\n", b"2\r\nabX\r\n", b"2\r\nab\n\r\n",
             b"f" * 16 + b"\r\n", b"1" * 5000, b"0\r\n" + b"x: y\r\n" * 5000,
