@@ -16,7 +16,7 @@ from lockgate.db import Database
 from lockgate.predictions.archive import archive
 from lockgate.predictions.labels import import_labels
 from lockgate.predictions.record import Kind, Record, blocks_of
-from lockgate.release import snapshots
+from lockgate.release import acts, snapshots
 from lockgate.release.guards import GuardName
 from lockgate.release.label_feed import LabelFeed
 from lockgate.release.phases import Phase, Release
@@ -149,6 +149,39 @@ def test_labels_of_accepted_cases_hold_and_count_by_arm(
     controller = world.controller(labels=feed.of)
     controller.tick()
     assert world.last().phase is Phase.HELD
+
+
+def test_what_was_seen_before_two_people_let_it_go_on_holds_it_no_more(
+    sqlite: Database, home: Home, clock: FakeClock
+) -> None:
+    """The controller's next turn comes before the next look at labels; that look knows only of rows since then."""
+    settings = msgspec.structs.replace(SETTINGS, labels=Labels(observed=Observed.WHEN_ACCEPTED))
+    world, feed = in_canary(sqlite, home, clock, settings)
+    release = world.running()
+    assert release is not None
+    world.writer.append([r for number in range(40) for r in answered(world, release, number, {2: 1}, 2)])
+    labelled(world, dict.fromkeys(range(40), 0))
+    feed.look()
+    controller = world.controller(labels=feed.of)
+    controller.tick()
+    assert world.last().phase is Phase.HELD
+    world.clock.sleep(1)
+    world.beat()
+    acts.resume(world.desk, world.ann, "churn", "the labels are of another product")
+    acts.resume(world.desk, world.bob, "churn", "so they are")
+    controller.tick()
+    assert world.last().phase is Phase.CANARY
+    feed.look()
+    assert feed.of(release.id).labelled == 0  # type: ignore[union-attr]
+    controller.tick()
+    assert world.last().phase is Phase.CANARY
+    late = [r for number in range(40, 80) for r in answered(world, release, number, {2: 1}, 2)]
+    world.writer.append(late)
+    labelled(world, dict.fromkeys(range(40, 80), 0))
+    feed.look()
+    controller.tick()
+    assert world.last().phase is Phase.HELD
+    invariants(world)
 
 
 def test_the_feed_goes_on_after_a_fault(

@@ -165,7 +165,8 @@ class Controller:
         assert self._evidence is not None  # noqa: S101 - set by tick before any step
         now_us = self._clock.now_us()
         counts = self._evidence.counts(release)
-        if (labels := self._labels(release.id)) is not None:
+        labels = self._labels(release.id)
+        if labels is not None and labels.void_seq == release.void_seq:  # else seen before people let it go on
             take(counts, labels)
         there = members(self._members_folder, now_us)
         plan = self._shelf.latest()

@@ -98,7 +98,12 @@ def fold(counts: Counts, records: list[Record], plan: ReleasePlan, frozen: Froze
 
 def void(counts: Counts, stage: int, seq: int) -> None:
     """Drop the evidence of a stage whose split was broken; both the guards and the split guard begin anew."""
-    counts.guards = {name: process.void(stage) for name, process in counts.guards.items()}
+    counts.guards = {
+        name: process.void(stage)
+        for name, process in counts.guards.items()
+        if name is not GuardName.LABELS  # what labels say comes anew, from a look that knows of this
+    }
+    counts.labelled, counts.losses = 0, None
     if stage in counts.stages:
         counts.stages[stage] = StageCounts(weight=counts.stages[stage].weight)
     counts.stage_keys, counts.pair_refused, counts.pair_errors = set(), 0, 0

@@ -24,13 +24,13 @@ _WHOLE = r"^(-?\d+)\.0+$"
 
 
 class LabelEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What the labels of a release say now. `labelled`: rows that could be judged; `newest_us`: of the newest label.
+    """What the labels of a release say now. `labelled`: rows that could be judged; `void_seq`: the release's at the look.
 
     `wrong`: events of classification. `losses`: bets on the differences in regression, None elsewhere.
     """
 
     labelled: int = 0
-    newest_us: int = 0
+    void_seq: int = 0
     wrong: EventProcess = EventProcess()
     losses: BetState | None = None
 
@@ -94,7 +94,7 @@ def _process(known: pl.DataFrame) -> LabelEvidence:
         for row in part.filter(pl.col("canary") + pl.col("baseline") > 0).iter_rows(named=True):
             events = events.add(row["weight"], canary=row["canary"], baseline=row["baseline"])
         segments.append(Segment(0, int(part["rows"].sum()), events))
-    return LabelEvidence(labelled=known.height, newest_us=_newest(known), wrong=EventProcess(tuple(segments)))
+    return LabelEvidence(labelled=known.height, wrong=EventProcess(tuple(segments)))
 
 
 def _graded(known: pl.DataFrame) -> LabelEvidence:
@@ -110,9 +110,4 @@ def _graded(known: pl.DataFrame) -> LabelEvidence:
     losses = BetState()
     for difference in shares["share"].drop_nans():
         losses = losses.add(difference)
-    return LabelEvidence(labelled=known.height, newest_us=_newest(known), losses=losses)
-
-
-def _newest(known: pl.DataFrame) -> int:
-    newest = known["label_at_us"].max()
-    return newest if isinstance(newest, int) else 0
+    return LabelEvidence(labelled=known.height, losses=losses)

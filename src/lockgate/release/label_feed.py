@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import msgspec
 import polars as pl
 import sqlalchemy as sa
 
@@ -55,7 +56,11 @@ class LabelFeed:
         with self._db.read() as tx:
             running = [release for release in store.running_releases(tx) if _guarded(release)]
             labelled = {release.id for release in running if newest_label(tx, release.model)}
-        found = {release.id: self._evidence(release) for release in running if release.id in labelled}
+        found = {
+            release.id: msgspec.structs.replace(self._evidence(release), void_seq=release.void_seq)
+            for release in running
+            if release.id in labelled
+        }
         self._found = found  # in one step: the controller reads it from another thread
 
     def run(self, stop: threading.Event, *, round_s: float = ROUND_S) -> None:
