@@ -52,11 +52,14 @@ def from_pairs(pairs: pl.DataFrame) -> LabelEvidence:
     return _process(_once(known, one).with_columns(weight=pl.lit(PAIR_WEIGHT)))
 
 
-def from_requests(rows: pl.DataFrame, *, heavy: tuple[str, ...] = ()) -> LabelEvidence:
+def from_requests(rows: pl.DataFrame, *, heavy: tuple[str, ...] = ()) -> LabelEvidence | None:
     """Evidence of single answers: `decision`, `label`, `weight`, `assigned` and the columns `KEPT`, `at_us`, `id`, `row`.
 
+    None in regression: a number is hardly ever the label itself, so who is wrong cannot be counted one by one.
     `heavy`: keys that have so much of the traffic that they would decide alone; they are left out.
     """
+    if rows["decision"].dtype.is_numeric():
+        return None
     known = rows.drop_nulls(["decision", "label"]).sort(*IN_ORDER).with_columns(unit=_unit())
     known = known.filter(~pl.col("key").is_in(heavy).fill_null(value=False))
     wrong, in_canary = class_text("decision") != class_text("label"), pl.col("assigned") == Role.CANARY.value

@@ -56,11 +56,11 @@ class LabelFeed:
         with self._db.read() as tx:
             running = [release for release in store.running_releases(tx) if _guarded(release)]
             labelled = {release.id for release in running if newest_label(tx, release.model)}
-        found = {
-            release.id: msgspec.structs.replace(self._evidence(release), void_seq=release.void_seq)
-            for release in running
-            if release.id in labelled
-        }
+        found = {}
+        for release in running:
+            evidence = self._evidence(release) if release.id in labelled else None
+            if evidence is not None:
+                found[release.id] = msgspec.structs.replace(evidence, void_seq=release.void_seq)
         self._found = found  # in one step: the controller reads it from another thread
 
     def run(self, stop: threading.Event, *, round_s: float = ROUND_S) -> None:
@@ -73,7 +73,7 @@ class LabelFeed:
                 _log.exception("labels could not be read for the guards of a release; it is tried again")
             stop.wait(max(round_s, REST * (time.monotonic() - began)))
 
-    def _evidence(self, release: Release) -> LabelEvidence:
+    def _evidence(self, release: Release) -> LabelEvidence | None:
         with self._db.read() as tx:
             versions = _versions(tx, release)
         asked = self._rows(release, Kind.ANSWER, _LABELLED).tail(MOST_ROWS)
@@ -115,7 +115,7 @@ def _versions(tx: sa.Connection, release: Release) -> tuple[tuple[int, Manifest]
 
 def _single(
     asked: pl.DataFrame, release: Release, versions: tuple[tuple[int, Manifest], ...], voided_us: int
-) -> LabelEvidence:
+) -> LabelEvidence | None:
     """Evidence without a shadow: rows of this release whose request had a chance to go either way."""
     mine = asked.filter(
         (pl.col("release") == release.id)
