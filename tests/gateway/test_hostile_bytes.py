@@ -6,6 +6,7 @@ import asyncio
 import re
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,8 +54,11 @@ class Wire(asyncio.Transport):
         self.paused = False
 
 
-async def answers(pieces: list[bytes]) -> bytes:
-    """What is written to a caller who sends these; each request is answered with what it was."""
+async def answers(pieces: list[bytes], end_after: int | None = None) -> bytes:
+    """What is written to a caller who sends these; each request is answered with what it was.
+
+    `end_after`: turns of the loop until it is noticed that the caller sends no more; then the connection must end.
+    """
     tasks = set()
 
     def serve(exchange: Exchange) -> None:
@@ -74,13 +78,30 @@ async def answers(pieces: list[bytes]) -> bytes:
         if wire.closed:
             break
         connection.data_received(piece)
-        for _ in range(TURNS):
+        for turn in range(TURNS):
+            if turn == end_after and not wire.closed and not connection.eof_received():
+                wire.close()
+                connection.connection_lost(None)
             await asyncio.sleep(0)
         assert not (wire.paused and not wire.closed)  # everything was answered, or is awaited
+    assert wire.closed or end_after is None
     connection.connection_lost(None)
     await asyncio.gather(*tasks)
     assert not callers.there
     return re.sub(rb"date: [^\r]*\r\n", b"", wire.written)
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_who_sends_no_more_is_answered_to_the_last_request(turn: int) -> None:
+    """Whenever the end is noticed, between two answers as well; half a request behind them is none."""
+    raw = b"GET /a HTTP/1.1\r\n\r\n" + b"POST /b HTTP/1.1\r\ncontent-length: 3\r\n\r\nabc" * 2
+    for more in (b"", b"GET /c HT", b"POST /c HTTP/1.1\r\ncontent-length: 3\r\n\r\nab"):
+        found = asyncio.run(answers([raw + more], end_after=turn))
+        assert re.findall(rb"(?:GET|POST) /[^']*'[^']*'", found) == [
+            b"GET /a b''",
+            b"POST /b b'abc'",
+            b"POST /b b'abc'",
+        ]
 
 
 HEADERS = st.sampled_from(

@@ -69,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._left = 0  # of the body, when its length is known
         self._paused = self._stuck = False
         self._over = False  # the caller sends no more
+        self._ahead = False  # what it sent ahead is looked at in the loop's next turn
         self._lingers = 0  # bytes that may still be thrown away; then nothing is read
         self.until_s = time.monotonic() + callers.idle_s
 
@@ -108,7 +109,8 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The caller sends no more: who waits for an answer still gets it."""
         self._over = True
-        return self._exchange is not None and self._exchange.complete and not self._lingers
+        waits = self._ahead if self._exchange is None else self._exchange.complete
+        return waits and not self._lingers
 
     def pause_writing(self) -> None:
         """The caller does not take its answers: no further request of its is looked at before it does."""
@@ -156,6 +158,7 @@ class Connection(asyncio.Protocol):
             self._finish(read=exchange.complete and not self._held)
             return
         if self._held or self._paused:
+            self._ahead = True
             self._loop.call_soon(self._go_on)
         else:
             self.until_s = time.monotonic() + self._callers.idle_s
@@ -226,11 +229,15 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Look at what was sent ahead, and read on."""
+        self._ahead = False
         if self._exchange is not None or self._stuck or self._lingers or self._transport.is_closing():
             return
         if self._held:
             self._next()
-        if self._exchange is None and not (self._lingers or self._stuck):
+        waits = self._ahead if self._exchange is None else self._exchange.complete
+        if self._over and not (waits or self._lingers):
+            self._transport.close()  # what is left is no whole request, and will not become one
+        elif self._exchange is None and not (self._lingers or self._stuck):
             self.until_s = time.monotonic() + self._callers.idle_s
             self.resume()
 
