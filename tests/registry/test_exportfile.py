@@ -97,6 +97,8 @@ PLANTED: dict[str, Change] = {
     "a library's own operator": lambda said: node(said).update(target="torch.ops.mine.run.default"),
     "a size that is code": lambda said: said["graph_module"]["graph"]["tensor_values"]["rows"]["sizes"][0]["as_expr"].update(
         expr_str=RUNS),
+    "a size that is code to sympy alone": lambda said: said["graph_module"]["graph"]["tensor_values"]["rows"]["sizes"][0][
+        "as_expr"].update(expr_str=f"(Symbol('a\\\n') + s0 # ', {RUNS})) #\n)"),
     "a guard that is code": lambda said: said["guards_code"].append(f"{RUNS} == 0"),
     "a guard with a second statement": lambda said: said["guards_code"].append("True, '') or print('x') #"),
     "an input's name that is code": lambda said: said["graph_module"]["graph"]["inputs"][0]["as_tensor"].update(
@@ -211,6 +213,9 @@ def test_damaged_and_endless_files_are_said(tmp_path: Path) -> None:
         ("f'{s0}'", False, False),
         ("s0 +", False, False),
         ("1" * 3000, False, False),
+        ("(Symbol('a\\\n') + s0 # ', print(1))) #\n)", False, False),
+        ("(s0 # +\n+ s1)", False, False),
+        ("(L['x'].size()[0] ==\n2)", True, False),
     ],
 )
 def test_calculations(text: str, guards: bool, fine: bool) -> None:

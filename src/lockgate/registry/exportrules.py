@@ -42,6 +42,9 @@ METHODS = frozenset(["size", "stride", "storage_offset"])  # of a tensor, in a g
 CALCULATION = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.operator, ast.unaryop, ast.boolop,
                ast.cmpop, ast.expr_context, ast.keyword, ast.Load)  # fmt: skip
 LONGEST_EXPRESSION = 2_000
+OTHER_TO_SYMPY = frozenset(
+    "\\#"
+)  # it joins lines before it reads: what escapes or comments there is code to it
 
 
 def _is_operator(text: str) -> bool:
@@ -73,7 +76,11 @@ def _is_nested(text: str) -> bool:
 
 def is_calculation(text: str, *, guards: bool = False) -> bool:
     """Whether a text is arithmetic and comparison of numbers, symbols, known functions and, in guards, sizes of inputs."""
-    if len(text) > LONGEST_EXPRESSION:
+    if (
+        len(text) > LONGEST_EXPRESSION
+        or not (text.isascii() and text.isprintable())
+        or OTHER_TO_SYMPY & {*text}
+    ):
         return False
     try:
         tree = ast.parse(text, mode="eval")
