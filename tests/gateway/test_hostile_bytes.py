@@ -54,7 +54,7 @@ class Wire(asyncio.Transport):
         self.paused = False
 
 
-async def answers(pieces: list[bytes], end_after: int | None = None) -> bytes:
+async def answers(pieces: list[bytes], end_after: int | None = None, turns: int = TURNS) -> bytes:
     """What is written to a caller who sends these; each request is answered with what it was.
 
     `end_after`: turns of the loop until it is noticed that the caller sends no more; then the connection must end.
@@ -78,7 +78,7 @@ async def answers(pieces: list[bytes], end_after: int | None = None) -> bytes:
         if wire.closed:
             break
         connection.data_received(piece)
-        for turn in range(TURNS):
+        for turn in range(turns):
             if turn == end_after and not wire.closed and not connection.eof_received():
                 wire.close()
                 connection.connection_lost(None)
@@ -102,6 +102,13 @@ def test_who_sends_no_more_is_answered_to_the_last_request(turn: int) -> None:
             b"POST /b b'abc'",
             b"POST /b b'abc'",
         ]
+
+
+def test_nobody_is_asked_for_a_body_that_was_refused() -> None:
+    """A broken chunk that comes before anybody could ask for the body: one answer, and nothing behind it."""
+    head = b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n"
+    found = asyncio.run(answers([head + b"3\r\nab", b"cX"], turns=0))
+    assert re.findall(rb"HTTP/1.1 (\d+)", found) == [b"400"]
 
 
 HEADERS = st.sampled_from(

@@ -132,7 +132,8 @@ class Connection(asyncio.Protocol):
 
     def invite(self, exchange: Exchange) -> None:
         """Somebody wants the body: say so to a caller who waits for that (RFC 9110, section 10.1.1)."""
-        if exchange.headers.get("expect", "").lower() == "100-continue" and exchange.head.minor:
+        waits = exchange.headers.get("expect", "").lower() == "100-continue" and exchange.head.minor
+        if waits and exchange is self._exchange and not exchange.complete:
             self._transport.write(_CONTINUE)
 
     def resume(self) -> None:
