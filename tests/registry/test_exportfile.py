@@ -112,6 +112,8 @@ PLANTED: dict[str, Change] = {
         [1, {"type": None, "context": json.dumps({"__enum__": 1, "fqn": "os:x", "name": "y"}), "children_spec": []}])),
     "an object of a class": lambda said: node(said)["inputs"][0].update(arg={"as_custom_obj": {"name": "o", "class_fqn": "a.B"}}),
     "a note that is looked up": lambda said: node(said)["metadata"].update(source_fn_stack="a,os.system('x')"),
+    "an operator that is called as notes are": lambda said: node(said)["inputs"][0].update(
+        arg={"as_string_to_argument": {"metadata": {"as_operator": "torch.os.system"}}}),
     "an option with quotes": lambda said: node(said)["inputs"][0].update(arg={"as_string": "a' or print('x"}),
 }  # fmt: skip
 

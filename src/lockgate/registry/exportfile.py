@@ -41,6 +41,7 @@ ROWS_FIX = (
     "dynamic_shapes=({0: n},)), with two sample rows or more"
 )
 _FIX = "export it again with torch.export.export and torch.export.save of this version; or save torch.jit.script(model)"
+NOTED = ("graph_module", "nodes")  # what has notes; elsewhere "metadata" is a name like any other
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, KeyError, UnicodeDecodeError,
            json.JSONDecodeError, TypeError, AttributeError, IndexError)  # fmt: skip
 
@@ -161,7 +162,7 @@ def _checked(value: Any, where: str, key: str = "") -> Iterator[Found]:
     """What is wrong below a value; each text by the rule of its key."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            if name == "metadata" and isinstance(inner, dict):
+            if name == "metadata" and key in NOTED and isinstance(inner, dict):
                 yield from _notes(inner, where)
             elif not PATH.fullmatch(name):
                 yield Found(name, where, "it is not a name")
