@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from math import inf
 
 import pytest
 import uvloop
@@ -313,6 +314,31 @@ def test_who_takes_a_long_answer_slowly_gets_it_whole() -> None:
             total += len(piece)
 
     run(ask, idle_s=0.05)
+
+
+def test_who_sent_more_than_was_wanted_takes_a_long_answer_slowly() -> None:
+    """The answer after which the connection ends: what came behind its request does not cut it short."""
+
+    async def ask(served: Served) -> None:
+        def serve(exchange: Exchange) -> None:
+            served.seen.append(exchange.path)
+            exchange.response_bytes(200, [], b"x" * 20_000_000)
+
+        served.callers.serve = serve
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+        served.writers.append(writer)
+        writer.write(CLOSE + POST)
+        while not served.seen:
+            await asyncio.sleep(0.001)
+        (connection,) = served.callers.there
+        assert connection.until_s == inf
+        total = 0
+        while piece := await reader.read(1_000_000):
+            total += len(piece)
+        assert total > 20_000_000
+        assert served.seen == ["/"]
+
+    run(ask)
 
 
 async def read_all(reader: asyncio.StreamReader) -> bytes:

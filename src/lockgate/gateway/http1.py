@@ -256,7 +256,9 @@ class Connection(asyncio.Protocol):
         if read or self._transport.is_closing():
             self._transport.close()
             return
-        self.until_s = time.monotonic() + LINGER_S
+        self.until_s = (
+            inf if self._stuck else time.monotonic() + LINGER_S
+        )  # who is slow has time here as well
         self._lingers = LINGER_BYTES
         self._transport.write_eof()
         self.resume()
