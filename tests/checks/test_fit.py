@@ -11,7 +11,7 @@ from benchmarks.checks.fit import alarms_on_honest_models
 from benchmarks.checks.fit import by_heart as by_heart_of
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeClassifier
-from tests.checks.conftest import evidence_of
+from tests.checks.conftest import evidence_of, run_suite
 
 from lockgate.checks.evidence import Answers, Evidence, Previous, Split
 from lockgate.checks.finding import Finding, Status
@@ -110,6 +110,28 @@ def test_answers_on_a_sample_of_the_training_rows_are_held_against_their_own_lab
         "train against test"
     ]
     assert finding.table.rows[0][:3] == ("training", 500, 1.0)
+
+
+def test_a_subject_may_be_a_list():
+    """Rows of one list are rows of one subject, as they are of one text; labels that are lists are refused in words."""
+    evidence = by_heart(table(1_200, 0), table(600, 1))
+
+    def grouped(kind: type[pl.DataType] | pl.DataType) -> dict[str, Finding]:
+        frames = {}
+        for split, frame in evidence.frames.items():
+            who = [None if row < 6 else [row // 6, 7] for row in range(frame.height)]
+            as_text = [None if each is None else str(each) for each in who]
+            values = who if kind != pl.String else as_text
+            frames[split] = frame.with_columns(pl.Series("who", values, dtype=kind))
+        return found(dataclasses.replace(evidence, frames=frames, group="who"))
+
+    listed = grouped(pl.List(pl.Int64))
+    assert listed == grouped(pl.String)
+    assert listed["train against test"].measure != found(evidence)["train against test"].measure
+    odd = {split: frame.with_columns(y=pl.concat_list("y")) for split, frame in evidence.frames.items()}
+    (refused,) = run_suite(dataclasses.replace(evidence, frames=odd), ["fit"])
+    assert refused.status is Status.COULD_NOT_RUN
+    assert "column 'y' holds lists" in refused.headline
 
 
 def test_the_curve_tells_whether_more_rows_help():

@@ -123,11 +123,19 @@ def _cost(table: pl.DataFrame, cost: float | str) -> np.ndarray:
 
 def _numbers(table: pl.DataFrame, column: str | None, *, alone: bool) -> np.ndarray | None:
     """A column's distinct values numbered 0, 1, ...; None where it is not there, or (`alone`) no value comes twice. A missing
-    value is a subject of its own."""
+    value is a subject of its own; lists, bytes and durations are values like others."""
     if column is None or column not in table.columns:
         return None
-    texts = class_names(table[column])
+    texts = _texts(table[column])
     missing = np.array([text is None for text in texts])
     texts[missing] = [f"\0{place}" for place in np.flatnonzero(missing)]
     _, numbers = np.unique(texts.astype(str), return_inverse=True)
     return None if alone and int(numbers.max(initial=-1)) + 1 == numbers.size else numbers
+
+
+def _texts(series: pl.Series) -> np.ndarray:
+    if not (series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Duration, pl.Object)):
+        return class_names(series)
+    texts = np.empty(len(series), dtype=object)
+    texts[:] = [None if value is None else repr(value) for value in series.to_list()]
+    return texts
