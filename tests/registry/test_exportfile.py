@@ -183,6 +183,11 @@ def test_damaged_and_endless_files_are_said(tmp_path: Path) -> None:
         half,
         written(tmp_path / "text.pt2", lambda entries: entries.update({MODEL: b"no"})),
         written(tmp_path / "deep.pt2", lambda entries: entries.update({MODEL: deep})),
+        written(tmp_path / "empty.pt2", lambda entries: entries.update({MODEL: b"{}"})),
+        written(
+            tmp_path / "long.pt2", lambda entries: entries.update({MODEL: b'{"n": ' + b"9" * 5000 + b"}"})
+        ),
+        described(tmp_path / "alone.pt2", lambda said: spec(said).update(in_spec="[1]")),
     ):
         with pytest.raises(InvalidInput, match=r"not a whole file|nests its values"):
             scan_exported(path)

@@ -42,8 +42,8 @@ ROWS_FIX = (
 )
 _FIX = "export it again with torch.export.export and torch.export.save of this version; or save torch.jit.script(model)"
 NOTED = ("graph_module", "nodes")  # what has notes; elsewhere "metadata" is a name like any other
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, KeyError, UnicodeDecodeError,
-           json.JSONDecodeError, TypeError, AttributeError, IndexError)  # fmt: skip
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, KeyError, ValueError,
+           TypeError, AttributeError, IndexError)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,20 @@ def scan_exported(path: Path, *, label: str | None = None) -> ScanReport:
             if not found:
                 program = json.loads(archive.read(f"{root}/{MODEL_ENTRY}"))
                 found += [*_program(program), *_payloads(archive, root), *_samples(archive, root)]
+            if not found:
+                _require_any_rows(program, name)
+                return ScanReport(globals=tuple(sorted(set(_targets(program)))))
+    except InvalidInput:
+        raise
+    except RecursionError as error:
+        raise InvalidInput(f"{name} nests its values without end", fix=_FIX) from error
     except _BROKEN as error:
         raise InvalidInput(
             f"{name} is not a whole file of torch.export",
             got=f"{type(error).__name__}: {str(error)[:200]}", fix="save or copy the file again",
         ) from error  # fmt: skip
-    except RecursionError as error:
-        raise InvalidInput(f"{name} nests its values without end", fix=_FIX) from error
     refused = tuple(Refusal(one.what[:120], f"{name}, {one.where}", one.why, _FIX) for one in found)
-    if refused:
-        return ScanReport(globals=(), refused=refused)
-    _require_any_rows(program, name)
-    return ScanReport(globals=tuple(sorted(set(_targets(program)))))
+    return ScanReport(globals=(), refused=refused)
 
 
 def _require_size(archive: zipfile.ZipFile, name: str) -> None:
