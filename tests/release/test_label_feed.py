@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 
 import msgspec
@@ -216,10 +217,34 @@ def test_the_feed_goes_on_after_a_fault(
     assert feed.of(release.id).labelled == 5  # type: ignore[union-attr]
 
 
+def test_the_feed_goes_on_without_room_for_files(
+    sqlite: Database, home: Home, clock: FakeClock, caplog: pytest.LogCaptureFixture, monkeypatch, tmp_path
+) -> None:
+    """What is read is put aside in the system's temporary folder: while that is away a look fails, and is tried again."""
+    world, feed = in_canary(sqlite, home, clock)
+    release = world.running()
+    assert release is not None
+    world.writer.append([r for number in range(5) for r in answered(world, release, number, {1: 0, 2: 1}, 1)])
+    labelled(world, dict.fromkeys(range(5), 0))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "away"))
+    stop = threading.Event()
+    runs = threading.Thread(target=feed.run, args=(stop,), kwargs={"round_s": 0.01})
+    runs.start()
+    try:
+        wait_until(lambda: "labels could not be read" in caplog.text)
+        (tmp_path / "away").mkdir()
+        wait_until(lambda: feed.of(release.id) is not None)
+    finally:
+        stop.set()
+        runs.join()
+
+
 def wait_until(happened) -> None:
     """Look until it happened."""
     limit = threading.Event()
-    for _ in range(6_000):
+    for _ in range(
+        30_000
+    ):  # after a look that was slow on a busy machine the feed rests twenty times as long
         if happened():
             return
         limit.wait(0.01)

@@ -69,7 +69,7 @@ class LabelFeed:
             began = time.monotonic()
             try:
                 self.look()
-            except LockgateError:
+            except (LockgateError, OSError, pl.exceptions.PolarsError):  # no room for files put aside, say
                 _log.exception("labels could not be read for the guards of a release; it is tried again")
             stop.wait(max(round_s, REST * (time.monotonic() - began)))
 
