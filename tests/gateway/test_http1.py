@@ -405,7 +405,7 @@ def test_a_header_of_an_answer_is_one_header() -> None:
                 exchange.response_bytes(200, [("x", "a\r\ny: b")], b"")
             except ValueError as error:
                 raised.append(error)
-                exchange.response_empty(500, [])
+                exchange.response_bytes(500, [], b"")
 
         served.callers.serve = serve
         found = await served.told(CLOSE)

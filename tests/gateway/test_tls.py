@@ -108,6 +108,10 @@ def test_https_and_nothing_older(world: Any, tmp_path: Path) -> None:
     world.worker(listening=False)
     world.wait_for(lambda: asked(world, context(authority)) == 200, 60)
     assert asked(world, context(stranger)) == 0
+    with httpx.Client(base_url=f"https://127.0.0.1:{world.port}", verify=context(authority)) as client:
+        for _ in range(2):  # on one connection: no body of the first is taken for the second's head
+            head = client.head("/v2")
+            assert (head.status_code, head.content) == (200, b"")
     for version, name in ((ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")):
         trusting = context(authority)
         trusting.minimum_version = trusting.maximum_version = version

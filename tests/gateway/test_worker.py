@@ -65,6 +65,15 @@ def test_mlflow_forms_give_the_same_answers(shared: Any, path: str, body: dict[s
     assert answer["outputs"]["probability"] == pytest.approx(shared.logistic(ROWS).tolist(), rel=1e-4)
 
 
+def test_head_tells_the_length_that_get_would_send(shared: Any) -> None:
+    """The same status and length, and no body: also where there is nothing."""
+    with shared.client() as client:
+        for path in ("/v2", "/version", "/v2/models/churn", "/nothing"):
+            head, got = client.head(path), client.get(path)
+            assert (head.status_code, head.content) == (got.status_code, b"")
+            assert head.headers["content-length"] == got.headers["content-length"] == str(len(got.content))
+
+
 def test_csv_is_read(shared: Any) -> None:
     """A header line and rows, any order, columns that the model does not know."""
     with shared.client() as client:

@@ -114,10 +114,7 @@ class App:
             headers.append(("traceresponse", call.trace.response))
         if self.draining:
             headers.append(("connection", "close"))
-        if call.scope.method == "HEAD":
-            call.protocol.response_empty(reply.status, headers)
-        else:
-            call.protocol.response_bytes(reply.status, headers, reply.content)
+        call.protocol.response_bytes(reply.status, headers, reply.content)
         if self._watching:
             self._parts.watch.seen(call, reply, call.started_s)
 

@@ -105,12 +105,11 @@ class Exchange:
         self._wake()
 
     def response_bytes(self, status: int, headers: Headers, content: bytes) -> None:
-        """Answer, once; a caller who left cannot be answered. Raises ValueError for headers with line ends."""
-        self._connection.answer(self, status, headers, content)
+        """Answer, once; a caller who left cannot be answered. To HEAD only the head and the length that GET would have.
 
-    def response_empty(self, status: int, headers: Headers) -> None:
-        """Answer without a body."""
-        self._connection.answer(self, status, headers, b"")
+        Raises ValueError for headers with line ends.
+        """
+        self._connection.answer(self, status, headers, content)
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():

@@ -18,6 +18,7 @@ from lockgate.gateway.call import Call
 from lockgate.gateway.exchange import CallerGone
 from lockgate.gateway.heads import HEADER_BYTES
 from lockgate.gateway.listening import give_up_stuck_writes
+from lockgate.gateway.written import Headers
 from lockgate.late import late
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class SecuredServer:
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
-        await self._app.answer(Call(scope, _Stream(protocol)))
+        await self._app.answer(Call(scope, _Stream(protocol, scope.method)))
 
     async def serve(self) -> None:
         """Serve until the end, and give up connections whose callers take nothing."""
@@ -87,9 +88,15 @@ class SecuredServer:
 class _Stream:
     """The server's protocol object, with our own word for callers who left."""
 
-    def __init__(self, protocol: Any) -> None:
-        self._protocol = protocol
-        self.response_bytes, self.response_empty = protocol.response_bytes, protocol.response_empty
+    def __init__(self, protocol: Any, method: str) -> None:
+        self._protocol, self._is_head = protocol, method == "HEAD"
+
+    def response_bytes(self, status: int, headers: Headers, content: bytes) -> None:
+        """Answer, once; to HEAD without the content."""
+        if self._is_head:
+            self._protocol.response_empty(status, headers)
+        else:
+            self._protocol.response_bytes(status, headers, content)
 
     async def __call__(self) -> bytes:
         """The whole body. Raises CallerGone."""
