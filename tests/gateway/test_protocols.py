@@ -69,7 +69,14 @@ def understood(sent: Sent) -> None:
 def test_any_infer_request_is_understood_or_refused(body: dict[str, Any], tail: bytes) -> None:
     """JSON of the right shape with anything inside, and any bytes behind it."""
     head = json.dumps(body).encode()
-    for content, length in ((head, None), (head + tail, str(len(head))), (head, "99999"), (head, "x")):
+    for content, length in (
+        (head, None),
+        (head + tail, str(len(head))),
+        (head, "99999"),
+        (head, "x"),
+        (head, "\xb2"),
+        (head, "9" * 5000),
+    ):
         try:
             sent, _ = oip.read(content, length)
         except InvalidInput:

@@ -106,10 +106,11 @@ def _columns(inputs: list[_Input], tail: memoryview) -> dict[str, Any]:
 def _split(body: bytes, header_length: str | None) -> tuple[bytes, memoryview]:
     if header_length is None:
         return body, memoryview(b"")
-    if not header_length.isdigit() or int(header_length) > len(body):
+    digits = header_length.isascii() and header_length.isdigit() and len(header_length) < 16
+    if not digits or int(header_length) > len(body):
         raise InvalidInput(
             "the header Inference-Header-Content-Length does not fit the body",
-            got=header_length,
+            got=header_length[:80],
             allowed=f"0 to {len(body)}",
         )
     if int(header_length) == 0:
