@@ -7,7 +7,7 @@ import polars as pl
 
 from lockgate.checks.values import class_names
 from lockgate.inference.score import decisions, scores
-from lockgate.predictions.labels import latest_labels
+from lockgate.predictions.labels import newest_label
 from lockgate.predictions.query import frame
 from lockgate.registry.manifest import Manifest, Task
 from lockgate.registry.naming import VersionName
@@ -31,7 +31,7 @@ def history_of(
     `key`, `decision` (class as text, or a number), `score` (None where the version gives none), `label`. None where no label
     is known."""
     with house.db.read() as tx:
-        if latest_labels(tx, model).is_empty():
+        if newest_label(tx, model) is None:
             return None
     rows = frame(
         house.home, house.blobs, model, since_us=since_us, until_us=until_us, where=LABELLED, limit=most, database=house.db
