@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from lockgate.gateway.decode import Decoder, key_cells
 from lockgate.gateway.protocols import invocations, oip
 from lockgate.gateway.protocols.answer import Answered
 from lockgate.gateway.protocols.tensors import binary_of, from_binary
+from lockgate.gateway.protocols.wishes import wishes_of
 from lockgate.gateway.sent import Sent
 from lockgate.registry.signature import DataType, Field, Signature
 
@@ -107,6 +109,20 @@ def test_any_bytes_are_understood_or_refused(body: bytes) -> None:
         understood(sent)
     with pytest.raises(InvalidInput):
         oip.read(body, None)
+
+
+def test_numbers_without_end_are_refused_and_a_time_without_end_is_none() -> None:
+    """JSON's whole numbers may be longer than any float: the cell is named, the time-out never comes."""
+    huge = 10**400
+    body = {"inputs": [{"name": "a", "shape": [1], "datatype": "FP32", "data": [huge]}]}
+    body["inputs"] += [{"name": "b", "shape": [1], "datatype": "FP32", "data": [1]}]
+    for raw in (json.dumps(body), json.dumps({"inputs": {"a": [huge], "b": [math.nan]}})):
+        sent = oip.read(raw.encode(), None)[0] if "shape" in raw else invocations.read(raw.encode(), "")
+        with pytest.raises(InvalidInput):
+            DECODERS[0].decode(sent)
+    timeout_s = wishes_of({"timeout": huge}, []).timeout_s
+    assert timeout_s is not None
+    assert timeout_s > 1e9
 
 
 @given(texts=st.lists(st.text(max_size=5), min_size=1, max_size=5))

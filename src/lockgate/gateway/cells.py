@@ -145,7 +145,12 @@ def _with_missing(array: np.ndarray, group: Group) -> np.ndarray:
         raise InvalidInput(
             f"{_whose(group, bad)} holds a missing value (null) or too large a number", fix="send a number"
         )
-    return np.array([np.nan if cell is None else float(cell) for cell in cells]).reshape(array.shape)
+    try:
+        return np.array([np.nan if cell is None else float(cell) for cell in cells]).reshape(array.shape)
+    except OverflowError as error:
+        raise InvalidInput(
+            f"{_whose(group, None)} holds too large a number", fix="send a finite number"
+        ) from error
 
 
 def _refuse_missing(typed: np.ndarray, group: Group) -> None:

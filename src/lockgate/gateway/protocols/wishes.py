@@ -11,6 +11,7 @@ import numpy as np
 from lockgate.errors import InvalidInput
 
 SECOND_US = 1e6
+LONGEST_US = 2**63  # JSON's numbers have no end, and more is no limit
 # extensions of other servers: without them the request would mean something else than its sender thinks
 ELSEWHERE = {
     "shared_memory_region": "tensors in shared memory",
@@ -83,4 +84,4 @@ def _timeout_s(value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
         raise InvalidInput("the parameter 'timeout' must be a number of microseconds", got=str(value)[:80])
-    return float(value) / SECOND_US
+    return min(value, LONGEST_US) / SECOND_US
