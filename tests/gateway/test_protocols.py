@@ -125,6 +125,14 @@ def test_numbers_without_end_are_refused_and_a_time_without_end_is_none() -> Non
     assert timeout_s > 1e9
 
 
+def test_half_a_character_is_no_text_beside_nan_either() -> None:
+    """Nothing goes on that could not be written down; a whole pair is one character."""
+    body = b'{"inputs": {"a": [NaN], "b": ["\\ud83d%s"]}}'
+    with pytest.raises(InvalidInput):
+        invocations.read(body % b"", "application/json")
+    assert invocations.read(body % b"\\ude00", "application/json").columns["b"] == ["\U0001f600"]
+
+
 @given(texts=st.lists(st.text(max_size=5), min_size=1, max_size=5))
 def test_texts_survive_the_binary_form(texts: list[str]) -> None:
     """Length and UTF-8, there and back."""

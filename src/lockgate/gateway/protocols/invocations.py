@@ -63,7 +63,11 @@ def _json(body: bytes) -> Any:
             with suppress(
                 ValueError, RecursionError
             ):  # what else is wrong is told by the stricter reader, below
-                return json.loads(body)
+                text = body.decode()
+                found = json.loads(text)
+                if "\\u" in text:  # half a character in escapes: no UTF-8, so nothing that could go on record
+                    json.dumps(found, ensure_ascii=False).encode()
+                return found
         raise unreadable("the body is not JSON", body, error, FORM) from error
 
 
