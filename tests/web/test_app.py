@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lockgate.web.guards import MAX_JSON_BYTES
+from lockgate.web.guards import MAX_JSON_BYTES, UPLOADS
 from lockgate.web.sessions import COOKIE, LASTS_US
 
 
@@ -38,6 +38,20 @@ def test_too_large_a_body(box):
     body = b"x" * (MAX_JSON_BYTES + 1)
     assert http.post("/api/people", content=body).status_code == 413
     assert http.post("/api/people", content=iter([body[:1000], body])).status_code == 413
+
+
+def test_every_address_that_takes_tables_takes_large_ones(box):
+    """Wherever a form with files is sent the limit is that of files; only a check of one's own is a megabyte at most."""
+    forms = {
+        path
+        for path, acts in box.app.openapi()["paths"].items()
+        if "multipart/form-data" in acts.get("post", {}).get("requestBody", {}).get("content", {})
+    }
+    assert {path.rpartition("/")[2] for path in forms if not path.endswith(UPLOADS)} == {"checks"}
+    body = b"x" * (MAX_JSON_BYTES + 1)
+    http = box.http(box.owner(), **{"content-type": "multipart/form-data; boundary=x"})
+    answer = http.post("/api/models/churn/versions/1/backtest", content=body)
+    assert answer.status_code != 413, answer.text
 
 
 def test_a_defect_is_an_id(box, caplog):

@@ -15,6 +15,7 @@ UPLOADS = (
     "/versions",
     "/labels",
     "/score",
+    "/backtest",
     "/segments",
     "/segment-keys",
 )  # the last part of addresses that take files
