@@ -134,6 +134,15 @@ def test_a_subject_may_be_a_list():
     assert "column 'y' holds lists" in refused.headline
 
 
+@pytest.mark.parametrize("odd", list(Split)[::2])
+def test_a_label_of_one_table_alone_is_no_obstacle(odd):
+    """A third class in training or test rows alone: what both allow is compared, which is accuracy."""
+    evidence = by_heart(table(1_200, 0), table(600, 1))
+    frame = evidence.frames[odd].with_columns(y=pl.when(pl.int_range(pl.len()) == 0).then(2).otherwise("y"))
+    given = dataclasses.replace(evidence, frames={**evidence.frames, odd: frame})
+    assert found(given)["train against test"].measure.name == "accuracy, training beside test"
+
+
 def test_the_curve_tells_whether_more_rows_help():
     """The points grow with the rows, and the sentence says what the last doubling brought."""
     finding = found(by_heart(table(3_000, 0), table(3_000, 1)))["learning curve"]
