@@ -76,6 +76,20 @@ def test_a_scenario_has_a_limit_of_its_own():
     assert finding.threshold.source == "scenarios.recession"
 
 
+def test_rows_of_one_person_are_not_many_in_a_scenario():
+    """Ten copies of every person tell what the person tells: the interval of the loss is as wide as that of people."""
+    recession = {"recession": Scenario(columns={"income": Change(times=0.9)})}
+    people = table(200).with_columns(who=pl.int_range(pl.len()))
+    copies = pl.concat([people] * 10)
+
+    def lost(frame: pl.DataFrame, **more: object) -> float:
+        found = by_subject(run(asked(frame, scenarios=recession, **more)))["scenario: recession"]
+        return found.measure.high - found.measure.low
+
+    assert lost(copies, group="who") == pytest.approx(lost(people), rel=0.1)
+    assert lost(copies) < 0.5 * lost(people)
+
+
 @pytest.mark.parametrize(
     ("scenario", "says"),
     [

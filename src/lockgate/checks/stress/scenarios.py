@@ -11,13 +11,13 @@ import numpy as np
 from lockgate.checks.base import could_not_run, figure
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Cell, Finding, Measure, Status, Table, Threshold
-from lockgate.checks.judged import Judged, judge
-from lockgate.checks.metrics import Metric, metrics_for
+from lockgate.checks.judged import judge
+from lockgate.checks.metrics import Metric, metrics_for, paired
 from lockgate.checks.stress.tails import labelled
 from lockgate.checks.stress.worlds import world
 from lockgate.declared import Scenario
 from lockgate.errors import InvalidInput, PredictionFailed
-from lockgate.stats.intervals import Interval, bootstrap, mean_interval
+from lockgate.stats.intervals import Interval
 
 _SHOWN = 20
 
@@ -94,15 +94,7 @@ def _lost(
     # an order that a scenario keeps hides that every decision changes: without a goal, right decisions are counted
     usual = metrics.get("accuracy") or next(iter(metrics.values()))
     metric = metrics.get(evidence.goal.metric or "", usual)
-    sign = 1.0 if metric.higher_is_better else -1.0
-    was, now = metric.figure(old), metric.figure(new)
-    if metric.each is not None:
-        return metric, was, now, mean_interval(sign * (metric.each(old) - metric.each(new)))
-    return metric, was, now, bootstrap(lambda index: sign * _apart(metric, old, new, index), old.truth.size)
-
-
-def _apart(metric: Metric, old: Judged, new: Judged, index: np.ndarray) -> float:
-    return metric.figure(old.take(index)) - metric.figure(new.take(index))
+    return metric, metric.figure(old), metric.figure(new), paired(metric, old, new)
 
 
 def _moved(evidence: Evidence, before: Answers, after: Answers) -> str:
