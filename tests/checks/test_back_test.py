@@ -12,7 +12,7 @@ from tests.checks.conftest import Model, evidence_of
 
 from lockgate.checks.back_test.check import run
 from lockgate.checks.back_test.windows import cut
-from lockgate.checks.evidence import Answers, Evidence, Split
+from lockgate.checks.evidence import Answers, Asked, Evidence, Split
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.values import class_names
 from lockgate.errors import InvalidInput
@@ -101,6 +101,20 @@ def test_the_live_version_is_asked_the_same_windows():
     found = by_subject(given)["against loans/1"]
     assert found.status is Status.FAIL
     assert "better in 0 of" in found.headline
+
+
+def test_a_live_version_that_does_not_answer_takes_nothing_along():
+    """The live version takes other columns and could not answer: this version is judged all the same."""
+    frame = ageing()
+    given = evidence_of(frame[:1_500], frame[1_500:], ("a", "b"), "y", Task.REGRESSION, time="at")
+    alone = dataclasses.replace(given, live_name="loans/1", failures={"live": "it takes a column 'c'"})
+
+    def ask(rows: pl.DataFrame, of: Asked, chunk_rows: int) -> Answers:
+        if of is Asked.LIVE:
+            raise InvalidInput("the table has no column 'c'")
+        return given.ask(rows, of, chunk_rows)
+
+    assert by_subject(dataclasses.replace(alone, ask=ask)) == by_subject(given)
 
 
 def test_the_record_is_a_past_too():

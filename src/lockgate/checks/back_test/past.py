@@ -76,7 +76,9 @@ def past_of(
     if truth is None or (not evidence.classifies and not np.isfinite(truth).any()):
         return None
     version = judge(whole, Split.TEST, evidence.predict(kept))
-    live = judge(whole, Split.TEST, evidence.predict(kept, Asked.LIVE)) if evidence.live_name else None
+    # one that did not answer its rows is named by the validation, and takes nothing of this version's along
+    asks = evidence.live_name is not None and "live" not in evidence.failures
+    live = judge(whole, Split.TEST, evidence.predict(kept, Asked.LIVE)) if asks else None
     metric = next(iter(metrics_for(whole, version).values()))
     index = version.rows
     window, matrix = pieces.window[index], ranked_matrix(kept, evidence.inputs)[index]
