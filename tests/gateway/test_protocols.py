@@ -133,6 +133,19 @@ def test_half_a_character_is_no_text_beside_nan_either() -> None:
     assert invocations.read(body % b"\\ude00", "application/json").columns["b"] == ["\U0001f600"]
 
 
+def test_rows_with_a_name_each_do_not_fill_the_memory() -> None:
+    """Two thousand rows of one cell would be millions of cells; a few that are left out are missing values."""
+    few = [{"a": 1}, {"b": 2}]
+    assert invocations.read(json.dumps(few_as(few)).encode(), "").columns == {"a": [1, None], "b": [None, 2]}
+    with pytest.raises(InvalidInput, match="names in common"):
+        invocations.read(json.dumps(few_as([{f"n{n}": 1} for n in range(2_100)])).encode(), "")
+
+
+def few_as(rows: list[dict[str, int]]) -> dict[str, object]:
+    """Rows with names, as MLflow sends them."""
+    return {"dataframe_records": rows}
+
+
 @given(texts=st.lists(st.text(max_size=5), min_size=1, max_size=5))
 def test_texts_survive_the_binary_form(texts: list[str]) -> None:
     """Length and UTF-8, there and back."""

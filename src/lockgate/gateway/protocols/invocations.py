@@ -20,6 +20,7 @@ FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 FORM = 'send {"dataframe_split": {"columns": [...], "data": [[...]]}}'
 CSV_TYPES = ("text/csv", "application/csv")
 JSON_TYPES = ("application/json", "")
+MOST_BLANKS = 4_000_000  # cells that rows with names leave out: a few bytes of body must not become gigabytes
 
 
 def read(body: bytes, content_type: str) -> Sent:
@@ -96,6 +97,13 @@ def _records(value: Any) -> Sent:
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
         raise InvalidInput("dataframe_records must be a list of rows with names")
     names = list(dict.fromkeys(name for row in value for name in row))
+    if len(names) * len(value) - sum(map(len, value)) > MOST_BLANKS:
+        raise InvalidInput(
+            "the rows have too few names in common",
+            got=f"{len(names)} names in {len(value)} rows",
+            allowed=f"{MOST_BLANKS} cells that were left out",
+            fix="send the same names in every row",
+        )
     return Sent(columns={name: [row.get(name) for row in value] for name in names})
 
 
