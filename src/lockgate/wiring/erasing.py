@@ -16,6 +16,7 @@ from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
 from lockgate.predictions import erase
 from lockgate.predictions.erase import Erasure, Ground
+from lockgate.predictions.subject import key_text
 from lockgate.predictions.tables import log_erasures, log_tombstones
 from lockgate.registry.example import read_example
 from lockgate.registry.package import blob_name
@@ -120,9 +121,13 @@ def _in_example(house: House, version: Version, settings: ModelConfig, key: str)
 
 
 def _numbers(values: pl.Series, key: str) -> list[int]:
-    if values.dtype.is_float():
-        values = values.cast(pl.Int64, strict=False)
-    return (values.cast(pl.String) == key).fill_null(value=False).arg_true().head(MOST_PLACES).to_list()
+    """The rows of a key, which is compared as the log writes it.
+
+    >>> _numbers(pl.Series([7.0, 7.5, None]), "7"), _numbers(pl.Series([7.0, 7.5, None]), "7.5")
+    ([0], [1])
+    """
+    texts = (None if cell is None else key_text(cell) for cell in values.to_list())
+    return [place for place, text in enumerate(texts) if text == key][:MOST_PLACES]
 
 
 def _note(tx: sa.Connection, number: int, remains: list[Tombstone]) -> None:
