@@ -164,6 +164,19 @@ def test_entries_that_do_not_belong_are_refused(name: str, tmp_path: Path) -> No
     assert word in refusal(written(tmp_path / "net.pt2", lambda entries: (change(entries), None)[1]))
 
 
+def test_a_second_list_of_entries_is_refused(tmp_path: Path) -> None:
+    """What lies before or behind a program: another reader may find its entries there."""
+    whole, path = PROGRAM.read_bytes(), tmp_path / "net.pt2"
+    for body in (b"cos\nsystem\n(S'touch ran'\ntR." + whole, whole[:-2] + b"\1\0x"):
+        path.write_bytes(body)
+        assert "it lies before, between or behind" in refusal(path)
+
+    def before(entries: dict[str, bytes]) -> None:
+        entries["data/sample_inputs/model.pt"] = b"cos\nsystem." + entries["data/sample_inputs/model.pt"]
+
+    assert "sample_inputs/model.pt): it lies before" in refusal(written(path, before))
+
+
 def test_pickled_weights_are_refused(tmp_path: Path) -> None:
     """A tensor that says it is pickled, or that lies elsewhere."""
     entry = "data/weights/model_weights_config.json"

@@ -11,12 +11,13 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lockgate.errors import InvalidInput, TooLarge
 from lockgate.registry.exportrules import HARMLESS, PATH, RULES, is_calculation
@@ -41,6 +42,7 @@ ROWS_FIX = (
     "dynamic_shapes=({0: n},)), with two sample rows or more"
 )
 _FIX = "export it again with torch.export.export and torch.export.save of this version; or save torch.jit.script(model)"
+_END, _LOCATOR, _END64 = struct.Struct("<4s4H2LH"), struct.Struct("<4sLQL"), struct.Struct("<4sQ2H2L4Q")
 NOTED = ("graph_module", "nodes")  # what has notes; elsewhere "metadata" is a name like any other
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, KeyError, ValueError,
            TypeError, AttributeError, IndexError)  # fmt: skip
@@ -70,9 +72,9 @@ def scan_exported(path: Path, *, label: str | None = None) -> ScanReport:
     """
     name = label or path.name
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             _require_size(archive, name)
-            found = [*_entries(archive)]
+            found = [*_apart(file, "its list of entries"), *_entries(archive)]
             root = archive.namelist()[0].partition("/")[0]
             if not found:
                 program = json.loads(archive.read(f"{root}/{MODEL_ENTRY}"))
@@ -127,6 +129,24 @@ def _twice(names: list[str], where: str) -> Iterator[Found]:
     yield from (Found(name, where, "it is there twice") for name in sorted(set(seen)) if seen.count(name) > 1)
 
 
+def _apart(file: BinaryIO, where: str) -> Iterator[Found]:
+    """A zip that holds more than its entries, their list and its end: Python takes the list that lies before the end, torch
+    the one that the end names, and what does not start with an entry as a bare pickle.
+    """
+    end = file.seek(-_END.size, io.SEEK_END)
+    mark, *_, length, start, comment = _END.unpack(file.read(_END.size))
+    plain = mark == b"PK\5\6" and not comment
+    file.seek(max(0, end - _LOCATOR.size))
+    mark, _, place, _ = _LOCATOR.unpack(file.read(_LOCATOR.size))
+    if mark == b"PK\6\7":
+        end = file.seek(max(0, end - _LOCATOR.size - _END64.size))
+        mark, *_, length, start = _END64.unpack(file.read(_END64.size))
+        plain = plain and mark == b"PK\6\6" and place == end
+    file.seek(0)
+    if not plain or start + length != end or file.read(4) != b"PK\3\4":
+        yield Found("something else", where, "it lies before, between or behind the entries of the zip")
+
+
 def _payloads(archive: zipfile.ZipFile, root: str) -> Iterator[Found]:
     """Weights and constants that are more than numbers."""
     for entry in (_WEIGHTS, _CONSTANTS):
@@ -143,8 +163,9 @@ def _samples(archive: zipfile.ZipFile, root: str) -> Iterator[Found]:
     entry = f"{root}/{SAMPLE_ENTRY}"
     if entry not in archive.namelist() or not (body := archive.read(entry)):
         return
-    with zipfile.ZipFile(io.BytesIO(body)) as inner:
+    with io.BytesIO(body) as file, zipfile.ZipFile(file) as inner:
         names = inner.namelist()
+        yield from _apart(file, SAMPLE_ENTRY)
         yield from _twice(names, SAMPLE_ENTRY)
         yield from (
             Found(one, SAMPLE_ENTRY, "it is no tensor") for one in names if not SAMPLES.fullmatch(one)
