@@ -94,6 +94,8 @@ PLANTED: dict[str, Change] = {
     "an operator by a walk from torch": lambda said: node(said).update(target="torch.os.system"),
     "a function of Python": lambda said: node(said).update(target="_operator.call"),
     "an operator that reads files": lambda said: node(said).update(target="torch.ops.aten.from_file.default"),
+    "an operator that writes files": lambda said: node(said).update(target="torch.ops.aten.save.default"),
+    "what every object has": lambda said: node(said).update(target="torch.ops.aten.__init__.__func__"),
     "a library's own operator": lambda said: node(said).update(target="torch.ops.mine.run.default"),
     "a size that is code": lambda said: said["graph_module"]["graph"]["tensor_values"]["rows"]["sizes"][0]["as_expr"].update(
         expr_str=RUNS),

@@ -13,12 +13,16 @@ from collections.abc import Callable
 from typing import Any
 
 OPERATORS = re.compile(
-    r"torch\.ops\.(aten|prims)\.\w+\.\w+|torch\.ops\.higher_order\.(cond|map_impl|scan|while_loop|wrap_with_set_grad_enabled)|"
+    # without what every Python object has: torch.ops.aten.__init__.__func__ is no operator
+    r"torch\.ops\.(aten|prims)\.(?!__)\w+\.(?!_)\w+|torch\.ops\.aten\.__i?(and|or|xor|lshift|rshift)__\.(?!_)\w+|"
+    r"torch\.ops\.higher_order\.(cond|map_impl|scan|while_loop|wrap_with_set_grad_enabled)|"
     r"_operator\.(add|sub|mul|truediv|floordiv|mod|pow|neg|eq|ne|lt|le|gt|ge|and_|or_|not_|getitem)|"
     r"math\.(ceil|floor|trunc|sqrt)|torch\.sym_(max|min|float|int|ite|not|sqrt)|torch\._sym_sqrt",
     re.ASCII,
 )
-REACHING = re.compile(r"torch\.ops\.aten\.(from_file|_?print)\w*\..*")  # operators that reach beyond tensors
+REACHING = re.compile(
+    r"torch\.ops\.aten\.(from_file|save|warn|_?print)\w*\..*"
+)  # operators that reach beyond tensors
 NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 PATH = re.compile(r"\w*([.@]\w+)*", re.ASCII)  # of a parameter or a module inside others
 HARMLESS = re.compile(
