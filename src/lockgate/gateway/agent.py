@@ -162,9 +162,12 @@ def run(agent: Agent, stop: threading.Event) -> None:
         if agent.beat():
             agent.wait_until_obeyed(stop)
 
-    _again_and_again(beat, stop, 0.0)
-    for thread in threads:
-        thread.join()
+    try:
+        _again_and_again(beat, stop, 0.0)
+    finally:
+        stop.set()  # a defect must not leave a process without a beat, which nobody starts anew
+        for thread in threads:
+            thread.join()
     try:
         agent.ship()  # the workers have ended their last segments by now
     except (LockgateError, OSError) as error:

@@ -43,7 +43,14 @@ class Control:
         """Say how the host is, and hear what is new. Raises Unavailable without contact."""
         body = msgspec.json.encode(said)
         answer = self._ask("POST", BEAT_PATH.format(host=quote(host)), BEAT_TIMEOUT_S + said.wait_s, body)
-        return msgspec.json.decode(answer, type=HostWord)
+        try:
+            return msgspec.json.decode(answer, type=HostWord)
+        except msgspec.MsgspecError as error:
+            raise Unavailable(
+                f"what answers at {self.url} does not speak as a control plane of this version does",
+                got=error,
+                fix="see that nothing stands between, and that both have the same version",
+            ) from error
 
     def person(self) -> str:
         """Whose key this is."""
