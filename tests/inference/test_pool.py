@@ -18,7 +18,9 @@ import pytest
 from lockgate.config import EnvironmentConfig, Home
 from lockgate.errors import PredictionFailed, TimedOut, Unavailable
 from lockgate.inference.executor import Executor
+from lockgate.inference.isolated import IsolatedModel
 from lockgate.inference.open import open_model
+from lockgate.inference.pool import Pool
 from lockgate.inference.replica import ReplicaState
 
 SealCode = Callable[..., tuple[Path, str]]
@@ -98,6 +100,24 @@ def in_threads(model: Executor) -> set[float]:
 def own_memory_bytes() -> int:
     """What this process uses now."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_turn_that_comes_too_late_is_passed_on(seal_code: SealCode, home: Home) -> None:
+    """A caller that is cancelled as its turn comes leaves the runner to the next one."""
+
+    async def cancelled(pool: Pool) -> None:
+        ends_s = time.monotonic() + LONG_S
+        busy = await pool.take_async(ends_s)
+        first, second = (asyncio.create_task(pool.take_async(ends_s)) for _ in range(2))
+        await asyncio.sleep(0)  # both wait now
+        pool.give(busy, good=True)
+        asyncio.get_running_loop().call_soon(first.cancel)
+        pool.give(await second, good=True)
+        assert first.cancelled()
+
+    with opened(seal_code(WHO), home) as model:
+        assert isinstance(model, IsolatedModel)
+        asyncio.run(cancelled(model._pool))
 
 
 def test_replicas_answer_side_by_side(seal_code: SealCode, home: Home) -> None:

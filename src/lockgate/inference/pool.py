@@ -59,8 +59,12 @@ class Pool:
             try:
                 async with asyncio.timeout(max(ends_s - time.monotonic(), 0.0)):
                     await turn
-            except TimeoutError:
-                raise self._late() from None
+            except BaseException as error:
+                if turn.done() and not turn.cancelled():
+                    self._wake(everyone=False)  # its turn came with its end: the next one's now
+                if isinstance(error, TimeoutError):
+                    raise self._late() from None
+                raise
             finally:
                 if turn in self._waiting:
                     self._waiting.remove(turn)
