@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.system.box import LOCKGATE, READY_S, STOP_S, Box, environment, ok, wait_for
+from tests.system.box import LOCKGATE, READY_S, Box, environment, ok, stopped, wait_for
 
 from lockgate.config import Home
 
@@ -91,16 +91,9 @@ class Host:
         return httpx.post(f"{self.gateway}/v2/models/{model}/infer", json=body, headers=headers, timeout=60)
 
     def stop(self) -> int:
-        """SIGTERM, and the exit status."""
+        """Stop it in good order, and the exit status."""
         assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
+        return stopped(self.process)
 
 
 def arms_of(answers: list[httpx.Response]) -> set[str]:

@@ -62,6 +62,18 @@ def wait_for(what: Callable[[], Any], limit_s: float = 90.0, said: Callable[[], 
     raise AssertionError(f"it did not happen in {limit_s:g} s: {said()}")
 
 
+def stopped(process: subprocess.Popen[bytes]) -> int:
+    """SIGTERM, and the exit status; what does not end is killed with everything that it started."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()  # its children end with it
+        process.wait()
+        raise
+
+
 class Box:
     """A running lockgate: its addresses, the owner's key, and every way to it."""
 
@@ -107,16 +119,9 @@ class Box:
         self._words = tuple(words)
 
     def stop(self) -> int:
-        """SIGTERM, and the exit status; what does not end is killed with everything that it started."""
+        """Stop it in good order, and the exit status."""
         assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()  # its children end with it
-            self.process.wait()
-            raise
+        return stopped(self.process)
 
     def said(self) -> str:
         """What `lockgate up` printed so far."""
