@@ -1,11 +1,14 @@
 """Long work: progress, results, errors, files, lost jobs."""
 
+import io
 import threading
 
 import pytest
+from fastapi import UploadFile
 
-from lockgate.errors import Conflict, NotFound
-from lockgate.web.jobs import WORKERS, Jobs, JobState
+from lockgate.errors import Busy, Conflict, NotFound
+from lockgate.web.jobs import MOST_WAITING, WORKERS, Jobs, JobState
+from lockgate.web.uploads import keep, start_job
 
 
 @pytest.fixture
@@ -108,6 +111,25 @@ def test_a_lost_job_says_so(jobs, clock, tmp_path):
     with pytest.raises(NotFound, match="never was"):
         jobs.get(job.id.partition("-")[0] + "-nothing")
     after_restart.close()
+
+
+def test_an_upload_of_a_refused_job_is_taken_away(jobs, tmp_path):
+    """While too many jobs wait another is refused, and what was sent for it does not stay on the disk."""
+    go = threading.Event()
+    waiting = [jobs.start("score", "churn/1", "anna", lambda _: go.wait(60)) for _ in range(MOST_WAITING)]
+    sent = {"file": [UploadFile(io.BytesIO(b"a,b"), filename="rows.csv")]}
+    named = {"kind": "score", "subject": "churn/1", "person": "anna"}
+    folder, kept = keep(jobs, sent)
+    assert kept["file"][0].read_bytes() == b"a,b"
+    with pytest.raises(Busy):
+        start_job(jobs, folder, lambda _: None, **named)
+    assert not folder.exists()
+    go.set()
+    finished(jobs, waiting[-1])
+    folder, kept = keep(jobs, sent)
+    done = finished(jobs, start_job(jobs, folder, lambda _: kept["file"][0].name, **named))
+    assert done.result == "rows.csv"
+    assert not folder.exists()
 
 
 def test_files_and_forgetting(jobs, clock):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fastapi import UploadFile
 
-from lockgate.errors import Unavailable
-from lockgate.web.jobs import Jobs, Progress, Work
+from lockgate.errors import Busy, Unavailable
+from lockgate.web.jobs import Job, Jobs, Progress, Work
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -36,8 +36,10 @@ def keep(jobs: Jobs, uploads: Mapping[str, Sequence[UploadFile]]) -> tuple[Path,
     return folder, kept
 
 
-def tidying(folder: Path, work: Work) -> Work:
-    """The work, with its upload taken away at the end, whatever happens."""
+def start_job(
+    jobs: Jobs, folder: Path, work: Work, *, kind: str, subject: str, person: str, file: Path | None = None
+) -> Job:
+    """A job on an upload, which is taken away at its end, whatever happens, or now if the job is refused. Raises Busy."""
 
     def tidy(progress: Progress) -> object:
         try:
@@ -45,7 +47,11 @@ def tidying(folder: Path, work: Work) -> Work:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    return tidy
+    try:
+        return jobs.start(kind, subject, person, tidy, file)
+    except Busy:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def safe_name(name: str) -> str:

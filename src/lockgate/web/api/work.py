@@ -15,7 +15,7 @@ from lockgate.web.api.jobs import AllJobs
 from lockgate.web.auth import Asking, InHouse
 from lockgate.web.jobs import Job, Progress
 from lockgate.web.shapes import says
-from lockgate.web.uploads import keep, tidying
+from lockgate.web.uploads import keep, start_job
 from lockgate.wiring.backtesting import Stretch, back_test
 from lockgate.wiring.moments import moment
 from lockgate.wiring.names import resolve
@@ -60,11 +60,13 @@ def submit(
     given = {"model": [file], "train": [train], "validation": [validation], "test": [test]}
     uploads = {name: [each for each in files if each is not None] for name, files in given.items()}
     folder, kept = keep(jobs, {**uploads, "code": code or []})
-    work = tidying(
-        folder,
-        lambda tell: submit_upload(house, me, model, asked, files=kept, requirements=requirements, tell=tell),
-    )
-    return answer(jobs.start("submit", model, me.id, work))
+    return answer(
+        start_job(
+            jobs, folder,
+            lambda tell: submit_upload(house, me, model, asked, files=kept, requirements=requirements, tell=tell),
+            kind="submit", subject=model, person=me.id,
+        )
+    )  # fmt: skip
 
 
 @router.post("/models/{model}/versions/{version}/validate", responses=says(Job))
@@ -103,8 +105,12 @@ def backtest(
     first, last = (None if each is None else moment(each, now_us) for each in (since, until))
     folder, kept = keep(jobs, {"file": [file] if file else []})
     stretch = Stretch(first, last, next(iter(kept.get("file", [])), None))
-    work = tidying(folder, lambda tell: back_test(house, me, found, stretch, tell, compute=compute))
-    return answer(jobs.start("backtest", found.name, me.id, work))
+    return answer(
+        start_job(
+            jobs, folder, lambda tell: back_test(house, me, found, stretch, tell, compute=compute),
+            kind="backtest", subject=found.name, person=me.id,
+        )
+    )  # fmt: skip
 
 
 @router.post("/models/{model}/versions/{version}/score", responses=says(Job))
@@ -124,5 +130,9 @@ def score(
         found = resolve(tx, model, version)
     folder, kept = keep(jobs, {"file": [file]})
     order = Order(kept["file"][0], jobs.place("scored.parquet"), uuid.uuid4().hex, key)
-    work = tidying(folder, lambda tell: score_file(house, me, found, order, tell=tell))
-    return answer(jobs.start("score", found.name, me.id, work, file=order.target))
+    return answer(
+        start_job(
+            jobs, folder, lambda tell: score_file(house, me, found, order, tell=tell),
+            kind="score", subject=found.name, person=me.id, file=order.target,
+        )
+    )  # fmt: skip
