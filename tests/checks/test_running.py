@@ -22,6 +22,7 @@ from lockgate.checks.base import Limits
 from lockgate.checks.evidence import Answers, Asked, Evidence, Previous, Split
 from lockgate.checks.finding import Finding, Status, digest_of
 from lockgate.checks.running.answering import Desk, answers_path
+from lockgate.checks.running.child import Child
 from lockgate.checks.running.cluster import RayCluster
 from lockgate.checks.running.folder import read_evidence, write_evidence
 from lockgate.checks.running.local import LocalProcesses
@@ -90,6 +91,17 @@ def test_a_crash_takes_nothing_else_down(loans, tmp_path):
     assert "SIGSEGV" in ran["leakage"][0].headline
     assert {finding.status for finding in ran["quality"]} == {Status.PASS}
     assert [step.state for step in steps if step.check == "leakage"] == ["waiting", "running", "stopped"]
+
+
+def test_a_process_that_died_between_two_checks_takes_nothing_down(tmp_path):
+    """Told to run a check after its end, it leaves a connection that is closed, and no error."""
+    child = Child(tmp_path, threads=1)
+    child._process.kill()
+    child._process.wait()
+    child.begin("quality", Limits())
+    assert child.received() is None
+    assert "SIGKILL" in child.last_words()
+    child.kill()
 
 
 def test_a_folder_gives_back_the_evidence(tmp_path):

@@ -24,6 +24,7 @@ from lockgate.checks.running.messages import (
     FromProcess,
     Inbox,
     Run,
+    ToProcess,
     send,
 )
 
@@ -80,11 +81,11 @@ class Child:
         self._began_s, self._base_bytes, self._peak_bytes, self._rows = 0.0, 0, 0, 0
 
     def begin(self, check: str, limits: Limits) -> None:
-        """Tell it to run a check."""
+        """Tell it to run a check. A process that is gone is noticed elsewhere."""
         self.check, self._limits, self._rows = check, limits, 0
         self._began_s = time.monotonic()
         self._base_bytes, self._peak_bytes = self._own_bytes(), 0
-        send(self.socket, Run(check, int(limits.memory_bytes * _HARD)))
+        self._say(Run(check, int(limits.memory_bytes * _HARD)))
 
     def end(self) -> Used:
         """It has ended its check, one way or another."""
@@ -102,10 +103,7 @@ class Child:
 
     def reply(self, said: Answered) -> None:
         """Answer its question. A process that is gone is noticed elsewhere."""
-        try:
-            send(self.socket, said)
-        except OSError:
-            return
+        self._say(said)
 
     def budget(self, question: AskRows | AskMetric) -> int:
         """Rows that the check may still ask for, after this question; negative when it asks too many."""
@@ -141,6 +139,12 @@ class Child:
         self._process.wait()
         self.socket.close()
         self._log.close()
+
+    def _say(self, message: ToProcess) -> None:
+        try:
+            send(self.socket, message)
+        except OSError:
+            return
 
     def _own_bytes(self) -> int:
         """Memory of its own now: what is resident and not mapped from files."""
