@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from benchmarks.checks.performance import alarms_on_fine_tables
+from tests.checks.conftest import run_suite
 from tests.checks.test_performance import binary, found
 
 from lockgate.checks.evidence import Answers, Evidence, Split
@@ -114,6 +115,7 @@ def test_a_metric_of_ones_own_is_a_finding(money):
     assert judged["broken"].status is Status.COULD_NOT_RUN
     assert "price" in judged["broken"].headline
     assert judged["ROC AUC"].status is Status.PASS
+    assert judged["caught"] in run_suite(evidence, ["performance"])
     bare = found(dataclasses.replace(evidence, frames=binary(1_500).frames, live={}, goal=Goal()))["caught"]
     assert bare.status is Status.COULD_NOT_RUN
 

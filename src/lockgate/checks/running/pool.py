@@ -80,7 +80,8 @@ class Here:
         kept: dict[str, Any] = {}
         watch(Step(name, CheckState.RUNNING))
         asking = replace(
-            evidence, ask=broker.ask if broker else evidence.ask, ask_metric=broker.metric if broker else None,
+            evidence, ask=broker.ask if broker else evidence.ask,
+            ask_metric=broker.metric if broker else evidence.ask_metric,
             keep=kept.__setitem__, tell=lambda done, of, what: watch(Step(name, CheckState.RUNNING, done, of, what)),
         )  # fmt: skip
         wall, cpu = time.monotonic(), time.process_time()
