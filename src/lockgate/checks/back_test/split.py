@@ -9,6 +9,7 @@ from lockgate.checks.back_test.reference import retrained
 from lockgate.checks.base import figure
 from lockgate.checks.evidence import Evidence
 from lockgate.checks.finding import Finding, Measure, Status, Threshold
+from lockgate.checks.metrics import apart
 from lockgate.checks.simple import FEWEST_ROWS
 from lockgate.stats.intervals import Interval, mean_interval
 
@@ -33,7 +34,7 @@ def random_or_time(check: str, past: Past, least: float, evidence: Evidence) -> 
     mixed = _errors(past, np.sort(shuffled[:-judged]), shuffled[-judged:])
     if later is None or mixed is None or not later.mean():
         return None
-    gap, size = _difference(later, mixed), float(later.mean())
+    gap, size = apart(mean_interval(later), mean_interval(mixed)), float(later.mean())
     share = Interval(gap.value / size, gap.low / size, gap.high / size)
     optimistic, own = share.low >= least, _own_split_is_mixed(past)
     looks = f"On a random split a plain model's error looks {figure(abs(share.value), 'share')}"
@@ -62,14 +63,6 @@ def _errors(past: Past, learn: np.ndarray, judge: np.ndarray) -> np.ndarray | No
     hit = np.array([[label == name for name in past.classes] for label in past.labels[judge]], dtype=float)
     given = np.zeros_like(hit) if made.probabilities is None else made.probabilities
     return np.asarray(((given - hit) ** 2).sum(axis=1))
-
-
-def _difference(left: np.ndarray, right: np.ndarray) -> Interval:
-    """Difference of two means of separate rows, by the normal approximation (hundreds of rows)."""
-    one, two = mean_interval(left), mean_interval(right)
-    value = one.value - two.value
-    half = float(np.hypot(one.high - one.value, two.high - two.value))
-    return Interval(value, value - half, value + half)
 
 
 def _own_split_is_mixed(past: Past) -> bool:

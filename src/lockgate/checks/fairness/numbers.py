@@ -11,6 +11,7 @@ from lockgate.checks.base import figure
 from lockgate.checks.fairness.groups import Group
 from lockgate.checks.fairness.rates import Care, named_few
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.metrics import apart
 from lockgate.stats.intervals import Interval, mean_interval
 
 _SHOWN = 20
@@ -102,9 +103,5 @@ def _leaning(
 
 
 def _beside_rest(error: np.ndarray, group: Group, level: float) -> Interval:
-    """Difference of two means. Source: Zou and Donner (2008), Stat. Med. 27: bounds from those of each part."""
-    inside, outside = mean_interval(error[group.mask], level), mean_interval(error[~group.mask], level)
-    value = inside.value - outside.value
-    low = value - np.hypot(inside.value - inside.low, outside.high - outside.value)
-    high = value + np.hypot(inside.high - inside.value, outside.value - outside.low)
-    return Interval(value, float(low), float(high))
+    """Difference of two means."""
+    return apart(mean_interval(error[group.mask], level), mean_interval(error[~group.mask], level))
