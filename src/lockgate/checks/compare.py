@@ -87,8 +87,7 @@ def _by_figure(first: Finding, last: Finding) -> Verdict:
     before, after = _cell(first), _cell(last)
     if before is None or after is None or None in (before.value, after.value):
         return Verdict.ALIKE
-    bounds = (before.low, before.high, after.low, after.high)
-    if before.low is None or before.high is None or after.low is None or after.high is None or None in bounds:
+    if before.low is None or before.high is None or after.low is None or after.high is None:
         return Verdict.ALIKE if before.value == after.value else Verdict.CHANGED
     if after.low <= before.high and before.low <= after.high:
         return Verdict.ALIKE

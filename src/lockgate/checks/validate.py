@@ -5,7 +5,7 @@ Loading and closing models is the caller's; nothing is recorded here (see `store
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,12 +17,10 @@ from lockgate.checks.base import could_not_run
 from lockgate.checks.evidence import Answers, Evidence, Previous, Split
 from lockgate.checks.finding import Finding, Status, block, worst_first
 from lockgate.checks.gather import evidence_of
-from lockgate.checks.running.pool import Pool, Ran, Step
+from lockgate.checks.running.pool import Pool, Ran, Step, Watch
 from lockgate.checks.suite import Planned, checks_of, plan_suite, refuse_settings, refuse_suites
 from lockgate.config import ModelConfig
 from lockgate.registry.manifest import Manifest
-
-Watch = Callable[[Step], None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,9 +85,12 @@ def late_inputs(check: str, frame: pl.DataFrame, inputs: Sequence[str], time: st
     names = [name for name in inputs if name in frame.columns and name != time]
     made, late = planned_clock(frame, time), {}
     for name in names:
-        if _PLANNED.search(name) or not _is_time(frame[name], made if is_clock(frame[name]) else frame[time]):
+        if _PLANNED.search(name):
             continue
-        after = seconds_after(frame[name], made if is_clock(frame[name]) else frame[time])
+        against = made if is_clock(frame[name]) else frame[time]
+        if not _is_time(frame[name], against):
+            continue
+        after = seconds_after(frame[name], against)
         known = np.isfinite(after)
         share = float((after[known] > 0).mean()) if known.any() else 0.0
         if share >= _LATE_SHARE:

@@ -119,20 +119,20 @@ def _sentence(found: Sequence[Condition], differs: np.ndarray, left: int) -> str
     if len(found) == 1 and not left:
         where = found[0]
         return f"they differ only where {where.words}" + _how_often(
-            where.there, differs, ", and always there", ""
+            where.there, differs, ", and always there"
         )
     pieces, seen = [], np.zeros(differs.size, dtype=bool)
     for each in found:
         fresh = each.there & ~seen
-        often = _how_often(fresh, differs, " (always there)", "")
+        often = _how_often(fresh, differs, " (always there)")
         pieces.append(f"{int((fresh & differs).sum()):,} where {each.words}{often}")
         seen |= each.there
     rest = f"; {left:,} elsewhere" if left else ""
     return f"of those that differ, {', '.join(pieces)}{rest}"
 
 
-def _how_often(there: np.ndarray, differs: np.ndarray, always: str, not_always: str) -> str:
-    return always if bool(differs[there].all()) else not_always
+def _how_often(there: np.ndarray, differs: np.ndarray, always: str) -> str:
+    return always if bool(differs[there].all()) else ""
 
 
 def _known(series: pl.Series) -> list[Condition]:
