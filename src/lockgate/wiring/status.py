@@ -133,10 +133,13 @@ def lags(tx: sa.Connection, house: House) -> list[ReaderLag]:
 
 
 def _archiving(home: Home, processes: list[Process]) -> list[str]:
-    note = home.run / ARCHIVER_NOTE
-    if not processes or not note.exists():
+    if not processes:
         return []
-    return [f"nothing is archived now, the log stays in files of this machine: {note.read_text()}"]
+    try:
+        trouble = (home.run / ARCHIVER_NOTE).read_text()
+    except FileNotFoundError:  # there is none, or not any more: the archiver looks every few seconds
+        return []
+    return [f"nothing is archived now, the log stays in files of this machine: {trouble}"]
 
 
 def _worries(processes: list[Process], there: list[Member], epoch: int, free: int) -> list[str]:
