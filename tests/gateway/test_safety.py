@@ -183,6 +183,12 @@ def test_a_second_request_cannot_hide_in_the_first(gate: Any, raw: bytes) -> Non
     assert b"HTTP/1.1 200" not in found
 
 
+def test_who_asks_before_sending_need_not_send_what_is_too_large(gate: Any) -> None:
+    """`Expect: 100-continue` with a length over the limit: refused by the head alone (RFC 9110, section 10.1.1)."""
+    found = talk(gate, HEAD + b"expect: 100-continue\r\ncontent-length: 99999999\r\n\r\n", limit_s=20.0)
+    assert found.startswith(b"HTTP/1.1 413"), found
+
+
 def test_length_and_chunks_together_never_give_two_readings(gate: Any) -> None:
     """Chunks count, as RFC 9112 has it; what stands where the length would end is not taken for a request."""
     found = talk(

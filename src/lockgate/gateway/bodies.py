@@ -56,6 +56,8 @@ class BodyReader:
             if length is not None and (size := int(length)) <= self._limit_bytes:
                 room.grow(size)
                 body = await stream()
+            elif length is not None and headers.get("expect") is not None:
+                raise _too_large(size, self._limit_bytes)  # who asks first is told before it sends
             else:
                 body = await _in_pieces(stream, self._limit_bytes, None if length is None else size, room)
             encoding = headers.get("content-encoding")
