@@ -118,6 +118,19 @@ def test_answers_and_compiles(
 
 
 @pytest.mark.frameworks
+def test_weights_of_any_name_are_weights(
+    torch_python: Path, made: tuple[Path, dict[str, list[list[float]]]], tmp_path: Path
+) -> None:
+    """What comes with a class is never opened as a program, for nobody looked for one in it."""
+    folder, told = made
+    (tmp_path / "weights.pt2").write_bytes((folder / "weights.pt").read_bytes())
+    draft = drafted(tmp_path, "weights.pt2", "net:Net", tmp_path / "draft")
+    with open_draft(draft, python=torch_python) as bench:
+        answers = bench.predict({"x": np.array(told["rows"], dtype=np.float32)})
+    np.testing.assert_allclose(answers["probability"], told["net"], atol=1e-6)
+
+
+@pytest.mark.frameworks
 def test_programs_of_several_inputs(
     torch_python: Path, made: tuple[Path, dict[str, list[list[float]]]], tmp_path: Path
 ) -> None:

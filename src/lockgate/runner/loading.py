@@ -84,6 +84,7 @@ def load(hello: dict[str, Any]) -> Model:
     loader = (
         OWN_FILES.get(ending, LOADERS[framework])
         if framework in ("xgboost", "lightgbm", "torch")
+        and not hello.get("entry")  # weights, whatever their name
         else LOADERS[framework]
     )
     model: Model = loader(hello, path)
