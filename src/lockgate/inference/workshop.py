@@ -12,7 +12,7 @@ import numpy as np
 
 from lockgate.errors import PredictionFailed, TimedOut, Unavailable
 from lockgate.inference.compiled import Graph
-from lockgate.inference.parity import Proof, parity_groups, prove
+from lockgate.inference.parity import parity_groups, prove
 from lockgate.inference.runner_order import Order, Ready, plain_fields
 from lockgate.inference.runner_process import RunnerProcess
 from lockgate.predictions.record import Columns
@@ -210,10 +210,3 @@ def compile_draft(
     if len(set(reasons.values())) == 1:
         return Compiled(reason=reasons[PRECISIONS[0]]), None
     return Compiled(reason="; ".join(f"{name}: {reason}" for name, reason in reasons.items())), None
-
-
-def check_parity(
-    bench: Workbench, graph: bytes, signature: Signature, answer: Answer, rows: Columns
-) -> Proof:
-    """Prove parity of a graph that came from elsewhere."""
-    return prove(bench.predict, Graph(graph, signature).answer, parity_groups(signature, rows), answer)
