@@ -285,6 +285,10 @@ def test_subjects_whose_label_stays_are_a_leak():
     ]
     assert found.status is Status.FAIL
     assert "in 100.0 % of rows (by chance" in found.headline
+    for kind in (pl.concat_list("patient"), pl.concat_str("patient").cast(pl.Binary) + b"\xff"):
+        odd = frame.with_columns(patient=kind)
+        again = alarms(tables(odd[:2_000], odd[2_000:], group="patient", inputs=inputs))
+        assert again["patient on both sides"] == found
     changing = frame.with_columns(y=pl.Series(draw.integers(0, 2, 3_000)))
     assert alarms(tables(changing[:2_000], changing[2_000:], group="patient", inputs=inputs)) == {}
     apart = frame.sort("patient")

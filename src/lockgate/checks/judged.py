@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from lockgate.checks.evidence import Answers, Evidence, Split
-from lockgate.checks.values import class_names, numbers_of
+from lockgate.checks.values import numbers_of, subject_names
 from lockgate.errors import InvalidInput
 
 
@@ -126,16 +126,8 @@ def _numbers(table: pl.DataFrame, column: str | None, *, alone: bool) -> np.ndar
     value is a subject of its own; lists, bytes and durations are values like others."""
     if column is None or column not in table.columns:
         return None
-    texts = _texts(table[column])
+    texts = subject_names(table[column])
     missing = np.array([text is None for text in texts])
     texts[missing] = [f"\0{place}" for place in np.flatnonzero(missing)]
     _, numbers = np.unique(texts.astype(str), return_inverse=True)
     return None if alone and int(numbers.max(initial=-1)) + 1 == numbers.size else numbers
-
-
-def _texts(series: pl.Series) -> np.ndarray:
-    if not (series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Duration, pl.Object)):
-        return class_names(series)
-    texts = np.empty(len(series), dtype=object)
-    texts[:] = [None if value is None else repr(value) for value in series.to_list()]
-    return texts

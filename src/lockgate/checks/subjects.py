@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from lockgate.checks.values import subject_names
 from lockgate.stats.intervals import Interval, wilson
 
 _CONSTANT = 0.8  # of what chance leaves open
@@ -35,7 +36,7 @@ def known_subjects(
 
     `told` of numbers is R squared of the subject's mean against chance 0.
     """
-    if group not in train.columns or group not in test.columns or train.schema[group].is_nested():
+    if group not in train.columns or group not in test.columns:
         return None
     known = _names(train[group]).drop_nulls().unique()
     shared = _names(test[group]).is_in(known.implode()).fill_null(False)
@@ -48,6 +49,8 @@ def known_subjects(
 
 def _names(subjects: pl.Series) -> pl.Series:
     """Subjects as text, whatever their type."""
+    if subjects.dtype.is_nested() or subjects.dtype in (pl.Binary, pl.Object):
+        return pl.Series(subjects.name, subject_names(subjects).tolist(), dtype=pl.String)
     return (subjects.to_physical() if subjects.dtype.is_temporal() else subjects).cast(pl.String)
 
 

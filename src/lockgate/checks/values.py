@@ -31,6 +31,19 @@ def class_names(values: pl.Series | np.ndarray) -> np.ndarray:
     return names
 
 
+def subject_names(series: pl.Series) -> np.ndarray:
+    """Subjects as text, whatever their type: lists, bytes and durations as Python writes them; None where one is missing.
+
+    >>> subject_names(pl.Series([[1, 2], None])).tolist(), subject_names(pl.Series([7.0])).tolist()
+    (['[1, 2]', None], ['7'])
+    """
+    if not (series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Duration, pl.Object)):
+        return class_names(series)
+    names = np.empty(len(series), dtype=object)
+    names[:] = [None if value is None else repr(value) for value in series.to_list()]
+    return names
+
+
 def numbers_of(series: pl.Series) -> np.ndarray:
     """A column as floats of shape (n,), NaN where it is missing or no number."""
     if series.dtype.is_nested():
