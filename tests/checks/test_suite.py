@@ -90,6 +90,10 @@ def test_a_check_that_raises_hides_nothing(loans, monkeypatch):
         ({"fairnes": {}}, "there is no such check"),
         ({"leakage": {"alone": 1}}, "alone_fail"),
         ({"performance": {"min": "high"}}, "Expected"),
+        *[
+            ({name: {"rows": 0}}, "Expected `int` >= 1")
+            for name in ("label_errors", "noise", "parity", "stress")
+        ],
     ],
 )
 def test_wrong_settings_are_refused_before_anything_runs(loans, settings, says):

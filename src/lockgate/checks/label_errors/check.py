@@ -14,9 +14,11 @@ Psychophysics 63; Menon et al. (2015), ICML.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from lockgate.checks.base import Check, could_not_run, figure, sampled, settings_for, split_name
 from lockgate.checks.evidence import Evidence, Split
@@ -52,7 +54,7 @@ class LabelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warn: float = 0.03
     fail: float = 0.15
     gross: float = 0.001
-    rows: int = 20_000
+    rows: Annotated[int, Meta(ge=1)] = 20_000
 
 
 BINDING = {

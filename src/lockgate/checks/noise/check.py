@@ -15,9 +15,12 @@ small noise; Ribeiro et al. (2020), Beyond accuracy: CheckList, ACL, for invaria
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import numpy as np
 import polars as pl
+from msgspec import Meta
 
 from lockgate.checks.base import Check, Limits, could_not_run, sampled, settings_for
 from lockgate.checks.evidence import Evidence, Split
@@ -43,7 +46,7 @@ class NoiseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tremble: float = 0.01
     rate: float = 0.01
     flips: float = 0.05
-    rows: int = 5_000
+    rows: Annotated[int, Meta(ge=1)] = 5_000
 
 
 BINDING = {

@@ -44,7 +44,7 @@ _EXTREMES = 30  # inputs whose smallest, largest and missing values are looked f
 class ParitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """See the module."""
 
-    rows: int = 300
+    rows: Annotated[int, Meta(ge=1)] = 300
     tolerance: float = 1e-5
     differing_fail: float = 0.005
     python: Annotated[str, Meta(pattern=r"^3\.\d{1,2}$")] | None = None

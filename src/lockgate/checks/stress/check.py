@@ -15,8 +15,10 @@ Sources: in the parts.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from lockgate.checks.base import Check, Limits, Part, could_not_run, sampled, settings_for
 from lockgate.checks.evidence import Evidence, Split
@@ -43,7 +45,7 @@ class StressSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slack: float = 0.01
     segment: float = 0.05
     segment_loss: float | None = None
-    rows: int = 20_000
+    rows: Annotated[int, Meta(ge=1)] = 20_000
 
 
 BINDING = {
