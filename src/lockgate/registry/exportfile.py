@@ -14,6 +14,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,8 +126,8 @@ def _entries(archive: zipfile.ZipFile) -> Iterator[Found]:
 
 def _twice(names: list[str], where: str) -> Iterator[Found]:
     """Names that are there twice: torch, which passes over upper and lower case, may read the other one."""
-    seen = [name.lower() for name in names]
-    yield from (Found(name, where, "it is there twice") for name in sorted(set(seen)) if seen.count(name) > 1)
+    times = Counter(name.lower() for name in names)
+    yield from (Found(name, where, "it is there twice") for name in sorted(times) if times[name] > 1)
 
 
 def _apart(file: BinaryIO, where: str) -> Iterator[Found]:
