@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -118,6 +119,24 @@ def test_a_turn_that_comes_too_late_is_passed_on(seal_code: SealCode, home: Home
     with opened(seal_code(WHO), home) as model:
         assert isinstance(model, IsolatedModel)
         asyncio.run(cancelled(model._pool))
+
+
+def test_a_machine_without_room_delays_the_next_start(
+    seal_code: SealCode, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A runner that gets no folder is tried again after its pause, and answers once there is room."""
+    with opened(seal_code(WHO), home) as model:
+        with monkeypatch.context() as full:
+            full.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+            pid = model.status().pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: model.status().replicas[0].memory_bytes == 0)
+            with pytest.raises((PredictionFailed, TimedOut, Unavailable)):
+                asked(model, 0.0, deadline_s=1.0)
+            wait_until(lambda: model.status().replicas[0].failures > 1)
+        wait_until(lambda: model.status().replicas[0].state is ReplicaState.FREE)
+        assert asked(model, 0.0) == model.status().replicas[0].pid
 
 
 def test_replicas_answer_side_by_side(seal_code: SealCode, home: Home) -> None:

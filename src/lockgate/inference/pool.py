@@ -150,7 +150,7 @@ class Pool:
         while not self._closing.wait(replica.wait_s()):
             try:
                 runner = self._begin(replica)
-            except LockgateError:
+            except (LockgateError, OSError):  # no descriptors or no room for its folder: that passes, too
                 with self._changed:
                     replica.failed()
                     self._tell(everyone=True)  # who waits hears that there is a pause
