@@ -48,18 +48,19 @@ class BodyReader:
         length = headers.get("content-length")
         if length is not None and not length.isdigit():
             raise InvalidInput("the header Content-Length is not a number")
+        size = None if length is None else int(length)
+        if size is not None and size > self._limit_bytes and headers.get("expect") is not None:
+            raise _too_large(size, self._limit_bytes)  # who asks first is told before it sends
         room = Room(self._memory, model)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  the server runs each request in one
         self._since[task] = time.monotonic()
         try:
-            if length is not None and (size := int(length)) <= self._limit_bytes:
+            if size is not None and size <= self._limit_bytes:
                 room.grow(size)
                 body = await stream()
-            elif length is not None and headers.get("expect") is not None:
-                raise _too_large(size, self._limit_bytes)  # who asks first is told before it sends
             else:
-                body = await _in_pieces(stream, self._limit_bytes, None if length is None else size, room)
+                body = await _in_pieces(stream, self._limit_bytes, size, room)
             encoding = headers.get("content-encoding")
             if encoding is not None:
                 body = await inflated(body, encoding, self._limit_bytes)
