@@ -22,7 +22,11 @@ class RunnerFolder:
 
     def __init__(self) -> None:
         self.path = tempfile.mkdtemp(prefix=PREFIX)
-        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            Path(self.path).rmdir()
+            raise
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def remove(self) -> None:

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -51,8 +51,11 @@ class RunnerProcess:
         _tidy_once()
         self._folder = RunnerFolder()
         self._request = 0
-        ours, theirs = _pipes() if order.command else _socket()
-        life, self._life = os.pipe()
+        try:
+            ours, theirs, (life, self._life) = _ends(command=bool(order.command))
+        except OSError:
+            self._folder.remove()
+            raise
         given = sorted({*theirs, life})
         arguments = ["--in", theirs[0], "--out", theirs[1], "--life", life]
         try:
@@ -62,15 +65,13 @@ class RunnerProcess:
                 env=environment_of(self._folder.path), start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            for descriptor in {*ours, self._life}:
-                os.close(descriptor)
+            _close({*ours, self._life})
             self._folder.remove()
             raise Unavailable(
                 f"the interpreter {order.python} cannot be started", got=error.strerror
             ) from error
         finally:
-            for descriptor in given:
-                os.close(descriptor)
+            _close(given)
         self.pid = self._process.pid
         self._channel = Channel(*ours)
         self._words = RunnerWords(self._process.stdout)
@@ -224,6 +225,16 @@ def _ready(body: wire.Buffer) -> Ready:
 Ends = tuple[int, int]  # reading, writing
 
 
+def _ends(*, command: bool) -> tuple[Ends, Ends, Ends]:
+    """Our ends, the runner's, and the pipe of its life. Raises OSError; then nothing stays open."""
+    life = os.pipe()
+    try:
+        return (*(_pipes() if command else _socket()), life)
+    except OSError:
+        _close(life)
+        raise
+
+
 def _socket() -> tuple[Ends, Ends]:
     """Our ends and the runner's: one socket, for both ways."""
     ours, theirs = socket.socketpair()
@@ -238,8 +249,18 @@ def _socket() -> tuple[Ends, Ends]:
 
 def _pipes() -> tuple[Ends, Ends]:
     """Our ends and the runner's: a pipe each way, which any language can open as a file."""
-    to_read, to_write = os.pipe(), os.pipe()
+    to_read = os.pipe()
+    try:
+        to_write = os.pipe()
+    except OSError:
+        _close(to_read)
+        raise
     return (to_read[0], to_write[1]), (to_write[0], to_read[1])
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 @functools.cache
