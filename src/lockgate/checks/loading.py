@@ -10,6 +10,7 @@ import polars as pl
 from lockgate.blobs import Blobs
 from lockgate.checks.evidence import Split, chance
 from lockgate.datasets.dataset import load_rows
+from lockgate.datasets.readers import typed_as
 from lockgate.errors import InvalidInput
 
 MOST_ROWS = 1_000_000  # a share in so many rows is exact to a tenth of a per cent
@@ -26,7 +27,8 @@ class Tables:
 def load_tables(blobs: Blobs, data: Mapping[str, str], seed: int = 0) -> Tables:
     """The tables of a version (split -> digest). A larger one is read in pieces and never whole in memory.
 
-    The same seed draws the same rows. Raises InvalidInput for an unknown split, NotFound, SealBroken.
+    The same seed draws the same rows. What a CSV's reader took for another type than the training table has, and is the
+    same, gets the training table's type. Raises InvalidInput for an unknown split, NotFound, SealBroken.
     """
     unknown = [name for name in data if name not in set(Split)]
     if unknown:
@@ -38,4 +40,7 @@ def load_tables(blobs: Blobs, data: Mapping[str, str], seed: int = 0) -> Tables:
         found.frames[Split(name)], rows = load_rows(blobs, digest, MOST_ROWS, chance(seed, f"rows of {name}"))
         if rows > MOST_ROWS:
             found.whole[name] = rows
+    train = found.frames.get(Split.TRAIN)
+    if train is not None:
+        found.frames.update({split: typed_as(train, frame) for split, frame in found.frames.items()})
     return found
