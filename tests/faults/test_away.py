@@ -178,10 +178,16 @@ def test_the_clock_jumps(
     worker = world.worker()
     monkeypatch.undo()
     asked, beats = [], []
+
+    def segments() -> list[Path]:
+        return list(world.home.log.glob("gateway-0/*.seg"))
+
     with world.client() as client:
         for jump in ("+0", "-3600", "+7200", "-86400", "+0"):
             offset.write_text(jump)
-            for number in range(40):
+            before, number = len(segments()), 0
+            while number < 40 or len(segments()) == before:  # in each time a segment begins
+                number += 1
                 asked.append(f"{jump}-{number}-{len(asked)}")
                 answer = client.post(
                     "/v2/models/churn/infer", json={"id": asked[-1], **world.infer([1, 2, 3])}
@@ -194,10 +200,7 @@ def test_the_clock_jumps(
     assert beats[1] < beats[0] < beats[2]
     assert beats[3] < beats[1]
     assert worker.stop() == 0
-    names = [
-        path.stem
-        for path in sorted(world.home.log.glob("gateway-0/*.seg"), key=lambda path: path.stat().st_ctime_ns)
-    ]
+    names = [path.stem for path in sorted(segments(), key=lambda path: path.stat().st_ctime_ns)]
     assert len(names) > 4
     blobs = Blobs(str(world.home.blobs))
     done = archive(world.home.log, blobs, sqlite)

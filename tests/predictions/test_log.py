@@ -120,6 +120,18 @@ def test_numbers_grow_even_when_the_clock_steps_back(tmp_path: Path) -> None:
         assert writer.append([record("2")]).segment[:19] > first[:19]
 
 
+def test_a_clock_that_steps_back_ends_the_segment(tmp_path: Path) -> None:
+    """Else it would stay open, and out of the archive, until the clock is back where it was."""
+    clock = FakeClock()
+    with SegmentWriter(tmp_path, "w", clock=clock) as writer:
+        first = writer.append([record("1")]).segment
+        assert writer.append([record("2")]).segment == first
+        clock.sleep(-86_400)
+        second = writer.append([record("3")]).segment
+        assert second > first
+        assert writer.append([record("4")]).segment == second
+
+
 def test_several_runs_of_one_work_write_side_by_side(tmp_path: Path) -> None:
     """Each run takes the first free name, so that folders do not pile up."""
     with open_writer(tmp_path, "batch") as one, open_writer(tmp_path, "batch") as two:
@@ -154,7 +166,7 @@ def test_power_durability_syncs_for_many_threads_at_once(
     real = os.fdatasync
 
     def counted(handle: int) -> None:
-        time.sleep(0.002)  # a slow disk
+        time.sleep(0.02)  # a slow disk: who comes meanwhile waits for the next sync
         real(handle)
         synced.append(os.fstat(handle).st_size)
 

@@ -186,10 +186,10 @@ class SegmentWriter:
             self._disk.began(self._handle)
 
     def _roll_if_due(self) -> None:
-        now_us = self._clock.now_us()
-        if self._position >= self._segment_bytes or now_us - self._opened_us >= self._segment_us:
+        now_us = self._clock.now_us()  # which may step back
+        if self._position >= self._segment_bytes or not 0 <= now_us - self._opened_us < self._segment_us:
             self._end()
-        elif not 0 <= now_us - self._looked_us < LOOK_US:  # the clock may step back
+        elif not 0 <= now_us - self._looked_us < LOOK_US:
             self._looked_us = now_us
             if self._roll_wanted.exists():
                 self._end()
