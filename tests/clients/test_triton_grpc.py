@@ -127,6 +127,19 @@ def test_typed_lists_are_answered_by_typed_lists(stub: Any, speaking: Speaking) 
     assert np.frombuffer(raw.raw_output_contents[0], "<i8").tolist() == [1, 0]
 
 
+def test_nothing_is_read_for_who_has_no_key(speaking: Speaking) -> None:
+    """Bytes that are no message: without a key nobody looks at them, with one they are refused for what they are."""
+    with grpc.insecure_channel(f"127.0.0.1:{speaking[1]}") as channel:
+        ask = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        for metadata, code in (
+            ((), grpc.StatusCode.UNAUTHENTICATED),
+            (METADATA, grpc.StatusCode.INVALID_ARGUMENT),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                ask(b"\xff\xff\xff", metadata=metadata)
+            assert caught.value.code() is code
+
+
 def test_every_refusal_has_its_status(stub: Any) -> None:
     """No key, a wrong one, an unknown model or version, input that does not fit: status and sentence."""
     code = grpc.StatusCode

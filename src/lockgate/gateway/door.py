@@ -58,11 +58,15 @@ class Door:
         require_read(caller, model)
         return caller.person
 
-    def caller(self, headers: Headers) -> Caller:
-        """Whose key it is. Raises Unauthorized, and Limited when they ask too often."""
+    def known(self, headers: Headers) -> Caller:
+        """Whose key it is, before anything is done for them. Raises Unauthorized."""
         if self._shelf.word() != self._word:
             self._read()
-        caller = caller_of(self._access, _key_of(headers))
+        return caller_of(self._access, _key_of(headers))
+
+    def caller(self, headers: Headers) -> Caller:
+        """Whose key it is. Raises Unauthorized, and Limited when they ask too often."""
+        caller = self.known(headers)
         limit = self._limits.of(caller)
         if limit is not None:
             limit.take()

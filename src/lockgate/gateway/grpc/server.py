@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 else:
     grpc, aio = late("grpc"), late("grpc.aio")
 
+STREAMS = 128  # requests at once on one connection
 GRACE_S = 30.0  # for calls that have begun when the worker stops; each has a deadline of its own besides
 PING_EVERY_MS = 10_000  # clients that keep idle connections alive may ask this often
 HEADER_BYTES = 65_536
@@ -63,6 +64,8 @@ def options(config: GatewayConfig) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", round(config.max_body_mb * 1_000_000)),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", HEADER_BYTES),
+        ("grpc.max_concurrent_streams", STREAMS),
+        ("grpc.max_connection_idle_ms", round(config.idle_s * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_EVERY_MS),
     ]

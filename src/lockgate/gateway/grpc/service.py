@@ -119,7 +119,11 @@ class Service:
         return _reply(messages().ModelMetadataResponse(**told))
 
     async def _model_infer(self, body: bytes, call: Call, context: Any) -> Reply:
-        parts, request = self._parts, _parsed(messages().ModelInferRequest, body)
+        parts = self._parts
+        parts.door.known(
+            call.headers
+        )  # which model is asked for stands in the message: nobody else's is read
+        request = _parsed(messages().ModelInferRequest, body)
         model = request.model_name
         call.model, call.caller = model, parts.door.admit(call.headers, model)
         parent = call.headers.get("traceparent")
