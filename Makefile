@@ -28,7 +28,7 @@ $(SYSTEM): $(READY) scripts/system-parts
 	scripts/system-parts
 	@touch $@
 
-demo: $(READY) ## lockgate's main job on real data, in under three minutes (make demo KEEP=1 leaves it running)
+demo: $(READY) ## lockgate's main job on real data, in about three minutes (make demo KEEP=1 leaves it running)
 	$(BIN)/python -m examples.demo $(if $(KEEP),--keep)
 
 test: $(SYSTEM) ## the whole suite: real servers, databases and a browser
