@@ -144,5 +144,7 @@ def test_the_plan_waits_for_labels_and_says_when_none_are_known():
         make_plan(ReleaseConfig(), Traffic(), labels=Observed.ALWAYS, label_delay_s=90 * DAY_S).watch_s
         == 3.5 * DAY_S
     )
-    assert not any("no labels are known of" in said for said in slow.cannot_see)
-    assert any("no labels are known of" in said for said in make_plan(ReleaseConfig(), Traffic()).cannot_see)
+    assert not any("no labels guard this release" in said for said in slow.cannot_see)
+    assert any(
+        "no labels guard this release" in said for said in make_plan(ReleaseConfig(), Traffic()).cannot_see
+    )

@@ -21,7 +21,7 @@ from lockgate.release import acts, snapshots
 from lockgate.release.guards import GuardName
 from lockgate.release.label_feed import LabelFeed
 from lockgate.release.phases import Phase, Release
-from lockgate.release.start import start
+from lockgate.release.start import preview, start
 from lockgate.traffic import Role
 
 from .world import QUICK, World, invariants
@@ -103,6 +103,23 @@ def test_labels_end_a_release_that_is_wrong_more_often(
     assert world.last().phase is Phase.ROLLED_BACK
     assert "wrong answers: the canary is worse (30 callers of the canary and 0 of live" in world.last().reason
     invariants(world)
+
+
+def test_the_first_version_is_not_said_to_be_guarded_by_labels(
+    sqlite: Database, home: Home, clock: FakeClock
+) -> None:
+    """There is nothing beside it that they could be held against; its successor is guarded."""
+    world = World(sqlite, home, clock, settings=SETTINGS)
+    world.version(1)
+    with sqlite.read() as tx:
+        plan = preview(tx, "churn/1")
+    assert all(guard.name is not GuardName.LABELS for guard in plan.guards)
+    assert any("held against a live version" in said for said in plan.cannot_see)
+    start(world.desk, world.ann, "churn/1")
+    world.go(world.controller(), Phase.DONE)
+    world.version(2)
+    with sqlite.read() as tx:
+        assert any(guard.name is GuardName.LABELS for guard in preview(tx, "churn/2").guards)
 
 
 def test_corrected_labels_count_anew(sqlite: Database, home: Home, clock: FakeClock) -> None:

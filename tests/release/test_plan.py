@@ -35,7 +35,7 @@ def test_what_it_cannot_see_is_said_in_numbers():
     said = " ".join(plan.cannot_see)
     assert "A doubling of a 1 % error rate is seen after about" in said
     assert "at your traffic in" in said
-    assert "no labels are known of" in said
+    assert "no labels guard this release" in said
 
 
 @pytest.mark.parametrize("per_day", [100, 900])

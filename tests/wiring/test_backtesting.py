@@ -97,6 +97,11 @@ def test_a_table_is_a_past(house: House, version: Version, table: Path) -> None:
     narrow.write_text("a,b,c,left\n1,2,3,1\n")
     with pytest.raises(InvalidInput, match="needs the time of every row, column 'at'"):
         judged(house, version, Stretch(table=narrow))
+    narrow.write_text("")
+    with pytest.raises(
+        InvalidInput, match=r"^narrow\.csv: the file is empty"
+    ):  # whose folder it lay in is nobody's business
+        judged(house, version, Stretch(table=narrow))
 
 
 def test_the_log_is_a_past_once_labels_came(house: House, version: Version, table: Path) -> None:

@@ -7,11 +7,12 @@ import secrets
 import msgspec
 import sqlalchemy as sa
 
-from lockgate.config import ReleaseConfig
+from lockgate.config import ModelConfig, Observed, ReleaseConfig
 from lockgate.errors import Conflict
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
 from lockgate.predictions.labels import newest_label
+from lockgate.registry.manifest import Task
 from lockgate.registry.naming import VersionName
 from lockgate.registry.store import Version, get_model, get_version
 from lockgate.release import gate, snapshots, store
@@ -67,8 +68,7 @@ def _draft(
 ) -> Release:
     live = _live(tx, wanted)
     model = get_model(tx, wanted.model).settings
-    wished, delay_days = settings or model.release, model.goal.label_delay_days
-    labels_come = "labels" in (wished.guards or ()) or delay_days is not None
+    wished = settings or model.release
     plan = make_plan(
         wished,
         snapshots.traffic_of(tx, wanted.model),
@@ -84,8 +84,8 @@ def _draft(
         replicas=model.replicas,
         memory_mb=model.memory_mb,
         missing_fields=_missing_fields(tx, wanted, live),
-        labels=model.labels.observed if labels_come or newest_label(tx, wanted.model) else None,
-        label_delay_s=(delay_days or 0.0) * DAY_S,
+        labels=_labels(tx, wanted, model, wished) if live is not None else None,
+        label_delay_s=(model.goal.label_delay_days or 0.0) * DAY_S,
     )
     return Release(
         id=0,
@@ -106,6 +106,16 @@ def _live(tx: sa.Connection, wanted: Version) -> Arm | None:
     if live is not None and live.digest == wanted.digest:
         raise Conflict(f"{wanted.name} is live already", fix=f"lockgate status {wanted.model}")
     return live
+
+
+def _labels(tx: sa.Connection, wanted: Version, model: ModelConfig, wished: ReleaseConfig) -> Observed | None:
+    """How labels come; None where none are known of, and where they judge nothing: numbers that are not in pairs."""
+    observed = model.labels.observed
+    paired = model.pure and observed is Observed.ALWAYS
+    if wanted.manifest.task is Task.REGRESSION and not paired:
+        return None
+    told = "labels" in (wished.guards or ()) or model.goal.label_delay_days is not None
+    return observed if told or newest_label(tx, wanted.model) else None
 
 
 def _missing_fields(tx: sa.Connection, wanted: Version, live: Arm | None) -> tuple[str, ...]:

@@ -70,9 +70,10 @@ def unseen_sentences(plan: ReleasePlan, traffic: Traffic) -> tuple[str, ...]:
         said.extend(_event_sentences(plan, share))
     if plan.first:
         said.append("Whether it is better or worse than what was there before: nothing was.")
-    if all(guard.name is not GuardName.LABELS for guard in plan.guards):
+        said.append("Wrong answers: labels are held against a live version beside it, and there is none.")
+    elif all(guard.name is not GuardName.LABELS for guard in plan.guards):
         said.append(
-            "Wrong answers: no labels are known of. A version that answers plausibly and wrongly is seen "
+            "Wrong answers: no labels guard this release. A version that answers plausibly and wrongly is seen "
             "by the shadow verdict and by people. Hand labels in (lockgate labels), or say when they come "
             "(goal.label_delay_days)."
         )

@@ -116,7 +116,8 @@ def _log(house: House, version: Version, stretch: Stretch, settings: ModelConfig
 
 
 def _table(stretch: Stretch, settings: ModelConfig) -> pl.DataFrame:
-    frame = read_table(Path(str(stretch.table)))
+    table = Path(str(stretch.table))
+    frame = read_table(table, table.name)
     absent = [(key, name) for key, name in (("time", settings.time), ("target", settings.target))
               if name is None or name not in frame.columns]  # fmt: skip
     if absent:

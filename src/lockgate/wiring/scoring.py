@@ -59,7 +59,7 @@ def score_file(house: House, person: Person, version: Version, order: Order, *, 
         require(tx, person, Permission.PREDICTION_CALL, version.model)
         settings = get_model(tx, version.model).settings
     tell("reading the table", 0, 0)
-    frame = read_table(order.table)
+    frame = read_table(order.table, order.table.name)
     key = _key_column(frame, settings, order.key)
     tell("loading the model", 0, 0)
     with (
