@@ -254,6 +254,9 @@ def test_the_feed_goes_on_without_room_for_files(
     finally:
         stop.set()
         runs.join()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "away again"))
+    feed.look()
+    assert feed.of(release.id).labelled == 5  # type: ignore[union-attr]  # what was seen last stands
 
 
 def wait_until(happened) -> None:

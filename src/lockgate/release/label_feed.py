@@ -56,11 +56,8 @@ class LabelFeed:
         with self._db.read() as tx:
             running = [release for release in store.running_releases(tx) if _guarded(release)]
             labelled = {release.id for release in running if newest_label(tx, release.model)}
-        found = {}
-        for release in running:
-            evidence = self._evidence(release) if release.id in labelled else None
-            if evidence is not None:
-                found[release.id] = msgspec.structs.replace(evidence, void_seq=release.void_seq)
+        seen = {release.id: self._seen(release) for release in running if release.id in labelled}
+        found = {number: evidence for number, evidence in seen.items() if evidence is not None}
         self._found = found  # in one step: the controller reads it from another thread
 
     def run(self, stop: threading.Event, *, round_s: float = ROUND_S) -> None:
@@ -69,9 +66,18 @@ class LabelFeed:
             began = time.monotonic()
             try:
                 self.look()
-            except (LockgateError, OSError, pl.exceptions.PolarsError):  # no room for files put aside, say
-                _log.exception("labels could not be read for the guards of a release; it is tried again")
+            except LockgateError:
+                _log.exception("which releases wait for labels could not be read; it is tried again")
             stop.wait(max(round_s, REST * (time.monotonic() - began)))
+
+    def _seen(self, release: Release) -> LabelEvidence | None:
+        """What labels say of a release; while that cannot be read, what was seen last, and the others go on."""
+        try:
+            evidence = self._evidence(release)
+        except (LockgateError, OSError, pl.exceptions.PolarsError):  # no room for files put aside, say
+            _log.exception("labels could not be read for the guards of %s; it is tried again", release.model)
+            return self.of(release.id)
+        return evidence and msgspec.structs.replace(evidence, void_seq=release.void_seq)
 
     def _evidence(self, release: Release) -> LabelEvidence | None:
         with self._db.read() as tx:
