@@ -37,7 +37,8 @@ labels = sa.Table(
     sa.Column("imported_us", sa.BigInteger, nullable=False),
     sa.Column("imported_by", sa.String(64), nullable=False),
     sa.Column("source", sa.String(300), nullable=False),
-    sa.Column("metric", sa.String(64), nullable=False, server_default=""),  # of a business metric's values: its name
+    # of a business metric's values: its name
+    sa.Column("metric", sa.String(64), nullable=False, server_default=""),
     sa.Index("ix_labels_model_on_value", "model", "on_column", "value", "row"),
 )
 
