@@ -99,7 +99,7 @@ import sys, types
 sys.path[:0] = [sys.argv[1]]
 sys.path += sys.argv[2:]  # lockgate, and what it needs beside torch
 import torch
-from lockgate.client.packing import pack
+from lockgate.packing.parcel import pack
 from net import Net, Price
 own = pack(Net())
 assert own.entry == "net:Net" and list(own.code) == ["net.py"] and own.name == "model.pt", own

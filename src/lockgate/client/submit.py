@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lockgate.client.naming import model_only
-from lockgate.client.packing import Parcel, commit_of, pack, zipped
 from lockgate.client.results import SubmittedVersion
 from lockgate.client.transport import Progress, connected
 from lockgate.config import PROJECT_NAME, ModelConfig, load_project
 from lockgate.errors import InvalidInput
+from lockgate.packing.parcel import Parcel, commit_of, pack, zipped
 from lockgate.registry.mlflow_uri import Fetched, fetch, is_remote
 from lockgate.submission.lock import pins_of_globals
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lockgate.client.packing import pack
+from lockgate.packing.parcel import pack
 
 
 def test_code_alone_is_a_parcel(tmp_path: Path) -> None:

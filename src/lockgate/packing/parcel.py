@@ -17,8 +17,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from lockgate.client.notebook import MODULE, lives_in_main, source_module
 from lockgate.errors import InvalidInput
+from lockgate.packing.notebook import MODULE, lives_in_main, source_module
 
 IGNORED = ("__pycache__", ".git", ".ipynb_checkpoints", ".venv")
 _FIX = "hand in a fitted estimator, a PyTorch module, a function, or the path of a model file or folder"

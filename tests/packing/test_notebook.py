@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from lockgate.client.packing import pack
+from lockgate.packing.parcel import pack
 from lockgate.errors import LockgateError
 
 LIMIT = 3
@@ -116,7 +116,7 @@ def test_own_modules_come_along(tmp_path):
     (tmp_path / "churn.py").write_text(
         "from features import twice\ndef predict(c):\n    return twice(c['a'])\n"
     )
-    code = "import churn; from lockgate.client.packing import pack; p = pack(churn.predict); print(p.entry, sorted(p.code))"
+    code = "import churn; from lockgate.packing.parcel import pack; p = pack(churn.predict); print(p.entry, sorted(p.code))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
