@@ -20,6 +20,7 @@ from lockgate.clock import SECOND_US
 from lockgate.config import home_from
 from lockgate.errors import InvalidInput, LockgateError, exit_status
 from lockgate.governance.checkpoints import checkpoint
+from lockgate.monitor.watcher import Watch
 from lockgate.predictions import forward
 from lockgate.predictions.archiver import run as run_archiver
 from lockgate.predictions.log import LogReader
@@ -32,11 +33,13 @@ from lockgate.supervisor import Child
 from lockgate.wiring.erasing import carry_on
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.keeping import let_go
+from lockgate.wiring.monitoring import watchers_of
 from lockgate.wiring.shadowing import history_us, opener, wanted
 from lockgate.wiring.status import lags, note_trouble
 
 CHECKPOINT_US = 15 * SECOND_US  # rows younger than the newest signature could be cut off unseen
 SHADOW_NICE = 10
+MONITOR_NICE = 15  # nobody waits for it
 LAST, MIDDLE = 2, 1  # ranks of stopping: gateways first (0), the console last
 _log = logging.getLogger("lockgate.services")
 
@@ -84,10 +87,17 @@ def archiver(house: House, stop: threading.Event) -> None:
     )  # fmt: skip
 
 
+def monitor(house: House, stop: threading.Event) -> None:
+    """Read the log for every model and say what is not as it was validated."""
+    os.nice(MONITOR_NICE)
+    Watch(house.db, house.clock, watchers_of(house)).run(stop)
+
+
 SERVICES: dict[str, Callable[[House, threading.Event], None]] = {
     "archiver": archiver,
     "controller": controller,
     "events": events,
+    "monitor": monitor,
     "shadow": shadow_scorer,
 }
 
@@ -103,6 +113,7 @@ def children(home: Path, *, host: str, port: int, with_events: bool = False) -> 
         Child("controller", module("lockgate.wiring.services", "controller"), rank=MIDDLE),
         Child("shadow", module("lockgate.wiring.services", "shadow"), rank=MIDDLE),
         Child("archiver", module("lockgate.wiring.services", "archiver"), rank=MIDDLE),
+        Child("monitor", module("lockgate.wiring.services", "monitor"), rank=MIDDLE),
         *(
             [Child("events", module("lockgate.wiring.services", "events"), rank=MIDDLE)]
             if with_events
