@@ -1,4 +1,4 @@
-"""The tables of releases: rows, moves, the outbox of effects, routes, snapshots of evidence, leases, votes."""
+"""The tables of releases: rows, moves, the outbox of effects, routes, snapshots of evidence, leases, votes, the queue."""
 
 from __future__ import annotations
 
@@ -96,4 +96,24 @@ release_votes = sa.Table(
     sa.Column("person", sa.String(64), primary_key=True),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("at_us", sa.BigInteger, nullable=False),
+)
+
+release_queue = sa.Table(
+    "release_queue",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.String(64), nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column(
+        "waiting", sa.String(80), unique=True
+    ),  # "churn/4" while it waits, else NULL: a version waits once
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("settings", sa.Text),  # JSON; NULL: the model's own
+    sa.Column("python", sa.Text),
+    sa.Column("author", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("asked_us", sa.BigInteger, nullable=False),
+    sa.Column("ended_us", sa.BigInteger),
+    sa.Column("words", sa.Text, nullable=False),  # why it was refused or cancelled
+    sa.Column("release", sa.Integer, sa.ForeignKey("releases.id")),  # what became of it
 )
