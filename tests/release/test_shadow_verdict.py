@@ -1,10 +1,12 @@
 """The verdict: planted differences are found and named, none is found where there is none."""
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
 from lockgate.errors import InvalidInput
+from lockgate.release.shadow_cost import Basis, Prices
 from lockgate.release.shadow_tally import Lens, Tally, fold, lens_of, merge
 from lockgate.release.shadow_verdict import Told, verdict_of
 
@@ -150,3 +152,79 @@ def test_without_pairs_there_is_nothing_to_say() -> None:
     verdict = verdict_of(Tally(Lens((), positive="yes")))
     assert verdict.told is Told.NOT_YET
     assert verdict.sentence == "No request was answered by both versions yet."
+
+
+PRICES = Prices(
+    {"yes": {"no": 10.0}, "no": {"yes": "fee"}}, bases=tuple(Basis), positive="yes", negative="no"
+)
+
+
+def priced(frame: pl.DataFrame, prices: Prices = PRICES) -> object:
+    """The verdict on pairs whose decisions cost something."""
+    return verdict_of(fold(Tally(lens_of(frame, positive="yes", prices=prices)), frame))
+
+
+def by_hand(row: dict[str, object], decided: str, truth: str) -> float:
+    """What one decision costs by the table above."""
+    return (
+        10.0
+        if (truth, decided) == ("yes", "no")
+        else row["in.fee"]
+        if (truth, decided) == ("no", "yes")
+        else 0.0
+    )
+
+
+def test_the_change_of_cost_is_that_of_every_row() -> None:
+    """By labels and by either version's probabilities: the same as adding up row by row, also in parts."""
+    rng = np.random.default_rng(5)
+    frame = pairs(2_000, flip=0.1).with_columns(
+        pl.Series("in.fee", rng.uniform(1, 5, 2_000)), pl.Series("label", rng.choice(["yes", "no"], 2_000))
+    )
+    frame = frame.with_columns(label=pl.when(pl.int_range(2_000) < 900).then("label"))
+    verdict = priced(frame)
+    expected = dict.fromkeys(Basis, 0.0)
+    for row in frame.iter_rows(named=True):
+        dearer = {t: by_hand(row, row["new"], t) - by_hand(row, row["old"], t) for t in ("yes", "no")}
+        expected[Basis.LABELS] += dearer[row["label"]] / 900 if row["label"] else 0.0
+        for side in (Basis.OLD, Basis.NEW):
+            chance = row[f"{side}_score"]
+            expected[side] += (chance * dearer["yes"] + (1 - chance) * dearer["no"]) / 2_000
+    assert [(cost.basis, cost.rows) for cost in verdict.costs] == [
+        (Basis.LABELS, 900), (Basis.OLD, 2_000), (Basis.NEW, 2_000)
+    ]  # fmt: skip
+    for cost in verdict.costs:
+        assert cost.change.value == pytest.approx(1_000 * expected[cost.basis])
+        assert cost.change.low < cost.change.value < cost.change.high
+    lens = lens_of(frame, positive="yes", prices=PRICES)
+    parts = Tally(lens)
+    for part in frame.iter_slices(333):
+        parts = merge(parts, fold(Tally(lens), part))
+    for one, other in zip(verdict_of(parts).costs, verdict.costs, strict=True):
+        assert one.change.value == pytest.approx(other.change.value)
+    assert "By the 900 rows whose label is known, 1,000 decisions would cost" in verdict.sentence
+
+
+def test_costs_are_silent_where_nothing_is_known() -> None:
+    """Without labels and with a price in a column that requests do not bring there is no word about costs."""
+    frame = pairs(500, flip=0.1)
+    assert priced(frame).costs == ()
+    plain = msgspec.structs.replace(PRICES, table={"yes": {"no": 10.0}}, bases=(Basis.LABELS,))
+    assert priced(frame, plain).costs == ()
+    assert "cost" not in priced(frame, plain).sentence
+
+
+def test_a_version_that_is_cheaper_is_told_by_labels() -> None:
+    """One that finds more of the costly cases would save money: the bounds lie below nothing."""
+    rng = np.random.default_rng(2)
+    truth = rng.choice(["1", "0"], 3_000, p=[0.3, 0.7])
+    old = np.where(rng.random(3_000) < 0.2, "0", truth)
+    frame = pairs(3_000).with_columns(
+        old=pl.Series(old), new=pl.Series(truth), label=pl.Series(truth).cast(pl.Float64)
+    )
+    (cost,) = priced(frame, Prices({"1.0": {"0": 10.0}})).costs
+    assert cost.change.high < 0.0
+    assert (
+        "less (between"
+        in verdict_of(fold(Tally(lens_of(frame, prices=Prices({"1": {"0": 10.0}}))), frame)).sentence
+    )

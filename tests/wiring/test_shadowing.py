@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from lockgate.clock import SECOND_US
+from lockgate.clock import DAY_US, SECOND_US
 from lockgate.config import ModelConfig
 from lockgate.registry.store import create_model
 from lockgate.release.phases import Phase, Release
@@ -57,6 +57,12 @@ def test_no_shadow_of_a_first_version(sqlite):
 
 
 def test_history_is_what_the_shadow_asks_for_a_few_times():
-    """At one request a second and 500 asked for, the candidate begins 2,500 s back."""
-    release = msgspec.structs.replace(RELEASE, plan=ReleasePlan(per_s=1.0, shadow_requests=500))
-    assert release.created_us - history_us(release) == HISTORY_FACTOR * 500 * SECOND_US
+    """At one request a second and 2,000 asked for, the candidate begins 10,000 s back."""
+    release = msgspec.structs.replace(RELEASE, plan=ReleasePlan(per_s=1.0, shadow_requests=2_000))
+    assert release.created_us - history_us(release) == HISTORY_FACTOR * 2_000 * SECOND_US
+
+
+def test_a_quiet_service_is_scored_over_its_month():
+    """At 100 requests a day all of the last 30 days are scored: enough for a verdict, and no more than a month."""
+    release = msgspec.structs.replace(RELEASE, plan=ReleasePlan(per_s=100 / 86_400, shadow_requests=140))
+    assert release.created_us - history_us(release) == 30 * DAY_US

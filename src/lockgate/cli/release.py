@@ -69,6 +69,25 @@ def status(
     print_release(found)
     if told is not None:
         print(f"\nShadow: {told['sentence']}")
+        print(f"  everything about it: lockgate release shadow {name}")
+
+
+@app.command("shadow")
+def shadow(
+    model: Target,
+    *,
+    number: Annotated[int | None, typer.Option(help="An earlier release.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What would be decided differently, where, at which cost, and the requests that differ most."""
+    name = parts_of(model)[0]
+    told = releases.shadow(name, number)
+    if as_json:
+        print_json(told)
+    elif told is None:
+        print("this release has no shadow: it is a first version, or the model is not pure")
+    else:
+        print_shadow(told)
 
 
 @app.command("hold")
@@ -156,6 +175,34 @@ def print_release(found: dict[str, Any]) -> None:
     print_table(("MOVE", "TIME", "WHO", "PHASE", "WEIGHT", "REASON"),
                 [(m["seq"], when(m["at_us"]), m["actor"], m["phase"], f"{m['weight']:.0%}", m["reason"])
                  for m in found["moves"]])  # fmt: skip
+
+
+def print_shadow(told: dict[str, Any]) -> None:
+    """A shadow verdict for people: sentence, segments, costs, the requests that differ most."""
+    print(told["sentence"])
+    if told["segments"]:
+        print()
+        print_table(("WHERE", "ROWS", "CHANGED", "BETWEEN", "ELSEWHERE"),
+                    [(s["words"], s["pairs"], f"{s['flips']:.1%}", f"{s['low']:.1%} and {s['high']:.1%}",
+                      f"{s['elsewhere']:.1%}") for s in told["segments"]])  # fmt: skip
+    if told["costs"]:
+        print()
+        print_table((f"COST OF {told['costs'][0]['decisions']:,} DECISIONS BY", "ROWS", "CHANGE", "BETWEEN"),
+                    [(c["basis"], c["rows"], f"{c['change']:+.4g}",
+                      "too few rows yet" if c["low"] is None else f"{c['low']:+.4g} and {c['high']:+.4g}")
+                     for c in told["costs"]])  # fmt: skip
+    if told["largest"]:
+        print()
+        print_table(("REQUEST", "OLD", "NEW", "SENT"),
+                    [(one["id"], _answered(one, "old"), _answered(one, "new"),
+                      ", ".join(f"{name} {value}" for name, value in one["inputs"].items()))
+                     for one in told["largest"]])  # fmt: skip
+
+
+def _answered(one: dict[str, Any], side: str) -> str:
+    """A decision, with its score where that says more."""
+    score = one[f"{side}_score"]
+    return str(one[side]) if score is None or score == one[side] else f"{one[side]} ({score:.3g})"
 
 
 def _follow(model: str) -> None:

@@ -7,6 +7,7 @@ import polars as pl
 
 from lockgate.blobs import Blobs
 from lockgate.config import Home
+from lockgate.db import Database
 from lockgate.inference.score import decisions, scores
 from lockgate.predictions.query import frame
 from lockgate.predictions.record import Columns, Kind
@@ -26,19 +27,26 @@ def pairs_of(
     release: int,
     since_us: int | None = None,
     newest: int = NEWEST,
+    database: Database | None = None,
 ) -> pl.DataFrame:
     """Rows that both versions were asked, as `shadow_tally` counts them, in order of time.
 
     `old` and `new` are (version number, its manifest). Either may have answered the caller and the other been the
-    shadow. `since_us`: requests from then on. `newest`: no more than so many rows, the newest.
+    shadow. `since_us`: requests from then on. `newest`: no more than so many rows, the newest. With `database` a column
+    `label` is there, null where none is known, and personal inputs are readable.
     """
     shadow = frame(home, blobs, model, kinds=[Kind.SHADOW], since_us=since_us, limit=newest)
     shadow = shadow.filter(pl.col("release") == release)
     first_us = shadow["at_us"].min()  # a shadow record bears the time of its request
     asked = frame(
-        home, blobs, model, kinds=[Kind.ANSWER], since_us=first_us if isinstance(first_us, int) else since_us
+        home,
+        blobs,
+        model,
+        kinds=[Kind.ANSWER],
+        since_us=first_us if isinstance(first_us, int) else since_us,
+        database=database,
     )
-    return paired(asked, shadow, old=old, new=new)
+    return paired(asked, shadow, old=old, new=new, kept=() if database is None else ("label",))
 
 
 def paired(

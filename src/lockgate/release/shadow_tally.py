@@ -13,6 +13,7 @@ import msgspec
 import polars as pl
 
 from lockgate.errors import InvalidInput
+from lockgate.release.shadow_cost import Prices, Sums, added, cost_sums
 
 BINS = 5
 MOST_CATEGORIES = 20  # of one column; the rarer ones are "another"
@@ -37,16 +38,18 @@ class Cut(msgspec.Struct, frozen=True):
 class Lens(msgspec.Struct, frozen=True):
     """What is counted; fixed before the first pair, so that parts can be merged.
 
-    `tolerance` None: decisions are classes. `positive`: the class whose share is the decision rate.
+    `tolerance` None: decisions are classes. `positive`: the class whose share is the decision rate. `prices` None: no
+    costs are declared.
     """
 
     cuts: tuple[Cut, ...]
     tolerance: float | None = None
     positive: str | None = None
+    prices: Prices | None = None
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One request that both versions answered, and how far apart."""
+    """One request that both versions answered, and how far apart: decisions, scores where there are any, inputs."""
 
     id: str
     row: int
@@ -54,6 +57,8 @@ class Difference(msgspec.Struct, frozen=True):
     new: Scalar
     size: float
     inputs: dict[str, Scalar]
+    old_score: float | None = None
+    new_score: float | None = None
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -70,10 +75,17 @@ class Tally(msgspec.Struct, frozen=True):
     score_sum: float = 0.0  # of new - old
     score_squares: float = 0.0
     segments: dict[str, dict[str, tuple[int, int]]] = {}
+    costs: dict[str, Sums] = {}  # by basis: what the new decisions cost more
     largest: tuple[Difference, ...] = ()
 
 
-def lens_of(sample: pl.DataFrame, *, positive: str | None = None, tolerance: float | None = None) -> Lens:
+def lens_of(
+    sample: pl.DataFrame,
+    *,
+    positive: str | None = None,
+    tolerance: float | None = None,
+    prices: Prices | None = None,
+) -> Lens:
     """Segments from a sample of pairs: categories and fifths of numbers; the tolerance from the old answers' spread."""
     if sample["old"].dtype.is_numeric() and tolerance is None:
         spread = sample["old"].drop_nulls().std()
@@ -81,7 +93,7 @@ def lens_of(sample: pl.DataFrame, *, positive: str | None = None, tolerance: flo
     cuts = [
         cut for name in sample.columns if name.startswith("in.") and (cut := _cut(sample[name])) is not None
     ]
-    return Lens(tuple(cuts), tolerance, positive)
+    return Lens(tuple(cuts), tolerance, positive, prices)
 
 
 def fold(tally: Tally, pairs: pl.DataFrame) -> Tally:
@@ -111,6 +123,7 @@ def fold(tally: Tally, pairs: pl.DataFrame) -> Tally:
         segments={
             cut.column: _segments(answered, cut) for cut in tally.lens.cuts if cut.column in pairs.columns
         },
+        costs=cost_sums(answered, tally.lens.prices) if tally.lens.prices is not None else {},
         largest=_largest(answered),
     )
     return merge(tally, part)
@@ -140,6 +153,7 @@ def merge(left: Tally, right: Tally) -> Tally:
         lens=left.lens,
         moves={old: dict(counts) for old, counts in moves.items()},
         segments=segments,
+        costs=added(left.costs, right.costs),
         largest=tuple(largest.values())[:KEPT],
         **sums,
     )
@@ -227,6 +241,7 @@ def _largest(pairs: pl.DataFrame) -> tuple[Difference, ...]:
         Difference(
             id=row["id"], row=row["row"], old=row["old"], new=row["new"], size=row["size"],
             inputs={name.removeprefix("in."): row[name] for name in names},
+            old_score=row["old_score"], new_score=row["new_score"],
         )
         for row in rows.unique("id", keep="first", maintain_order=True).head(KEPT).iter_rows(named=True)
     )  # fmt: skip

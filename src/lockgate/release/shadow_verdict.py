@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lockgate.release.shadow_bounds import anytime_share, rows_until
+from lockgate.release.shadow_cost import Basis
 from lockgate.release.shadow_tally import Difference, Tally
 from lockgate.stats.evalues import normal_half_width
 from lockgate.stats.intervals import Interval
@@ -19,6 +20,7 @@ ALPHA = 0.05
 LIMIT = 0.05  # of decisions that may change before people should look twice
 MEAN_PAIRS = 100  # from here on the bounds of a mean hold (asymptotic)
 SHOWN_SEGMENTS = 5
+PER_DECISIONS = 1_000  # costs are told for that many
 
 
 class Told(StrEnum):
@@ -47,6 +49,15 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class CostChange:
+    """What 1,000 of the new version's decisions cost more than the old one's, with bounds, by one view of the truth."""
+
+    basis: Basis
+    rows: int
+    change: Interval
+
+
+@dataclass(frozen=True)
 class ShadowVerdict:
     """What two versions' answers to the same rows say.
 
@@ -62,6 +73,7 @@ class ShadowVerdict:
     rate_new: float | None
     rate_change: Interval | None
     mean_change: Interval | None
+    costs: tuple[CostChange, ...]
     new_failed: int
     old_failed: int
     more: int | None
@@ -93,6 +105,7 @@ def verdict_of(tally: Tally, *, limit: float = LIMIT, alpha: float = ALPHA) -> S
         rate_new=new,
         rate_change=change,
         mean_change=_mean_change(tally.score_sum, tally.score_squares, tally.scored, alpha),
+        costs=_costs(tally, alpha),
         new_failed=tally.new_failed,
         old_failed=tally.old_failed,
         more=0 if told is not Told.NOT_YET else rows_until(tally.flips, tally.pairs, limit, alpha),
@@ -134,6 +147,18 @@ def _rates(tally: Tally, alpha: float) -> tuple[float | None, float | None, Inte
     return old / tally.pairs, (kept + gained) / tally.pairs, change
 
 
+def _costs(tally: Tally, alpha: float) -> tuple[CostChange, ...]:
+    """The change of cost by every view of the truth there is."""
+    found = []
+    for basis in Basis:
+        sums = tally.costs.get(str(basis))
+        change = _mean_change(sums.total, sums.squares, sums.rows, alpha) if sums is not None else None
+        if sums is not None and change is not None:
+            scaled = Interval(*(PER_DECISIONS * part for part in (change.value, change.low, change.high)))
+            found.append(CostChange(basis, sums.rows, scaled))
+    return tuple(found)
+
+
 def _mean_change(total: float, squares: float, pairs: int, alpha: float) -> Interval | None:
     """The mean of differences within pairs, from their sum and sum of squares."""
     if pairs == 0:
@@ -158,6 +183,7 @@ def _sentences(verdict: ShadowVerdict) -> list[str]:
     said.append(_answer(verdict))
     if verdict.rate_old is not None and verdict.rate_new is not None and verdict.rate_change is not None:
         said.append(_rate_words(verdict.rate_old, verdict.rate_new, verdict.rate_change))
+    said += [_cost_words(cost) for cost in verdict.costs]
     for segment in verdict.segments[:SHOWN_SEGMENTS]:
         said.append(
             f"Where {segment.words}, {percent(segment.flips.value)} of {segment.pairs:,} decisions change, elsewhere "
@@ -190,6 +216,33 @@ def _rate_words(old: float, new: float, change: Interval) -> str:
     if change.low <= 0.0 <= change.high:
         return f"{words}, which may be chance."
     return f"{words} ({_points(change.value)}, between {_points(change.low)} and {_points(change.high)})."
+
+
+def _cost_words(cost: CostChange) -> str:
+    by = {
+        Basis.LABELS: f"By the {cost.rows:,} rows whose label is known,",
+        Basis.OLD: "If the old version's probabilities are right,",
+        Basis.NEW: "If the new version's probabilities are right,",
+    }[cost.basis]
+    change = cost.change
+    if change.value == 0.0:
+        return f"{by} {PER_DECISIONS:,} decisions would cost the same."
+    words = f"{by} {PER_DECISIONS:,} decisions would cost {_money(change.value)}"
+    if math.isinf(change.low):
+        return f"{words}; too few rows yet to say how sure that is."
+    if change.low <= 0.0 <= change.high:
+        return f"{words}, which may be chance."
+    return f"{words} (between {_money(change.low)} and {_money(change.high)})."
+
+
+def _money(change: float) -> str:
+    """A change of cost in the unit of the declared costs.
+
+    >>> _money(-1234.5), _money(3.25)
+    ('1,234 less', '3.25 more')
+    """
+    size = abs(change)
+    return f"{f'{size:,.0f}' if size >= 100 else f'{size:.3g}'} {'less' if change < 0 else 'more'}"
 
 
 def percent(share: float) -> str:

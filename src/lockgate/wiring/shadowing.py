@@ -20,6 +20,7 @@ HISTORY_DAYS = 30
 HISTORY_FACTOR = (
     5  # recorded requests that are scored at the start, as a multiple of what the shadow asks for
 )
+HISTORY_REQUESTS = 5_000  # and at least so many: a quiet service's month is scored in minutes
 _CANDIDATE = frozenset({Phase.SHADOW, Phase.APPROVAL, Phase.CANARY})
 
 
@@ -64,11 +65,12 @@ def opener(house: House) -> Callable[[ShadowJob], Executor]:
 
 
 def history_us(release: Release) -> int:
-    """How far back the candidate scores: a few times what the shadow asks for, at the measured traffic."""
+    """How far back the candidate scores: a few times what the shadow asks for, at the measured traffic, in any case enough
+    for a verdict, and at most a month."""
     plan = release.plan
     if plan.per_s <= 0:
         return release.created_us - HISTORY_DAYS * DAY_US
-    back_us = HISTORY_FACTOR * plan.shadow_requests / plan.per_s * SECOND_US
+    back_us = max(HISTORY_FACTOR * plan.shadow_requests, HISTORY_REQUESTS) / plan.per_s * SECOND_US
     return release.created_us - min(round(back_us), HISTORY_DAYS * DAY_US)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
-from lockgate.registry.manifest import Manifest
+from lockgate.config import ModelConfig, Observed
+from lockgate.registry.manifest import Manifest, Task
 from lockgate.registry.naming import VersionName
-from lockgate.registry.store import get_version
+from lockgate.registry.store import get_model, get_version
 from lockgate.release.phases import Release
+from lockgate.release.shadow_cost import Basis, Prices
 from lockgate.release.shadow_pairs import pairs_of
 from lockgate.release.shadow_tally import Difference, Tally, fold, lens_of
-from lockgate.release.shadow_verdict import ShadowVerdict, verdict_of
+from lockgate.release.shadow_verdict import PER_DECISIONS, ShadowVerdict, verdict_of
 from lockgate.wiring.house import House
 from lockgate.wiring.shadowing import history_us
 
@@ -26,10 +30,26 @@ class SegmentShown(msgspec.Struct, frozen=True, kw_only=True):
     elsewhere: float
 
 
+class CostShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What `decisions` decisions of the new version cost more than the old one's. `low`, `high`: bounds, None: not yet.
+
+    `basis`: whose word is taken for the truth: `labels` of `rows` rows, or the probabilities of the `old` or `new` version.
+    """
+
+    basis: str
+    rows: int
+    decisions: int
+    change: float
+    low: float | None
+    high: float | None
+
+
 class ShadowShown(msgspec.Struct, frozen=True, kw_only=True):
     """The shadow verdict in words and numbers. `agreement`: share of rows decided alike, None without pairs.
 
     `more`: further rows until it can be told whether more than `limit` of the decisions change; None: not in sight.
+    `rate_old`, `rate_new`: share of the positive class, None where there is none. `largest`: the requests that differ most;
+    their inputs are empty for people who may not read the log. `share`: of the requests that are scored.
     """
 
     sentence: str
@@ -40,17 +60,24 @@ class ShadowShown(msgspec.Struct, frozen=True, kw_only=True):
     flips_high: float
     limit: float
     more: int | None
+    rate_old: float | None
+    rate_new: float | None
+    costs: list[CostShown]
     segments: list[SegmentShown]
     largest: list[Difference]
 
 
-def shadow_of(house: House, release: Release) -> ShadowShown | None:
-    """The shadow verdict of a release so far; None where there is no shadow: a first version, or an impure model."""
+def shadow_of(house: House, release: Release, *, inputs: bool = True) -> ShadowShown | None:
+    """The shadow verdict of a release so far; None where there is no shadow: a first version, or an impure model.
+
+    `inputs`: whether the requests that differ most are shown with what callers sent, but for personal inputs.
+    """
     if not release.plan.shadow or release.previous is None:
         return None
     with house.db.read() as tx:
         old = get_version(tx, VersionName(release.model, release.previous)).manifest
         new = get_version(tx, VersionName(release.model, release.version)).manifest
+        settings = get_model(tx, release.model).settings
     pairs = pairs_of(
         house.home,
         house.blobs,
@@ -59,12 +86,14 @@ def shadow_of(house: House, release: Release) -> ShadowShown | None:
         new=(release.version, new),
         release=release.id,
         since_us=history_us(release),
+        database=house.db,
     )
-    tally = fold(Tally(lens_of(pairs, positive=_positive(new))), pairs)
-    return _shown(verdict_of(tally))
+    pairs = pairs.drop([f"in.{name}" for name in settings.personal], strict=False)
+    lens = lens_of(pairs, positive=_positive(new), prices=_prices(settings, old, new))
+    return _shown(verdict_of(fold(Tally(lens), pairs)), inputs=inputs)
 
 
-def _shown(verdict: ShadowVerdict) -> ShadowShown:
+def _shown(verdict: ShadowVerdict, *, inputs: bool) -> ShadowShown:
     return ShadowShown(
         sentence=verdict.sentence,
         told=str(verdict.told),
@@ -74,6 +103,19 @@ def _shown(verdict: ShadowVerdict) -> ShadowShown:
         flips_high=verdict.flips.high,
         limit=verdict.limit,
         more=verdict.more,
+        rate_old=verdict.rate_old,
+        rate_new=verdict.rate_new,
+        costs=[
+            CostShown(
+                basis=str(cost.basis),
+                rows=cost.rows,
+                decisions=PER_DECISIONS,
+                change=cost.change.value,
+                low=_bound(cost.change.low),
+                high=_bound(cost.change.high),
+            )
+            for cost in verdict.costs
+        ],
         segments=[
             SegmentShown(
                 words=segment.words,
@@ -85,8 +127,29 @@ def _shown(verdict: ShadowVerdict) -> ShadowShown:
             )
             for segment in verdict.segments
         ],
-        largest=list(verdict.largest),
+        largest=[one if inputs else msgspec.structs.replace(one, inputs={}) for one in verdict.largest],
     )
+
+
+def _bound(value: float) -> float | None:
+    return None if math.isinf(value) else value
+
+
+def _prices(settings: ModelConfig, old: Manifest, new: Manifest) -> Prices | None:
+    """The declared costs, and where truths can be had from: labels where decisions do not make them, and probabilities."""
+    if not settings.costs or new.task is not Task.CLASSIFICATION:
+        return None
+    told = [Basis.LABELS] if settings.labels.observed is Observed.ALWAYS else []
+    two = new.answer.classes is not None and len(new.answer.classes) == 2
+    scored = {Basis.OLD: old, Basis.NEW: new} if two else {}
+    positive = _positive(new)
+    told += [
+        basis
+        for basis, manifest in scored.items()
+        if manifest.answer.probability and _positive(manifest) == positive
+    ]
+    other = next((str(name) for name in new.answer.classes or () if str(name) != positive), None)
+    return Prices(settings.costs, tuple(told), positive, other if two else None)
 
 
 def _positive(manifest: Manifest) -> str | None:

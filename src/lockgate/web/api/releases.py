@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from lockgate.access import EVERY_MODEL
 from lockgate.config import ModelConfig, ReleaseConfig
 from lockgate.errors import Conflict, NotFound
-from lockgate.governance.people import Person, models_with, require
+from lockgate.governance.people import Person, may, models_with, require
 from lockgate.governance.permissions import Permission
 from lockgate.registry.store import get_model
 from lockgate.release import acts
@@ -128,11 +128,12 @@ def release(
 def shadow(
     model: str, house: InHouse, me: Asking, number: Annotated[int | None, Query(ge=1)] = None
 ) -> Response:
-    """What the shadow says so far, in decisions; null where there is no shadow."""
+    """What the shadow says so far, in decisions; null where there is no shadow. Inputs are for those who may read the log."""
     with house.db.read() as tx:
         require(tx, me, Permission.MODEL_READ, model)
         found = _wanted(tx, model, number)
-    return answer(shadow_of(house, found))
+        inputs = may(tx, me, Permission.LOG_READ, model)
+    return answer(shadow_of(house, found, inputs=inputs))
 
 
 @router.get("/models/{model}/release/events", responses=says(media="text/event-stream"))

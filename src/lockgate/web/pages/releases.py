@@ -95,8 +95,10 @@ def shadow(model: str, looking: Looking, number: int) -> Response:
     with looking.house.db.read() as tx:
         require(tx, looking.person, Permission.MODEL_READ, model)
         found = _find(tx, looking, model, number).release
+        inputs = may(tx, looking.person, Permission.LOG_READ, model)
     early = found.phase in (Phase.DRAFT, Phase.WARMING)
-    return fragment("_shadow.html", looking, shadow=None if early else shadow_of(looking.house, found))
+    told = None if early else shadow_of(looking.house, found, inputs=inputs)
+    return fragment("_shadow.html", looking, shadow=told)
 
 
 @router.post("/models/{model}/release/{act}")
