@@ -20,7 +20,7 @@ from lockgate.governance import audit
 from lockgate.governance.checkpoints import verify
 from lockgate.predictions.archive import archive
 from lockgate.predictions.erase import AGAIN_US, ErasureState, Ground, ask, carry_out, due
-from lockgate.predictions.labels import import_labels
+from lockgate.predictions.label_import import import_labels
 from lockgate.predictions.log import LogReader, SegmentWriter
 from lockgate.predictions.offsets import commit_offsets, register_reader
 from lockgate.predictions.query import frame

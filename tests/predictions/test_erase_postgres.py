@@ -17,7 +17,7 @@ from lockgate.governance.checkpoints import verify
 from lockgate.predictions.archive import archive
 from lockgate.predictions.erase import AGAIN_US, ErasureState, Ground, ask, carry_out, due
 from lockgate.predictions.keyring import take_in
-from lockgate.predictions.labels import import_labels
+from lockgate.predictions.label_import import import_labels
 from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.personal import Personal, Protector, kept_here
 from lockgate.predictions.query import frame

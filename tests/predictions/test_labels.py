@@ -4,10 +4,12 @@ import polars as pl
 import pytest
 
 from lockgate.blobs import Blobs
+from lockgate.clock import DAY_US
 from lockgate.config import Home
 from lockgate.db import Database
 from lockgate.errors import InvalidInput
-from lockgate.predictions.labels import Imported, coverage, history, import_labels
+from lockgate.predictions.label_import import CHUNK_ROWS, Imported, Naming, import_labels, import_many
+from lockgate.predictions.labels import coverage, history, latest_labels
 from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.query import frame
 
@@ -96,12 +98,80 @@ def test_coverage_by_day_and_version(predicted: Home, blobs: Blobs, database: Da
     assert counted.rows() == [("2026-03-01", 1, 4, 1, 0.25), ("2026-03-01", 2, 1, 0, 0.0)]
 
 
+def test_contradictions_are_kept_counted_and_the_last_counts(
+    predicted: Home, blobs: Blobs, database: Database
+) -> None:
+    """Two labels of one value and time: both stay on record, the later row counts, and how many were so is told."""
+    told = {"key": ["12", "12", "13"], "y": [1, 0, 1], "when": ["2026-04-01"] * 3}
+    assert put(database, told, at="when") == Imported(new=3, contradictory=1)
+    assert put(database, told, at="when") == Imported(repeated=3)
+    assert put(database, {"key": ["13"], "y": [0], "when": ["2026-04-01"]}, at="when").contradictory == 1
+    assert labels_of(predicted, blobs, database)[:2] == [0, 0]
+    with database.read() as tx:
+        assert [row["label"] for row in history(tx, "churn", "key", "12")] == ["1", "0"]
+
+
+def test_a_label_that_changes_and_changes_back_counts_as_it_ended(
+    predicted: Home, blobs: Blobs, database: Database
+) -> None:
+    """Within one table the order of time decides, and what only repeats the label before it says nothing new."""
+    put(database, {"key": ["12"], "y": ["a"], "when": ["2026-04-01"]}, at="when")
+    days = ["2026-04-03", "2026-04-02", "2026-04-04"]
+    table = {"key": ["12"] * 3, "y": ["a", "b", "a"], "when": days}
+    assert put(database, table, at="when") == Imported(corrected=2, repeated=1)
+    assert labels_of(predicted, blobs, database)[0] == "a"
+    later = {"key": ["12", "12"], "y": ["b", "a"]}
+    assert put(database, later, now_us=NOON_US + 60 * DAY_US).corrected == 2
+    assert labels_of(predicted, blobs, database)[0] == "a"
+
+
+def test_labels_wait_for_their_prediction(home: Home, blobs: Blobs, database: Database) -> None:
+    """A label of an unknown id is kept, and joined when the record comes."""
+    put(database, {"key": ["12"], "y": [1]})
+    with SegmentWriter(home.log, "w") as log:
+        log.append([scored("1", key="12")])
+    assert labels_of(home, blobs, database) == [1]
+
+
+def test_large_tables_go_in_by_pieces_and_again_after_a_crash(database: Database) -> None:
+    """A table of several pieces is recorded whole; one that broke off on the way is completed by importing it again."""
+    height = 2 * CHUNK_ROWS + 5
+    table = pl.DataFrame(
+        {"key": pl.int_range(height, eager=True), "y": pl.Series([1, 0]).gather([0, 1] * (height // 2) + [0])}
+    )
+    told: list[tuple[int, int]] = []
+
+    def broken(done: int, of: int) -> None:
+        told.append((done, of))
+        if done > CHUNK_ROWS:
+            raise KeyboardInterrupt
+
+    naming, asked = Naming("y"), {"by": "ada", "now_us": NOON_US}
+    with pytest.raises(KeyboardInterrupt):
+        import_many(database, "churn", table, naming, **asked, tell=broken)
+    assert told == [(CHUNK_ROWS, height), (2 * CHUNK_ROWS, height)]
+    done = import_many(database, "churn", table, naming, **asked)
+    assert (done.new, done.repeated) == (5, 2 * CHUNK_ROWS)
+    with database.read() as tx:
+        assert latest_labels(tx, "churn").height == height
+
+
+def test_a_table_that_cannot_be_read_leaves_nothing(sqlite: Database) -> None:
+    """One wrong time in the last row, and nothing of the table is on record."""
+    table = pl.DataFrame({"key": ["1", "2"], "y": [1, 0], "when": ["2026-04-01", "soon"]})
+    with pytest.raises(InvalidInput, match="cannot be read as times"):
+        import_many(sqlite, "churn", table, Naming("y", at="when"), by="ada", now_us=NOON_US)
+    with sqlite.read() as tx:
+        assert latest_labels(tx, "churn").is_empty()
+
+
 @pytest.mark.parametrize(
     ("named", "says"),
     [
         ({"on": "status"}, "cannot be matched on this; received: status"),
         ({"label": "truth"}, "no column 'truth'; allowed: key, y, when"),
         ({"at": "when"}, "'when' cannot be read as times"),
+        ({"row": "when"}, "'when' must hold row numbers"),
     ],
 )
 def test_wrong_imports_say_what_is_wrong(sqlite: Database, named: dict[str, str], says: str) -> None:

@@ -15,7 +15,7 @@ from lockgate.clock import FakeClock
 from lockgate.config import Goal, Home, Labels, ModelConfig, Observed
 from lockgate.db import Database
 from lockgate.predictions.archive import archive
-from lockgate.predictions.labels import import_labels
+from lockgate.predictions.label_import import import_labels
 from lockgate.predictions.record import Kind, Record, blocks_of
 from lockgate.release import acts, snapshots
 from lockgate.release.guards import GuardName

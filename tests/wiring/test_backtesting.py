@@ -20,7 +20,7 @@ from lockgate.config import Home, ModelConfig
 from lockgate.errors import Conflict, Forbidden, InvalidInput
 from lockgate.governance.people import add_person, grant
 from lockgate.governance.permissions import RoleName
-from lockgate.predictions.labels import import_labels
+from lockgate.predictions.label_import import import_labels
 from lockgate.registry.package import read_manifest
 from lockgate.registry.store import Version, create_model, record_version
 from lockgate.wiring.backtesting import BackTested, Stretch, back_test

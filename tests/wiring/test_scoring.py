@@ -12,7 +12,7 @@ from tests.gateway.conftest import World
 
 from lockgate.config import Home, ModelConfig
 from lockgate.errors import InvalidInput
-from lockgate.predictions.labels import import_labels
+from lockgate.predictions.label_import import import_labels
 from lockgate.predictions.query import frame
 from lockgate.registry.package import read_manifest
 from lockgate.registry.store import Version, change_settings, create_model, record_version

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lockgate.cli.show import AsJson, new_group, print_json
+from lockgate.cli.show import AsJson, new_group, print_json, progress
 from lockgate.client.predictions import import_labels
 
 app = new_group("Hand in what really happened.")
@@ -27,11 +27,21 @@ def import_file(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Join labels to predictions by any key. The newest counts; all are kept."""
-    done = import_labels(model, file, label=label, on=on, key=key, at=at, row=row)
+    with progress() as update:
+        done = import_labels(model, file, label=label, on=on, key=key, at=at, row=row, progress=update)
     if as_json:
         print_json(done)
         return
-    print(f"{done['new']} new, {done['corrected']} corrected, {done['repeated']} repeated", end="")
-    left = [f"{done[name]} {words}" for name, words in
+    print(_said(done))
+
+
+def _said(done: dict[str, int]) -> str:
+    """What an import did, in a line or two."""
+    said = [f"{done[name]:,} {name}" for name in ("new", "corrected", "repeated")]
+    said += [f"{done['older']:,} older than what is known"] if done["older"] else []
+    left = [f"{done[name]:,} {words}" for name, words in
             (("without_key", "without a key"), ("without_label", "without a label")) if done[name]]  # fmt: skip
-    print(f"; left out: {', '.join(left)}" if left else "")
+    text = ", ".join(said) + (f"; left out: {', '.join(left)}" if left else "")
+    if done["contradictory"]:
+        text += f"\n{done['contradictory']:,} contradict another label of the same value and time: the last one counts"
+    return text

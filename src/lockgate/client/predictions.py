@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from lockgate.client.naming import model_only
 from lockgate.client.transport import Progress, connected
@@ -40,7 +42,7 @@ def predictions(
 
 def import_labels(
     model: str,
-    table: str | Path,
+    table: str | Path | pl.DataFrame,
     *,
     label: str,
     on: str = "key",
@@ -48,21 +50,43 @@ def import_labels(
     at: str | None = None,
     row: str | None = None,
     home: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Hand in what really happened: a table file with the value to match and the label. Returns counts of rows."""
-    path = Path(table)
+    """Hand in what really happened: a table file or a frame (polars, pandas) with the value to match and the label.
+
+    Returns counts of rows. Raises InvalidInput for a table that cannot be read; then nothing was recorded.
+    """
     fields = {"label": label, "on": on, "key": key, "at": at, "row": row}
-    with connected(home) as lockgate:
-        try:
-            with path.open("rb") as file:
-                done: dict[str, Any] = lockgate.upload(
-                    f"/models/{model_only(model)}/labels",
-                    {name: value for name, value in fields.items() if value is not None},
-                    [("file", (path.name, file))],
-                )
-        except OSError as error:
-            raise InvalidInput(f"{path} cannot be read", got=error.strerror) from error
+    given = {name: value for name, value in fields.items() if value is not None}
+    with connected(home) as lockgate, _opened(table) as (name, file):
+        job = lockgate.upload(f"/models/{model_only(model)}/labels/import", given, [("file", (name, file))])
+        done: dict[str, Any] = lockgate.wait(job, progress)
     return done
+
+
+@contextmanager
+def _opened(table: str | Path | pl.DataFrame) -> Iterator[tuple[str, IO[bytes]]]:
+    """A table's name and its bytes. Raises InvalidInput for a file that cannot be read and for what is no table."""
+    if isinstance(table, str | Path):
+        try:
+            with Path(table).open("rb") as file:
+                yield Path(table).name, file
+        except OSError as error:
+            raise InvalidInput(f"{table} cannot be read", got=error.strerror) from error
+        return
+    body = io.BytesIO()
+    if hasattr(table, "write_parquet"):
+        table.write_parquet(body)
+    elif hasattr(table, "to_parquet"):
+        table.to_parquet(body, index=False)
+    else:
+        raise InvalidInput(
+            "labels come as a table",
+            got=type(table).__name__,
+            allowed="a file's path, a polars or pandas frame",
+        )
+    body.seek(0)
+    yield "frame.parquet", body
 
 
 def export(

@@ -14,6 +14,7 @@ MAX_JSON_BYTES = 4 * MEGABYTE
 UPLOADS = (
     "/versions",
     "/labels",
+    "/labels/import",
     "/score",
     "/backtest",
     "/segments",

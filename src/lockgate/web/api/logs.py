@@ -1,4 +1,4 @@
-"""The prediction log: asked with a condition, answered as JSON lines, Arrow or Parquet; labels handed in."""
+"""The prediction log: asked with a condition, answered as JSON lines, Arrow or Parquet."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import io
 from typing import Annotated
 
 import polars as pl
-from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
-from lockgate.datasets.dataset import read_table
 from lockgate.governance.people import require
 from lockgate.governance.permissions import Permission
 from lockgate.predictions.check import check_archive
 from lockgate.predictions.export import Format, export
-from lockgate.predictions.labels import Imported, import_labels
 from lockgate.predictions.query import PREDICTED, frame
 from lockgate.predictions.record import Kind
 from lockgate.predictions.stored import Asked
@@ -113,32 +111,6 @@ def check_log(house: InHouse, me: Asking, jobs: AllJobs) -> Response:
         require(tx, me, Permission.AUDIT_READ)
     archive = Archive(house.home.log, house.blobs)
     return answer(jobs.start("check", "log", me.id, lambda tell: check_archive(archive, tell)))
-
-
-@router.post("/models/{model}/labels", responses=says(Imported))
-def labels(
-    model: str,
-    house: InHouse,
-    me: Asking,
-    file: Annotated[UploadFile, File(description="CSV, Parquet or JSON lines")],
-    *,
-    label: Annotated[str, Form(description="the column with what happened")],
-    on: Annotated[str, Form(description="what is matched: key, inference_id, id or in.<input>")] = "key",
-    key: Annotated[str | None, Form(description="the column with the value to match")] = None,
-    at: Annotated[str | None, Form(description="the column that says when it became known")] = None,
-    row: Annotated[str | None, Form(description="the column with the row within the request")] = None,
-) -> Response:
-    """Hand in labels, late, repeated or corrected: the newest counts, all are kept."""
-    name = file.filename or "labels.csv"
-    table = read_table(file.file.read(), name)
-    with house.db.write() as tx:
-        require(tx, me, Permission.LABELS_WRITE, model)
-        get_model(tx, model)
-        done = import_labels(
-            tx, model, table, on=on, label=label, by=me.id, now_us=house.clock.now_us(),
-            key=key, at=at, row=row, source=name,
-        )  # fmt: skip
-    return answer(done)
 
 
 def written(rows: pl.DataFrame, how: Format) -> bytes:

@@ -11,7 +11,7 @@ from lockgate.governance.keys import KeyRow
 from lockgate.governance.people import Grant, Person
 from lockgate.governance.policy import PolicyVersion
 from lockgate.hosts import HostWord
-from lockgate.predictions.labels import Imported
+from lockgate.predictions.label_import import Imported
 from lockgate.registry.leadtime import LeadTime
 from lockgate.registry.search import Hit
 from lockgate.registry.store import ModelRow, Version
@@ -26,6 +26,7 @@ from lockgate.web.api import (
     health,
     hosts,
     jobs,
+    labels,
     logs,
     models,
     people,
@@ -61,6 +62,7 @@ API: tuple[APIRouter, ...] = (
     releases.router,
     work.router,
     logs.router,
+    labels.router,
     erasures.router,
     hosts.router,
 )
