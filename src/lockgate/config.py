@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from lockgate.config_alerts import AlertsConfig
 from lockgate.config_gateway import Count, GatewayConfig, Percent, Port, Positive, Seconds, Share
 from lockgate.declared import Assumptions, OwnMetric, Ranking, Scenario
 from lockgate.errors import Unavailable
@@ -153,6 +154,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleConfig = ConsoleConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
     events: EventsConfig | None = None
+    alerts: AlertsConfig = AlertsConfig()
     compute: Annotated[str, Meta(pattern=r"^(local|ray://\S+)$")] = LOCAL  # where checks are computed
     outside: tuple[str, ...] = ()  # https://host:port of services that `validate --against` may ask
 
@@ -204,6 +206,13 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_days: Positive | None = None
 
 
+class Business(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A number per caller that says how well it went, handed in as labels are (`lockgate labels import --metric`)."""
+
+    metric: Annotated[str, Meta(min_length=1, max_length=64)]
+    higher_is_better: bool = True
+
+
 class ReleaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Public fields of the release plan; None: decided from measured traffic. Shares like 5 % are written `5%` or 0.05."""
 
@@ -215,6 +224,7 @@ class ReleaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     watch_s: Seconds | None = None
     max_days: Positive = 7.0
     guards: tuple[str, ...] | None = None
+    business: Business | None = None
     alpha: Annotated[float, Meta(gt=0, lt=1)] = 0.05
     error_limit: Share = 0.05  # a first version's absolute guard: share of failed or invalid answers
     p99_limit_ms: Positive | None = None

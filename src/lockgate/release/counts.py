@@ -7,19 +7,24 @@ never do. Shadow records give pairs (w = 1/2). During the watch every request co
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from lockgate.predictions.record import Kind, Record
 from lockgate.release.baseline import is_error, key_number
-from lockgate.release.guards import SLOW, GuardName
+from lockgate.release.guards import LATE, SLOW, GuardName
+from lockgate.release.outputs import Answered, OutputArms, Outputs
 from lockgate.release.promise import ReleasePlan
 from lockgate.stats.eprocess import BetState, Detector, EventProcess
+from lockgate.stats.means import Arms
 from lockgate.traffic import Role, Stick
 
 PAIR_WEIGHT = 0.5
 WATCH_BATCH = 10  # requests per step of the detector
 SPLIT_KEYS = 200_000  # distinct keys kept for the split guard; of more keys a fixed sample counts
 _SPAN = 2**63
+Read = Callable[[Record], Answered | None]  # what a record says of the answers of its version
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +35,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True):
     heavy: tuple[str, ...] = ()
     key_sample: float = 1.0  # share of keys that the split guard counts
     limits: dict[GuardName, float] = {}  # share of bad requests allowed in the watch
+    outputs: Outputs | None = None  # how live answered before the canary; None: too little is known
 
 
 class StageCounts(msgspec.Struct, kw_only=True):
@@ -43,6 +49,7 @@ class StageCounts(msgspec.Struct, kw_only=True):
     refused: int = 0  # requests that live takes and the canary's signature does not: callers lack a field
     units_canary: int = 0
     units_baseline: int = 0
+    outputs: OutputArms = msgspec.field(default_factory=OutputArms)
 
 
 class Watched(msgspec.Struct, kw_only=True):
@@ -53,6 +60,15 @@ class Watched(msgspec.Struct, kw_only=True):
     good: int = 0
     total_bad: int = 0
     total: int = 0
+
+
+class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A shadow answer until its request is known: `unit` is the caller, `today` false for recorded history."""
+
+    of: str
+    unit: int
+    failed: bool
+    today: bool
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -72,27 +88,37 @@ class Counts(msgspec.Struct, kw_only=True):
     pair_errors: int = 0  # the new version's, in shadow
     pair_refused: int = 0  # requests of today that the new version's signature does not take
     shadow_us: int = 0  # time of the newest request that was scored in shadow
-    waiting: list[
-        tuple[str, bool, bool]
-    ] = []  # shadow answers waiting for their request: id, failed, of today
+    waiting: list[Waiting] = []  # shadow answers waiting for their request
     failed_ids: set[str] = set()  # requests that failed, until their shadow answer comes
     voided: int = 0  # the newest resume whose broken split was taken into account
     labelled: int = 0  # rows whose label is known and that the guard on wrong answers looked at
     losses: BetState | None = None  # in regression: who is nearer to the truth, pair by pair
+    business: dict[int, Arms] = {}  # stage -> values of the business metric, one a caller
+    outputs_before: Outputs | None = None  # how live answers so far, for the moment the canary starts
 
 
-def fold(counts: Counts, records: list[Record], plan: ReleasePlan, frozen: Frozen) -> None:
-    """Add records of this release, in the order of the log. Pairs are closed after the requests they belong to."""
-    shadows: list[tuple[str, bool, bool]] = []
+def no_answers(_record: Record) -> Answered | None:
+    """What records say of answers where nobody reads them."""
+    return None
+
+
+def fold(
+    counts: Counts, records: list[Record], plan: ReleasePlan, frozen: Frozen, read: Read = no_answers
+) -> None:
+    """Add records of this release, in the order of the log. Pairs are closed after the requests they belong to.
+
+    `read` says what a record answered; without it answers are not compared.
+    """
+    shadows: list[Waiting] = []
     for record in records:
         if record.kind is Kind.SHADOW:
             # of recorded history nobody knows here how live fared: those pairs are no evidence
             today = 0 < counts.first_us <= record.at_us
-            shadows.append((record.of or "", is_error(record), today))
+            shadows.append(Waiting(record.of or "", unit_of(record, plan), is_error(record), today))
             counts.pair_refused += today and 400 <= record.status < 429 and not counts.stages
             counts.shadow_us = max(counts.shadow_us, record.at_us)
         elif record.kind is Kind.ANSWER and not record.forced:
-            _answer(counts, record, plan, frozen)
+            _answer(counts, record, plan, frozen, read)
     _pairs(counts, shadows)
 
 
@@ -101,9 +127,9 @@ def void(counts: Counts, stage: int, seq: int) -> None:
     counts.guards = {
         name: process.void(stage)
         for name, process in counts.guards.items()
-        if name is not GuardName.LABELS  # what labels say comes anew, from a look that knows of this
+        if name not in LATE  # what labels say comes anew, from a look that knows of this
     }
-    counts.labelled, counts.losses = 0, None
+    counts.labelled, counts.losses, counts.business = 0, None, {}
     if stage in counts.stages:
         counts.stages[stage] = StageCounts(weight=counts.stages[stage].weight)
     counts.stage_keys, counts.pair_refused, counts.pair_errors = set(), 0, 0
@@ -130,23 +156,23 @@ def bad_kinds(record: Record) -> set[GuardName]:
 _ATTEMPTS: dict[str, set[GuardName]] = {"input": set(), "invalid": {GuardName.INVALID}}
 
 
-def _answer(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen) -> None:
+def _answer(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, read: Read) -> None:
     counts.first_us = counts.first_us or record.at_us
     counts.newest_us = max(counts.newest_us, record.at_us)
     counts.requests += 1
     counts.fallbacks += record.failed is not None and record.role is Role.LIVE
-    bad = bad_kinds(record)
     if 0.0 < record.weight < 1.0:
-        _unpaired(counts, record, plan, frozen, bad)
+        _unpaired(counts, record, plan, frozen, read)
         return
+    bad = bad_kinds(record)
     if bad and plan.shadow:
         counts.failed_ids.add(record.id)
     if frozen.limits and record.stage > len(plan.stages):
         _watch(counts, record, plan, frozen, bad)
 
 
-def _unpaired(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, bad: set[GuardName]) -> None:
-    unit = unit_of(record, plan)
+def _unpaired(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, read: Read) -> None:
+    unit, bad = unit_of(record, plan), bad_kinds(record)
     if record.key is not None and plan.stick is Stick.KEY and record.key in frozen.heavy:
         return
     in_canary = record.assigned is Role.CANARY
@@ -158,10 +184,13 @@ def _unpaired(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen,
     else:
         stage.baseline += 1
         stage.baseline_bad += bool(bad)
-    _split(counts, record, unit, frozen)
+    first = _split(counts, record, unit, frozen)
+    answer = read(record) if first and frozen.outputs is not None else None
+    if answer is not None and frozen.outputs is not None:
+        stage.outputs.add(answer, frozen.outputs, in_canary=in_canary)
     for guard in plan.guards:
-        if guard.name is GuardName.LABELS:
-            continue  # labels come later, by another way
+        if guard.name in LATE:
+            continue
         process = counts.guards.get(guard.name, EventProcess()).request(record.stage)
         if _happened(guard.name, record, bad, frozen) and _first_of_key(counts, guard.name, unit):
             process = process.event(record.weight, in_canary=in_canary)
@@ -176,15 +205,17 @@ def _stage(counts: Counts, record: Record) -> StageCounts:
     return counts.stages[record.stage]
 
 
-def _split(counts: Counts, record: Record, unit: int, frozen: Frozen) -> None:
-    """Count each caller (or request) once per stage; of very many a fixed sample."""
+def _split(counts: Counts, record: Record, unit: int, frozen: Frozen) -> bool:
+    """Count each caller (or request) once per stage; of very many a fixed sample. True when this is that once."""
     newest = record.stage == max(counts.stages)
-    if newest and unit < frozen.key_sample * _SPAN and unit not in counts.stage_keys:
+    first = newest and unit < frozen.key_sample * _SPAN and unit not in counts.stage_keys
+    if first:
         counts.stage_keys.add(unit)
         stage = counts.stages[record.stage]
         in_canary = record.assigned is Role.CANARY
         stage.units_canary += in_canary
         stage.units_baseline += not in_canary
+    return first
 
 
 def _watch(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, bad: set[GuardName]) -> None:
@@ -207,9 +238,9 @@ def _watch(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, ba
 
 
 def unit_of(record: Record, plan: ReleasePlan) -> int:
-    """What stuck to an arm: the key, else the request."""
-    by_key = record.key is not None and plan.stick is Stick.KEY
-    return key_number(record.key if by_key and record.key is not None else record.id)
+    """What stuck to an arm: the key, else the request (of a shadow answer the one that was answered again)."""
+    by_key = record.key if plan.stick is Stick.KEY else None
+    return key_number(by_key or record.of or record.id)
 
 
 def _happened(name: GuardName, record: Record, bad: set[GuardName], frozen: Frozen) -> bool:
@@ -230,21 +261,23 @@ def _first_of_key(counts: Counts, name: GuardName, unit: int) -> bool:
     return True
 
 
-def _pairs(counts: Counts, shadows: list[tuple[str, bool, bool]]) -> None:
+def _pairs(counts: Counts, shadows: list[Waiting]) -> None:
     """Close pairs: answers wait one round, so that a request read after its shadow is still known.
 
+    As everywhere the first event of a caller counts: a caller whose requests all fail is one fact.
     Pairs are evidence before the canary alone; later the requests themselves are, and must not count twice.
     """
     process = counts.guards.get(GuardName.ERRORS, EventProcess())
-    for request, shadow_failed, today in counts.waiting:
-        live_failed = request in counts.failed_ids
-        counts.failed_ids.discard(request)
+    for pair in counts.waiting:
+        live_failed = pair.of in counts.failed_ids
+        counts.failed_ids.discard(pair.of)
         if counts.stages or counts.watched:
             continue
         counts.pairs += 1
-        counts.pair_errors += shadow_failed
+        counts.pair_errors += pair.failed
         process = process.request(0)
-        if today and shadow_failed != live_failed:
-            process = process.event(PAIR_WEIGHT, in_canary=shadow_failed)
+        differ = pair.today and pair.failed != live_failed
+        if differ and _first_of_key(counts, GuardName.ERRORS, pair.unit):
+            process = process.event(PAIR_WEIGHT, in_canary=pair.failed)
     counts.guards[GuardName.ERRORS] = process
     counts.waiting = shadows

@@ -19,6 +19,9 @@ class GuardName(StrEnum):
     SLOW_T99 = "slow_t99"  # slower than the live version's 99th percentile before the canary
     SLOW_T95 = "slow_t95"
     LABELS = "labels"  # wrong answers, on pairs that both versions scored
+    BUSINESS = (
+        "business"  # a number that says how well it went with a caller: what they spent, whether they stayed
+    )
 
 
 class Action(StrEnum):
@@ -44,6 +47,10 @@ class GuardPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 TOLERATED_SLOWNESS = 1.25  # odds ratio: a little slower is no harm
 SPLIT_ALPHA = 0.001  # of the split guard, per stage; outside the budget, as it never rolls back
+SHIFT_ALPHA = (
+    0.01  # of the guard on shifted answers, over all stages and means; outside the budget for the same reason
+)
+SHIFT_MARGIN = 0.1  # of live's standard deviation: a smaller shift of a mean is none
 SUSPICIOUS_E = 5.0  # a guard with E above this keeps the canary where it is
 
 SHARES: dict[GuardName, float] = {  # of alpha; those of unused guards go to the others
@@ -52,11 +59,13 @@ SHARES: dict[GuardName, float] = {  # of alpha; those of unused guards go to the
     GuardName.SLOW_T99: 0.15,
     GuardName.SLOW_T95: 0.10,
     GuardName.LABELS: 0.25,
+    GuardName.BUSINESS: 0.20,
 }
 GROUPS: dict[str, tuple[GuardName, ...]] = {
     "errors": (GuardName.ERRORS, GuardName.INVALID),
     "latency": (GuardName.SLOW_T99, GuardName.SLOW_T95),
     "labels": (GuardName.LABELS,),
+    "business": (GuardName.BUSINESS,),
 }
 TITLES: dict[GuardName, str] = {
     GuardName.ERRORS: "errors",
@@ -64,7 +73,11 @@ TITLES: dict[GuardName, str] = {
     GuardName.SLOW_T99: "very slow answers (T99)",
     GuardName.SLOW_T95: "slow answers (T95)",
     GuardName.LABELS: "wrong answers",
+    GuardName.BUSINESS: "business metric",
 }
+LATE = frozenset(
+    {GuardName.LABELS, GuardName.BUSINESS}
+)  # known after the answer, by another way than the log
 SLOW = frozenset({GuardName.SLOW_T99, GuardName.SLOW_T95})
 
 

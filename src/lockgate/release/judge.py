@@ -6,13 +6,21 @@ Pure: counts in, verdicts out. The statistics are in `lockgate.stats`, the actio
 from __future__ import annotations
 
 import math
-from enum import IntEnum
-
-import msgspec
 
 from lockgate.release.counts import Counts, Frozen, StageCounts, Watched
-from lockgate.release.guards import SLOW, SPLIT_ALPHA, SUSPICIOUS_E, TITLES, Action, GuardName, GuardPlan
+from lockgate.release.guards import (
+    LATE,
+    SLOW,
+    SPLIT_ALPHA,
+    SUSPICIOUS_E,
+    TITLES,
+    Action,
+    GuardName,
+    GuardPlan,
+)
+from lockgate.release.means import business_verdict, shift_verdict
 from lockgate.release.promise import ReleasePlan
+from lockgate.release.verdict import Label, Verdict, big
 from lockgate.release.words import percent
 from lockgate.stats.eprocess import BetState, EventProcess
 from lockgate.stats.evalues import beta_arm, event_arm_safe
@@ -27,35 +35,6 @@ LEAST_LIMIT = 0.005  # a live version without a single error does not make one e
 WATCH_SLOWNESS = 3.0  # with all traffic on one version, answers are a little slower without any harm
 
 
-class Label(IntEnum):
-    """How a verdict ranks; the highest of all guards is the release's."""
-
-    BETTER = 0
-    NOT_YET = 1  # nothing to see so far
-    SUSPICIOUS = 2  # some evidence of harm: the weight does not grow
-    HELD = 3  # something that a person has to look at
-    BROKEN = 4  # the split between the arms is not what it should be: other evidence is void
-    WORSE = 5
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """One guard's word. `canary` and `baseline` are bad events (for limits: bad requests and all requests)."""
-
-    guard: str
-    label: Label
-    sentence: str
-    action: Action = Action.ROLLBACK
-    canary: int = 0
-    baseline: int = 0
-    log_e: float = 0.0
-    alpha: float | None = None  # None: an absolute rule
-
-    @property
-    def threshold(self) -> float | None:
-        """The log E at which the guard fires."""
-        return math.log(1.0 / self.alpha) if self.alpha else None
-
-
 def judge(plan: ReleasePlan, counts: Counts, frozen: Frozen) -> list[Verdict]:
     """Every guard's verdict, the worst first.
 
@@ -67,11 +46,16 @@ def judge(plan: ReleasePlan, counts: Counts, frozen: Frozen) -> list[Verdict]:
     verdicts += _inputs(counts) + _recorded(plan, counts)
     # A first version is held to limits alone: there is no live version beside it.
     if not plan.first and all(verdict.label is not Label.BROKEN for verdict in split):
-        verdicts += [_verdict(guard, counts, frozen) for guard in plan.guards if guard.name in counts.guards]
+        for guard in plan.guards:
+            if guard.name is GuardName.BUSINESS:
+                verdicts += business_verdict(guard, plan, counts)
+            elif guard.name in counts.guards:
+                verdicts.append(_verdict(guard, counts, frozen))
+        verdicts += shift_verdict(plan, counts.stages, frozen.outputs)
     for name, limit in frozen.limits.items():
-        guard = next((g for g in plan.guards if g.name is name), None)
-        if guard is not None and name in counts.watched:
-            verdicts.append(_limit(guard, counts.watched[name], limit, plan))
+        watching = next((g for g in plan.guards if g.name is name), None)
+        if watching is not None and name in counts.watched:
+            verdicts.append(_limit(watching, counts.watched[name], limit, plan))
     return sorted(verdicts, key=lambda verdict: -verdict.label)
 
 
@@ -85,7 +69,7 @@ def unproven_guards(plan: ReleasePlan, counts: Counts) -> list[str]:
     short = math.log(1.0 / PROOF_ALPHA)
     found = []
     for guard in plan.guards:
-        if guard.name is GuardName.LABELS:
+        if guard.name in LATE:
             continue  # labels come when they come: they can end a release, not hold it up
         process = counts.guards.get(guard.name, EventProcess())
         if event_arm_safe(process.valid_cells()) < short:
@@ -107,12 +91,12 @@ def _losses(guard: GuardPlan, labelled: int, losses: BetState) -> Verdict:
         label = Label.WORSE
         said = (
             f"{TITLES[guard.name]}: the new version is farther from the truth ({looked}; evidence "
-            f"E = {_big(log_e)}, the limit is {_big(guard.threshold)})"
+            f"E = {big(log_e)}, the limit is {big(guard.threshold)})"
         )
     elif log_e >= math.log(SUSPICIOUS_E):
         label, said = (
             Label.SUSPICIOUS,
-            f"{TITLES[guard.name]}: suspicious, not proven ({looked}; E = {_big(log_e)})",
+            f"{TITLES[guard.name]}: suspicious, not proven ({looked}; E = {big(log_e)})",
         )
     return Verdict(
         guard=guard.name, label=label, sentence=said, action=guard.action, log_e=log_e, alpha=guard.alpha
@@ -131,13 +115,13 @@ def _events(guard: GuardPlan, counts: Counts, frozen: Frozen) -> Verdict:
     if log_e >= guard.threshold:
         label = Label.WORSE
         said = (
-            f"{title}: the canary is worse ({counted}; evidence E = {_big(log_e)}, "
-            f"the limit is {_big(guard.threshold)})"
+            f"{title}: the canary is worse ({counted}; evidence E = {big(log_e)}, "
+            f"the limit is {big(guard.threshold)})"
         )
         if slower_us:
             said += "; if that is fast enough, state what is: goal.p99_ms"
     elif log_e >= math.log(SUSPICIOUS_E):
-        label, said = Label.SUSPICIOUS, f"{title}: suspicious, not proven ({counted}; E = {_big(log_e)})"
+        label, said = Label.SUSPICIOUS, f"{title}: suspicious, not proven ({counted}; E = {big(log_e)})"
     elif process.log_e_better(1.0) >= guard.threshold:
         label, said = Label.BETTER, f"{title}: the canary is better ({counted})"
     return Verdict(
@@ -267,10 +251,6 @@ def _looked(guard: GuardName, counts: Counts) -> str:
 
 def _callers(count: int) -> str:
     return "caller" if count == 1 else "callers"
-
-
-def _big(log_value: float) -> str:
-    return f"{math.exp(log_value):,.0f}" if log_value < 20 else f"10^{log_value / math.log(10):.0f}"
 
 
 def watch_limits(

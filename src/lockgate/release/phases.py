@@ -15,9 +15,10 @@ from lockgate.clock import SECOND_US
 from lockgate.membership import LoadState, Member
 from lockgate.release.counts import Frozen
 from lockgate.release.guards import SUSPICIOUS_E, Action
-from lockgate.release.judge import Label, unproven_guards, worst
+from lockgate.release.judge import unproven_guards, worst
 from lockgate.release.promise import ReleasePlan
 from lockgate.release.seen import Approval, Seen
+from lockgate.release.verdict import Label
 from lockgate.release.words import percent, span
 
 

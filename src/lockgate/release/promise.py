@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from lockgate.release.guards import GuardPlan
+from lockgate.release.outputs import Spread
 from lockgate.traffic import Stick
 
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3_600.0, 86_400.0
@@ -15,6 +16,14 @@ WARM_TIMEOUT_S = 15 * MINUTE_S  # an environment may have to be built
 NO_DATA_S = 5 * MINUTE_S
 BLIND_S = 15 * MINUTE_S
 FAST_MS = 50.0  # an answer within this is not slow unless a goal says so: nobody waits for it
+
+
+class BusinessPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The business metric that guards a release. `spread`: how its values lay before; they are clipped to that."""
+
+    metric: str
+    higher_is_better: bool
+    spread: Spread
 
 
 class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +48,7 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     alpha: float = 0.05
     guards: tuple[GuardPlan, ...] = ()
     paired_labels: bool = True  # labels judge pairs of answers to one request; else each answer for its arm
+    business: BusinessPlan | None = None
     error_limit: float = 0.05
     p99_limit_ms: float | None = None
     deadline_ms: float = 5_000.0

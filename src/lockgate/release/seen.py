@@ -8,7 +8,7 @@ import msgspec
 
 from lockgate.membership import Member
 from lockgate.release.counts import Counts
-from lockgate.release.judge import Verdict
+from lockgate.release.verdict import Verdict
 
 
 class Approval(StrEnum):

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from lockgate.release.baseline import Baseline, Traffic
 from lockgate.release.counts import Counts
-from lockgate.release.judge import Verdict
 from lockgate.release.tables import release_snapshots
+from lockgate.release.verdict import Verdict
 
 T = TypeVar("T")
 

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from lockgate.errors import Conflict, NotFound
 from lockgate.governance import audit
-from lockgate.release.judge import Verdict
 from lockgate.release.phases import ENDS, Phase, Release
 from lockgate.release.routes import route_of
 from lockgate.release.tables import release_effects, release_moves, releases, routes
+from lockgate.release.verdict import Verdict
 from lockgate.traffic import Role, Route
 
 _JSON = ("plan", "frozen")

@@ -11,10 +11,11 @@ from lockgate.registry.store import get_model
 from lockgate.release import gate
 from lockgate.release.counts import Counts
 from lockgate.release.desk import Desk
-from lockgate.release.judge import Label, Verdict, judge
+from lockgate.release.judge import judge
 from lockgate.release.phases import ENDS, Phase, Release
 from lockgate.release.snapshots import Status, counts_of, status_of
 from lockgate.release.store import Move, aliases, find_running, moves_of, releases_of
+from lockgate.release.verdict import Label, Verdict
 from lockgate.wiring.house import House
 
 
