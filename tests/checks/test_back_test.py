@@ -117,6 +117,42 @@ def test_a_live_version_that_does_not_answer_takes_nothing_along():
     assert by_subject(dataclasses.replace(alone, ask=ask)) == by_subject(given)
 
 
+def test_rows_of_one_machine_are_not_many():
+    """Ten copies of every row tell what the row tells: bias and gain by retraining are as uncertain as of the rows alone."""
+    frame = ageing(1_500, shift=2.0).with_columns(who=pl.int_range(pl.len()))
+    old = frame.filter(pl.col("day") < 150).height
+    copies = pl.concat([frame[old:]] * 10).sort("at", maintain_order=True)
+
+    def widths(later: pl.DataFrame, **more: object) -> list[float]:
+        given = evidence_of(frame[:old], later, ("a", "b", "day"), "y", Task.REGRESSION, time="at", **more)
+        found = by_subject(given)
+        return [found[name].measure.high - found[name].measure.low for name in ("over time", "retraining")]
+
+    alone, together = widths(frame[old:]), widths(copies, group="who")
+    assert together[0] == pytest.approx(alone[0], rel=0.1)
+    assert together[1] > 0.7 * alone[1]
+    assert all(narrow < 0.5 * wide for narrow, wide in zip(widths(copies), alone, strict=True))
+
+
+def test_one_machine_does_not_make_a_version_worse_than_live():
+    """One of thirty machines, a third of the rows, is answered worse than before: sure of rows, not of machines."""
+    frame = ageing(3_000).with_columns(
+        who=pl.when(pl.col("a") > 0.4).then(0).otherwise(pl.int_range(pl.len()) % 29 + 1)
+    )
+    given = evidence_of(
+        frame[:1_500], frame[1_500:], ("a", "b"), "y", Task.REGRESSION, time="at"
+    )
+
+    def ask(rows: pl.DataFrame, of: Asked, chunk_rows: int) -> Answers:
+        made = (rows["a"] + 0.5 * rows["b"]).to_numpy()
+        made = made + (0.6 * (rows["a"] > 0.4).to_numpy() if of is not Asked.LIVE else 0)
+        return Answers(made, made)
+
+    worse = dataclasses.replace(given, ask=ask, live_name="loans/1")
+    assert by_subject(worse)["against loans/1"].status is Status.FAIL
+    assert by_subject(dataclasses.replace(worse, group="who"))["against loans/1"].status is Status.PASS
+
+
 def test_the_record_is_a_past_too():
     """Recorded predictions with labels are judged without any time column; rows from before the training's end are marked."""
     frame = ageing(shift=3.0)

@@ -137,7 +137,7 @@ def test_small_groups_are_named():
         sex=pl.when(pl.int_range(pl.len()) < 12).then(pl.lit("x")).otherwise("sex")
     )
     decisions = found(dataclasses.replace(evidence, frames={Split.TEST: frame}))["sex: decisions"]
-    assert "Too few rows to judge: x (12)." in decisions.headline
+    assert "Too few to judge: x (12)." in decisions.headline
     assert "x" in [row[0] for row in decisions.table.rows]
 
 
@@ -210,7 +210,32 @@ def test_regression_leans_for_one_group():
     assert by(10.0).status is Status.FAIL
     assert "Answers for b are" in by(10.0).headline
     assert by(0.0).status is Status.PASS
-    assert "Too few rows to judge: d (5)." in by(0.0).headline
+    assert "Too few to judge: d (5)." in by(0.0).headline
+
+
+def test_rows_of_one_person_are_not_many_people():
+    """Ten rows a person: every interval is as wide as that of people, and few people are too few, however many rows they have."""
+    people = applicants(rows=400, bar=0.1)
+    frame = people.frames[Split.TEST].with_columns(who=pl.int_range(pl.len()))
+    ten = np.tile(np.arange(frame.height), 10)
+    copies = dataclasses.replace(people, frames={Split.TEST: frame[ten]},
+                                 answers={Split.TEST: people.answers[Split.TEST].take(ten)})  # fmt: skip
+    alone, rows, by_person = found(people), found(copies), found(dataclasses.replace(copies, group="who"))
+    for subject in ("sex: decisions", "sex: labels", "sex: errors", "sex: probabilities"):
+        wide, narrow, same = (
+            each[subject].measure.high - each[subject].measure.low for each in (alone, rows, by_person)
+        )
+        assert narrow < 0.5 * wide
+        assert same == pytest.approx(wide, rel=0.1)
+    few = dataclasses.replace(copies, group="who", settings={"fairness": {"min_rows": 2_000}})
+    assert "not two groups large enough" in found(few)["sex: decisions"].headline
+    numbers = dataclasses.replace(copies, task=Task.REGRESSION, classes=None, positive=None, group="who", target="age",
+                                  answers={Split.TEST: Answers(frame["age"].to_numpy()[ten] + 1.0 * ten)})  # fmt: skip
+    spread = {
+        group: found(dataclasses.replace(numbers, group=group))["sex: errors"].measure
+        for group in ("who", None)
+    }
+    assert spread["who"].high - spread["who"].low > 2 * (spread[None].high - spread[None].low)
 
 
 def test_what_is_missing_is_said():

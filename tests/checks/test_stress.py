@@ -157,6 +157,59 @@ def test_the_rows_that_the_model_serves_worst_are_found():
     assert by_subject(run(limited))["worst case"].status is Status.FAIL
 
 
+def test_rows_of_one_person_are_not_many_in_the_worst_case():
+    """Ten copies of every person tell what the person tells: every interval is as wide as that of people."""
+    people = table(400).with_columns(who=pl.int_range(pl.len()))
+    copies = pl.concat([people] * 10)
+
+    def widths(frame: pl.DataFrame, **more: object) -> np.ndarray:
+        rows = by_subject(run(asked(frame, **more)))["worst case"].table.rows
+        return np.array([high - low for _, _, low, high in rows if low is not None])
+
+    assert len(widths(people)) == 5
+    assert widths(copies, group="who") == pytest.approx(widths(people), rel=0.35)
+    assert (widths(copies) < 0.5 * widths(people)).all()
+
+
+def test_a_worst_segment_is_not_measured_on_people_it_was_found_in():
+    """Labels drawn by chance, each person twenty times: rows alone find those who had bad luck, people have none."""
+    draw = np.random.default_rng(1)
+    people = pl.DataFrame({"who": np.arange(150), "income": draw.normal(3_000, 800, 150), "age": draw.integers(18, 80, 150),
+                           "region": ["north"] * 150, "paid": (draw.random(150) < 0.2).astype(int)})  # fmt: skip
+    rows = pl.concat([people] * 20)
+
+    def score(frame: pl.DataFrame) -> np.ndarray:
+        return np.full(frame.height, 0.2)
+
+    assert by_subject(run(asked(rows, score)))["worst case"].status is Status.WARN
+    assert by_subject(run(asked(rows, score, group="who")))["worst case"].status is Status.PASS
+    few = by_subject(run(asked(rows.filter(pl.col("who") < 60), score, group="who")))["worst case"]
+    assert few.headline == "60 labelled subjects are too few to look for the worst among them."
+
+
+def test_assumptions_are_held_against_people_not_rows():
+    """One person of twenty, with forty rows like all others, breaks each assumption: sure of rows, not of people."""
+    who = np.arange(800) % 20
+    frame = table(800).with_columns(who=who, age=np.where(who == 0, 90, 40))
+    assumed = Assumptions(monotonic={"income": Way.UP}, invariant=("region",), inputs={"age": (18, 80)})
+
+    def score(rows: pl.DataFrame) -> np.ndarray:
+        other = (
+            np.where(rows["region"] == "north", 0.9, 0.1)
+            - (rows["income"] - rows["income"].min()).to_numpy() / 1e5
+        )
+        return np.where(rows["age"] > 80, other, honest(rows))
+
+    def statuses(**more: object) -> dict:
+        found = by_subject(run(asked(frame, score, assumptions=assumed, **more)))
+        return {
+            name: found[name].status for name in ("monotone: income", "invariant: region", "range of age")
+        }
+
+    assert set(statuses().values()) == {Status.FAIL}
+    assert set(statuses(group="who").values()) == {Status.WARN}
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_an_honest_model_has_no_worst_case_worth_a_warning(seed):
     """Short form of benchmarks/checks/stress.py."""

@@ -11,11 +11,12 @@ import msgspec
 import numpy as np
 
 from lockgate.checks.evidence import Evidence, Split
-from lockgate.checks.finding import Finding, Status
+from lockgate.checks.finding import Finding, Measure, Status
 from lockgate.checks.needs import Need
 from lockgate.config import Tier
 from lockgate.errors import InvalidInput
 from lockgate.governance.bounds import Setting
+from lockgate.stats.intervals import Interval
 
 Settings = TypeVar("Settings", bound=msgspec.Struct)
 
@@ -98,6 +99,12 @@ def sample_said(rows: int, most: int) -> str:
 def could_not_run(check: str, subject: str, why: str, advice: str) -> Finding:
     """A finding that says what was not there to look at, and what would make it possible."""
     return Finding(check=check, subject=subject, status=Status.COULD_NOT_RUN, headline=why, advice=advice)
+
+
+def measured(name: str, found: Interval, unit: str | None = None) -> Measure:
+    """A figure with its interval as findings carry it: a bound that is not known is left out."""
+    low, high = (value if math.isfinite(value) else None for value in (found.low, found.high))
+    return Measure(name=name, value=found.value, unit=unit, low=low, high=high)
 
 
 def split_name(split: Split) -> str:

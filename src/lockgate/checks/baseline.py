@@ -16,16 +16,22 @@ import polars as pl
 
 from lockgate.blobs import Blobs
 from lockgate.checks.evidence import Answers, Evidence, Split
-from lockgate.datasets.sketched import sketch_column, sketch_table
+from lockgate.checks.identifiers import looks_like_identifier
+from lockgate.datasets.sketched import numbers_in, sketch_column, sketch_table
 from lockgate.errors import SealBroken
-from lockgate.stats.sketch import Sketch, sketch_numbers
+from lockgate.stats.pairs import Pairs, count_pairs, scores_in
+from lockgate.stats.sketch import NumberSketch, Sketch, sketch_numbers
 
 FOLDER = "baselines"
+ANSWER = "\0answer"  # among the columns of `pairs`: the score, else the number that is decided
+PAIR_ROWS = 100_000
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """The reference of one version. `split`: whose rows the sketches are of; `answers`: `decision`, and `score` where there is
-    one; `kept`: by the name under which a check kept it."""
+    one; `labels`: the target's sketch, where labels are known; `kept`: by the name under which a check kept it. `matter`: how
+    much of what moves the answers hangs on an input, 0..1, where that was asked; `pairs`: how numbers go together, with the
+    answer as `ANSWER`; `left_out`: inputs that differ by nature, and why."""
 
     package: str
     split: str
@@ -33,6 +39,10 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     columns: dict[str, Sketch]
     answers: dict[str, Sketch]
     kept: dict[str, Any] = {}
+    labels: Sketch | None = None
+    matter: dict[str, float] = {}
+    pairs: Pairs | None = None
+    left_out: dict[str, str] = {}
 
 
 def baseline_of(evidence: Evidence, package: str, kept: Mapping[str, Any]) -> Baseline | None:
@@ -42,10 +52,13 @@ def baseline_of(evidence: Evidence, package: str, kept: Mapping[str, Any]) -> Ba
         return None
     frame = evidence.frames[split]
     names = dict.fromkeys((*evidence.inputs, *evidence.protected, *evidence.slices))
+    columns, answers = sketch_table(frame, names), _answers(evidence, split)
+    left_out = _left_out(evidence, frame)
+    watched = {name: columns[name] for name in evidence.inputs if name in columns and name not in left_out}
     return Baseline(
         package=package, split=split, rows=frame.height, kept=dict(kept),
-        columns=sketch_table(frame, names),
-        answers=_answers(evidence, split),
+        columns=columns, answers=answers, labels=_labels(evidence, split), matter=_matter(kept),
+        pairs=_pairs(evidence, split, watched, answers), left_out=left_out,
     )  # fmt: skip
 
 
@@ -77,6 +90,53 @@ def _answers(evidence: Evidence, split: Split) -> dict[str, Sketch]:
     if answers.scores is not None:
         found["score"] = sketch_numbers(np.asarray(answers.scores, dtype=float))
     return found
+
+
+def _left_out(evidence: Evidence, frame: pl.DataFrame) -> dict[str, str]:
+    """Inputs whose values are new in every row, or every day."""
+    found = {}
+    for name in evidence.inputs:
+        if name not in frame.columns:
+            continue
+        if name in (evidence.time, *evidence.known_at.values()) or frame[name].dtype.is_temporal():
+            found[name] = "a time"
+        elif name == evidence.key or looks_like_identifier(frame[name]):
+            found[name] = "an identifier"
+    return found
+
+
+def _labels(evidence: Evidence, split: Split) -> Sketch | None:
+    truth = evidence.truth(split)
+    if truth is None or not len(truth):
+        return None
+    if evidence.classifies:
+        return sketch_column(pl.Series(truth.tolist(), dtype=pl.String))
+    return sketch_numbers(np.asarray(truth, dtype=float))
+
+
+def _matter(kept: Mapping[str, Any]) -> dict[str, float]:
+    """Importances by shuffling, as a check that asked for them kept them."""
+    parts = kept.get("importance_shift", {}).get("shuffled", {})
+    means = {name: float(np.mean(shares)) for name, shares in parts.items() if len(shares)}
+    return means or dict(kept.get("feature_shift", {}).get("matter", {}))
+
+
+def _pairs(
+    evidence: Evidence, split: Split, columns: Mapping[str, Sketch], answers: Mapping[str, Sketch]
+) -> Pairs:
+    """The numeric inputs, and the answer where it is a number, of at most so many rows from all over the table."""
+    frame, made = evidence.frames[split], evidence.answers.get(split)
+    every = max(-(-frame.height // PAIR_ROWS), 1)
+    numbers = {
+        name: scores_in(numbers_in(frame[name].gather_every(every)), sketch)
+        for name, sketch in columns.items() if isinstance(sketch, NumberSketch)
+    }  # fmt: skip
+    if made is not None and made.decisions.size == frame.height:
+        answer = answers.get("score", answers.get("decision"))
+        values = made.decisions if made.scores is None else made.scores
+        if isinstance(answer, NumberSketch):
+            numbers[ANSWER] = scores_in(np.asarray(values, dtype=float)[::every], answer)
+    return count_pairs(numbers)
 
 
 def _plain(value: Any) -> Any:

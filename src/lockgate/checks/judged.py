@@ -53,7 +53,7 @@ def judge(evidence: Evidence, split: Split, answers: Answers) -> Judged:
                            fix="give a table whose labels are known")  # fmt: skip
     sample = evidence.answered.get(split)
     table = evidence.frames[split][rows if sample is None else sample[rows]]
-    clusters, queries = _numbers(table, evidence.group, alone=True), None
+    clusters, queries = subjects_in(evidence, table), None
     if evidence.ranking is not None:
         queries = _numbers(table, evidence.ranking.query, alone=False)
         clusters = queries if clusters is None else clusters
@@ -79,6 +79,11 @@ def judge(evidence: Evidence, split: Split, answers: Answers) -> Judged:
         np.array([place.get(str(name), -1) for name in values]) for values in (truth[rows], kept.decisions)
     ]
     return Judged(rows, codes[0], codes[1], None, kept.probabilities, clusters, queries, costs)
+
+
+def subjects_in(evidence: Evidence, table: pl.DataFrame) -> np.ndarray | None:
+    """The number of each row's subject (`group`), shape (n,); None where every row is its own."""
+    return _numbers(table, evidence.group, alone=True)
 
 
 def classes_of(evidence: Evidence, truth: np.ndarray) -> list[str]:

@@ -15,14 +15,8 @@ from lockgate.checks.judged import Judged
 from lockgate.checks.ranking import Ranked, ndcg, precision, ranked, reciprocal_rank
 from lockgate.stats.auc import auc, auc_difference, auc_interval
 from lockgate.stats.calibration import reliability
-from lockgate.stats.clusters import clustered_mean, clustered_share
-from lockgate.stats.intervals import (
-    Interval,
-    bootstrap,
-    mean_interval,
-    paired_share_difference,
-    wilson,
-)
+from lockgate.stats.clusters import mean_by, share_by
+from lockgate.stats.intervals import Interval, bootstrap, paired_share_difference
 
 _TINY = 1e-15  # probabilities are kept that far from 0 and 1 in the log loss, as in scikit-learn
 PER_DECISIONS = 1_000  # costs are told for that many
@@ -64,8 +58,7 @@ def interval_of(metric: Metric, judged: Judged) -> Interval:
     if metric is _AUC and judged.score is not None:
         return auc_interval(judged.truth, judged.score, clusters=clusters)
     if metric is _ACCURACY:
-        right = judged.truth == judged.decision
-        return wilson(int(right.sum()), right.size) if clusters is None else clustered_share(right, clusters)
+        return share_by(judged.truth == judged.decision, clusters)
     if metric.each is not None:
         return mean_of(metric, judged, metric.each(judged))
     return bootstrap(lambda index: metric.figure(judged.take(index)), judged.truth.size, clusters=clusters)
@@ -113,8 +106,7 @@ def clusters_of(judged: Judged) -> np.ndarray | None:
 def mean_of(metric: Metric, judged: Judged, values: np.ndarray) -> Interval:
     """The mean of a metric's values, as it gives them per row or per query, over subjects where there are some."""
     owners = judged if metric.owners is None else judged.take(metric.owners(judged))
-    clusters = clusters_of(owners)
-    return mean_interval(values) if clusters is None else clustered_mean(values, clusters)
+    return mean_by(values, clusters_of(owners))
 
 
 def apart(one: Interval, other: Interval) -> Interval:

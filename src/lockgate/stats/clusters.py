@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.late import late
-from lockgate.stats.intervals import LEVEL, Interval
+from lockgate.stats.intervals import LEVEL, Interval, mean_interval, wilson
 
 if TYPE_CHECKING:
     from scipy import stats
@@ -59,17 +59,47 @@ def clustered_share(hits: ArrayLike, clusters: np.ndarray, level: float = LEVEL)
     count = int(clusters.max(initial=-1)) + 1
     if count < 2:
         return Interval(float(array.mean()) if array.size else float("nan"), 0.0, 1.0)
-    share = float(array.mean())
-    alone = share * (1 - share) / array.size
-    together = float(covariance_of_sums((array - share) / array.size, clusters)[0, 0])
-    # without a miss no variance is seen: then as if all rows of a cluster were one
-    rows = min(array.size, array.size * alone / together) if together > 0 else count
+    share, rows = float(array.mean()), worth_of(array, clusters)
     t = float(stats.t.ppf((1 + level) / 2, count - 1))
     centre = (share + t * t / (2 * rows)) / (1 + t * t / rows)
     half = t / (1 + t * t / rows) * np.sqrt(share * (1 - share) / rows + t * t / (4 * rows * rows))
     return Interval(
         share, min(share, max(0.0, float(centre - half))), max(share, min(1.0, float(centre + half)))
     )
+
+
+def worth_of(hits: ArrayLike, clusters: np.ndarray) -> float:
+    """How many rows of strangers would tell a share of n rows as surely: at most n (Kish 1965). One cluster is worth one row.
+
+    >>> worth_of([True, True, False, False], np.array([0, 0, 1, 1])) <= 2
+    True
+    """
+    array = np.asarray(hits, dtype=float)
+    numbers = np.unique(clusters, return_inverse=True)[1]
+    share, count = float(array.mean()), int(numbers.max(initial=-1)) + 1
+    together = float(covariance_of_sums((array - share) / array.size, numbers)[0, 0]) if count > 1 else 0.0
+    # without a miss no variance is seen: then as if all rows of a cluster were one
+    return min(array.size, share * (1 - share) / together) if together > 0 else float(count)
+
+
+def mean_by(values: ArrayLike, clusters: np.ndarray | None, level: float = LEVEL) -> Interval:
+    """A mean over rows, over clusters where there are some; their numbers may have gaps, as of a part of a table."""
+    if clusters is None:
+        return mean_interval(values, level)
+    return clustered_mean(values, np.unique(clusters, return_inverse=True)[1], level)
+
+
+def share_by(hits: ArrayLike, clusters: np.ndarray | None, level: float = LEVEL) -> Interval:
+    """A share of rows, over clusters where there are some; their numbers may have gaps, as of a part of a table.
+
+    >>> hits = np.array([True, False, False, False])
+    >>> share_by(hits, None).high < share_by(hits, np.array([3, 3, 8, 8])).high
+    True
+    """
+    array = np.asarray(hits, dtype=bool)
+    if clusters is None:
+        return wilson(int(array.sum()), array.size, level)
+    return clustered_share(array, np.unique(clusters, return_inverse=True)[1], level)
 
 
 @dataclass(frozen=True)

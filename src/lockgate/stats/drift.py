@@ -129,7 +129,7 @@ def _numbers(counts: np.ndarray) -> Shift:
     rows = counts.sum(axis=1)
     if not rows.all():
         return _nothing(rows)
-    scores = _normal_scores(counts.sum(axis=0))
+    scores = normal_scores(counts.sum(axis=0))
     place, z_place = _difference(counts, rows, scores)
     _, z_spread = _difference(counts, rows, scores**2)
     gap = float(np.abs(np.diff(np.cumsum(counts, axis=1) / rows[:, None], axis=0)).max())
@@ -138,7 +138,7 @@ def _numbers(counts: np.ndarray) -> Shift:
     return _shift(max(min(abs(place), _WHOLE), as_deviations(gap)), p, gap, place, rows)
 
 
-def _normal_scores(pooled: np.ndarray) -> np.ndarray:
+def normal_scores(pooled: np.ndarray) -> np.ndarray:
     """The mean normal score of each bin's ranks: (phi(a) - phi(b)) / (Phi(b) - Phi(a)) between its ends a and b."""
     ends = np.concatenate([[0.0], np.cumsum(pooled)]) / pooled.sum()
     density = np.exp(-(special.ndtri(ends) ** 2) / 2) / math.sqrt(2 * math.pi)

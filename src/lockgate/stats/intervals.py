@@ -38,7 +38,7 @@ class Interval:
         return self.low <= other <= self.high
 
 
-def wilson(hits: int, of: int, level: float = LEVEL) -> Interval:
+def wilson(hits: float, of: float, level: float = LEVEL) -> Interval:
     """A share's interval that behaves near 0 and 1. Source: Wilson (1927), Probable inference, JASA 22.
 
     >>> interval = wilson(0, 100)
@@ -88,7 +88,9 @@ def paired_mean(new: ArrayLike, old: ArrayLike, level: float = LEVEL) -> Interva
     return mean_interval(left - right, level)
 
 
-def share_difference(hits: int, of: int, other_hits: int, other_of: int, level: float = LEVEL) -> Interval:
+def share_difference(
+    hits: float, of: float, other_hits: float, other_of: float, level: float = LEVEL
+) -> Interval:
     """`hits/of - other_hits/other_of` of two separate groups. Source: Newcombe (1998), Stat. Med. 17, method 10."""
     left, right = wilson(hits, of, level), wilson(other_hits, other_of, level)
     if of == 0 or other_of == 0:
@@ -99,7 +101,7 @@ def share_difference(hits: int, of: int, other_hits: int, other_of: int, level: 
     return Interval(value, max(-1.0, float(low)), min(1.0, float(high)))
 
 
-def share_ratio(hits: int, of: int, other_hits: int, other_of: int, level: float = LEVEL) -> Interval:
+def share_ratio(hits: float, of: float, other_hits: float, other_of: float, level: float = LEVEL) -> Interval:
     """`(hits/of) / (other_hits/other_of)` of two separate groups; the bounds come from the logarithm.
 
     Half a row is added to each count for the bounds, so that none is infinite. An empty group, or a second share of 0,
@@ -179,7 +181,7 @@ def _redrawn(rows: int, clusters: np.ndarray | None, generator: np.random.Genera
     return np.repeat(np.arange(rows), often[clusters])
 
 
-def _refuse_counts(hits: int, of: int) -> None:
+def _refuse_counts(hits: float, of: float) -> None:
     if hits < 0 or of < hits:
         raise InvalidInput(
             "a share counts hits among rows", got=f"{hits} of {of}", allowed="0 <= hits <= rows"

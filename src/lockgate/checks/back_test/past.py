@@ -16,7 +16,8 @@ from lockgate.checks.judged import Judged, classes_of, judge
 from lockgate.checks.matrix import ranked_matrix
 from lockgate.checks.metrics import Metric, interval_of, metrics_for
 from lockgate.checks.values import times_of
-from lockgate.stats.intervals import Interval, mean_interval
+from lockgate.stats.clusters import mean_by
+from lockgate.stats.intervals import Interval
 
 MOST_ROWS = 40_000
 RETRAINED = "retrained"
@@ -137,7 +138,7 @@ def _window(past: Past, name: str, index: np.ndarray, wider: float, *, seen: boo
     return Window(
         name, index.size, seen, _widened(interval_of(past.metric, judged), wider),
         float(np.abs(judged.truth - np.median(judged.truth)).mean()) if numbers else 1.0,
-        None if errors is None else _widened(mean_interval(errors), wider),
+        None if errors is None else _widened(mean_by(errors, judged.clusters), wider),
         past.metric.figure(past.live.take(index)) if past.live else None,
         past.metric.figure(again.take(index)) if again is not None and fresh else None,
     )  # fmt: skip

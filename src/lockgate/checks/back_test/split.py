@@ -6,12 +6,13 @@ import numpy as np
 
 from lockgate.checks.back_test.past import Past
 from lockgate.checks.back_test.reference import retrained
-from lockgate.checks.base import figure
+from lockgate.checks.base import figure, measured
 from lockgate.checks.evidence import Evidence
-from lockgate.checks.finding import Finding, Measure, Status, Threshold
+from lockgate.checks.finding import Finding, Status, Threshold
 from lockgate.checks.metrics import apart
 from lockgate.checks.simple import FEWEST_ROWS
-from lockgate.stats.intervals import Interval, mean_interval
+from lockgate.stats.clusters import mean_by
+from lockgate.stats.intervals import Interval
 
 _JUDGED = 0.25
 _MIXED = (
@@ -30,11 +31,13 @@ def random_or_time(check: str, past: Past, least: float, evidence: Evidence) -> 
     if rows.size - judged < FEWEST_ROWS or judged < FEWEST_ROWS:
         return None
     shuffled = evidence.random("random split").permutation(rows)
-    later = _errors(past, rows[:-judged], rows[-judged:])
-    mixed = _errors(past, np.sort(shuffled[:-judged]), shuffled[-judged:])
+    newest, drawn = rows[-judged:], shuffled[-judged:]
+    later = _errors(past, rows[:-judged], newest)
+    mixed = _errors(past, np.sort(shuffled[:-judged]), drawn)
     if later is None or mixed is None or not later.mean():
         return None
-    gap, size = apart(mean_interval(later), mean_interval(mixed)), float(later.mean())
+    size = float(later.mean())
+    gap = apart(mean_by(later, _subjects(past, newest)), mean_by(mixed, _subjects(past, drawn)))
     share = Interval(gap.value / size, gap.low / size, gap.high / size)
     optimistic, own = share.low >= least, _own_split_is_mixed(past)
     looks = f"On a random split a plain model's error looks {figure(abs(share.value), 'share')}"
@@ -48,7 +51,7 @@ def random_or_time(check: str, past: Past, least: float, evidence: Evidence) -> 
     return Finding(
         check=check, subject="random split", status=Status.WARN if optimistic and own else Status.PASS, headline=words,
         advice="Split by time: train on the past, test on what came after." if optimistic and own else "",
-        measure=Measure(name="error smaller on a random split", value=share.value, unit="share", low=share.low, high=share.high),
+        measure=measured("error smaller on a random split", share, "share"),
         threshold=Threshold(at_most=least),
     )  # fmt: skip
 
@@ -63,6 +66,11 @@ def _errors(past: Past, learn: np.ndarray, judge: np.ndarray) -> np.ndarray | No
     hit = np.array([[label == name for name in past.classes] for label in past.labels[judge]], dtype=float)
     given = np.zeros_like(hit) if made.probabilities is None else made.probabilities
     return np.asarray(((given - hit) ** 2).sum(axis=1))
+
+
+def _subjects(past: Past, rows: np.ndarray) -> np.ndarray | None:
+    clusters = past.version.clusters
+    return None if clusters is None else clusters[rows]
 
 
 def _own_split_is_mixed(past: Past) -> bool:

@@ -8,10 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from lockgate.checks.back_test.past import Past, Window, rows_in, signed
-from lockgate.checks.base import figure
+from lockgate.checks.base import figure, measured
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.judged import Judged
-from lockgate.stats.intervals import Interval, paired_mean
+from lockgate.stats.clusters import mean_by
+from lockgate.stats.intervals import Interval
 
 _SHOWN = 24
 
@@ -79,7 +80,7 @@ def retraining(check: str, subject: str, past: Past, judged: list[Window], least
     ours, fresh = _errors(past.version.take(rows)), _errors(past.retrained.take(rows))
     if ours is None or fresh is None or not ours.mean():
         return []
-    gain, size = paired_mean(ours, fresh), float(ours.mean())
+    gain, size = mean_by(ours - fresh, past.version.take(rows).clusters), float(ours.mean())
     share = Interval(gain.value / size, gain.low / size, gain.high / size)
     helps = share.low >= least
     words = (
@@ -94,7 +95,7 @@ def retraining(check: str, subject: str, past: Past, judged: list[Window], least
     return [Finding(
         check=check, subject=subject, status=Status.WARN if helps else Status.PASS, headline=words,
         advice="Plan to retrain at every window's pace, and submit a version trained up to now." if helps else "",
-        measure=Measure(name="errors smaller by retraining", value=share.value, unit="share", low=share.low, high=share.high),
+        measure=measured("errors smaller by retraining", share, "share"),
         threshold=Threshold(at_most=least),
     )]  # fmt: skip
 
@@ -109,7 +110,7 @@ def against_live(check: str, subject: str, past: Past, judged: list[Window], liv
         ours is not None
         and theirs is not None
         and ours.size > 1
-        and paired_mean(ours, theirs).low > 0.1 * theirs.mean()
+        and mean_by(ours - theirs, past.version.take(rows).clusters).low > 0.1 * theirs.mean()
     )
     return Finding(
         check=check, subject=subject, status=Status.FAIL if worse else Status.PASS,
@@ -149,7 +150,7 @@ def _bias(past: Past, judged: list[Window], bounds: Bounds) -> _Beyond | None:
     words = f"Answers are too {side} by {off} on average in {window.name}{_first(judged, window, numbers)}."
     return _Beyond(
         Status.FAIL if size >= fail else Status.WARN, size / fail, words,
-        Measure(name=f"bias in {window.name}", value=window.bias.value, low=window.bias.low, high=window.bias.high),
+        measured(f"bias in {window.name}", window.bias),
         Threshold(at_least=shift - warn * scale, at_most=shift + warn * scale),
     )  # fmt: skip
 
@@ -192,7 +193,7 @@ def _worse(past: Past, judged: list[Window], bounds: Bounds) -> _Beyond | None:
     return _Beyond(
         Status.FAIL if size >= fail else Status.WARN, size / fail,
         f"Worst in {window.name}: {title} {figure(value.value)} on {window.rows:,} rows, against {figure(usual)} overall.",
-        Measure(name=f"{title} in {window.name}", value=value.value, low=value.low, high=value.high), limit,
+        measured(f"{title} in {window.name}", value), limit,
     )  # fmt: skip
 
 
@@ -209,7 +210,7 @@ def _errors(judged: Judged) -> np.ndarray | None:
 
 def _measure(past: Past, judged: list[Window]) -> Measure:
     last, found = judged[-1].name, judged[-1].version
-    return Measure(name=f"{past.metric.title} in {last}", value=found.value, low=found.low, high=found.high)
+    return measured(f"{past.metric.title} in {last}", found)
 
 
 def _table(past: Past, windows: list[Window]) -> Table:

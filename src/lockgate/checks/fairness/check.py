@@ -34,6 +34,7 @@ from lockgate.checks.fairness.numbers import leaning
 from lockgate.checks.fairness.rates import Care, ratios
 from lockgate.checks.fairness.selection import decisions, history, together, unequal
 from lockgate.checks.finding import Finding, Status
+from lockgate.checks.judged import subjects_in
 from lockgate.checks.needs import Need
 from lockgate.errors import InvalidInput
 from lockgate.governance.bounds import Setting, Stricter
@@ -78,7 +79,8 @@ def run(evidence: Evidence) -> list[Finding]:
     single = {name: groups for name, groups in groups_of(frame, columns, settings.cuts).items() if groups}
     pairs = len(columns) * (len(columns) - 1) // 2
     asked = max(1, _QUESTIONS * len(columns) + _OF_PAIRS * pairs)
-    judge = _Judge(evidence, settings, split, Care(settings.min_rows, 1 - (1 - LEVEL) / asked))
+    care = Care(settings.min_rows, 1 - (1 - LEVEL) / asked, subjects_in(evidence, frame))
+    judge = _Judge(evidence, settings, split, care)
     alone: list[Finding] = []
     for place, (name, groups) in enumerate(single.items()):
         evidence.tell(place, len(single), name)
@@ -130,7 +132,9 @@ class _Judge:
         truth = self.evidence.truth(self.split)
         there = None if truth is None else np.array([each is not None for each in truth], dtype=bool)
         if truth is not None and there is not None and there.any():
-            rates = ratios(_within(groups, there), truth[there] == self.favourable, care=self.care)
+            rates = ratios(
+                _within(groups, there), truth[there] == self.favourable, care=self.care.among(there)
+            )
             found.append(history(NAME, name, rates, self.favourable, limit=limit, repeated=repeated))
         return found
 
@@ -148,17 +152,18 @@ class _Judge:
             answers.decisions[there],
         )
         gap, favourable, errors = self.settings.max_gap, self.favourable, "errors" in known
+        care = self.care.among(there)
         if favourable is None:
-            return [wrong(NAME, kept, decided == came, max_gap=gap, care=self.care, known=errors)]
+            return [wrong(NAME, kept, decided == came, max_gap=gap, care=care, known=errors)]
         found = [odds(NAME, kept, came == favourable, decided == favourable, favourable=favourable, max_gap=gap,
-                      care=self.care, known=errors)]  # fmt: skip
+                      care=care, known=errors)]  # fmt: skip
         if (
             answers.scores is not None
             and self.evidence.classes is not None
             and len(self.evidence.classes) == 2
         ):
             off = np.asarray(answers.scores, dtype=float)[there] - (came == self.evidence.positive)
-            held = calibration(NAME, kept, off, max_gap=self.settings.calibration_gap, care=self.care,
+            held = calibration(NAME, kept, off, max_gap=self.settings.calibration_gap, care=care,
                                known="probabilities" in known)  # fmt: skip
             found += [held] if held else []
         return found
@@ -192,7 +197,7 @@ class _Judge:
         error = (np.asarray(answers.decisions, dtype=float) - truth)[there]
         spread = float(truth[there].std()) if there.any() else 0.0
         return leaning(NAME, [_within(groups, there) for groups in by], error, spread=spread,
-                       max_gap=self.settings.error_gap, care=self.care, known="errors" in known)  # fmt: skip
+                       max_gap=self.settings.error_gap, care=self.care.among(there), known="errors" in known)  # fmt: skip
 
 
 def _within(groups: list[Group], there: np.ndarray) -> list[Group]:

@@ -15,7 +15,7 @@ from lockgate.checks.base import figure
 from lockgate.checks.fairness.groups import Group
 from lockgate.checks.fairness.rates import Care, Rate, Rates, differences, named_few
 from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
-from lockgate.stats.intervals import Interval, mean_interval
+from lockgate.stats.intervals import Interval
 
 _SHOWN = 20
 
@@ -68,9 +68,9 @@ def calibration(
     """Said minus came, by group: the mean of `off` (n,), the probability less 1 or 0; None with no group to judge."""
     found: list[tuple[Group, Interval]] = []
     for groups in by:
-        judged = [group for group in groups if group.rows >= care.min_rows]
+        judged = [group for group in groups if care.count(group.mask) >= care.min_rows]
         level = care.of(len(judged))
-        found += [(group, mean_interval(off[group.mask], level)) for group in judged]
+        found += [(group, care.mean(off, group.mask, level)) for group in judged]
     if len(found) < 2:
         return None
     beyond = [each for each in found if abs(each[1].value) > max_gap and not each[1].holds(0.0)]
@@ -119,7 +119,7 @@ def _finding(
         (named, found, rate) for named, found in parts for rate in found.rates if rate.beside is not None
     ]
     unclear = {text for _, found in parts for text in found.small()}
-    left = f" Too few rows to judge everywhere: {named_few(sorted(unclear))}." if unclear else ""
+    left = f" Too few to judge everywhere: {named_few(sorted(unclear))}." if unclear else ""
     if not judged:
         return Finding(check=check, subject=subject, status=Status.PASS, threshold=Threshold(at_most=max_gap),
                        headline=f"There are not two groups large enough to compare.{left}")  # fmt: skip

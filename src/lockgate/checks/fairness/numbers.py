@@ -12,7 +12,7 @@ from lockgate.checks.fairness.groups import Group
 from lockgate.checks.fairness.rates import Care, named_few
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.metrics import apart
-from lockgate.stats.intervals import Interval, mean_interval
+from lockgate.stats.intervals import Interval
 
 _SHOWN = 20
 
@@ -44,15 +44,20 @@ def leaning(
     """
     found, small = [], []
     for groups in by:
-        judged = [group for group in groups if care.min_rows <= group.rows <= error.size - care.min_rows]
-        small += [f"{group.label} ({group.rows:,})" for group in groups if group.rows < care.min_rows]
+        judged = [group for group in groups
+                  if min(care.count(group.mask), care.count(~group.mask)) >= care.min_rows]  # fmt: skip
+        small += [
+            f"{group.label} ({count:,})"
+            for group in groups
+            if (count := care.count(group.mask)) < care.min_rows
+        ]
         level = care.of(len(judged))
         found += (
-            [_Lean(group, _beside_rest(error / spread, group, level)) for group in judged]
+            [_Lean(group, _beside_rest(error / spread, group, care, level)) for group in judged]
             if spread > 0
             else []
         )
-    left = f" Too few rows to judge: {named_few(small)}." if small else ""
+    left = f" Too few to judge: {named_few(small)}." if small else ""
     attribute = (
         by[0][0].attribute if len(by) == 1 and " and " not in by[0][0].attribute else "pairs of attributes"
     )
@@ -102,6 +107,6 @@ def _leaning(
     )  # fmt: skip
 
 
-def _beside_rest(error: np.ndarray, group: Group, level: float) -> Interval:
+def _beside_rest(error: np.ndarray, group: Group, care: Care, level: float) -> Interval:
     """Difference of two means."""
-    return apart(mean_interval(error[group.mask], level), mean_interval(error[~group.mask], level))
+    return apart(care.mean(error, group.mask, level), care.mean(error, ~group.mask, level))

@@ -88,7 +88,7 @@ def _finding(
 
 def _headline(found: Rates, limit: float, said: str, *, known: bool, attribute: str) -> str:
     small = found.small()
-    left = f" Too few rows to judge: {named_few(small)}." if small else ""
+    left = f" Too few to judge: {named_few(small)}." if small else ""
     best, worst = found.best, found.worst
     if best is None or worst is None or worst.beside is None:
         return f"There are not two groups large enough to compare.{left}"

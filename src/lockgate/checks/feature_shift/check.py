@@ -88,6 +88,8 @@ def run(evidence: Evidence) -> list[Finding]:
         matter = matter_of(evidence)
     except LockgateError:  # a model that cannot be asked is another check's finding: here columns count alike
         matter = None
+    if matter is not None:
+        evidence.keep(NAME, {"matter": matter})
     findings = []
     for said, before in references.items():
         held, broken = _hold(evidence, said, before, after, settings)

@@ -11,8 +11,8 @@ from lockgate.checks.judged import Judged
 from lockgate.checks.metrics import clusters_of
 from lockgate.checks.ranking import ndcg, ndcg_by_chance, ranked
 from lockgate.stats.auc import auc_interval
-from lockgate.stats.clusters import clustered_mean
-from lockgate.stats.intervals import Interval, bootstrap, mean_interval
+from lockgate.stats.clusters import mean_by
+from lockgate.stats.intervals import Interval, bootstrap
 
 
 def against_guessing(check: str, evidence: Evidence, judged: Judged, split: Split) -> Finding:
@@ -39,7 +39,7 @@ def _gain(evidence: Evidence, judged: Judged, split: Split) -> tuple[str, Interv
     if evidence.ranking is not None and judged.queries is not None and judged.score is not None:
         found = ranked(judged)
         values = ndcg(found, evidence.ranking.at) - ndcg_by_chance(found, evidence.ranking.at)
-        gain = _mean(values, clusters_of(judged.take(found.firsts)))
+        gain = mean_by(values, clusters_of(judged.take(found.firsts)))
         return f"NDCG@{evidence.ranking.at} above chance", gain, "an order drawn by lot"
     if not evidence.classifies:
         return _above_median(evidence, judged, split)
@@ -57,12 +57,10 @@ def _above_median(evidence: Evidence, judged: Judged, split: Split) -> tuple[str
     known = evidence.truth(Split.TRAIN)
     source = "training" if known is not None else split.value
     median = float(np.nanmedian(known)) if known is not None else float(np.median(judged.truth))
-    gain = _mean(np.abs(judged.truth - median) - np.abs(judged.truth - judged.decision), clusters_of(judged))
+    gain = mean_by(
+        np.abs(judged.truth - median) - np.abs(judged.truth - judged.decision), clusters_of(judged)
+    )
     return "mean absolute error saved", gain, f"always answering the {source} median, {figure(median)}"
-
-
-def _mean(values: np.ndarray, clusters: np.ndarray | None) -> Interval:
-    return mean_interval(values) if clusters is None else clustered_mean(values, clusters)
 
 
 def _recall_above_chance(judged: Judged) -> float:

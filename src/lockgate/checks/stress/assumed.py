@@ -16,9 +16,11 @@ import polars as pl
 from lockgate.checks.base import could_not_run, figure
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.judged import subjects_in
 from lockgate.checks.values import numbers_of
 from lockgate.declared import Way
-from lockgate.stats.intervals import Interval, wilson
+from lockgate.stats.clusters import share_by
+from lockgate.stats.intervals import Interval
 
 _POINTS, _ROWS = 15, 200
 _INVARIANT_ROWS = 2_000
@@ -51,7 +53,7 @@ def monotone(
     wrong = wrong_way(scores if way is Way.UP else -scores)
     allowed = slack * (1.0 if evidence.classifies else float(np.std(answers.scores)) or 1.0)
     broken = wrong > allowed
-    share = wilson(int(broken.sum()), rows.height)
+    share = share_by(broken, subjects_in(evidence, rows))
     worst = scores[np.argsort(-wrong)[:_SHOWN]]
     direction = "up" if way is Way.UP else "down"
     said = (f"for {figure(share.value, 'share')} of {rows.height:,} rows it goes the other way, by up to "
@@ -95,6 +97,7 @@ def invariant(
     draw = evidence.random("stress: invariant")
     chosen = np.sort(draw.choice(frame.height, min(_INVARIANT_ROWS, frame.height), replace=False))
     rows, first = frame[chosen], before.take(chosen)
+    subjects = subjects_in(evidence, rows)
     mixed = [
         rows.with_columns(frame[name][draw.integers(0, frame.height, rows.height)].alias(name))
         for name in taken
@@ -102,14 +105,14 @@ def invariant(
     after = evidence.predict(pl.concat(mixed))
     for place, name in enumerate(taken):
         part = after.take(np.arange(place * rows.height, (place + 1) * rows.height))
-        changed = int(_changed(evidence, first, part, slack).sum())
-        share = wilson(changed, rows.height)
+        changed = _changed(evidence, first, part, slack)
+        share = share_by(changed, subjects)
         found.append(Finding(
             check=check, subject=f"invariant: {name}", status=_status(share, limit),
             headline=f"{name} must not change an answer: with other rows' values {figure(share.value, 'share')} of "
                      f"{rows.height:,} change."
-                     if changed else f"{name} must not change an answer, and it changes none of {rows.height:,}.",
-            advice=f"Leave {name} out of the model, or take the assumption back." if changed else "",
+                     if changed.any() else f"{name} must not change an answer, and it changes none of {rows.height:,}.",
+            advice=f"Leave {name} out of the model, or take the assumption back." if changed.any() else "",
             measure=Measure(name="answers that change", value=share.value, unit="share", low=share.low, high=share.high),
             threshold=Threshold(at_most=limit, source="assumptions"),
         ))  # fmt: skip

@@ -35,11 +35,17 @@ class Segment:
 
 
 def worst_segment(
-    frame: pl.DataFrame, loss: np.ndarray, least: float, draw: np.random.Generator
+    frame: pl.DataFrame,
+    loss: np.ndarray,
+    least: float,
+    draw: np.random.Generator,
+    clusters: np.ndarray | None = None,
 ) -> Segment | None:
-    """The worst segment of at least a share `least` of n rows; None when no column tells rows apart."""
-    order = draw.permutation(loss.size)
-    first, second = np.sort(order[: loss.size // 2]), np.sort(order[loss.size // 2 :])
+    """The worst segment of at least a share `least` of n rows; None when no column tells rows apart.
+
+    `clusters` (n,): numbers of subjects, which stay whole: the tree would else have seen those it is measured on.
+    """
+    first, second = _halves(loss.size, draw, clusters)
     columns = {
         name: coded for name in frame.columns if (coded := _coded(frame[name], loss, first)) is not None
     }
@@ -59,6 +65,15 @@ def worst_segment(
         fitted.tree_, int(worst), list(columns), {name: ranks for name, (_, ranks) in columns.items()}
     )
     return Segment(named, first[leaves[first] == worst], second[leaves[second] == worst])
+
+
+def _halves(
+    rows: int, draw: np.random.Generator, clusters: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    subjects = np.arange(rows) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    order = draw.permutation(int(subjects.max(initial=-1)) + 1)
+    inside = np.isin(subjects, order[: order.size // 2])
+    return np.flatnonzero(inside), np.flatnonzero(~inside)
 
 
 def _coded(

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lockgate.checks.base import figure
+from lockgate.checks.base import figure, measured
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.judged import Judged, judge
+from lockgate.checks.metrics import clusters_of
 from lockgate.checks.stress.segment import Segment, worst_segment
 from lockgate.checks.stress.worst import ball_mean, tail_mean
-from lockgate.stats.intervals import Interval, bootstrap, mean_interval, paired_mean
+from lockgate.stats.clusters import mean_by
+from lockgate.stats.intervals import Interval, bootstrap
 
 ALPHAS = (0.5, 0.2, 0.1, 0.05)
 RADII = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -22,12 +24,28 @@ _WORTH = 0.05  # of the guess's loss: less worse than guessing is not worth a wa
 
 @dataclass(frozen=True, eq=False)
 class Loss:
-    """Loss of n rows, its name, and the losses of guessing `base` for some rows."""
+    """Loss of n rows, its name, their labels, and the numbers of their subjects; None where each row is its own."""
 
     each: np.ndarray
     name: str
     kind: str
     truth: np.ndarray
+    clusters: np.ndarray | None = None
+
+    @property
+    def subjects(self) -> int:
+        """How many rows tell of themselves alone."""
+        return self.each.size if self.clusters is None else int(np.unique(self.clusters).size)
+
+    def mean(self, rows: np.ndarray | None = None) -> Interval:
+        """The mean loss of some rows (all of them by default)."""
+        return self.mean_of(self.each if rows is None else self.each[rows], rows)
+
+    def mean_of(self, values: np.ndarray, rows: np.ndarray | None) -> Interval:
+        """The mean of values at these rows, by subject."""
+        return mean_by(
+            values, self.clusters if self.clusters is None or rows is None else self.clusters[rows]
+        )
 
     def guessing(self, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
         """What rows `asked` would lose with the one best answer for rows `known`."""
@@ -52,31 +70,39 @@ def labelled(evidence: Evidence, split: Split) -> bool:
 
 def loss_of(evidence: Evidence, judged: Judged) -> Loss:
     """What is lost with each labelled row: absolute error, squared error of the probability, or a wrong answer."""
+    clusters = clusters_of(judged)
     if not evidence.classifies:
-        return Loss(np.abs(judged.decision - judged.truth), "absolute error", "number", judged.truth)
+        return Loss(
+            np.abs(judged.decision - judged.truth), "absolute error", "number", judged.truth, clusters
+        )
     if judged.truth.dtype == bool and judged.score is not None:
         truth = judged.truth.astype(float)
         score = np.asarray(judged.score, dtype=float)
-        return Loss((score - truth) ** 2, "squared error of the probability", "probability", truth)
-    return Loss((judged.decision != judged.truth).astype(float), "wrong answers", "class", judged.truth)
+        return Loss((score - truth) ** 2, "squared error of the probability", "probability", truth, clusters)
+    wrong = (judged.decision != judged.truth).astype(float)
+    return Loss(wrong, "wrong answers", "class", judged.truth, clusters)
 
 
 def worst_case(check: str, evidence: Evidence, split: Split, *, least: float, limit: float | None) -> Finding:
     """Worst segment, conditional value at risk and chi-square ball, in one finding. `limit`: of the segment's mean loss."""
     judged = judge(evidence, split, evidence.answers[split])
+    judged = judged.take(np.isfinite(loss_of(evidence, judged).each))
     loss = loss_of(evidence, judged)
-    fine = np.isfinite(loss.each)
-    if fine.sum() < _FEW:
+    if loss.subjects < _FEW:
+        what = "labelled rows" if loss.clusters is None else "labelled subjects"
         return Finding(check=check, subject="worst case", status=Status.PASS,
-                       headline=f"{int(fine.sum()):,} labelled rows are too few to look for the worst among them.")  # fmt: skip
-    judged, loss = judged.take(fine), Loss(loss.each[fine], loss.name, loss.kind, loss.truth[fine])
+                       headline=f"{loss.subjects:,} {what} are too few to look for the worst among them.")  # fmt: skip
     columns = [name for name in evidence.inputs if name in evidence.frames[split].columns]
     segment = worst_segment(
-        evidence.frames[split][judged.rows].select(columns), loss.each, least, evidence.random(check)
+        evidence.frames[split][judged.rows].select(columns),
+        loss.each,
+        least,
+        evidence.random(check),
+        loss.clusters,
     )
     found = _segment(loss, segment, limit)
-    tails = {alpha: _tail(loss.each, alpha) for alpha in ALPHAS}
-    rows: list[tuple[Cell, ...]] = [("all rows", float(loss.each.mean()), *_bounds(mean_interval(loss.each)))]
+    tails = {alpha: _tail(loss, alpha) for alpha in ALPHAS}
+    rows: list[tuple[Cell, ...]] = [("all rows", float(loss.each.mean()), *_bounds(loss.mean()))]
     rows += [(f"worst {alpha:.0%}", tail.value, *_bounds(tail)) for alpha, tail in tails.items()]
     balls = [ball_mean(loss.each, radius) for radius in RADII]
     rows += [
@@ -94,15 +120,13 @@ def worst_case(check: str, evidence: Evidence, split: Split, *, least: float, li
 
 
 def _segment(loss: Loss, segment: Segment | None, limit: float | None) -> tuple[str, str, Status, Measure]:
-    overall = mean_interval(loss.each)
-    if segment is None or segment.held.size < 2:
+    overall = loss.mean()
+    if segment is None or segment.held.size < 2 or not np.isfinite(loss.mean(segment.held).low):
         return (f"No column tells rows with a higher {loss.name} from others; the worst tenth of rows lose "
                 f"{figure(tail_mean(loss.each, 0.1))}, all rows {figure(overall.value)}.", "", Status.PASS,
-                Measure(name=f"mean {loss.name}", value=overall.value, low=overall.low, high=overall.high))  # fmt: skip
-    inside = loss.each[segment.held]
-    mine = mean_interval(inside)
-    guess = loss.guessing(segment.found, segment.held)
-    apart = paired_mean(inside, guess)
+                measured(f"mean {loss.name}", overall))  # fmt: skip
+    mine, guess = loss.mean(segment.held), loss.guessing(segment.found, segment.held)
+    apart = loss.mean_of(loss.each[segment.held] - guess, segment.held)
     worse = apart.low > 0 and apart.value > _WORTH * float(guess.mean())
     beyond = limit is not None and mine.value > limit
     status = (
@@ -122,16 +146,14 @@ def _segment(loss: Loss, segment: Segment | None, limit: float | None) -> tuple[
         if status is Status.PASS
         else "Look at these rows: get more of them, or let another answer stand for them."
     )
-    return (
-        headline,
-        advice,
-        status,
-        Measure(name=f"mean {loss.name} there", value=mine.value, low=mine.low, high=mine.high),
+    return headline, advice, status, measured(f"mean {loss.name} there", mine)
+
+
+def _tail(loss: Loss, alpha: float) -> Interval:
+    clusters = None if loss.clusters is None else np.unique(loss.clusters, return_inverse=True)[1]
+    return bootstrap(
+        lambda index: tail_mean(loss.each[index], alpha), loss.each.size, times=100, clusters=clusters
     )
-
-
-def _tail(loss: np.ndarray, alpha: float) -> Interval:
-    return bootstrap(lambda index: tail_mean(loss[index], alpha), loss.size, times=100)
 
 
 def _bounds(found: Interval) -> tuple[float | None, float | None]:
