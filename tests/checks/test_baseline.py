@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lockgate.blobs import Blobs
-from lockgate.checks.baseline import baseline_of, load_baseline, store_baseline
+from lockgate.checks.baseline import ANSWER, baseline_of, load_baseline, store_baseline
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.errors import SealBroken
 from lockgate.stats.sketch import NumberSketch, WordSketch
@@ -47,3 +47,26 @@ def test_without_a_table_there_is_none(loans: Evidence):
     assert bare is not None
     assert bare.answers == {}
     assert loans.judged_split() is Split.TEST
+
+
+def test_a_baseline_holds_what_production_is_held_against(loans: Evidence):
+    """How numbers go together, with the answer; the labels; how much inputs matter; what differs by nature."""
+    parts = {"importance_shift": {"shuffled": {"car_value": [0.5, 0.7], "loan_length": [0.1, 0.3]}}}
+    made = baseline_of(loans, "sha256:ab", parts)
+    assert made is not None
+    assert made.matter == pytest.approx({"car_value": 0.6, "loan_length": 0.2})
+    assert made.pairs is not None
+    assert {"car_value", "loan_length", ANSWER} <= set(made.pairs.names)
+    assert made.pairs.rows == made.rows
+    assert made.labels is not None
+    assert made.labels.rows == made.rows
+    frame = loans.frames[Split.TEST].with_row_index("number")
+    keyed = dataclasses.replace(
+        loans, frames={Split.TEST: frame}, inputs=(*loans.inputs, "number"), answers={}
+    )
+    numbered = baseline_of(keyed, "sha256:ab", {"feature_shift": {"matter": {"car_value": 1.0}}})
+    assert numbered is not None
+    assert numbered.left_out["number"] == "an identifier"
+    assert numbered.pairs is not None
+    assert not {"number", ANSWER} & set(numbered.pairs.names)
+    assert numbered.matter == {"car_value": 1.0}

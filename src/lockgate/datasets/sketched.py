@@ -83,7 +83,7 @@ def sketch_column(series: pl.Series) -> Sketch:
     frequent of many rare values look more frequent than they are to the rows that chose them.
     """
     if _by_size(series.dtype):
-        return sketch_numbers(_numbers(series))
+        return sketch_numbers(numbers_in(series))
     counted, missing = _counted(series)
     if counted.height <= TOP:
         return sketch_words(_pairs(counted), missing)
@@ -94,7 +94,7 @@ def sketch_column(series: pl.Series) -> Sketch:
 def count_column(series: pl.Series, reference: Sketch) -> Sketch:
     """A column over a reference's edges or names. Of text where numbers are expected, what reads as no number is missing."""
     if isinstance(reference, NumberSketch):
-        return count_numbers(_numbers(series), reference.edges)
+        return count_numbers(numbers_in(series), reference.edges)
     counted, missing = _counted(series)
     known = counted.filter(pl.col("value").is_in(list(reference.values)))
     return count_words(_pairs(known), missing, reference.values, rows=int(counted["count"].sum()))
@@ -128,7 +128,7 @@ def _by_size(dtype: pl.DataType) -> bool:
     return dtype.is_numeric() or dtype.is_temporal()
 
 
-def _numbers(series: pl.Series) -> np.ndarray:
+def numbers_in(series: pl.Series) -> np.ndarray:
     """Floats, NaN where missing or no number; times in seconds or what they are stored in."""
     if isinstance(series.dtype, pl.Datetime | pl.Duration):
         series = series.dt.cast_time_unit("us").to_physical() / 1e6
