@@ -9,7 +9,7 @@ from lockgate.config import Home
 from lockgate.db import Database
 from lockgate.errors import InvalidInput
 from lockgate.predictions.label_import import CHUNK_ROWS, Imported, Naming, import_labels, import_many
-from lockgate.predictions.labels import coverage, history, latest_labels
+from lockgate.predictions.labels import coverage, history, latest_labels, newest_label
 from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.query import frame
 
@@ -178,3 +178,22 @@ def test_wrong_imports_say_what_is_wrong(sqlite: Database, named: dict[str, str]
     """A wrong match, a missing column, an unreadable time: refused, nothing imported."""
     with pytest.raises(InvalidInput, match=says):
         put(sqlite, {"key": ["12"], "y": [1], "when": ["soon"]}, **named)
+
+
+def test_values_of_a_business_metric_stay_apart(database: Database) -> None:
+    """What a customer spent is no label, is joined by nobody who asks for labels, and is a number."""
+    spent = pl.DataFrame({"key": ["a", "b"], "spent": [12.5, 0.0]})
+    with database.write() as tx:
+        done = import_labels(
+            tx, "churn", spent, on="key", label="spent", by="ann", now_us=1, metric="revenue"
+        )
+        assert (done.new, newest_label(tx, "churn")) == (2, None)
+        assert latest_labels(tx, "churn").is_empty()
+        assert latest_labels(tx, "churn", "revenue")["label"].to_list() == [12.5, 0.0]
+        again = import_labels(
+            tx, "churn", spent, on="key", label="spent", by="ann", now_us=2, metric="revenue"
+        )
+        assert (again.new, again.repeated) == (0, 2)
+        with pytest.raises(InvalidInput, match="are numbers"):
+            import_labels(tx, "churn", pl.DataFrame({"key": ["a"], "spent": ["much"]}), on="key", label="spent",
+                          by="ann", now_us=3, metric="revenue")  # fmt: skip

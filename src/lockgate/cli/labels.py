@@ -24,11 +24,15 @@ def import_file(
     at: Annotated[str | None, typer.Option(help="The column that says when.", show_default="now")] = None,
     row: Annotated[str | None, typer.Option(help="The column with the row within the request.",
                    show_default="every row")] = None,
+    metric: Annotated[str | None, typer.Option(help="The column holds numbers of this business metric.",
+                      show_default="labels")] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Join labels to predictions by any key. The newest counts; all are kept."""
     with progress() as update:
-        done = import_labels(model, file, label=label, on=on, key=key, at=at, row=row, progress=update)
+        done = import_labels(
+            model, file, label=label, on=on, key=key, at=at, row=row, metric=metric, progress=update
+        )
     if as_json:
         print_json(done)
         return

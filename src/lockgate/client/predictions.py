@@ -49,14 +49,16 @@ def import_labels(
     key: str | None = None,
     at: str | None = None,
     row: str | None = None,
+    metric: str | None = None,
     home: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Hand in what really happened: a table file or a frame (polars, pandas) with the value to match and the label.
 
+    `metric`: the column holds numbers of that business metric (what a customer spent) in place of labels.
     Returns counts of rows. Raises InvalidInput for a table that cannot be read; then nothing was recorded.
     """
-    fields = {"label": label, "on": on, "key": key, "at": at, "row": row}
+    fields = {"label": label, "on": on, "key": key, "at": at, "row": row, "metric": metric}
     given = {name: value for name, value in fields.items() if value is not None}
     with connected(home) as lockgate, _opened(table) as (name, file):
         job = lockgate.upload(f"/models/{model_only(model)}/labels/import", given, [("file", (name, file))])

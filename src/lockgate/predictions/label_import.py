@@ -56,13 +56,15 @@ class Imported:
 class Naming:
     """Which columns of a table say what. `on`: what is matched in the predictions, `key`, `inference_id`, `id` or
     `in.<input>`; `key`, `label`, `at`, `row` name columns: the value to match (None: the column named as `on`), the label, when
-    it became known (None: now), the row within the request (None: every row)."""
+    it became known (None: now), the row within the request (None: every row). `metric`: the labels are numbers of that
+    business metric, kept apart from what the model was to say."""
 
     label: str
     on: str = "key"
     key: str | None = None
     at: str | None = None
     row: str | None = None
+    metric: str = ""
 
 
 def import_labels(
@@ -78,14 +80,15 @@ def import_labels(
     at: str | None = None,
     row: str | None = None,
     source: str = "",
+    metric: str = "",
 ) -> Imported:
     """Record the labels of a table, in the caller's transaction: for tables of some thousand rows.
 
     The names are those of `Naming`. Raises InvalidInput for columns that are not there or cannot be read.
     """
-    naming = Naming(label, on, key, at, row)
+    naming = Naming(label, on, key, at, row, metric)
     given = _given(table, naming, now_us)
-    fixed = {"model": model, "imported_us": now_us, "imported_by": by, "source": source}
+    fixed = {"model": model, "metric": metric, "imported_us": now_us, "imported_by": by, "source": source}
     done = Imported()
     for part in given.iter_slices(CHUNK_ROWS):
         done += _record(tx, part, fixed, told=at is not None)
@@ -109,7 +112,9 @@ def import_many(
     imports the table again: what is on record is passed over. Raises as `import_labels`.
     """
     given = _given(table, naming, now_us)
-    fixed = {"model": model, "imported_us": now_us, "imported_by": by, "source": source}
+    fixed = {
+        "model": model, "metric": naming.metric, "imported_us": now_us, "imported_by": by, "source": source,
+    }  # fmt: skip
     done, rows = Imported(), 0
     for part in given.iter_slices(CHUNK_ROWS):
         with db.write() as tx:
@@ -128,6 +133,10 @@ def _given(table: pl.DataFrame, naming: Naming, now_us: int) -> pl.DataFrame:
         raise InvalidInput(
             f"the column '{naming.label}' holds lists, and a label is one value", got=truth.dtype
         )
+    if naming.metric and not (truth.dtype.is_numeric() or truth.dtype == pl.Boolean):
+        raise InvalidInput(
+            f"values of the metric '{naming.metric}' are numbers", got=f"a column of {truth.dtype}"
+        )
     return pl.DataFrame(
         {
             "on_column": pl.repeat(naming.on, table.height, dtype=pl.String, eager=True),
@@ -143,7 +152,7 @@ def _record(tx: sa.Connection, given: pl.DataFrame, fixed: dict[str, object], *,
     """Put on record what is new of some labels."""
     with_key = given.drop_nulls("value")
     there = with_key.drop_nulls("label").with_columns(_json(with_key["label"].drop_nulls()))
-    known = labels_of(tx, str(fixed["model"]), there)
+    known = labels_of(tx, str(fixed["model"]), there, str(fixed["metric"]))
     fresh = _fresh(there, known, told=told)
     if not fresh.is_empty():
         rows = fresh.select(*JOIN, "label", "at_us").to_dicts()

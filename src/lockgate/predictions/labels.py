@@ -28,8 +28,11 @@ HISTORY: dict[str, type[pl.DataType]] = {
 JOIN = ["on_column", "value", "row"]
 
 
-def labels_of(tx: sa.Connection, model: str, wanted: pl.DataFrame) -> pl.DataFrame:
-    """Every label of some values (`on_column`, `value`), in the order in which they came to count: columns `HISTORY`."""
+def labels_of(tx: sa.Connection, model: str, wanted: pl.DataFrame, metric: str = "") -> pl.DataFrame:
+    """Every label of some values (`on_column`, `value`), in the order in which they came to count: columns `HISTORY`.
+
+    `metric`: numbers of that business metric in place of labels; so everywhere here.
+    """
     c = labels.c
     parts = []
     for (on,), mine in wanted.group_by("on_column"):
@@ -37,7 +40,7 @@ def labels_of(tx: sa.Connection, model: str, wanted: pl.DataFrame) -> pl.DataFra
         for start in range(0, len(values), ASKED_VALUES):
             some = values[start : start + ASKED_VALUES]
             query = sa.select(*(c[name] for name in (*HISTORY, "id"))).where(
-                c.model == model, c.on_column == on, c.value.in_(some)
+                c.model == model, c.metric == metric, c.on_column == on, c.value.in_(some)
             )
             parts += list(_read(tx, query, HISTORY | {"id": pl.Int64}))
     if not parts:
@@ -45,16 +48,16 @@ def labels_of(tx: sa.Connection, model: str, wanted: pl.DataFrame) -> pl.DataFra
     return pl.concat(parts).sort("at_us", "id").drop("id")
 
 
-def latest_labels(tx: sa.Connection, model: str) -> pl.DataFrame:
+def latest_labels(tx: sa.Connection, model: str, metric: str = "") -> pl.DataFrame:
     """The labels that count: columns `on_column`, `value`, `row`, `label` (a value), `at_us`."""
-    known = counting(_history(tx, model))
+    known = counting(_history(tx, model, metric))
     return known.with_columns(label=_typed(known["label"].to_list()))
 
 
-def newest_label(tx: sa.Connection, model: str) -> int | None:
+def newest_label(tx: sa.Connection, model: str, metric: str = "") -> int | None:
     """The number of the label that was recorded last; None while a model has none."""
     found: int | None = tx.execute(
-        sa.select(sa.func.max(labels.c.id)).where(labels.c.model == model)
+        sa.select(sa.func.max(labels.c.id)).where(labels.c.model == model, labels.c.metric == metric)
     ).scalar()
     return found
 
@@ -92,10 +95,11 @@ def coverage(rows: pl.DataFrame) -> pl.DataFrame:
     return counted.with_columns(share=pl.col("labelled") / pl.col("rows")).sort("day", "version")
 
 
-def _history(tx: sa.Connection, model: str) -> pl.DataFrame:
+def _history(tx: sa.Connection, model: str, metric: str) -> pl.DataFrame:
     """Every label of a model, in the order in which they came to count."""
     c = labels.c
-    query = sa.select(*(c[name] for name in HISTORY)).where(c.model == model).order_by(c.at_us, c.id)
+    mine = sa.and_(c.model == model, c.metric == metric)
+    query = sa.select(*(c[name] for name in HISTORY)).where(mine).order_by(c.at_us, c.id)
     return pl.concat([pl.DataFrame(schema=HISTORY), *_read(tx, query, HISTORY)])
 
 

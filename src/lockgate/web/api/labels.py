@@ -6,7 +6,7 @@ from typing import Annotated
 
 import polars as pl
 from fastapi import APIRouter, File, Form, Response, UploadFile
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from lockgate.datasets.dataset import read_table
 from lockgate.errors import InvalidInput
@@ -30,6 +30,9 @@ OnColumn = Annotated[str, Form(description="what is matched: key, inference_id, 
 KeyColumn = Annotated[str | None, Form(description="the column with the value to match")]
 AtColumn = Annotated[str | None, Form(description="the column that says when it became known")]
 RowColumn = Annotated[str | None, Form(description="the column with the row within the request")]
+MetricName = Annotated[
+    str, Form(description="the column holds numbers of this business metric", max_length=64)
+]
 TableFile = Annotated[UploadFile, File(description="CSV, Parquet or JSON lines")]
 
 
@@ -44,34 +47,37 @@ class OneLabel(BaseModel):
 
 
 class SomeLabels(BaseModel):
-    """Labels as a program sends them. `on`: what their values are matched with."""
+    """Labels as a program sends them. `on`: what their values are matched with; `metric`: they are numbers of that one."""
 
     model_config = ConfigDict(extra="forbid")
     labels: list[OneLabel]
     on: str = "key"
+    metric: str = Field("", max_length=64)
 
 
 @router.post("/models/{model}/labels", responses=says(Imported))
 def labels(
     model: str, house: InHouse, me: Asking, file: TableFile, *,
     label: LabelColumn, on: OnColumn = "key", key: KeyColumn = None, at: AtColumn = None, row: RowColumn = None,
+    metric: MetricName = "",
 ) -> Response:  # fmt: skip
     """Hand in a table of labels and wait for it: the newest counts, all are kept."""
     name = file.filename or "labels.csv"
     table = read_table(file.file.read(), name)
-    return answer(hand_in(house, me, model, table, Naming(label, on, key, at, row), source=name))
+    return answer(hand_in(house, me, model, table, Naming(label, on, key, at, row, metric), source=name))
 
 
 @router.post("/models/{model}/labels/import", responses=says(Job))
 def import_labels(
     model: str, house: InHouse, me: Asking, jobs: AllJobs, file: TableFile, *,
     label: LabelColumn, on: OnColumn = "key", key: KeyColumn = None, at: AtColumn = None, row: RowColumn = None,
+    metric: MetricName = "",
 ) -> Response:  # fmt: skip
     """The same as a job, for tables of any size; its result is what was done."""
     with house.db.read() as tx:
         require(tx, me, Permission.LABELS_WRITE, model)
         get_model(tx, model)
-    name, naming = file.filename or "labels.csv", Naming(label, on, key, at, row)
+    name, naming = file.filename or "labels.csv", Naming(label, on, key, at, row, metric)
     body = file.file.read()
 
     def work(tell) -> Imported:  # type: ignore[no-untyped-def]
@@ -91,7 +97,7 @@ def send_labels(model: str, sent: SomeLabels, house: InHouse, me: Asking) -> Res
         raise InvalidInput(
             "some labels say when they became known and some do not", fix="send these in two requests"
         )
-    naming = Naming("label", sent.on, "value", "at" if True in told else None, "row")
+    naming = Naming("label", sent.on, "value", "at" if True in told else None, "row", sent.metric)
     return answer(hand_in(house, me, model, _table(sent.labels), naming, source="api"))
 
 
