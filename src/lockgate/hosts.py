@@ -40,3 +40,13 @@ class HostWord(msgspec.Struct, frozen=True, kw_only=True):
     log_key: bytes | None = (
         None  # the home's public key, for which the host seals the keys of personal inputs
     )
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What the control plane answers when it has a segment, or the keys of one, for good: only then may they go.
+
+    `new`: whether the segment, or how many of the keys, were not here before.
+    """
+
+    segment: str
+    new: int | bool

@@ -12,7 +12,8 @@ import pytest
 import uvloop
 
 from lockgate.gateway.exchange import CallerGone, Exchange
-from lockgate.gateway.http1 import Callers, Connection
+from lockgate.gateway.http1 import MOST_TURNED, Callers, Connection
+from lockgate.gateway.serving import BACKLOG
 
 LIMIT_S = 30.0
 
@@ -90,7 +91,7 @@ async def listening(**settings: float) -> AsyncIterator[Served]:
     """A listener on a free port."""
     served = Served(**settings)  # type: ignore[arg-type]
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(served.callers), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Connection(served.callers), "127.0.0.1", 0, backlog=BACKLOG)
     served.port = server.sockets[0].getsockname()[1]
     try:
         yield served
@@ -273,6 +274,45 @@ def test_too_many_callers_are_turned_away() -> None:
         assert bodies(await served.told(CLOSE)) == [b"GET / 0 "]
 
     run(ask, most=2)
+
+
+def test_a_flood_past_the_most_is_cut_off() -> None:
+    """Of 300 callers without a place few stay to be told so, the others are gone at once; who has a place is answered."""
+
+    async def ask(served: Served) -> None:
+        callers = served.callers
+        reader, writer = await served.asked(POST)
+        await reader.readuntil(b"abcde")
+        flood = await asyncio.gather(*(served.asked() for _ in range(300)))
+        told, cut = 0, 0
+        for one, _ in flood:
+            heard = await first_of(one)
+            told, cut = told + heard.startswith(b"HTTP/1.1 503 "), cut + (not heard)
+        assert told >= MOST_TURNED, "as many as may stay were told"
+        assert told + cut == 300
+        assert cut > 0
+        while len(callers.there) > 1 + MOST_TURNED:
+            await asyncio.sleep(0.001)
+        assert len(callers.turned) <= MOST_TURNED
+        writer.write(POST)
+        await reader.readuntil(b"abcde")
+        for _, each in flood:
+            each.transport.abort()
+        while callers.turned:
+            await asyncio.sleep(0.001)
+        writer.write(CLOSE)  # and there is room for the next one
+        await read_all(reader)
+        assert bodies(await served.told(CLOSE)) == [b"GET / 0 "]
+
+    run(ask, most=1)
+
+
+async def first_of(reader: asyncio.StreamReader) -> bytes:
+    """The first bytes that come, none when the connection was cut off."""
+    try:
+        return await reader.read(100)
+    except ConnectionError:
+        return b""
 
 
 def test_who_says_nothing_is_let_go_and_who_waits_is_not() -> None:

@@ -17,6 +17,7 @@ import secrets
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from lockgate.config import Home, home_from, load_server_config
 from lockgate.errors import InvalidInput, LockgateError, exit_status
 from lockgate.gateway.control import Control
 from lockgate.gateway.fetching import fetch_missing
+from lockgate.gateway.refusals import internal
 from lockgate.gateway.shipping import ship
 from lockgate.hosts import HostBeat
 from lockgate.membership import LEASE_S, CanaryLease, Loaded, LoadState, Member, all_members, lease_clock_ns
@@ -38,6 +40,7 @@ from lockgate.traffic import PlanShelf
 
 BEAT_WAIT_S = 0.5  # how long the control plane may hold a beat when there is nothing new
 AGAIN_S = 0.2  # after a beat without contact
+SAY_AGAIN_S = 60.0  # of a trouble that lasts
 FETCH_S, SHIP_S = 0.2, 1.0
 OBEY_S = 0.5  # how long a beat waits for the workers to take a new plan, so that it can say so
 HOST_FILE = "host.json"
@@ -150,10 +153,22 @@ def control_from_environment() -> Control:
 
 
 def run(agent: Agent, stop: threading.Event) -> None:
-    """Run all three loops until told to stop."""
+    """Run all three loops until told to stop. A defect in the beat ends them all; one in the others is said and tried again,
+    because plan and lease must not wait for a package or for the log. Raises RuntimeError when one of those ends all the same.
+    """
+    ended: list[str] = []
+
+    def keep(name: str, act: Callable[[], None], pause_s: float) -> None:
+        try:
+            _again_and_again(act, stop, pause_s, outlives_defects=True)
+        except BaseException:  # noqa: BLE001  nobody starts a thread anew, but the supervisor starts a process
+            internal(f"the agent's loop '{name}', which ends")
+            ended.append(name)
+            stop.set()
+
     threads = [
-        threading.Thread(target=_again_and_again, args=(agent.fetch, stop, FETCH_S), name="fetch"),
-        threading.Thread(target=_again_and_again, args=(agent.ship, stop, SHIP_S), name="ship"),
+        threading.Thread(target=keep, args=("fetch", agent.fetch, FETCH_S), name="fetch"),
+        threading.Thread(target=keep, args=("ship", agent.ship, SHIP_S), name="ship"),
     ]
     for thread in threads:
         thread.start()
@@ -163,32 +178,55 @@ def run(agent: Agent, stop: threading.Event) -> None:
             agent.wait_until_obeyed(stop)
 
     try:
-        _again_and_again(beat, stop, 0.0)
+        _again_and_again(beat, stop, 0.0, outlives_defects=False)
     finally:
         stop.set()  # a defect must not leave a process without a beat, which nobody starts anew
         for thread in threads:
             thread.join()
+    if ended:
+        raise RuntimeError(f"the agent's loop '{ended[0]}' ended")
     try:
         agent.ship()  # the workers have ended their last segments by now
     except (LockgateError, OSError) as error:
         _log.warning("the rest of the log goes home at the next start: %s", error)
 
 
-def _again_and_again(act: Callable[[], None], stop: threading.Event, pause_s: float) -> None:
-    """What fails is said once and tried again; said again when it works."""
-    trouble = ""
+def _again_and_again(
+    act: Callable[[], None], stop: threading.Event, pause_s: float, *, outlives_defects: bool
+) -> None:
+    """What fails is said, tried again, and said now and then as long as it lasts; said again when it works."""
+    name, trouble = threading.current_thread().name, Trouble()
     while not stop.is_set():
         try:
             act()
-            if trouble:
-                _log.warning("%s works again", threading.current_thread().name)
-            trouble = ""
+            if trouble.kind:
+                _log.warning("%s works again", name)
+            trouble = Trouble()
         except (LockgateError, OSError) as error:
-            words = error.sentence() if isinstance(error, LockgateError) else str(error)
-            if not trouble:
-                _log.warning("%s", words)
-            trouble = words
-        stop.wait(pause_s if not trouble else max(pause_s, AGAIN_S))
+            if trouble.is_new("a failure"):
+                _log.warning("%s", error.sentence() if isinstance(error, LockgateError) else error)
+        except Exception as error:
+            if not outlives_defects:
+                raise
+            if trouble.is_new(type(error).__name__):
+                internal(f"the agent's loop '{name}', which is tried again")
+        stop.wait(max(pause_s, AGAIN_S) if trouble.kind else pause_s)
+
+
+@dataclass
+class Trouble:
+    """What a loop fails with, and when that was said last."""
+
+    kind: str = ""
+    said_s: float = 0.0
+
+    def is_new(self, kind: str) -> bool:
+        """Note a failure; whether it is to be said: another kind than before, or not said for SAY_AGAIN_S."""
+        now_s = time.monotonic()
+        if kind == self.kind and now_s < self.said_s + SAY_AGAIN_S:
+            return False
+        self.kind, self.said_s = kind, now_s
+        return True
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -18,12 +20,24 @@ from lockgate.hosts import (
     SEGMENT_PATH,
     HostBeat,
     HostWord,
+    Taken,
 )
 
 BEAT_TIMEOUT_S = 2.0  # an answer that takes longer than a lease is of no use
 FILE_TIMEOUT_S = 60.0
 CHUNK_BYTES = 1_048_576
 PERSON_PATH = "/api/me"
+Said = TypeVar("Said")
+
+
+class _Person(msgspec.Struct, frozen=True):
+    id: str
+
+
+class _Me(msgspec.Struct, frozen=True):
+    """What is used of the answer to PERSON_PATH."""
+
+    person: _Person
 
 
 class Control:
@@ -43,42 +57,48 @@ class Control:
         """Say how the host is, and hear what is new. Raises Unavailable without contact."""
         body = msgspec.json.encode(said)
         answer = self._ask("POST", BEAT_PATH.format(host=quote(host)), BEAT_TIMEOUT_S + said.wait_s, body)
-        try:
-            return msgspec.json.decode(answer, type=HostWord)
-        except msgspec.MsgspecError as error:
-            raise Unavailable(
-                f"what answers at {self.url} does not speak as a control plane of this version does",
-                got=error,
-                fix="see that nothing stands between, and that both have the same version",
-            ) from error
+        return self._read(answer, HostWord)
 
     def person(self) -> str:
-        """Whose key this is."""
-        found: str = msgspec.json.decode(self._ask("GET", PERSON_PATH, FILE_TIMEOUT_S))["person"]["id"]
-        return found
+        """Whose key this is. Raises as `beat` does."""
+        return self._read(self._ask("GET", PERSON_PATH, FILE_TIMEOUT_S), _Me).person.id
 
     def package_file(self, digest: str, name: str) -> bytes:
         """One file of a sealed package."""
         return self._ask("GET", PACKAGE_PATH.format(digest=quote(digest), name=quote(name)), FILE_TIMEOUT_S)
 
     def hand_in(self, host: str, segment: str, file: Path) -> None:
-        """A whole segment of this host's log; it may go from here when this returns."""
+        """A whole segment of this host's log; it may go from here when this returns.
+
+        Raises Unavailable unless the control plane itself says that it has this very segment: a proxy's page does not.
+        """
         self._send(SEGMENT_PATH, host, segment, file)
 
     def hand_in_keys(self, host: str, segment: str, file: Path) -> None:
-        """The keys of the personal inputs in a segment, before the segment itself; they may go when this returns."""
+        """The keys of the personal inputs in a segment, before the segment itself; they may go when this returns, as above."""
         self._send(KEYS_PATH, host, segment, file)
 
     def _send(self, where: str, host: str, segment: str, file: Path) -> None:
         with file.open("rb") as content:
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
         path = where.format(host=quote(host), segment=quote(segment, safe=""))
-        self._ask(
-            "POST",
-            path,
-            FILE_TIMEOUT_S,
-            file,
-            {HASH_HEADER: sha256, "content-length": str(file.stat().st_size)},
+        headers = {HASH_HEADER: sha256, "content-length": str(file.stat().st_size)}
+        taken = self._read(self._ask("POST", path, FILE_TIMEOUT_S, file, headers), Taken)
+        if taken.segment != segment:
+            raise self._stranger(f"the answer is about segment '{taken.segment[:80]}', not '{segment}'")
+
+    def _read(self, answer: bytes, kind: type[Said]) -> Said:
+        try:
+            return msgspec.json.decode(answer, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self._stranger(error) from error
+
+    def _stranger(self, got: object) -> Unavailable:
+        """Somebody answers who is no control plane."""
+        return Unavailable(
+            f"what answers at {self.url} does not speak as a control plane of this version does",
+            got=got,
+            fix="see that nothing stands between, and that both have the same version",
         )
 
     def _ask(
@@ -104,7 +124,7 @@ class Control:
             ) from error
         finally:
             connection.close()
-        if answer.status >= 300:
+        if answer.status != HTTPStatus.OK:  # which is what every answer of the control plane says
             raise _refusal(answer, content_bytes)
         return content_bytes
 

@@ -19,16 +19,21 @@ from lockgate.gateway.written import Headers, refusal_of, written
 
 LINGER_BYTES = 64 * 1024 * 1024  # of a body that nobody wants any more
 LINGER_S = 2.0
+MOST_TURNED = 64  # callers past the most who are told so at once; each stays LINGER_S at the longest
 REMEMBERED_BYTES = 4096  # of a head, for each connection
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Callers:
-    """All connections of one listener. `serve` gets each request as soon as its head is there, and must not raise."""
+    """All connections of one listener. `serve` gets each request as soon as its head is there, and must not raise.
+
+    Past `most` a caller is told so (503); past MOST_TURNED of those who are being told, it is cut off without a word.
+    """
 
     def __init__(self, serve: Callable[[Exchange], None], *, idle_s: float, most: int) -> None:
         self.serve, self.idle_s, self.most = serve, idle_s, most
         self.there: set[Connection] = set()
+        self.turned: set[Connection] = set()  # of them: those who are being told that there is no room
         self.ending = False
         self.latest: Connection | None = None  # who asked last
         self.gone = asyncio.Event()  # everybody, after the end was said
@@ -76,13 +81,20 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A caller came."""
         self._transport = cast(asyncio.Transport, transport)
-        self._callers.there.add(self)
-        if len(self._callers.there) > self._callers.most:
+        callers = self._callers
+        callers.there.add(self)
+        if len(callers.there) - len(callers.turned) <= callers.most:
+            return
+        if len(callers.turned) < MOST_TURNED:
+            callers.turned.add(self)
             self._refuse(503)
+        else:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """The connection is over."""
         self._callers.there.discard(self)
+        self._callers.turned.discard(self)
         if self._callers.latest is self:
             self._callers.latest = None
         self._callers.left()

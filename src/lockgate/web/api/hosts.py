@@ -16,7 +16,7 @@ from lockgate.access import EVERY_MODEL
 from lockgate.errors import InvalidInput
 from lockgate.governance.people import require
 from lockgate.governance.permissions import Permission
-from lockgate.hosts import HASH_HEADER, HostBeat, HostWord
+from lockgate.hosts import HASH_HEADER, HostBeat, HostWord, Taken
 from lockgate.web.answers import answer
 from lockgate.web.auth import Asking, InHouse
 from lockgate.web.shapes import says
@@ -63,7 +63,7 @@ def package(digest: str, name: str, house: InHouse, me: Asking) -> Response:
     return FileResponse(package_file(house, digest, name), media_type="application/octet-stream")
 
 
-@router.post("/hosts/{host}/segments", responses=says())
+@router.post("/hosts/{host}/segments", responses=says(Taken))
 async def new_segment(
     host: str, request: Request, house: InHouse, me: Asking, *, name: str, sha256: Hash
 ) -> Response:
@@ -73,7 +73,7 @@ async def new_segment(
     return await _take(house, request, name, lambda whole: take_segment(house, host, name, whole, sha256))
 
 
-@router.post("/hosts/{host}/segment-keys", responses=says())
+@router.post("/hosts/{host}/segment-keys", responses=says(Taken))
 async def new_keys(
     host: str, request: Request, house: InHouse, me: Asking, *, name: str, sha256: Hash
 ) -> Response:
@@ -90,4 +90,4 @@ async def _take(house: House, request: Request, name: str, take: Callable[[Path]
             async for piece in request.stream():
                 file.write(piece)
         new = await run_in_threadpool(take, whole)
-    return answer({"segment": name, "new": new})
+    return answer(Taken(segment=name, new=new))

@@ -10,7 +10,7 @@ from lockgate.governance.audit import AuditRow
 from lockgate.governance.keys import KeyRow
 from lockgate.governance.people import Grant, Person
 from lockgate.governance.policy import PolicyVersion
-from lockgate.hosts import HostWord
+from lockgate.hosts import HostWord, Taken
 from lockgate.predictions.label_import import Imported
 from lockgate.registry.leadtime import LeadTime
 from lockgate.registry.search import Hit
@@ -75,6 +75,7 @@ KINDS: tuple[type, ...] = (
     Grant,
     Hit,
     HostWord,
+    Taken,
     Imported,
     Job,
     KeyRow,
