@@ -218,6 +218,7 @@ class ReleaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     shadow_requests: Annotated[int, Meta(ge=0)] | None = None
     shadow_min_s: Seconds | None = None
+    shadow_share: Percent | Share | None = None  # of requests, for a heavy model; None: all of them
     canary: tuple[Percent | Share, ...] | None = None
     stage_min_s: Seconds | None = None
     stage_requests: Count | None = None
@@ -254,7 +255,9 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     costs: dict[str, dict[str, float | str]] = {}  # truth -> decision -> what it costs: a number, or a column
     ranking: Ranking | None = None  # rows are ranked within a query
     metrics: dict[str, OwnMetric] = {}  # name -> a function of the version's code
-    data: dict[str, str] = {}  # train | validation | test -> path
+    data: dict[str, str] = {}  # train | validation | test, or what a pipeline takes -> path, or a data version: loans@3
+    pipeline: str | None = None  # pipelines/churn.py, pipelines/churn.py:main, or a command line
+    parameters: dict[str, Any] = {}  # of the pipeline's functions
     labels: Labels = Labels()
     pure: bool = True
     checks: dict[str, dict[str, Any]] = {}  # check name -> its settings, validated by the check

@@ -1,0 +1,64 @@
+"""A message to Slack, Teams, Discord and whatever else the library Apprise reaches. It is an extra: `lockgate[alerts]`."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from lockgate.alerts.telling import Message
+from lockgate.alerts.trouble import NotTaken, secret_of
+from lockgate.alerts.words import body_text, subject_line
+from lockgate.config_alerts import AlertsConfig, ServiceSink, Severity
+from lockgate.late import late
+
+if TYPE_CHECKING:
+    import apprise
+else:
+    apprise = late("apprise")
+
+_KINDS = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "failure"}
+_STATUS = re.compile(r"error=(\d{3})")
+
+
+def send(sink: ServiceSink, message: Message, config: AlertsConfig) -> None:
+    """One attempt. Raises NotTaken; the library does not tell what will never be taken."""
+    address = secret_of(sink.url_file, "url_file")
+    said = _Said()
+    library = logging.getLogger("apprise")  # its own words hold addresses: they go nowhere but through _Said
+    library.propagate = False
+    library.addHandler(said)
+    try:
+        messenger = apprise.Apprise()
+        if not messenger.add(address):
+            raise NotTaken(
+                "the file that 'url_file' in config.yaml names holds no address that Apprise knows"
+            )
+        kind = "success" if message.is_over else _KINDS[message.severity]
+        taken = messenger.notify(
+            title=subject_line(message),
+            body=body_text(message, config.console, config.runbooks),
+            notify_type=kind,
+        )
+    except ImportError:
+        raise NotTaken("Apprise is not installed: pip install 'lockgate[alerts]'") from None
+    finally:
+        library.removeHandler(said)
+    if not taken:
+        raise NotTaken(
+            f"the service answered {said.status}" if said.status else "the service could not be reached"
+        )
+
+
+class _Said(logging.Handler):
+    """Listens to the library for the one thing that is told on: the status that a service answered."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.status: str | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take the status out of what is said."""
+        found = _STATUS.search(record.getMessage())
+        if found:
+            self.status = found[1]
