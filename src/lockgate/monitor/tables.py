@@ -1,4 +1,4 @@
-"""The tables of this room: how far each watcher is, what it counted, what it said."""
+"""The tables of this room: how far each watcher is, what it counted, what it said; performance by window."""
 
 from __future__ import annotations
 
@@ -64,4 +64,41 @@ monitor_notices = sa.Table(
     sa.Column("ended_us", sa.BigInteger),
     sa.Column("body", sa.Text, nullable=False),  # JSON of the notice
     sa.Index("ix_monitor_notices_model", "model", "ended_us"),
+)
+
+
+performance_parts = sa.Table(
+    "performance_parts",
+    metadata,
+    sa.Column("model", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("first", sa.BigInteger, nullable=False),  # the ledger's number of its first row
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Column("until_us", sa.BigInteger, nullable=False),  # of its newest row
+)
+
+performance_windows = sa.Table(
+    "performance_windows",
+    metadata,
+    sa.Column("model", sa.String(64), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Column("until_us", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("labelled", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # JSON of the window
+    sa.Column("made_us", sa.BigInteger, nullable=False),
+)
+
+performance_estimates = sa.Table(
+    "performance_estimates",
+    metadata,
+    sa.Column("model", sa.String(64), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("body", sa.Text, nullable=False),  # JSON of the estimate
+    sa.Column("made_us", sa.BigInteger, nullable=False),
+    sa.Column("checked_us", sa.BigInteger),  # when the labels were there to hold it against
 )

@@ -81,3 +81,25 @@ log_keys = sa.Table(
     sa.Column("made_us", sa.BigInteger, nullable=False),
     sa.Index("ix_log_keys_model_subject", "model", "subject"),
 )
+
+label_files = sa.Table(
+    "label_files",
+    metadata,
+    sa.Column("digest", sa.String(80), primary_key=True),  # of a file's content
+    sa.Column("model", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(300), nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("taken", sa.Boolean, nullable=False),  # false: it was set aside
+    sa.Column("note", sa.Text, nullable=False),
+)
+
+label_queries = sa.Table(
+    "label_queries",
+    metadata,
+    sa.Column("name", sa.String(200), primary_key=True),  # "churn: crm"
+    sa.Column("model", sa.String(64), nullable=False),
+    sa.Column("reached", sa.Text, nullable=False),  # JSON: the value of the growing column that was read last
+    sa.Column("asked_us", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),  # read so far
+    sa.Column("error", sa.Text),
+)
