@@ -157,16 +157,24 @@ def test_one_scorer_at_a_time(home: Home, blobs: Blobs, sqlite: Database) -> Non
 def test_the_loop_pauses_reports_and_stops(home: Home, blobs: Blobs, sqlite: Database) -> None:
     """A paused loop scores nothing and goes on later; it ends when told, and lets the next scorer in."""
     write(home, ["a"])
-    stop, paused, reports = threading.Event(), threading.Event(), []
+    stop, paused, reports, asks = threading.Event(), threading.Event(), [], 0
     paused.set()
+
+    def asked(model: str) -> bool:
+        nonlocal asks
+        asks += 1
+        return model == "churn" and paused.is_set()
+
     scorer = Scorer(home, blobs, sqlite, open_candidate)
     loop = threading.Thread(
         target=run,
         args=(scorer, lambda: [JOB], stop),
-        kwargs={"paused": paused.is_set, "report": reports.append, "poll_s": 0.01},
+        kwargs={"waits": asked, "report": reports.append, "poll_s": 0.01},
     )
     loop.start()
-    time.sleep(0.1)
+    deadline = time.monotonic() + 60
+    while asks < 5 and time.monotonic() < deadline:
+        time.sleep(0.02)
     assert scored(home, blobs) == []
     paused.clear()
     deadline = time.monotonic() + 60
@@ -248,7 +256,7 @@ def test_kill_9_neither_doubles_nor_leaves_out(
     for thread in threads:
         thread.join()
     process = start_scorer(home)
-    deadline = time.monotonic() + 120 + kills
+    deadline = time.monotonic() + 600 + kills
     while time.monotonic() < deadline and {*scored(home, blobs, 2)} & {*scored(home, blobs, 3)} != {*names}:
         time.sleep(0.2)
     process.send_signal(signal.SIGKILL)

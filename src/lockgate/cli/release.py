@@ -161,6 +161,7 @@ def print_release(found: dict[str, Any]) -> None:
             "live": f"{release['model']}/{found['live']}" if found["live"] else "none",
             "reason": release["reason"],
             "now": state["reason"] if state else "no controller has looked at it yet",
+            "shadow": "; ".join(found["shadow_words"]),
             "blocked": found["blocked"],
             "approval": found["approval_words"],
             "seen": f"{state['requests']} requests, {state['pairs']} shadow pairs, "

@@ -104,18 +104,23 @@ def make_plan(
     )
 
 
-def parse_share(text: str | float) -> float:
-    """A share as written in settings: `5%` or 0.05.
+def parse_share(text: str | float, *, whole: bool = False) -> float:
+    """A share as written in settings: `5%` or 0.05. `whole`: it may be all.
 
-    >>> parse_share("5%"), parse_share(0.25)
-    (0.05, 0.25)
+    >>> parse_share("5%"), parse_share(0.25), parse_share("100%", whole=True)
+    (0.05, 0.25, 1.0)
     """
     try:
         value = float(text[:-1]) / 100 if isinstance(text, str) and text.endswith("%") else float(text)
     except ValueError:
         value = math.nan
-    if not 0.0 < value < 1.0:
-        raise InvalidInput("a canary stage is a share between 0 and 1", got=text, allowed="5% or 0.05")
+    if not (0.0 < value < 1.0 or (whole and value == 1.0)):
+        what = (
+            "the shadow's share lies above 0 and is at most 1"
+            if whole
+            else "a canary stage is a share between 0 and 1"
+        )
+        raise InvalidInput(what, got=text, allowed="5% or 0.05")
     return value
 
 
@@ -134,6 +139,7 @@ def _watch_s(settings: ReleaseConfig, label_delay_s: float, *, first: bool) -> f
 def _with_steps(plan: ReleasePlan, settings: ReleaseConfig) -> ReleasePlan:
     """The plan with its shadow, its canary stages and its watch, as long and as large as traffic and settings say."""
     stages = () if plan.first else _stages(settings, plan.per_s, plan.max_s)
+    shadowed = 1.0 if settings.shadow_share is None else parse_share(settings.shadow_share, whole=True)
     return msgspec.structs.replace(
         plan,
         stages=stages,
@@ -142,8 +148,9 @@ def _with_steps(plan: ReleasePlan, settings: ReleaseConfig) -> ReleasePlan:
             _stage_requests(settings, w, plan.per_s, plan.max_s, len(stages)) for w in stages
         ),
         watch_batches=max(math.ceil(plan.per_s * plan.watch_s / WATCH_BATCH), FEWEST_BATCHES),
-        shadow_requests=_shadow_requests(settings, plan.per_s, plan.max_s),
+        shadow_requests=_shadow_requests(settings, plan.per_s * shadowed, plan.max_s),
         shadow_min_s=SHADOW_MIN_S if settings.shadow_min_s is None else settings.shadow_min_s,
+        shadow_share=shadowed,
     )
 
 

@@ -39,6 +39,7 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     stage_requests: tuple[int, ...] = ()  # of the canary
     shadow_requests: int = SHADOW_REQUESTS
     shadow_min_s: float = SHADOW_MIN_S
+    shadow_share: float = 1.0  # of the requests that are scored in shadow
     watch_s: float = DAY_S
     watch_batches: int = 1
     max_s: float = 7 * DAY_S

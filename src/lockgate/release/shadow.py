@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,7 @@ from lockgate.release.shadow_score import ShadowJob, score, wants
 
 READER = WRITER = "shadow"
 CHUNK = 500  # requests in one frame
+CHUNK_S = 2.0  # of a slow model fewer: a pause, a stop and other models wait no longer than this
 PAST_REQUESTS = 100_000  # of recorded history, the newest
 COMMIT_S = 2.0
 SEEN_S = 30.0  # at least so often, so that a dead scorer shows
@@ -43,7 +45,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class ShadowStatus:
-    """How one job fares. `behind_us`: age of the newest request read, 0 when it has read all there is."""
+    """How one job fares. `behind_us`: age of the newest request read, 0 when it has read all there is. `pause`: why it
+    waits for live, `error`: what went wrong. `pace_s`: how long one request takes."""
 
     job: ShadowJob
     scored: int = 0
@@ -51,6 +54,13 @@ class ShadowStatus:
     behind_us: int = 0
     error: str | None = None
     retry_us: int = 0
+    pause: str | None = None
+    pace_s: float = 0.0
+
+    @property
+    def chunk(self) -> int:
+        """How many requests are scored at once."""
+        return CHUNK if self.pace_s * CHUNK <= CHUNK_S else max(int(CHUNK_S / self.pace_s), 1)
 
 
 class Scorer:
@@ -78,15 +88,18 @@ class Scorer:
         self._committed_us = self._looked_us = 0
         self.status: dict[str, ShadowStatus] = {}
 
-    def step(self, jobs: Sequence[ShadowJob]) -> int:
-        """One chunk for each job; returns how many requests were read. A job that cannot go on stops no other."""
+    def step(self, jobs: Sequence[ShadowJob], waits: Callable[[str], bool] = lambda _model: False) -> int:
+        """One chunk for each job; returns how many requests were read. A job that cannot go on stops no other.
+
+        `waits`: whether nothing is to be scored for a model now.
+        """
         wanted = {job.name: job for job in jobs if job.pure}
         self._tidy(wanted)
         self._begin(wanted)
         read = 0
         for job in wanted.values():
             status = self.status.setdefault(job.name, ShadowStatus(job))
-            if status.retry_us > self._clock.now_us():
+            if status.retry_us > self._clock.now_us() or waits(job.model):
                 continue
             try:
                 read += self._advance(job, status)
@@ -134,15 +147,15 @@ class Scorer:
         progress = self._progress[job.name]
         past = self._history(job, progress)
         if progress.past < past.height:
-            rows = past.slice(progress.past, CHUNK)
+            rows = past.slice(progress.past, status.chunk)
             found = [record_of(row) for row in rows.iter_rows(named=True)]
             after = Progress(progress.pin, progress.past + rows.height, progress.hot)
             behind = True
         else:
-            batch = self._reader.read(progress.hot, CHUNK)
+            batch = self._reader.read(progress.hot, status.chunk)
             found = [record for record, _ in batch.records]
             after = Progress(progress.pin, progress.past, batch.offsets)
-            behind = len(found) >= CHUNK
+            behind = len(found) >= status.chunk
         todo = [self._keys.open(record) for record in found if wants(job, record)]
         if todo:
             self._score(job, todo, after, status)
@@ -153,7 +166,9 @@ class Scorer:
     def _score(self, job: ShadowJob, todo: list[Record], after: Progress, status: ShadowStatus) -> None:
         if job.digest not in self._executors:
             self._executors[job.digest] = self._open(job)
+        began = time.monotonic()
         answers = score(job, self._executors[job.digest], todo, self._deadline_s)
+        status.pace_s = (time.monotonic() - began) / len(todo)
         self._writer.append(answers, read=after.offsets(job.name))
         status.scored += len(answers)
         status.failed += sum(answer.status >= 400 for answer in answers)
@@ -207,10 +222,10 @@ def run(
     stop: threading.Event,
     *,
     poll_s: float = 0.2,
-    paused: Callable[[], bool] = lambda: False,
+    waits: Callable[[str], bool] = lambda _model: False,
     report: Callable[[Sequence[ShadowStatus]], None] = lambda _: None,
 ) -> None:
-    """Score until told to stop. `paused` is asked before each step, `report` is told after it.
+    """Score until told to stop. `waits` is asked before each chunk of a model, `report` is told after each step.
 
     A failing database or a full disk costs time, never a request: the step is tried again.
     """
@@ -218,12 +233,12 @@ def run(
         while not stop.is_set():
             read = 0
             try:
-                read = 0 if paused() else scorer.step(wanted())
+                read = scorer.step(wanted(), waits)
+                report(list(scorer.status.values()))
             except (LockgateError, OSError) as error:
                 _log.error("shadow scoring waits %g s: %s", RETRY_S, error)
                 stop.wait(RETRY_S)
-            report(list(scorer.status.values()))
-            if read < CHUNK:
+            if not read or not any(status.behind_us for status in scorer.status.values()):
                 stop.wait(poll_s)
     finally:
         scorer.close()

@@ -168,6 +168,7 @@ def _shadow(job: ShadowJob, record: Record, seconds: float) -> Record:
         digest=job.digest,
         role=Role.SHADOW,
         assigned=record.assigned,
+        weight=job.share,  # pairs carry it: of these requests so large a share was scored
         epoch=record.epoch,
         release=job.release,
         stage=record.stage,

@@ -33,6 +33,7 @@ def plan_sentences(plan: ReleasePlan, traffic: Traffic) -> tuple[str, ...]:
         said.append(
             f"Shadow: the new version scores at least {plan.shadow_requests} requests, for at least "
             f"{span(plan.shadow_min_s)}, and no caller sees its answers."
+            + (f" It takes {percent(plan.shadow_share)} of the requests." if plan.shadow_share < 1.0 else "")
         )
     else:
         said.append(

@@ -17,12 +17,14 @@ from lockgate.release.plan import parse_share
 RELEASE: dict[str, Setting] = {
     "shadow_requests": Setting(Stricter.HIGHER),
     "shadow_min_s": Setting(Stricter.HIGHER),
+    "shadow_share": Setting(Stricter.HIGHER),
     "canary": Setting(Stricter.LOWER),  # its first stage, a share
     "stage_min_s": Setting(Stricter.HIGHER),
     "stage_requests": Setting(Stricter.HIGHER),
     "watch_s": Setting(Stricter.HIGHER),
     "max_days": Setting(Stricter.NEITHER),  # longer or shorter: then it is held
     "guards": Setting(Stricter.MORE),
+    "business": Setting(Stricter.NEITHER),  # which metric; that it guards is said by `guards`
     "alpha": Setting(Stricter.NEITHER),  # bound on both sides: see OURS
     "error_limit": Setting(Stricter.LOWER),
     "p99_limit_ms": Setting(Stricter.LOWER),
@@ -74,6 +76,8 @@ def values_of(settings: ModelConfig) -> dict[str, Value]:
     found |= {f"release.{key}": getattr(settings.release, key) for key in RELEASE}
     canary = settings.release.canary
     found["release.canary"] = parse_share(canary[0]) if canary else None
+    shadowed = settings.release.shadow_share
+    found["release.shadow_share"] = None if shadowed is None else parse_share(shadowed, whole=True)
     for name, check in CHECKS.items():
         own = read_settings(name, dict(settings.checks.get(name, {})), check.settings)
         found |= {f"checks.{name}.{key}": getattr(own, key) for key in check.binding}

@@ -13,6 +13,7 @@ from lockgate.release.counts import Counts
 from lockgate.release.desk import Desk
 from lockgate.release.judge import judge
 from lockgate.release.phases import ENDS, Phase, Release
+from lockgate.release.shadow_status import ShadowSaid, said_of
 from lockgate.release.snapshots import Status, counts_of, status_of
 from lockgate.release.store import Move, aliases, find_running, moves_of, releases_of
 from lockgate.release.verdict import Label, Verdict
@@ -37,7 +38,11 @@ class VerdictShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReleaseShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One release with everything that belongs to it. `weight`: its share of the traffic now, 0..1."""
+    """One release with everything that belongs to it. `weight`: its share of the traffic now, 0..1.
+
+    `shadows`: what the shadow scorer last said of each version that it scores, `shadow_words` the same for people: paused
+    for live, behind, a share only; empty when there is nothing to say.
+    """
 
     release: Release
     weight: float
@@ -50,6 +55,8 @@ class ReleaseShown(msgspec.Struct, frozen=True, kw_only=True):
     approval: Approval | None
     approval_words: str
     moves: list[Move]
+    shadows: list[ShadowSaid] = []
+    shadow_words: list[str] = []
 
 
 def desk_of(house: House) -> Desk:
@@ -61,6 +68,7 @@ def show_release(tx: sa.Connection, release: Release, now_us: int) -> ReleaseSho
     """A release with its evidence, its gate and its moves."""
     counts = counts_of(tx, release.id)
     running = release.phase not in ENDS
+    shadows = said_of(tx, release.id) if running else []
     stands = gate.look(tx, release.model, release.version, now_us=now_us)
     return ReleaseShown(
         release=release,
@@ -74,6 +82,8 @@ def show_release(tx: sa.Connection, release: Release, now_us: int) -> ReleaseSho
         approval=stands.request,
         approval_words=stands.words,
         moves=moves_of(tx, release.id),
+        shadows=shadows,
+        shadow_words=[said.sentence for said in shadows if said.sentence],
     )
 
 

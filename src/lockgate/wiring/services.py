@@ -34,6 +34,7 @@ from lockgate.wiring.erasing import carry_on
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.keeping import let_go
 from lockgate.wiring.monitoring import watchers_of
+from lockgate.wiring.shadow_watch import GiveWay, teller
 from lockgate.wiring.shadowing import history_us, opener, wanted
 from lockgate.wiring.status import lags, note_trouble
 
@@ -67,7 +68,8 @@ def shadow_scorer(house: House, stop: threading.Event) -> None:
     """Score recorded requests with the versions that are not yet, or no longer, live."""
     os.nice(SHADOW_NICE)
     scorer = shadow.Scorer(house.home, house.blobs, house.db, opener(house), clock=house.clock)
-    shadow.run(scorer, wanted(house), stop)
+    beside = GiveWay(house)
+    shadow.run(scorer, wanted(house), stop, waits=beside.waits, report=teller(house, beside.brake))
 
 
 def events(house: House, stop: threading.Event) -> None:

@@ -70,7 +70,8 @@ def history_us(release: Release) -> int:
     plan = release.plan
     if plan.per_s <= 0:
         return release.created_us - HISTORY_DAYS * DAY_US
-    back_us = max(HISTORY_FACTOR * plan.shadow_requests, HISTORY_REQUESTS) / plan.per_s * SECOND_US
+    requests = max(HISTORY_FACTOR * plan.shadow_requests, HISTORY_REQUESTS) / plan.shadow_share
+    back_us = requests / plan.per_s * SECOND_US
     return release.created_us - min(round(back_us), HISTORY_DAYS * DAY_US)
 
 
@@ -80,6 +81,7 @@ def _job(release: Release, settings: ModelConfig, version: int, digest: str, sin
         version=version,
         digest=digest,
         release=release.id,
+        share=release.plan.shadow_share,
         since_us=since_us,
         pure=settings.pure,
     )

@@ -96,9 +96,10 @@ def shadow(model: str, looking: Looking, number: int) -> Response:
         require(tx, looking.person, Permission.MODEL_READ, model)
         found = _find(tx, looking, model, number).release
         inputs = may(tx, looking.person, Permission.LOG_READ, model)
+        scoring = show_release(tx, found, looking.now_us).shadow_words
     early = found.phase in (Phase.DRAFT, Phase.WARMING)
     told = None if early else shadow_of(looking.house, found, inputs=inputs)
-    return fragment("_shadow.html", looking, shadow=told)
+    return fragment("_shadow.html", looking, shadow=told, scoring=scoring)
 
 
 @router.post("/models/{model}/release/{act}")
