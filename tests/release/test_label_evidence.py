@@ -11,7 +11,7 @@ from lockgate.release.baseline import Traffic
 from lockgate.release.counts import Counts, Frozen
 from lockgate.release.guards import Action, GuardName
 from lockgate.release.judge import Label, Verdict, judge, unproven_guards
-from lockgate.release.label_evidence import LabelEvidence, class_text, from_pairs, from_requests, take
+from lockgate.release.label_evidence import LabelEvidence, from_pairs, from_requests, take
 from lockgate.release.plan import make_plan
 from lockgate.release.promise import DAY_S
 
@@ -24,6 +24,7 @@ def pairs(old, new, label, *, key=None) -> pl.DataFrame:
     return pl.DataFrame({
         "at_us": range(count), "id": [f"r{i:06}" for i in range(count)], "row": [0] * count, "old": old, "new": new,
         "key": key or [f"k{i}" for i in range(count)], "label": label, "label_at_us": range(100, 100 + count),
+        "stage": [1] * count,
     })  # fmt: skip
 
 
@@ -74,8 +75,10 @@ def test_rows_without_a_decision_or_label_say_nothing():
     "label", [[1, 0], [1.0, 0.0], [True, False], ["1", "0"], ["True", "False"], ["true", "false"]]
 )
 def test_one_class_has_many_spellings(label):
-    """What comes out of a CSV is held against what the model calls its classes."""
-    assert pl.DataFrame({"label": label}).select(class_text("label")).to_series().to_list() == ["1", "0"]
+    """What comes out of a CSV is held against what the model calls its classes: two rows, of each version one is wrong."""
+    found = from_pairs(pairs(["1", "1"], ["0", "0"], label))
+    assert (found.labelled, found.wrong.totals()) == (2, (1, 1))
+    assert from_pairs(pairs(["1", "0"], ["1", "0"], label)).wrong.totals() == (0, 0)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60), st.randoms())

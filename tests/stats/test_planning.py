@@ -7,7 +7,7 @@ import pytest
 
 from lockgate.errors import InvalidInput
 from lockgate.stats.evalues import THETAS, event_arm_terms
-from lockgate.stats.planning import plan_events, smallest_ratio
+from lockgate.stats.planning import plan_events, requests_until, smallest_ratio
 
 
 def test_plan_is_about_the_simulated_median():
@@ -30,7 +30,7 @@ def test_plan_is_about_the_simulated_median():
 def test_smallest_ratio_is_the_inverse():
     """The ratio that a number of requests shows needs that number of requests; too few show none."""
     for ratio in (1.3, 2.0, 8.0):
-        assert smallest_ratio(0.01, plan_events(0.01, ratio, 0.1, 0.02), 0.1, 0.02) == pytest.approx(ratio)
+        assert smallest_ratio(0.01, requests_until(0.01, ratio, 0.1, 0.02), 0.1, 0.02) == pytest.approx(ratio)
     assert math.isinf(smallest_ratio(0.001, 10, 0.1, 0.02))
 
 

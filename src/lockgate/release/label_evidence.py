@@ -13,41 +13,54 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
+from lockgate.datasets.classes import class_texts
 from lockgate.release.counts import PAIR_WEIGHT, Counts
 from lockgate.release.guards import GuardName
+from lockgate.release.outputs import Outputs
+from lockgate.release.shadow_cost import Basis, Prices, changes
 from lockgate.stats.eprocess import RESTART_REQUESTS, BetState, EventCounts, EventProcess, Segment
+from lockgate.stats.means import Arms
 from lockgate.traffic import Role
 
 IN_ORDER = ("label_at_us", "at_us", "id", "row")
-KEPT = ("key", "label", "label_at_us")  # what a labelled row needs besides its answers
-_WHOLE = r"^(-?\d+)\.0+$"
+KEPT = ("key", "label", "label_at_us", "stage")  # what a labelled row needs besides its answers
 
 
 class LabelEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """What the labels of a release say now. `labelled`: rows that could be judged; `void_seq`: the release's at the look.
 
-    `wrong`: events of classification. `losses`: bets on the differences in regression, None elsewhere.
+    `wrong`: events of classification. `losses`: bets on the differences in regression and of costs, None elsewhere.
+    `business`: stage -> both arms' values. `outputs`: how answers were before the canary.
     """
 
     labelled: int = 0
     void_seq: int = 0
     wrong: EventProcess = EventProcess()
     losses: BetState | None = None
+    business: dict[int, Arms] = {}
+    outputs: Outputs | None = None
 
 
 def take(counts: Counts, evidence: LabelEvidence) -> None:
     """Put what labels say now in place of what they said before."""
     counts.guards[GuardName.LABELS] = evidence.wrong
     counts.labelled, counts.losses = evidence.labelled, evidence.losses
+    counts.business, counts.outputs_before = evidence.business, evidence.outputs or counts.outputs_before
 
 
-def from_pairs(pairs: pl.DataFrame) -> LabelEvidence:
-    """Evidence of rows with `old`, `new` (decisions), `label` and the columns `KEPT`, `at_us`, `id`, `row`."""
+def from_pairs(pairs: pl.DataFrame, *, costs: dict[str, dict[str, float]] | None = None) -> LabelEvidence:
+    """Evidence of rows with `old`, `new` (decisions), `label` and the columns `KEPT`, `at_us`, `id`, `row`.
+
+    `costs`: truth -> decision -> what it costs; then not the number of wrong answers decides, but what they cost.
+    """
     known = pairs.drop_nulls(["old", "new", "label"]).sort(*IN_ORDER).with_columns(unit=_unit())
     if known["old"].dtype.is_numeric():
         return _graded(known)
-    truth = class_text("label")
-    known = known.with_columns(canary=class_text("new") != truth, baseline=class_text("old") != truth)
+    known = _as_classes(known, "old", "new", "label")
+    if costs:
+        return _priced(known, costs)
+    truth = pl.col("label")
+    known = known.with_columns(canary=pl.col("new") != truth, baseline=pl.col("old") != truth)
     one = pl.col("canary") != pl.col("baseline")
     return _process(_once(known, one).with_columns(weight=pl.lit(PAIR_WEIGHT)))
 
@@ -62,15 +75,16 @@ def from_requests(rows: pl.DataFrame, *, heavy: tuple[str, ...] = ()) -> LabelEv
         return None
     known = rows.drop_nulls(["decision", "label"]).sort(*IN_ORDER).with_columns(unit=_unit())
     known = known.filter(~pl.col("key").is_in(heavy).fill_null(value=False))
-    wrong, in_canary = class_text("decision") != class_text("label"), pl.col("assigned") == Role.CANARY.value
+    known = _as_classes(known, "decision", "label")
+    wrong, in_canary = pl.col("decision") != pl.col("label"), pl.col("assigned") == Role.CANARY.value
     known = known.with_columns(canary=wrong & in_canary, baseline=wrong & ~in_canary)
     return _process(_once(known, pl.col("canary") | pl.col("baseline")))
 
 
-def class_text(column: str) -> pl.Expr:
-    """A column of classes as text, so that 1, 1.0, true and `True` are one class."""
-    text = pl.col(column).cast(pl.String).str.replace(_WHOLE, "$1")
-    return text.replace({"true": "1", "True": "1", "false": "0", "False": "0"})
+def _as_classes(known: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """These columns as names of classes; rows where one is none (NaN) say nothing."""
+    named = known.with_columns(class_texts(known[column]).alias(column) for column in columns)
+    return named.drop_nulls(columns)
 
 
 def _unit() -> pl.Expr:
@@ -84,20 +98,42 @@ def _once(known: pl.DataFrame, happened: pl.Expr) -> pl.DataFrame:
 
 
 def _process(known: pl.DataFrame) -> LabelEvidence:
-    """Events as a guard keeps them; a new copy begins every so many rows, as harm may begin late."""
+    """Events as a guard keeps them; a new copy begins with every stage and every so many rows, as harm may begin late."""
+    place = pl.int_range(pl.len()).over("begun")
     counted = (
-        known.with_row_index("place")
-        .group_by((pl.col("place") // RESTART_REQUESTS).alias("part"), "weight")
+        known.with_columns(begun=pl.col("stage").cum_max())
+        .group_by("begun", (place // RESTART_REQUESTS).alias("part"), "weight")
         .agg(pl.len().alias("rows"), pl.col("canary").sum(), pl.col("baseline").sum())
-        .sort("part", "weight")
+        .sort("begun", "part", "weight")
     )
     segments = []
-    for (_,), part in counted.group_by("part", maintain_order=True):
+    for (stage, _), part in counted.group_by("begun", "part", maintain_order=True):
         events = EventCounts()
         for row in part.filter(pl.col("canary") + pl.col("baseline") > 0).iter_rows(named=True):
             events = events.add(row["weight"], canary=row["canary"], baseline=row["baseline"])
-        segments.append(Segment(0, int(part["rows"].sum()), events))
+        segments.append(Segment(int(str(stage)), int(part["rows"].sum()), events))
     return LabelEvidence(labelled=known.height, wrong=EventProcess(tuple(segments)))
+
+
+def _priced(known: pl.DataFrame, costs: dict[str, dict[str, float]]) -> LabelEvidence:
+    """Differences of what both decisions cost, over the largest difference there can be: each caller's first that differs."""
+    largest = largest_difference(costs)
+    change = changes(known, Prices({truth: dict(row) for truth, row in costs.items()}), Basis.LABELS)
+    differ = known.with_columns(change=change).filter(pl.col("change") != 0.0)
+    losses = BetState()
+    for difference in differ.unique("unit", keep="first", maintain_order=True)["change"]:
+        losses = losses.add(difference / largest)
+    return LabelEvidence(labelled=known.height, losses=losses)
+
+
+def largest_difference(costs: dict[str, dict[str, float]]) -> float:
+    """How much two decisions on one truth can differ in cost; what is not named costs nothing.
+
+    >>> largest_difference({"yes": {"no": 5.0, "yes": 1.0}, "no": {"yes": 2.0}})
+    5.0
+    """
+    spans = [max(0.0, *row.values()) - min(0.0, *row.values()) for row in costs.values() if row]
+    return max(spans, default=0.0)
 
 
 def _graded(known: pl.DataFrame) -> LabelEvidence:

@@ -5,9 +5,12 @@ In the canary each caller's first answer of a stage counts, for the arm that it 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 import numpy as np
 
+from lockgate.datasets.classes import class_name
 from lockgate.inference.score import decisions, scores
 from lockgate.predictions.record import Record, columns_of
 from lockgate.registry.manifest import Manifest, Task
@@ -79,10 +82,7 @@ def answered(record: Record, manifest: Manifest) -> Answered | None:
     return Answered(float(finite.mean()) if len(finite) else None, classes)
 
 
+@lru_cache(maxsize=1_000)
 def _name(value: object) -> str:
-    """A class as `class_text` writes it: 1, 1.0 and true are one class."""
-    text = str(value)
-    if text in ("True", "true", "False", "false"):
-        return "1" if text[0] in "Tt" else "0"
-    whole, dot, zeros = text.partition(".")
-    return whole if dot and zeros.strip("0") == "" and whole.lstrip("-").isdigit() else text
+    """One class as text; the same few come again and again."""
+    return class_name(value)

@@ -10,7 +10,7 @@ import math
 import msgspec
 import polars as pl
 
-from lockgate.release.label_evidence import class_text
+from lockgate.datasets.classes import class_texts
 from lockgate.release.outputs import Outputs, Spread
 
 FEWEST_ANSWERS = 100  # of live before the canary: fewer do not say how answers spread
@@ -28,7 +28,7 @@ def outputs_of(pairs: pl.DataFrame) -> Outputs | None:
         return None
     shares: dict[str, Spread] = {}
     if not known["old"].dtype.is_numeric():
-        shares = _shares(known.select(class_text("old"), class_text("new")))
+        shares = _shares(known.select(class_texts(known["old"]), class_texts(known["new"])))
     return Outputs(answers=known.height, score=_score(known), shares=shares)
 
 

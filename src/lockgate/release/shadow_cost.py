@@ -12,7 +12,7 @@ from enum import StrEnum
 import msgspec
 import polars as pl
 
-from lockgate.release.label_evidence import class_text
+from lockgate.datasets.classes import class_name, class_texts
 
 
 class Basis(StrEnum):
@@ -48,13 +48,21 @@ def cost_sums(pairs: pl.DataFrame, prices: Prices) -> dict[str, Sums]:
     """The changes of cost of rows that both versions answered, by basis. A basis that no row has is left out."""
     found = {}
     for basis in prices.bases:
-        change = _change(pairs, prices, basis)
-        if change is None:
-            continue
-        known = pairs.select(change.cast(pl.Float64).fill_nan(None).alias("change"))["change"].drop_nulls()
+        known = changes(pairs, prices, basis).drop_nulls()
         if known.len():
             found[str(basis)] = Sums(known.len(), float(known.sum()), float((known * known).sum()))
     return found
+
+
+def changes(pairs: pl.DataFrame, prices: Prices, basis: Basis) -> pl.Series:
+    """What the new decision costs more than the old one, row by row; null where the basis does not say."""
+    named = [
+        class_texts(pairs[name]).alias(name) for name in ("old", "new", "label") if name in pairs.columns
+    ]
+    change = _change(pairs, prices, basis)
+    if change is None:
+        return pl.repeat(None, pairs.height, dtype=pl.Float64, eager=True)
+    return pairs.with_columns(named).select(change.cast(pl.Float64).fill_nan(None).alias("change"))["change"]
 
 
 def added(left: dict[str, Sums], right: dict[str, Sums]) -> dict[str, Sums]:
@@ -71,9 +79,9 @@ def _change(pairs: pl.DataFrame, prices: Prices, basis: Basis) -> pl.Expr | None
     if basis is Basis.LABELS:
         if "label" not in pairs.columns:
             return None
-        truth = class_text("label")
+        truth = pl.col("label")
         dearer = pl.sum_horizontal(
-            pl.when(truth == _plain(came)).then(_dearer(row)).otherwise(0.0)
+            pl.when(truth == class_name(came)).then(_dearer(row)).otherwise(0.0)
             for came, row in prices.table.items()
         )
         return pl.when(truth.is_null()).then(None).otherwise(dearer)
@@ -89,7 +97,7 @@ def _dearer(row: dict[str, float | str]) -> pl.Expr:
     """The new decision's cost minus the old one's, for one truth."""
 
     def so(side: str, decided: str) -> pl.Expr:
-        return (class_text(side) == _plain(decided)).cast(pl.Int8)
+        return (pl.col(side) == class_name(decided)).cast(pl.Int8)
 
     terms = [_price(cost) * (so("new", decided) - so("old", decided)) for decided, cost in row.items()]
     return pl.sum_horizontal(terms) if terms else pl.lit(0.0)
@@ -109,12 +117,3 @@ def _columns(prices: Prices) -> set[str]:
 
 def _input(cost: str) -> str:
     return f"in.{cost.removeprefix('-')}"
-
-
-def _plain(name: str) -> str:
-    """A class's name as `class_text` writes it.
-
-    >>> _plain("1.0"), _plain("True"), _plain("yes")
-    ('1', '1', 'yes')
-    """
-    return str(pl.DataFrame({"name": [name]}).select(class_text("name")).item())

@@ -1,0 +1,43 @@
+"""What a business metric says of two arms: one number a caller, in the arm that their requests were assigned to.
+
+The numbers come as labels do, late and corrected, so the evidence is made anew from all that count now. They are clipped to the
+range in which they lay before the release, so that no single caller decides.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from lockgate.release.promise import BusinessPlan
+from lockgate.stats.means import Arms, Moments
+from lockgate.traffic import Role, Stick
+
+VALUE, UNIT = "value", "unit"
+
+
+def from_values(
+    rows: pl.DataFrame, business: BusinessPlan, *, stick: Stick, heavy: tuple[str, ...] = ()
+) -> dict[int, Arms]:
+    """Stage -> both arms' values, of rows with `id`, `key`, `stage`, `assigned` and `label` (the number; null: not known yet).
+
+    A caller with several requests in a stage counts once, with the mean of their values; `heavy` callers do not count.
+    """
+    spread = business.spread
+    number = pl.col("label").cast(pl.Float64, strict=False).clip(spread.low, spread.high)
+    unit = pl.coalesce("key", "id") if stick is Stick.KEY else pl.col("id")
+    light = ~pl.col("key").is_in(heavy).fill_null(value=False) if stick is Stick.KEY else pl.lit(value=True)
+    known = rows.filter(light).select("stage", "assigned", unit.alias(UNIT), number.alias(VALUE))
+    callers = (
+        known.filter(pl.col(VALUE).is_finite())
+        .group_by("stage", UNIT)
+        .agg(pl.col(VALUE).mean(), pl.col("assigned").first())
+    )
+    counted = callers.group_by("stage", "assigned").agg(
+        n=pl.len(), total=pl.col(VALUE).sum(), squares=(pl.col(VALUE) * pl.col(VALUE)).sum()
+    )
+    found: dict[int, Arms] = {}
+    for row in counted.sort("stage", "assigned").iter_rows(named=True):
+        moments = Moments(row["n"], row["total"], row["squares"])
+        arms = Arms(canary=moments) if row["assigned"] == Role.CANARY.value else Arms(baseline=moments)
+        found[row["stage"]] = found.get(row["stage"], Arms()).merge(arms)
+    return found
