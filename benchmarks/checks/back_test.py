@@ -16,7 +16,7 @@ import polars as pl
 from lockgate.checks.back_test.check import run
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, Status
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.registry.manifest import Task
 
 ROWS, LEARNED = 1_200, 480

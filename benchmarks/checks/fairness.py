@@ -14,7 +14,7 @@ import polars as pl
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.fairness.check import run
 from lockgate.checks.finding import Status
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.registry.manifest import Task
 
 ROWS = 1_500

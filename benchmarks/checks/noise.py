@@ -15,7 +15,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from lockgate.checks.evidence import Answers, Asked, Evidence, Split
 from lockgate.checks.finding import Status
 from lockgate.checks.noise.check import run
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.registry.manifest import Task
 
 TRAIN, TEST = 600, 400

@@ -15,7 +15,7 @@ import polars as pl
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Status
 from lockgate.checks.prediction_shift.check import run
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.registry.manifest import Task
 
 ROWS = 2_000

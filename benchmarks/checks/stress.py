@@ -16,7 +16,7 @@ import polars as pl
 from lockgate.checks.evidence import Answers, Asked, Evidence, Split
 from lockgate.checks.finding import Status
 from lockgate.checks.stress.check import run
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.declared import Assumptions, Change, Scenario, Way
 from lockgate.registry.manifest import Task
 

@@ -24,7 +24,7 @@ from lockgate.checks.judged import judge
 from lockgate.checks.performance.check import NAME, PerformanceSettings
 from lockgate.checks.performance.loss import loss_of
 from lockgate.checks.performance.weak import find_weak
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.registry.manifest import Task
 
 RUNS = 100

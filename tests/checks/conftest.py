@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from lockgate.checks.evidence import Answers, Asked, Evidence, Split
 from lockgate.checks.finding import Finding, worst_first
 from lockgate.checks.running.pool import Here, Step, Watch
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.registry.manifest import Task
 
 CAR_INPUTS = ("car_value", "salary_range", "debt_to_income_ratio", "loan_length", "repaid_loan_on_prev_car",

@@ -14,7 +14,7 @@ from lockgate.checks.back_test.check import run
 from lockgate.checks.back_test.windows import cut
 from lockgate.checks.evidence import Answers, Asked, Evidence, Split
 from lockgate.checks.finding import Finding, Status
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.errors import InvalidInput
 from lockgate.registry.manifest import Task
 
@@ -139,9 +139,7 @@ def test_one_machine_does_not_make_a_version_worse_than_live():
     frame = ageing(3_000).with_columns(
         who=pl.when(pl.col("a") > 0.4).then(0).otherwise(pl.int_range(pl.len()) % 29 + 1)
     )
-    given = evidence_of(
-        frame[:1_500], frame[1_500:], ("a", "b"), "y", Task.REGRESSION, time="at"
-    )
+    given = evidence_of(frame[:1_500], frame[1_500:], ("a", "b"), "y", Task.REGRESSION, time="at")
 
     def ask(rows: pl.DataFrame, of: Asked, chunk_rows: int) -> Answers:
         made = (rows["a"] + 0.5 * rows["b"]).to_numpy()

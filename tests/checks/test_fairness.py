@@ -13,7 +13,7 @@ from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.fairness.check import run
 from lockgate.checks.fairness.groups import groups_of, pairs_of
 from lockgate.checks.finding import Finding, Status
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.errors import InvalidInput
 from lockgate.registry.manifest import Task
 from lockgate.stats.intervals import share_ratio

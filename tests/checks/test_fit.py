@@ -18,7 +18,7 @@ from lockgate.checks.finding import Finding, Status
 from lockgate.checks.fit.check import run
 from lockgate.checks.matrix import matrix_of
 from lockgate.checks.metrics import apart
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.registry.manifest import Task
 from lockgate.stats.intervals import Interval
 

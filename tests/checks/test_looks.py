@@ -13,8 +13,8 @@ from lockgate.checks.finding import Finding, Status
 from lockgate.checks.leakage.looks import looked_at, luck_of_the_best
 from lockgate.checks.looks import judged_table, versions_judged
 from lockgate.checks.store import Usage, record_findings
-from lockgate.checks.values import class_names
 from lockgate.config import ModelConfig
+from lockgate.datasets.classes import class_names
 from lockgate.registry.manifest import Manifest, Task, digest_of
 from lockgate.registry.store import create_model, record_version
 

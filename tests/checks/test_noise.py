@@ -18,7 +18,7 @@ from lockgate.checks.finding import Status
 from lockgate.checks.noise.check import run
 from lockgate.checks.noise.odd import ODD
 from lockgate.checks.noise.tremble import spread_of, trembling
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.declared import Assumptions
 from lockgate.errors import InvalidInput, PredictionFailed
 from lockgate.registry.manifest import Task

@@ -14,7 +14,7 @@ from lockgate.checks.parity.check import run
 from lockgate.checks.parity.differences import differences
 from lockgate.checks.parity.how import how
 from lockgate.checks.parity.where import pattern
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.errors import PredictionFailed, Unavailable
 from lockgate.registry.manifest import Task
 

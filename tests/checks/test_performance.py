@@ -19,8 +19,8 @@ from sklearn.metrics import (
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, PlotKind, Status
 from lockgate.checks.performance.check import run
-from lockgate.checks.values import class_names
 from lockgate.config import Goal
+from lockgate.datasets.classes import class_names
 from lockgate.errors import InvalidInput
 from lockgate.registry.manifest import Task
 

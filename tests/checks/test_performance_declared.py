@@ -16,8 +16,8 @@ from tests.checks.test_performance import binary, found
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import PlotKind, Status
 from lockgate.checks.own.metrics import ConfinedMetrics
-from lockgate.checks.values import class_names
 from lockgate.config import Goal
+from lockgate.datasets.classes import class_names
 from lockgate.declared import OwnMetric
 from lockgate.errors import InvalidInput
 from lockgate.registry.manifest import Task

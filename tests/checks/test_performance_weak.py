@@ -14,7 +14,7 @@ from lockgate.checks.performance.cells import cells_of
 from lockgate.checks.performance.check import run
 from lockgate.checks.performance.search import scan
 from lockgate.checks.performance.weak import SUBJECT
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.registry.manifest import Task
 
 

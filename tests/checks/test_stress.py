@@ -15,7 +15,7 @@ from lockgate.checks.finding import Status
 from lockgate.checks.stress.check import run
 from lockgate.checks.stress.worlds import world
 from lockgate.checks.stress.worst import ball_mean, tail_mean
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.declared import Assumptions, Change, Scenario, Way
 from lockgate.errors import InvalidInput, PredictionFailed
 from lockgate.registry.manifest import Task

@@ -19,8 +19,8 @@ from lockgate.checks.quality.check import QualitySettings
 from lockgate.checks.running.pool import Here
 from lockgate.checks.suite import CHECKS, SUITES, checks_of, plan_suite, refuse_settings
 from lockgate.checks.validate import validate
-from lockgate.checks.values import class_names
 from lockgate.config import Tier
+from lockgate.datasets.classes import class_names
 from lockgate.errors import InvalidInput, NotFound
 from lockgate.governance.policy import DEFAULTS
 from lockgate.registry.manifest import Task

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from lockgate.checks.evidence import CHUNK_ROWS, Answers, Asked
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.datasets.columns import columns_from
 from lockgate.datasets.content import digest_of_frame
 from lockgate.errors import Conflict, PredictionFailed

@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 
 from lockgate.checks.load import LoadStep
-from lockgate.checks.values import class_names, numbers_of
+from lockgate.checks.values import numbers_of
 from lockgate.config import Goal
+from lockgate.datasets.classes import class_names
 from lockgate.declared import Assumptions, OwnMetric, Ranking, Scenario
 from lockgate.errors import Conflict
 from lockgate.registry.manifest import Task

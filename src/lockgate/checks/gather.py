@@ -14,8 +14,8 @@ from lockgate.checks.base import sample_said, sampled
 from lockgate.checks.evidence import Answers, Evidence, Previous, Split
 from lockgate.checks.learner import can_learn
 from lockgate.checks.loading import MOST_ROWS
-from lockgate.checks.values import class_names
 from lockgate.config import ModelConfig
+from lockgate.datasets.classes import class_name, class_names
 from lockgate.datasets.columns import numeric_columns
 from lockgate.errors import LockgateError
 from lockgate.inference.executor import Executor
@@ -102,12 +102,20 @@ def evidence_of(
         task=manifest.task, inputs=_inputs(manifest, frames, settings), frames=dict(frames), history=history,
         target=settings.target, time=settings.time, key=settings.key, group=settings.group, ranking=settings.ranking,
         classes=names,
-        positive=None if positive is None else str(class_names(np.array([positive], dtype=object))[0]),
+        positive=None if positive is None else class_name(positive),
         protected=settings.protected, slices=settings.slices, known_at=settings.known_at, goal=settings.goal,
-        assumptions=settings.assumptions, scenarios=settings.scenarios, costs=settings.costs, metrics=settings.metrics,
+        assumptions=settings.assumptions, scenarios=settings.scenarios, costs=_named(settings.costs), metrics=settings.metrics,
         compiled=manifest.compiled.path is not None, learns=can_learn(manifest), further=_further(manifest),
         settings=settings.checks, seed=settings.seed,
     )  # fmt: skip
+
+
+def _named(costs: Mapping[str, Mapping[str, float | str]]) -> dict[str, dict[str, float | str]]:
+    """Costs by the names that classes have here."""
+    return {
+        class_name(came): {class_name(said): cost for said, cost in row.items()}
+        for came, row in costs.items()
+    }
 
 
 def _further(manifest: Manifest) -> tuple[str, ...]:

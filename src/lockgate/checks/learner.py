@@ -11,7 +11,8 @@ import polars as pl
 
 from lockgate.checks.asking import CHUNK_DEADLINE_S, answers_in
 from lockgate.checks.evidence import CHUNK_ROWS, LABEL, Answers
-from lockgate.checks.values import class_names, numbers_of
+from lockgate.checks.values import numbers_of
+from lockgate.datasets.classes import class_names
 from lockgate.datasets.columns import columns_from
 from lockgate.errors import InvalidInput, PredictionFailed
 from lockgate.inference.validate import check_inputs

@@ -1,34 +1,12 @@
-"""Columns as checks compare them: class names as text, numbers as floats, times as seconds."""
+"""Columns as checks compare them: subjects as text, numbers as floats, times as seconds."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
+from lockgate.datasets.classes import class_names
 from lockgate.errors import InvalidInput
-
-
-def class_names(values: pl.Series | np.ndarray) -> np.ndarray:
-    """Classes as text, so that labels and answers compare whatever their types: 1, 1.0 and true are `1`.
-
-    Raises InvalidInput for a column of lists.
-
-    >>> class_names(np.array([1.0, 0.0])).tolist(), class_names(np.array([True])).tolist()
-    (['1', '0'], ['1'])
-    """
-    series = values if isinstance(values, pl.Series) else pl.Series(values.tolist(), strict=False)
-    if series.dtype.is_nested():
-        raise InvalidInput(f"column '{series.name}' holds lists, and a class is one value", got=series.dtype,
-                           allowed="text, numbers or truth values")  # fmt: skip
-    if series.dtype == pl.Boolean:
-        series = series.cast(pl.Int64)
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-        if series.drop_nulls().cast(pl.Int64, strict=False).cast(pl.Float64).equals(series.drop_nulls()):
-            series = series.cast(pl.Int64, strict=False)
-    names = np.empty(len(series), dtype=object)
-    names[:] = series.cast(pl.String).to_list()
-    return names
 
 
 def subject_names(series: pl.Series) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.inference.score import decisions, scores
 from lockgate.predictions.labels import newest_label
 from lockgate.predictions.query import frame

@@ -19,7 +19,7 @@ import polars as pl
 
 from lockgate.checks.asking import further_of
 from lockgate.checks.evidence import Answers
-from lockgate.checks.values import class_names
+from lockgate.datasets.classes import class_names
 from lockgate.datasets.columns import columns_from
 from lockgate.errors import InvalidInput, PredictionFailed, Unavailable
 from lockgate.inference.score import scores

@@ -36,6 +36,7 @@ from lockgate.checks.fairness.selection import decisions, history, together, une
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.judged import subjects_in
 from lockgate.checks.needs import Need
+from lockgate.datasets.classes import class_name
 from lockgate.errors import InvalidInput
 from lockgate.governance.bounds import Setting, Stricter
 from lockgate.stats.intervals import LEVEL
@@ -106,7 +107,7 @@ class _Judge:
         evidence, wanted = self.evidence, self.settings.favourable
         if not evidence.classifies:
             return None
-        wanted = wanted if wanted is not None else evidence.positive
+        wanted = class_name(wanted) if wanted is not None else evidence.positive
         if wanted is not None and evidence.classes and wanted not in evidence.classes:
             raise InvalidInput("checks.fairness.favourable: there is no such answer", got=wanted,
                                allowed=", ".join(evidence.classes))  # fmt: skip
