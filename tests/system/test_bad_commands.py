@@ -137,8 +137,15 @@ def test_releases_that_may_not_start(gated: Box, loans: Loans) -> None:
     answer = gated.api("POST", "/models/gated/releases", json={"version": "1"})
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     ok(gated.far("release", "gated/2", "--set", "watch_s=3600"))
+    refused(gated.far("release", "gated/2"), 5, "is being released already")
     ok(gated.far("validate", "gated/1"))
-    refused(gated.far("release", "gated/1"), 5, "one release at a time", "--supersede")
+    assert "gated/1 waits" in ok(gated.far("release", "gated/1"))
+    refused(gated.far("release", "gated/1"), 5, "waits already", "lockgate release queue gated")
+    assert "waiting" in ok(gated.far("release", "queue", "gated"))
+    assert "does not wait any more" in ok(
+        gated.far("release", "cancel", "gated/1", "--reason", "not this one")
+    )
+    refused(gated.far("release", "cancel", "gated/1", "--reason", "not this one"), 4, "does not wait")
     gated.wait_for_phase("gated", "watch")
     refused(gated.far("release", "gated/2"), 5)
 

@@ -31,12 +31,16 @@ def start(
     supersede: Annotated[bool, typer.Option("--supersede", help="End a running release first.")] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Start the release of a validated version; the plan is printed."""
+    """Start the release of a validated version; the plan is printed. While another one runs, it waits in the queue."""
     made = releases.start(
         version, reason, settings=dict(map(_setting, settings or [])), python=python, supersede=supersede
     )
     if as_json:
         print_json(made)
+        return
+    if made.get("state") == "waiting":
+        print(f"{made['model']}/{made['version']} waits: its release begins when the one that runs has ended")
+        print(f"  next: lockgate release queue {made['model']}")
         return
     print(f"release {made['id']} of {made['model']}/{made['version']} is started")
     for sentence in made["plan"]["sentences"]:
@@ -90,6 +94,19 @@ def shadow(
         print_shadow(told)
 
 
+@app.command("queue")
+def queue(model: Target, as_json: AsJson = False) -> None:
+    """Versions that wait for the running release to end, and what became of earlier ones."""
+    found = releases.queue(model)
+    if as_json:
+        print_json(found)
+        return
+    print_table(("VERSION", "STATE", "ASKED", "BY", "REASON", "WORDS"),
+                [(f"{p['model']}/{p['version']}", p["state"], when(p["asked_us"]), p["author"], p["reason"],
+                  f"release {p['release']}" if p["release"] else p["words"]) for p in found],
+                empty="nothing waits")  # fmt: skip
+
+
 @app.command("hold")
 def hold(model: Target, reason: Why, as_json: AsJson = False) -> None:
     """Stop it where it is: the weight stays, the guards stay armed."""
@@ -121,7 +138,7 @@ def promote(model: Target, reason: Why, as_json: AsJson = False) -> None:
 
 @app.command("cancel")
 def cancel(model: Target, reason: Why, as_json: AsJson = False) -> None:
-    """Take a release back before it has traffic."""
+    """Take a release back before it has traffic, or a version (churn/4) off the queue."""
     _say(releases.act("cancel", model, reason), as_json)
 
 
@@ -163,6 +180,7 @@ def print_release(found: dict[str, Any]) -> None:
             "now": state["reason"] if state else "no controller has looked at it yet",
             "shadow": "; ".join(found["shadow_words"]),
             "blocked": found["blocked"],
+            "waiting": ", ".join(f"{place['model']}/{place['version']}" for place in found["queue"]),
             "approval": found["approval_words"],
             "seen": f"{state['requests']} requests, {state['pairs']} shadow pairs, "
             f"{state['fallbacks']} answered by live in its place" if state else None,

@@ -26,7 +26,10 @@ def start(
     supersede: bool = False,
     home: str | Path | None = None,
 ) -> Answer:
-    """Start the release of a version (`churn/3`; `churn`: the newest). `settings`: fields of the release settings."""
+    """Start the release of a version (`churn/3`; `churn`: the newest). `settings`: fields of the release settings.
+
+    While another release of the model runs, what comes back is a place in the queue: its `state` is `waiting`.
+    """
     model, word = parts_of(version)
     body = {
         "version": word or "latest",
@@ -38,6 +41,13 @@ def start(
     with connected(home) as lockgate:
         made: Answer = lockgate.post(f"/models/{model}/releases", body)
     return made
+
+
+def queue(model: str, *, home: str | Path | None = None) -> list[Answer]:
+    """What waits for the model's running release to end, in its order, then what became of earlier places."""
+    with connected(home) as lockgate:
+        found: list[Answer] = lockgate.get(f"/models/{model_only(model)}/releases/queue")
+    return found
 
 
 def status(model: str, number: int | None = None, *, home: str | Path | None = None) -> Answer:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 import sqlalchemy as sa
 
-from lockgate.errors import Conflict, Forbidden, InvalidInput
+from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound
 from lockgate.governance.approvals import Decision as Said
 from lockgate.governance.approvals import decide
 from lockgate.governance.people import Person, require
@@ -22,6 +22,7 @@ from lockgate.release.desk import Desk, wait_until_obeyed
 from lockgate.release.judge import judge
 from lockgate.release.moves import freeze, lowers_risk, moved
 from lockgate.release.phases import BEFORE_TRAFFIC, Phase, Release
+from lockgate.release.queue import Place, PlaceState, close_place, waiting
 from lockgate.release.routes import route_of
 from lockgate.release.seen import Approval
 from lockgate.release.votes import Vote, second_of, vote
@@ -143,6 +144,19 @@ def cancel(desk: Desk, person: Person, model: str, reason: str) -> Release:
         return _to(desk, before, Phase.CANCELLED, reason)
 
     return _act(desk, _Ask(person, Permission.RELEASE_HOLD, model, reason), change)
+
+
+def leave_queue(desk: Desk, person: Person, model: str, version: int, reason: str) -> Place:
+    """Take a version off the queue before its turn comes."""
+    _check_reason(reason)
+    with desk.db.write() as tx:
+        require(tx, person, Permission.RELEASE_HOLD, model)
+        place = next((place for place in waiting(tx, model) if place.version == version), None)
+        if place is None:
+            raise NotFound(f"{model}/{version} does not wait", fix=f"lockgate release queue {model}")
+        return close_place(
+            tx, place, PlaceState.CANCELLED, actor=person.id, at_us=desk.clock.now_us(), words=reason.strip()
+        )
 
 
 def approve(desk: Desk, person: Person, model: str, reason: str) -> gate.Gate:

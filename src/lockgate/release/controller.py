@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from lockgate.clock import Clock
 from lockgate.db import Database
-from lockgate.errors import Conflict, LockgateError, NotFound, SealBroken
+from lockgate.errors import Conflict, LockgateError, NotFound, SealBroken, Unavailable
 from lockgate.membership import Member, members
 from lockgate.predictions.log import LogReader
 from lockgate.release import gate, snapshots, store
@@ -30,9 +30,10 @@ from lockgate.release.judge import judge
 from lockgate.release.label_evidence import LabelEvidence, take
 from lockgate.release.lease import LEASE_S, check_lease, drop_lease, take_lease
 from lockgate.release.moves import freeze, lowers_risk, moved
-from lockgate.release.phases import Decision, Phase, Release, advance
+from lockgate.release.phases import Decision, Phase, Release, advance, emergency
 from lockgate.release.routes import route_of
 from lockgate.release.seen import Seen
+from lockgate.release.turns import Admit, admit_all, take_turns
 from lockgate.traffic import Plan, PlanShelf
 
 LEASE = "controller"
@@ -65,6 +66,7 @@ class Controller:
         *,
         handlers: Mapping[str, EffectHandler] | None = None,
         labels: LabelsOf = no_labels,
+        admit: Admit = admit_all,
         owner: str | None = None,
         lease_s: float = LEASE_S,
     ) -> None:
@@ -72,12 +74,24 @@ class Controller:
         self._handlers = {"notify": log_effect, **(handlers or {})}
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._reader, self._lease_s, self._labels = reader, lease_s, labels
+        self._admit = admit
         self._evidence: Evidence | None = None  # read when the lease is ours, from the last snapshot
+        self._running: tuple[Release, ...] = ()  # as the last round that had a database saw them
         self._gaps: dict[int, tuple[int, int]] = {}  # release -> (seq, log gap of all members when it began)
         self._status: dict[int, snapshots.Status] = {}
 
     def tick(self) -> bool:
-        """One round over all running releases; false while another controller holds the lease."""
+        """One round over all running releases; false while another controller holds the lease.
+
+        Raises Unavailable without a database; guards that fire then act on the gateways all the same.
+        """
+        try:
+            return self._round()
+        except Unavailable:
+            self._guard_alone()
+            raise
+
+    def _round(self) -> bool:
         now_us = self._clock.now_us()
         with self._db.write() as tx:
             mine = take_lease(tx, LEASE, self.owner, now_us=now_us, lease_s=self._lease_s)
@@ -86,9 +100,11 @@ class Controller:
             return False
         if self._evidence is None:
             self._evidence = Evidence(self._db, self._reader, now_us=now_us)
+        take_turns(self._db, self._fence, self._admit, now_us=now_us)
         with self._db.read() as tx:
             running = store.running_releases(tx)
         self._evidence.poll(running)
+        self._running = tuple(running)
         self.publish()
         for release in running:
             try:
@@ -135,11 +151,30 @@ class Controller:
         with self._db.write() as tx:
             drop_lease(tx, LEASE, self.owner)
 
+    def _guard_alone(self) -> None:
+        """While the database is away the guards stay armed: what fires takes the new version out of the gateways.
+
+        The kill bit sticks, so the round that finds the database again puts the rollback on record. Nothing else moves, and
+        only what is still published as this controller knows it is touched.
+        """
+        if self._evidence is None:
+            return
+        self._evidence.poll(self._running)
+        for release in self._running:
+            plan = self._shelf.latest()
+            if release.id in plan.killed or plan.routes.get(release.model) != route_of(release):
+                continue
+            found = emergency(release, self._seen(release, gate.Gate()))
+            if found is not None:
+                after = moved(release, Phase.ROLLED_BACK, now_us=self._clock.now_us(), reason=found.reason)
+                self._shelf.publish_route(route_of(after), killed=(release.id,))
+                _log.error("release %d is out while the database is away: %s", release.id, found.reason)
+
     def _fence(self, tx: sa.Connection) -> None:
         check_lease(tx, LEASE, self.owner)
 
     def _step(self, release: Release) -> None:
-        seen = self._look(release)
+        seen = self._seen(release, self._gate(release, self._clock.now_us()))
         decision = advance(release, seen, self._clock.now_us())
         self._say(release, seen, decision)
         if decision.to is None:
@@ -161,7 +196,7 @@ class Controller:
         self._evidence.save(now_us, self._fence, force=True)  # the counts that the move was made on
         self.publish()
 
-    def _look(self, release: Release) -> Seen:
+    def _seen(self, release: Release, stands: gate.Gate) -> Seen:
         assert self._evidence is not None  # noqa: S101 - set by tick before any step
         now_us = self._clock.now_us()
         counts = self._evidence.counts(release)
@@ -170,7 +205,6 @@ class Controller:
             take(counts, labels)
         there = members(self._members_folder, now_us)
         plan = self._shelf.latest()
-        stands = self._gate(release, now_us)
         return Seen(
             counts=counts,
             verdicts=tuple(judge(release.plan, counts, release.frozen)),

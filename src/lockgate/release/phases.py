@@ -112,9 +112,9 @@ def advance(release: Release, seen: Seen, now_us: int) -> Decision:
     """The next phase of a release, by the table of moves. Pure; asked again and again it answers the same."""
     if release.phase in ENDS:
         return Decision(reason="the release is over")
-    emergency = _emergency(release, seen)
-    if emergency is not None:
-        return emergency
+    found = emergency(release, seen)
+    if found is not None:
+        return found
     if release.phase is Phase.HELD:
         return _held(release, seen, now_us)
     hold = _hold(release, seen, now_us)
@@ -128,9 +128,9 @@ def advance(release: Release, seen: Seen, now_us: int) -> Decision:
     return decision
 
 
-def _emergency(release: Release, seen: Seen) -> Decision | None:
-    """What rolls back at once, held or not."""
-    if release.phase is Phase.DRAFT:
+def emergency(release: Release, seen: Seen) -> Decision | None:
+    """What rolls back at once, held or not; None when nothing does."""
+    if release.phase in ENDS or release.phase is Phase.DRAFT:
         return None
     if seen.killed:
         return Decision(to=Phase.ROLLED_BACK, reason="the canary was switched off; the release follows")

@@ -1,4 +1,4 @@
-"""How a release begins: the gate, the plan from measured traffic, one row, one transaction."""
+"""How a release begins: the gate, the plan from measured traffic, one row, one transaction; or a place in the queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from lockgate.config import ModelConfig, Observed, ReleaseConfig
 from lockgate.errors import Conflict
-from lockgate.governance.people import Person, require
+from lockgate.governance.people import Person, get_person, require
 from lockgate.governance.permissions import Permission
 from lockgate.predictions.labels import newest_label
 from lockgate.registry.manifest import Task
@@ -21,6 +21,7 @@ from lockgate.release.desk import Desk
 from lockgate.release.phases import Release
 from lockgate.release.plan import make_plan
 from lockgate.release.promise import DAY_S, ReleasePlan
+from lockgate.release.queue import Place, PlaceState, close_place, record_place, waiting
 from lockgate.release.routes import route_of
 from lockgate.traffic import Arm, Role
 
@@ -34,26 +35,44 @@ def start(
     settings: ReleaseConfig | None = None,
     python: str | None = None,
     supersede: bool = False,
-) -> Release:
+) -> Release | Place:
     """Start the release of a version (`churn/3`). `settings` stand in for the model's own release settings.
 
+    While another release of the model runs, the version takes a place in the queue, which is returned instead; its turn
+    comes when that release has ended. `supersede` ends that one first and passes the queue.
+
     Raises Forbidden without release:start, Conflict that says what is missing and the command: not validated, blocked by a
-    check, live already, or another release runs (`supersede` ends that one first).
+    check, live already, being released or waiting already.
     """
     now_us = desk.clock.now_us()
     with desk.db.write() as tx:
         wanted = get_version(tx, name)
         require(tx, person, Permission.RELEASE_START, wanted.model)
         stands = gate.check_start(tx, wanted.model, wanted.number, now_us=now_us)
+        place = Place(
+            model=wanted.model, version=wanted.number, settings=settings, python=python, author=person.id,
+            reason=reason, asked_us=now_us,
+        )  # fmt: skip
         if supersede:
             ended = end_running(tx, person, wanted.model, at_us=now_us)
             if ended is not None:  # its canary goes out before the database says so
                 desk.shelf.publish_route(route_of(ended), killed=(ended.id,))
-        draft = _draft(tx, wanted, settings, python, proof=stands.proof)
-        dated = msgspec.structs.replace(
-            draft, author=person.id, reason=reason, created_us=now_us, phase_us=now_us, limit_us=now_us
-        )
-        return store.record_release(tx, dated, actor=person.id, at_us=now_us)
+        elif _has_to_wait(tx, wanted):
+            return record_place(tx, place)
+        return _enter(tx, place, wanted, proof=stands.proof, at_us=now_us)
+
+
+def start_waiting(tx: sa.Connection, place: Place, *, at_us: int) -> Release:
+    """Start the release whose turn has come, in the caller's transaction, and take its place off the queue.
+
+    Raises as `start` does, when it cannot be any more: then nothing of the transaction should be kept.
+    """
+    wanted = get_version(tx, VersionName(place.model, place.version))
+    require(tx, get_person(tx, place.author), Permission.RELEASE_START, place.model)
+    stands = gate.check_start(tx, wanted.model, wanted.number, now_us=at_us)
+    release = _enter(tx, place, wanted, proof=stands.proof, at_us=at_us)
+    close_place(tx, place, PlaceState.STARTED, actor="controller", at_us=at_us, release=release.id)
+    return release
 
 
 def preview(tx: sa.Connection, name: str, settings: ReleaseConfig | None = None) -> ReleasePlan:
@@ -61,6 +80,29 @@ def preview(tx: sa.Connection, name: str, settings: ReleaseConfig | None = None)
     wanted = get_version(tx, name)
     proof = gate.look(tx, wanted.model, wanted.number, now_us=0).proof
     return _draft(tx, wanted, settings, None, proof=proof).plan
+
+
+def _has_to_wait(tx: sa.Connection, wanted: Version) -> bool:
+    """Whether another release runs, or others wait already. Raises Conflict for the version that is being released."""
+    running = store.find_running(tx, wanted.model)
+    if running is not None and running.version == wanted.number:
+        raise Conflict(
+            f"{wanted.name} is being released already: release {running.id} is in {running.phase}",
+            fix=f"lockgate release status {wanted.model}",
+        )
+    if running is None and not waiting(tx, wanted.model):
+        return False
+    _live(tx, wanted)
+    return True
+
+
+def _enter(tx: sa.Connection, place: Place, wanted: Version, *, proof: bool, at_us: int) -> Release:
+    """Put a new release on record, with the plan of this moment."""
+    draft = _draft(tx, wanted, place.settings, place.python, proof=proof)
+    dated = msgspec.structs.replace(
+        draft, author=place.author, reason=place.reason, created_us=at_us, phase_us=at_us, limit_us=at_us
+    )
+    return store.record_release(tx, dated, actor=place.author, at_us=at_us)
 
 
 def _draft(

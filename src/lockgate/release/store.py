@@ -57,7 +57,7 @@ def record_release(tx: sa.Connection, draft: Release, *, actor: str, at_us: int)
         what = f"release {running.id} of {draft.model}/{running.version}" if running else "another release"
         raise Conflict(
             f"{what} is running; one model has one release at a time",
-            fix=f"wait for it, roll it back (lockgate rollback {draft.model}), or start with --supersede",
+            fix=f"start it again: it takes its place in the queue (lockgate release queue {draft.model})",
         ) from error
     made = msgspec.structs.replace(draft, id=number)
     _record_move(tx, made, actor=actor, at_us=at_us, verdicts=())

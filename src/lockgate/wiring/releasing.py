@@ -5,19 +5,24 @@ from __future__ import annotations
 import msgspec
 import sqlalchemy as sa
 
+from lockgate.clock import Clock
 from lockgate.errors import NotFound
 from lockgate.governance.approvals import Approval
+from lockgate.governance.people import get_person
 from lockgate.registry.store import get_model
 from lockgate.release import gate
 from lockgate.release.counts import Counts
 from lockgate.release.desk import Desk
 from lockgate.release.judge import judge
 from lockgate.release.phases import ENDS, Phase, Release
+from lockgate.release.queue import Place, waiting
 from lockgate.release.shadow_status import ShadowSaid, said_of
 from lockgate.release.snapshots import Status, counts_of, status_of
 from lockgate.release.store import Move, aliases, find_running, moves_of, releases_of
+from lockgate.release.turns import Admit
 from lockgate.release.verdict import Label, Verdict
 from lockgate.wiring.house import House
+from lockgate.wiring.settings import hold_release
 
 
 class VerdictShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +46,7 @@ class ReleaseShown(msgspec.Struct, frozen=True, kw_only=True):
     """One release with everything that belongs to it. `weight`: its share of the traffic now, 0..1.
 
     `shadows`: what the shadow scorer last said of each version that it scores, `shadow_words` the same for people: paused
-    for live, behind, a share only; empty when there is nothing to say.
+    for live, behind, a share only; empty when there is nothing to say. `queue`: what waits for this model's release to end.
     """
 
     release: Release
@@ -57,11 +62,22 @@ class ReleaseShown(msgspec.Struct, frozen=True, kw_only=True):
     moves: list[Move]
     shadows: list[ShadowSaid] = []
     shadow_words: list[str] = []
+    queue: list[Place] = []
 
 
 def desk_of(house: House) -> Desk:
     """Where people act on releases from."""
     return Desk(house.db, house.plan, house.home.members, house.clock)
+
+
+def admit_by_policy(clock: Clock) -> Admit:
+    """Whether a release whose turn has come may have its settings, by the policy of that moment."""
+
+    def admit(tx: sa.Connection, place: Place) -> None:
+        by = get_person(tx, place.author)
+        hold_release(tx, place.model, place.settings, by=by, at_us=clock.now_us())
+
+    return admit
 
 
 def show_release(tx: sa.Connection, release: Release, now_us: int) -> ReleaseShown:
@@ -83,6 +99,7 @@ def show_release(tx: sa.Connection, release: Release, now_us: int) -> ReleaseSho
         approval_words=stands.words,
         moves=moves_of(tx, release.id),
         shadows=shadows,
+        queue=waiting(tx, release.model),
         shadow_words=[said.sentence for said in shadows if said.sentence],
     )
 

@@ -34,6 +34,7 @@ from lockgate.wiring.erasing import carry_on
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.keeping import let_go
 from lockgate.wiring.monitoring import watchers_of
+from lockgate.wiring.releasing import admit_by_policy
 from lockgate.wiring.shadow_watch import GiveWay, teller
 from lockgate.wiring.shadowing import history_us, opener, wanted
 from lockgate.wiring.status import lags, note_trouble
@@ -57,7 +58,15 @@ def controller(house: House, stop: threading.Event) -> None:
     labels.start()
     try:
         reader = LogReader(house.home.log)
-        Controller(house.db, house.plan, house.home.members, reader, house.clock, labels=feed.of).run(stop)
+        Controller(
+            house.db,
+            house.plan,
+            house.home.members,
+            reader,
+            house.clock,
+            labels=feed.of,
+            admit=admit_by_policy(house.clock),
+        ).run(stop)
     finally:
         stop.set()
         keeper.join()

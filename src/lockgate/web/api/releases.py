@@ -22,6 +22,7 @@ from lockgate.release.desk import Desk
 from lockgate.release.gate import Gate
 from lockgate.release.phases import Release
 from lockgate.release.promise import ReleasePlan
+from lockgate.release.queue import Place, places_of, waiting
 from lockgate.release.start import preview, start
 from lockgate.release.store import get_release, releases_of
 from lockgate.release.votes import Vote
@@ -37,6 +38,9 @@ from lockgate.wiring.verdicts import ShadowShown, shadow_of
 from lockgate.yamlfile import convert
 
 router = APIRouter(tags=["releases"])
+
+
+WAITS = {**says(Place)[200], "description": "it waits until the model's running release has ended"}
 
 
 class Act(StrEnum):
@@ -100,9 +104,22 @@ def releases(
         return answer(releases_of(tx, model, limit=limit))
 
 
-@router.post("/models/{model}/releases", responses=says(Release))
+@router.get("/models/{model}/releases/queue", responses=says(Place, many=True))
+def queue(model: str, house: InHouse, me: Asking) -> Response:
+    """What waits for the model's running release to end, in its order, then what became of earlier places, the newest first."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.MODEL_READ, model)
+        get_model(tx, model)
+        there = waiting(tx, model)
+        return answer([*there, *(place for place in places_of(tx, model) if place not in there)])
+
+
+@router.post("/models/{model}/releases", responses=says(Release) | {202: WAITS})
 def begin(model: str, sent: NewRelease, house: InHouse, me: Asking) -> Response:
-    """Start the release of a version. From here the controller carries it; the plan says how far and how fast."""
+    """Start the release of a version. From here the controller carries it; the plan says how far and how fast.
+
+    While another release of the model runs, the answer is 202 and the version's place in the queue.
+    """
     with house.db.write() as tx:
         require(tx, me, Permission.RELEASE_START, model)
         name = resolve(tx, model, sent.version).name
@@ -111,7 +128,7 @@ def begin(model: str, sent: NewRelease, house: InHouse, me: Asking) -> Response:
     made = start(
         desk_of(house), me, name, sent.reason, settings=settings, python=sent.python, supersede=sent.supersede
     )
-    return answer(made)
+    return answer(made, 202 if isinstance(made, Place) else 200)
 
 
 @router.get("/models/{model}/release", responses=says(ReleaseShown))
@@ -150,12 +167,18 @@ async def events(model: str, house: InHouse, me: Asking, request: Request) -> Re
 
 @router.post("/models/{model}/release/{act}", responses=says(Acted))
 def do(model: str, act: Act, sent: Said, house: InHouse, me: Asking) -> Response:
-    """Hold, resume, roll back, promote, cancel, approve or reject. Answers when it is in force."""
+    """Hold, resume, roll back, promote, cancel, approve or reject. Answers when it is in force.
+
+    `cancel` of a version that waits in the queue takes it off.
+    """
     with house.db.read() as tx:
         require(tx, me, Permission.MODEL_READ, model)
         before = newest_release(tx, model)
     if sent.version is not None and sent.version != before.version:
-        raise _other(before, sent.version)
+        if act is not Act.CANCEL:
+            raise _other(before, sent.version)
+        place = acts.leave_queue(desk_of(house), me, model, sent.version, sent.reason)
+        return answer(Acted(release=before, words=f"{place.name} does not wait any more"))
     done = ACTS[act](desk_of(house), me, model, sent.reason)
     with house.db.read() as tx:
         after = get_release(tx, before.id)

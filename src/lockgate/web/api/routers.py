@@ -17,6 +17,7 @@ from lockgate.registry.search import Hit
 from lockgate.registry.store import ModelRow, Version
 from lockgate.release.phases import Release
 from lockgate.release.promise import ReleasePlan
+from lockgate.release.queue import Place
 from lockgate.traffic import Plan
 from lockgate.web.api import (
     audit,
@@ -91,6 +92,7 @@ KINDS: tuple[type, ...] = (
     PolicyVersion,
     Release,
     ReleasePlan,
+    Place,
     ReleaseShown,
     Acted,
     Compared,

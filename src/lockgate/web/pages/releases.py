@@ -16,6 +16,7 @@ from lockgate.errors import Conflict, LockgateError, http_status
 from lockgate.governance.approvals import ApprovalState
 from lockgate.governance.people import may, require
 from lockgate.governance.permissions import Permission
+from lockgate.release.acts import leave_queue
 from lockgate.release.phases import BEFORE_TRAFFIC, ENDS, Phase, Release
 from lockgate.release.store import get_release, releases_of
 from lockgate.web.api.releases import ACTS, Act
@@ -115,12 +116,15 @@ def do(
         require(tx, looking.person, Permission.MODEL_READ, model)
         before = newest_release(tx, model)
     try:
-        if before.version != version:
+        if act is Act.CANCEL and before.version != version:
+            leave_queue(desk_of(looking.house), looking.person, model, version, reason)
+        elif before.version != version:
             raise Conflict(
                 f"another release runs by now, that of {before.model}/{before.version}",
                 fix="look at it first",
             )
-        ACTS[act](desk_of(looking.house), looking.person, model, reason)
+        else:
+            ACTS[act](desk_of(looking.house), looking.person, model, reason)
     except LockgateError as error:
         return _show(looking, model, None, error, None)
     return go(f"/models/{model}/release?number={before.id}&done={act}")
@@ -156,6 +160,7 @@ def _context(tx: sa.Connection, looking: Viewer, shown: ReleaseShown) -> dict[st
         "shown": shown,
         "release": shown.release,
         "buttons": _buttons(tx, looking, shown),
+        "may_cancel": may(tx, looking.person, Permission.RELEASE_HOLD, shown.release.model),
         "validation": findings_of(tx, shown.release.digest, shown.release.model),
         "steps": steps_of(shown.release, shown.moves),
         "alarm": next((verdict for verdict in shown.verdicts if verdict.label in ALARMS), None),

@@ -15,6 +15,7 @@ from lockgate.governance.permissions import Permission
 from lockgate.registry.compare import describe_field
 from lockgate.registry.store import get_model
 from lockgate.release.gate import check_start
+from lockgate.release.queue import waiting
 from lockgate.release.start import preview, start
 from lockgate.release.store import find_running, releases_of
 from lockgate.reports.charts import draw
@@ -75,7 +76,8 @@ def _show(looking: Viewer, model: str, word: str, problem: LockgateError | None)
         found = resolve(tx, model, word)
         running = find_running(tx, model)
         plan, why_not = None, None
-        if running is None:
+        waits = next((place for place in waiting(tx, model) if place.version == found.number), None)
+        if waits is None and (running is None or running.version != found.number):
             try:
                 plan = preview(tx, found.name)
                 check_start(tx, model, found.number, now_us=looking.now_us)
@@ -95,6 +97,7 @@ def _show(looking: Viewer, model: str, word: str, problem: LockgateError | None)
             way=journey(tx, found, looking.now_us),
             releases=own,
             running=running,
+            waits=waits,
             plan=plan,
             why_not=why_not,
             may_start=may(tx, looking.person, Permission.RELEASE_START, model),
