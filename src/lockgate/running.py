@@ -19,6 +19,7 @@ from lockgate.rotating import RotatingLog
 FIRST_DELAY_S = 0.05  # after the first death
 LONGEST_DELAY_S = 5.0  # a child that never stays up is tried again this often
 CHUNK_BYTES = 65_536
+DEATHS, KEPT_DEATHS = ".deaths", 20
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -45,6 +46,24 @@ class Event:
     what: str
     detail: str
     pid: int
+
+
+@dataclass(frozen=True)
+class Death:
+    """One death of a child, by the clock of the machine."""
+
+    at_us: int
+    words: str
+
+
+def deaths_of(folder: Path, name: str) -> list[Death]:
+    """The last deaths of a child, the oldest first; none of those that were asked for."""
+    try:
+        lines = (folder / f"{name}{DEATHS}").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    parts = (line.partition(" ") for line in lines)
+    return [Death(int(at_us), words) for at_us, _, words in parts if at_us.isdigit()]
 
 
 def delay_s(deaths: int) -> float:
@@ -113,6 +132,7 @@ class Running:
             self._tell(Event(self.child.name, "stopped", "for a successor", pid))
         else:
             wait = self._put_off()
+            self._note_death(_words(status))
             self._tell(Event(self.child.name, "died", f"({_words(status)}); next start in {wait:g} s", pid))
 
     def ask_to_stop(self) -> None:
@@ -158,6 +178,18 @@ class Running:
         self._output().close()
         (self._folder / f"{self.child.name}.pid").unlink(missing_ok=True)
         return pid, status
+
+    def _note_death(self, words: str) -> None:
+        """Keep the last deaths where others can read them, whatever becomes of this process."""
+        known = deaths_of(self._folder, self.child.name)[1 - KEPT_DEATHS :]
+        lines = [f"{death.at_us} {death.words}" for death in (*known, Death(time.time_ns() // 1000, words))]
+        path = self._folder / f"{self.child.name}{DEATHS}"
+        try:
+            temporary = path.with_suffix(".new")
+            temporary.write_text("\n".join(lines) + "\n")
+            temporary.rename(path)
+        except OSError as error:  # a full disk: the death is told all the same
+            self._tell(Event(self.child.name, "died, which cannot be noted:", str(error), 0))
 
     def _put_off(self) -> float:
         lived_s = time.monotonic() - self._started

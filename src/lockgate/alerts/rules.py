@@ -6,8 +6,6 @@ import msgspec
 
 from lockgate.config_alerts import AlertKind, AlertsConfig, Severity
 
-GIGABYTE = 1e9
-
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One kind's rule. `limit` is in the kind's own unit, 0 where it has none; `unit` names it."""
@@ -67,3 +65,12 @@ class Rulebook:
                 }
                 rule = msgspec.structs.replace(rule, **given)
         return rule
+
+
+def table_markdown() -> str:
+    """Every rule as a row, for the documentation."""
+    rows = []
+    for kind, rule in RULES.items():
+        limit = f"{rule.limit:g} {rule.unit}" if rule.unit else ""
+        rows.append(f"| `{kind}` | {rule.severity} | {rule.for_s:g} s | {rule.quiet_s:g} s | {limit} |")
+    return "\n".join(rows)

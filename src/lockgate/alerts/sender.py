@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
+from collections.abc import Callable
 
 from lockgate.alerts import mail, outbox, services, webhook
 from lockgate.alerts.outbox import Parcel
@@ -47,9 +48,12 @@ class Sender:
         self._sink = config.sinks[name]
         self._taken: int | None = None  # was taken, and could not be marked yet
 
-    def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set. A database that is away, and defects, cost time and no message."""
+    def run(self, stop: threading.Event, acts: Callable[[], bool] = lambda: True) -> None:
+        """Until `stop` is set, whenever this process is the one that acts. A database that is away costs time and no message."""
         while not stop.is_set():
+            if not acts():
+                stop.wait(IDLE_S)
+                continue
             try:
                 busy = self.round()
             except LockgateError as error:

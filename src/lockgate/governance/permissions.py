@@ -8,6 +8,7 @@ from enum import StrEnum
 class Permission(StrEnum):
     """One thing that can be allowed. Named `resource:action`; keep the list sorted."""
 
+    ALERT_ACT = "alert:act"  # acknowledge and resolve; reading alerts is part of model:read
     AUDIT_READ = "audit:read"
     GATEWAY_SERVE = "gateway:serve"  # be a gateway host: plan, keys' hashes and packages out, log in
     LABELS_WRITE = "labels:write"
@@ -50,7 +51,7 @@ class RoleName(StrEnum):
 
 _READ = frozenset({Permission.MODEL_READ, Permission.POLICY_READ})
 _WATCH = _READ | {Permission.LOG_READ, Permission.PREDICTION_CALL, Permission.MODEL_ANNOTATE}
-_BRAKE = frozenset({Permission.RELEASE_HOLD, Permission.RELEASE_ROLLBACK})  # lowers risk: given generously
+_BRAKE = frozenset({Permission.ALERT_ACT, Permission.RELEASE_HOLD, Permission.RELEASE_ROLLBACK})  # lowers risk: given generously
 
 ROLES: dict[RoleName, frozenset[Permission]] = {
     RoleName.VIEWER: _READ,
@@ -78,6 +79,7 @@ ROLES: dict[RoleName, frozenset[Permission]] = {
 }
 
 SENTENCES: dict[Permission, str] = {
+    Permission.ALERT_ACT: "acknowledge and resolve alerts",
     Permission.AUDIT_READ: "read the audit log",
     Permission.GATEWAY_SERVE: "serve models on a gateway host",
     Permission.LABELS_WRITE: "hand in labels",

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from lockgate.access import EVERY_MODEL
 from lockgate.errors import Forbidden, InvalidInput, NotFound
+from lockgate.governance.audit import append, rows
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
 from lockgate.hosts import HostBeat, HostWord
@@ -27,6 +28,7 @@ from lockgate.registry.manifest import MANIFEST_NAME
 from lockgate.registry.package import blob_name, read_manifest
 from lockgate.wiring.house import House
 
+KEYS_LOST = "hosts:keys:lost"  # the audit row, which also becomes an alert
 _log = logging.getLogger(__name__)
 
 
@@ -119,7 +121,16 @@ def take_keys(house: House, host: str, segment: str, whole: Path, sha256: str) -
             len(sealed) - len(made), len(sealed), segment,
         )  # fmt: skip
     with house.db.write() as tx:
-        return record_keys(tx, made)
+        new = record_keys(tx, made)
+        if len(made) < len(sealed) and not _told(tx, host, segment):
+            lost = {"segment": segment, "lost": len(sealed) - len(made), "keys": len(sealed)}
+            append(tx, at_us=house.clock.now_us(), actor=host, action=KEYS_LOST, subject=host, details=lost)
+    return new
+
+
+def _told(tx: sa.Connection, host: str, segment: str) -> bool:
+    """Whether the loss is on record: a host that was cut off sends its keys again."""
+    return any(row.values["segment"] == segment for row in rows(tx, subject=host, action=KEYS_LOST))
 
 
 def _check_sent(host: str, segment: str, whole: Path, sha256: str) -> None:

@@ -30,6 +30,7 @@ from lockgate.release.controller import ROUND_S, Controller
 from lockgate.release.label_feed import LabelFeed
 from lockgate.samples import Sample, leave, take_away
 from lockgate.supervisor import Child
+from lockgate.wiring.alerting import alerts_service, patient_house
 from lockgate.wiring.erasing import carry_on
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.keeping import let_go
@@ -105,6 +106,7 @@ def monitor(house: House, stop: threading.Event) -> None:
 
 
 SERVICES: dict[str, Callable[[House, threading.Event], None]] = {
+    "alerts": alerts_service,
     "archiver": archiver,
     "controller": controller,
     "events": events,
@@ -122,6 +124,7 @@ def children(home: Path, *, host: str, port: int, with_events: bool = False) -> 
     return [
         Child("console", module("lockgate.web.serve", "--host", host, "--port", str(port)), rank=LAST),
         Child("controller", module("lockgate.wiring.services", "controller"), rank=MIDDLE),
+        Child("alerts", module("lockgate.wiring.services", "alerts"), rank=MIDDLE),
         Child("shadow", module("lockgate.wiring.services", "shadow"), rank=MIDDLE),
         Child("archiver", module("lockgate.wiring.services", "archiver"), rank=MIDDLE),
         Child("monitor", module("lockgate.wiring.services", "monitor"), rank=MIDDLE),
@@ -145,7 +148,10 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        house = open_house(home_from(chosen.home))
+        home = home_from(chosen.home)
+        house = patient_house(home, stop) if chosen.service == "alerts" else open_house(home)
+        if house is None:  # stopped while the database was away
+            return 0
         try:
             SERVICES[chosen.service](house, stop)
         finally:

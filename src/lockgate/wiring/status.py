@@ -132,12 +132,17 @@ def lags(tx: sa.Connection, house: House) -> list[ReaderLag]:
     ]
 
 
-def _archiving(home: Home, processes: list[Process]) -> list[str]:
-    if not processes:
-        return []
+def archiver_trouble(home: Home) -> str | None:
+    """What kept the archiver from its work when it last looked, some seconds ago; None: nothing."""
     try:
-        trouble = (home.run / ARCHIVER_NOTE).read_text()
-    except FileNotFoundError:  # there is none, or not any more: the archiver looks every few seconds
+        return (home.run / ARCHIVER_NOTE).read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _archiving(home: Home, processes: list[Process]) -> list[str]:
+    trouble = archiver_trouble(home) if processes else None
+    if trouble is None:
         return []
     return [f"nothing is archived now, the log stays in files of this machine: {trouble}"]
 

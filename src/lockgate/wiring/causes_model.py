@@ -1,0 +1,58 @@
+"""What is wrong with a model's data and answers: what its monitors say, and labels that stopped arriving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import sqlalchemy as sa
+
+from lockgate.alerts.alert import Cause
+from lockgate.clock import DAY_US, SECOND_US
+from lockgate.config_alerts import AlertKind, Severity
+from lockgate.governance.audit import rows
+from lockgate.monitor import notices
+from lockgate.registry.store import list_models
+from lockgate.release.words import span
+from lockgate.wiring.looking import Ground
+
+SEVERITIES = {
+    notices.Severity.ALARM: Severity.CRITICAL,
+    notices.Severity.WARN: Severity.WARNING,
+    notices.Severity.NOTE: Severity.INFO,
+}
+DRIFT_SOURCES = frozenset({"drift", "concept"})
+LEAST_IMPORTS = 4  # fewer say nothing of a rhythm
+LOOKED_AT = 30
+LEAST_PAUSE_US = DAY_US
+
+
+def monitored(tx: sa.Connection, _ground: Ground) -> Iterator[Cause]:
+    """What monitors say of models, one cause a notice; severities are theirs."""
+    for said in notices.open_notices(tx):
+        notice = said.notice
+        kind = AlertKind.DRIFT if notice.source in DRIFT_SOURCES else AlertKind.PERFORMANCE
+        page = "drift" if kind is AlertKind.DRIFT else "performance"
+        yield Cause(
+            kind=kind, model=notice.model, subject=f"{notice.model}/{notice.version}, {notice.source}: {notice.subject}"[:200],
+            words=notice.words, next=notice.advice or f"lockgate {page} {notice.model} shows what moved and since when",
+            link=f"/models/{notice.model}/{page}", severity=SEVERITIES[notice.severity],
+        )  # fmt: skip
+
+
+def labels_stopped(tx: sa.Connection, ground: Ground) -> Iterator[Cause]:
+    """Models whose labels came in a rhythm and come no more: a pause several times the longest of before."""
+    for model in list_models(tx):
+        came = sorted({row.at_us for row in rows(tx, subject=model.name, action="labels:", limit=LOOKED_AT)})
+        if len(came) < LEAST_IMPORTS:
+            continue
+        longest_us = max(after - before for before, after in pairwise(came))
+        pause_us = ground.now_us - came[-1]
+        limit = ground.rules.of(AlertKind.LABELS_STOPPED, model.name).limit
+        if pause_us > max(limit * longest_us, LEAST_PAUSE_US):
+            yield Cause(
+                kind=AlertKind.LABELS_STOPPED, model=model.name, subject=model.name, link=f"/models/{model.name}",
+                words=f"The last labels came {span(pause_us / SECOND_US)} ago; before, the longest pause was "
+                f"{span(longest_us / SECOND_US)}. Until they come, worse answers are seen later or not at all.",
+                next=f"see whoever hands them in; lockgate labels import {model.name} FILE",
+            )  # fmt: skip
