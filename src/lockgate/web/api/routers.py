@@ -20,6 +20,7 @@ from lockgate.release.promise import ReleasePlan
 from lockgate.release.queue import Place
 from lockgate.traffic import Plan
 from lockgate.web.api import (
+    alerts,
     audit,
     box,
     erasures,
@@ -42,6 +43,7 @@ from lockgate.web.api.people import KeyShown, Standing
 from lockgate.web.api.releases import Acted
 from lockgate.web.api.versions import VersionShown
 from lockgate.web.jobs import Job
+from lockgate.wiring.alerts_shown import AlertPage, AlertShown, SinkShown
 from lockgate.wiring.comparing import Compared
 from lockgate.wiring.erasing import Erased
 from lockgate.wiring.inventory import ModelStanding, VersionLine
@@ -56,6 +58,7 @@ API: tuple[APIRouter, ...] = (
     policies.router,
     audit.router,
     box.router,
+    alerts.router,
     jobs.router,
     models.router,
     versions.router,
@@ -70,6 +73,9 @@ API: tuple[APIRouter, ...] = (
 
 # The kinds of answers, whose shapes OpenAPI describes.
 KINDS: tuple[type, ...] = (
+    AlertPage,
+    AlertShown,
+    SinkShown,
     AuditRow,
     BoxStatus,
     Erased,
