@@ -45,11 +45,15 @@ class Turned:
     places: bool = False
 
 
-def scores_in(values: np.ndarray, sketch: NumberSketch) -> np.ndarray:
-    """Numbers (n,) as normal scores of the reference's bins, mean 0 there; missing and infinite ones are 0."""
+def scores_in(values: np.ndarray, sketch: NumberSketch, edges: np.ndarray | None = None) -> np.ndarray:
+    """Numbers (n,) as normal scores of the reference's bins, mean 0 there; missing and infinite ones are 0.
+
+    `edges`: the sketch's as the values are rounded, where they have fewer digits.
+    """
     by_bin = normal_scores(np.asarray(sketch.counts, dtype=float))
     finite = np.isfinite(values)
-    places = np.searchsorted(np.asarray(sketch.edges), np.where(finite, values, 0.0), side="right")
+    limits = np.asarray(sketch.edges) if edges is None else edges
+    places = np.searchsorted(limits, np.where(finite, values, values.dtype.type(0)), side="right")
     return np.where(finite, by_bin[places], 0.0)
 
 
