@@ -13,9 +13,11 @@ import joblib
 import numpy as np
 import polars as pl
 import pytest
+import sqlalchemy as sa
 from sklearn.linear_model import LogisticRegression
 from tests.wiring.outside_service import Rows, service
 
+from lockgate.checks.tables import validations
 from lockgate.cli.main import main
 from lockgate.config import Home
 from lockgate.wiring.history import history_of
@@ -74,7 +76,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> st
     got = main(list(words))
     captured = capsys.readouterr()
     assert got == status, captured.out + captured.err
-    return captured.out if status in (0, 1) else captured.err
+    return captured.out if status in (0, 1, 6) else captured.err
 
 
 def submit(capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,6 +169,13 @@ def test_a_written_finding_blocks_and_stays(project, capsys):
     lines = said(capsys, "compare", "churn/1", "churn/1", "--all")
     assert "few rows above 80" not in lines
     assert "Ages" in lines
+    assert said(capsys, "audit", "verify").startswith("whole:")
+    with closing(open_house(Home(project / "home"))) as house, house.db.write() as tx:
+        first = tx.execute(sa.select(validations).order_by(validations.c.id).limit(1)).one()
+        tx.execute(sa.update(validations).values(body=first.body, digest=first.digest))
+    told = said(capsys, "audit", "verify", status=6)
+    assert "NOT whole: 2 faults" in told
+    assert "of churn/1 is not the one that the audit log names" in told
 
 
 def test_labelled_predictions_are_the_history(project, capsys):

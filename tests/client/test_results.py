@@ -39,4 +39,7 @@ def test_a_validation_in_words() -> None:
     assert repr(found).splitlines() == [
         "churn/3: 2 fail, 1 pass", "  it knows the answer", "  gaps", "  blocked by leakage",
     ]  # fmt: skip
+    ends = Validated({**found.json, "waivers": [{"check": "quality", "until_us": 1_000}]})
+    assert ends.blocking_at(999) == ("leakage",)
+    assert ends.blocking_at(1_000) == ends.blocking == ("leakage", "quality")
     assert "start_release" in repr(Validated({**found.json, "findings": findings[2:]}))

@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 from tests.release.world import QUICK, World, invariants
 
+from lockgate.checks.store import findings_of
 from lockgate.checks.tables import validations
 from lockgate.config import ModelConfig, ReleaseConfig, Tier
 from lockgate.errors import Conflict
@@ -385,6 +386,29 @@ def test_broken_record_stops_growth_and_no_guard(world):
     with world.db.read() as tx:
         assert "not what was recorded" in status_of(tx, world.last().id).blocked
     world.go(controller, Phase.ROLLED_BACK, bad=from_version_two)
+
+
+def test_findings_exchanged_for_better_ones_stop_growth(world):
+    """A bad validation is overwritten by an older good one, text and digest together, in a tier that asks nobody: no growth."""
+    controller = world.controller()
+    world.ship_first(controller)
+    made = world.version(2)
+    start(world.desk, world.ann, "churn/2")
+    world.go(controller, Phase.CANARY)
+    with world.db.write() as tx:
+        good = findings_of(tx, made.digest)
+        world.validate(tx, made, failing=("leakage",))
+        bad = findings_of(tx, made.digest)
+        row = tx.execute(sa.select(validations).where(validations.c.id == good.id)).one()
+        tx.execute(
+            sa.update(validations).where(validations.c.id == bad.id).values(body=row.body, digest=row.digest)
+        )
+    for _ in range(30):
+        world.send(50, seconds=5)
+        controller.tick()
+    assert (world.last().phase, world.last().stage) == (Phase.CANARY, 1)
+    with world.db.read() as tx:
+        assert "is not the one that the audit log names" in status_of(tx, world.last().id).blocked
 
 
 def test_changed_policy_of_the_low_tier_approves_again_on_record(world):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -20,6 +21,28 @@ from lockgate.reports.schema import validation_schema
 NOW_US = 1_700_000_000_000_000
 PUBLISHED = Path(__file__).parents[2] / "docs/schema/validation.json"
 LEVELS = {"none", "note", "warning", "error"}
+# of each element: attributes that must be there, that may be, and what may lie in it (Jenkins' xunit plugin, junit-10.xsd)
+SUITE = {
+    "tests",
+    "failures",
+    "errors",
+    "skipped",
+    "time",
+    "timestamp",
+    "hostname",
+    "id",
+    "package",
+    "disabled",
+}
+JUNIT = {
+    "testsuites": (set(), {"name", "time", "tests", "failures", "errors", "disabled"}, {"testsuite"}),
+    "testsuite": ({"name"}, SUITE, {"properties", "testcase", "testsuite", "system-out", "system-err"}),
+    "testcase": ({"name", "classname"}, {"time", "assertions", "status", "file", "line"},
+                 {"skipped", "error", "failure", "system-out", "system-err"}),
+    "failure": (set(), {"type", "message"}, set()), "error": (set(), {"type", "message"}, set()),
+    "skipped": (set(), {"type", "message"}, set()), "system-out": (set(), set(), set()),
+}  # fmt: skip
+TIME = r"(([0-9]{0,3},)*[0-9]{3}|[0-9]{0,3})*(\.[0-9]{0,3})?"
 KINDS = {"pass", "open", "informational", "notApplicable", "review", "fail"}
 
 
@@ -47,6 +70,36 @@ def test_junit_counts_what_its_cases_say():
         assert all(case.get("classname") and case.get("name") for case in cases)
     assert {suite.get("name"): suite.get("time") for suite in root}["churn/3: Leakage"] == "1.250"
     assert EVIL in root.find(".//failure").get("message")
+
+
+def test_junit_keeps_the_rules_of_its_readers():
+    """Elements, attributes, times and totals as Jenkins' schema wants them; names that tell every case apart."""
+    blocked = msgspec.structs.replace(UNSEEN, blocking=True)
+    by_people = [msgspec.structs.replace(LEAK, author=who) for who in ("vera", "vito")]
+    waiver = Waiver(check="leakage", reason="seen", by="vera", at_us=1)
+    used = (Usage(check="leakage", wall_s=1234.5, cpu_s=1.0, peak_bytes=1, rows=0),)
+    text = made(Form.JUNIT, findings=(*ALL, blocked, *by_people), waivers=(waiver,), used=used)
+    assert text.startswith("<?xml version='1.0' encoding='utf-8'?>\n<testsuites ")
+    root = ET.fromstring(text.encode())
+    for element in root.iter():
+        must, may, inside = JUNIT[element.tag]
+        assert must <= set(element.keys()) <= must | may
+        assert {child.tag for child in element} <= inside
+        assert re.fullmatch(TIME, element.get("time", "0"))
+        assert all(element.get(name, "0").isdecimal() for name in ("tests", "failures", "errors", "skipped"))
+        assert re.fullmatch(
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", element.get("timestamp", "2024-01-31T12:00:00")
+        )
+    for name in ("tests", "failures", "errors"):
+        assert int(root.get(name)) == sum(int(suite.get(name)) for suite in root)
+    cases = root.findall("testsuite/testcase")
+    assert len(cases) == len(ALL) + 3
+    assert (
+        len({(case.get("classname"), case.get("name")) for case in cases}) == len(cases) - 1
+    )  # UNSEEN stands there twice
+    assert all(
+        sum(case.find(end) is not None for end in ("failure", "error", "skipped")) <= 1 for case in cases
+    )
 
 
 def test_junit_holds_any_text():

@@ -15,7 +15,7 @@ from lockgate.checks.finding import Finding, worst_first
 from lockgate.checks.tables import validations
 from lockgate.clock import DAY_US, iso
 from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound, SealBroken
-from lockgate.governance.audit import append, chain
+from lockgate.governance.audit import append
 from lockgate.registry.store import Version
 from lockgate.registry.tables import versions
 
@@ -196,32 +196,6 @@ def get_validation(tx: sa.Connection, validation_id: int) -> Validation:
     if row is None:
         raise NotFound(f"there is no validation {validation_id}")
     return _read(row)
-
-
-def changed_validations(tx: sa.Connection) -> list[str]:
-    """Sentences about validations that are not what the audit log says was recorded, or are gone; empty when all is well.
-
-    The audit log itself is verified by `governance.audit`; together they find a row whose body and digest were both
-    exchanged.
-    """
-    logged: dict[int, str] = {}
-    for entry in chain(tx):
-        if entry.action.startswith("checks:"):
-            details = msgspec.json.decode(entry.details)
-            logged[int(details["validation"])] = str(details["digest"])
-    query = sa.select(validations.c.id, validations.c.model, validations.c.version, validations.c.digest)
-    kept = {row.id: row for row in tx.execute(query)}
-    faults = [
-        f"validation {number} is in the audit log and gone from the table"
-        for number in logged
-        if number not in kept
-    ]
-    for number, row in kept.items():
-        if logged.get(number) != row.digest:
-            faults.append(
-                f"validation {number} of {row.model}/{row.version} is not the one that the audit log names"
-            )
-    return faults
 
 
 def _newest(tx: sa.Connection, version: Version) -> Validation:

@@ -46,7 +46,8 @@ def _short(details: str) -> str:
 
 @app.command("verify")
 def verify(as_json: AsJson = False) -> None:
-    """Read the whole chain and every signed checkpoint; exit status 6 when a row is not as it was written."""
+    """Read the whole chain, every signed checkpoint and every recorded validation; exit status 6 when one is not as it was
+    written."""
     with connected() as lockgate:
         found = lockgate.get("/audit/verify")
     if as_json:
@@ -55,8 +56,11 @@ def verify(as_json: AsJson = False) -> None:
         print(f"whole: {counted(found['rows'], 'row')}, signed up to row {found['signed_to']}"
               f" by {counted(found['checkpoints'], 'checkpoint')}")  # fmt: skip
     else:
-        print(f"NOT whole: {counted(len(found['faults']), 'fault')} in {counted(found['rows'], 'row')}")
+        faults = len(found["faults"]) + len(found["validations"])
+        print(f"NOT whole: {counted(faults, 'fault')} in {counted(found['rows'], 'row')}")
         for fault in found["faults"]:
             print(f"  row {fault['seq']}: {fault['what']} ({fault['kind']})")
+        for said in found["validations"]:
+            print(f"  {said}")
     if not found["whole"]:
         raise typer.Exit(6)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lockgate.clock import SystemClock
+
 MOST_HEADLINES = 5
 
 
@@ -85,8 +87,13 @@ class Validated(Answer):
 
     @property
     def blocking(self) -> tuple[str, ...]:
-        """The checks that keep the version from its release: blocking, and not waived."""
-        waived = {waiver["check"] for waiver in self.json.get("waivers", ())}
+        """The checks that keep the version from its release now: blocking, and not waived, or the waiver has lapsed."""
+        return self.blocking_at(SystemClock().now_us())
+
+    def blocking_at(self, now_us: int) -> tuple[str, ...]:
+        """The same at another time, in microseconds since 1970."""
+        ends = {waiver["check"]: waiver.get("until_us") for waiver in self.json.get("waivers", ())}
+        waived = {check for check, until_us in ends.items() if until_us is None or now_us < until_us}
         found = (each["check"] for each in self.json["findings"] if each.get("blocking"))
         return tuple(dict.fromkeys(check for check in found if check not in waived))
 
@@ -119,3 +126,38 @@ class BackTested(Answer):
         return "\n".join(
             [f"{self.json['model']}/{self.json['version']} on {self.json['rows']} labelled rows", *lines]
         )
+
+
+class TrainedVersion(Answer):
+    """A run, and the version that it made."""
+
+    @property
+    def name(self) -> str | None:
+        """`churn/3`; None when nothing was submitted."""
+        version = self.json["version"]
+        return f"{version['model']}/{version['number']}" if version else None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What the pipeline measured."""
+        return dict(self.json["run"]["metrics"])
+
+    def __repr__(self) -> str:
+        run = self.json["run"]
+        steps = ", ".join(f"{step['name']} {step['state']}" for step in run["steps"])
+        measured = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
+        made = f"{self.name} from run {run['id']}" if self.name else f"run {run['id']}, nothing submitted"
+        return "\n  ".join([made, f"steps: {steps}", *([measured] if measured else []),
+                            *([f'next: lockgate.validate("{self.name}")'] if self.name else [])])  # fmt: skip
+
+
+class Reproduced(Answer):
+    """A version built again, compared with the one on record."""
+
+    @property
+    def equal(self) -> str:
+        """The strongest that holds: `bytes`, `predictions`, `metrics` or `nothing`."""
+        return str(self.json["equal"])
+
+    def __repr__(self) -> str:
+        return "\n  ".join([f"{self.json['version']}: equal {self.equal}", *self.json["differences"]])

@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from lockgate.checks.finding import block
+from lockgate.checks.logged import unlike_the_log
 from lockgate.checks.store import Validation, findings_of
 from lockgate.errors import Conflict
 from lockgate.governance.approvals import Approval as Request
@@ -53,7 +54,7 @@ def look(tx: sa.Connection, model: str, number: int, *, now_us: int) -> Gate:
     version = get_version(tx, VersionName(model, number))
     policy = current_policy(tx, get_model(tx, model).tier)
     validation = findings_of(tx, version.digest, model)
-    why = _missing(version, validation, policy, now_us)
+    why = _missing(tx, version, validation, policy, now_us)
     if validation is None:
         return Gate(blocked=why, proof=policy.policy.proof)
     seal = seal_of(version, validation, policy)
@@ -77,7 +78,7 @@ def check_start(tx: sa.Connection, model: str, number: int, *, now_us: int) -> G
     """
     version = get_version(tx, VersionName(model, number))
     policy = current_policy(tx, get_model(tx, model).tier)
-    why = _missing(version, findings_of(tx, version.digest, model), policy, now_us)
+    why = _missing(tx, version, findings_of(tx, version.digest, model), policy, now_us)
     if why:
         raise Conflict(f"{version.name} may not be released: {why}", fix=f"lockgate validate {version.name}")
     return Gate(proof=policy.policy.proof)
@@ -111,8 +112,10 @@ def seal_of(version: Version, validation: Validation, policy: PolicyVersion) -> 
 
 
 def _missing(
-    version: Version, validation: Validation | None, policy: PolicyVersion, now_us: int
+    tx: sa.Connection, version: Version, validation: Validation | None, policy: PolicyVersion, now_us: int
 ) -> str | None:
+    if changed := unlike_the_log(tx, version.model, version.number, validation):
+        return f"{changed}; lockgate audit verify"
     if validation is None:
         return f"its package was not validated; lockgate validate {version.name}"
     waived = {

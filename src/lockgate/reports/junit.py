@@ -52,9 +52,9 @@ def findings_junit(
 
 
 def _case(name: str, finding: Finding, waived: Sequence[str]) -> ET.Element:
-    case = ET.Element(
-        "testcase", classname=_text(f"{name}.{finding.check}"), name=_text(finding.subject), time="0"
-    )
+    author = f" (by {finding.author})" if finding.author else ""  # two people may write of one subject
+    subject = _text(f"{finding.subject}{author}")
+    case = ET.Element("testcase", classname=_text(f"{name}.{finding.check}"), name=subject, time="0")
     words = _words(finding)
     let_pass = finding.check in waived and finding.blocking
     if let_pass:

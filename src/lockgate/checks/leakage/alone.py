@@ -51,20 +51,27 @@ def look_alone(frame: pl.DataFrame, inputs: list[str], truth: np.ndarray, key: s
 
 
 def lone_inputs(
-    check: str, looked: list[Alone], truth: np.ndarray, *, target: str, limits: Limits
+    check: str, looked: list[Alone], truth: np.ndarray, *, target: str, limits: Limits, further: bool = False
 ) -> list[Finding]:
-    """A finding per input that alone tells the target too well, else one that names the strongest; lower bounds decide."""
+    """A finding per input that alone tells the target too well, else one that names the strongest; lower bounds decide.
+
+    `further`: others that do so together were named before.
+    """
     unit = "R squared" if truth.dtype.kind == "f" else "ROC AUC"
     judged = [_judge(check, alone, target, unit, limits) for alone in looked]
     found = [finding for finding in judged if finding is not None]
-    return found or ([_strongest(check, looked, target, unit, limits.warn)] if looked else [])
+    return found or (
+        [_strongest(check, looked, target, unit, limits.warn, further=further)] if looked else []
+    )
 
 
-def _strongest(check: str, looked: list[Alone], target: str, unit: str, warn: float) -> Finding:
-    best = looked[0]
+def _strongest(
+    check: str, looked: list[Alone], target: str, unit: str, warn: float, *, further: bool
+) -> Finding:
+    best, none = looked[0], "No other input" if further else "No input"
     return Finding(
         check=check, subject="single inputs", status=Status.PASS,
-        headline=f"No input gives {target} away alone; the strongest, {best.name}, reaches {unit} {figure(best.score)}.",
+        headline=f"{none} gives {target} away alone; the strongest, {best.name}, reaches {unit} {figure(best.score)}.",
         measure=Measure(name=f"{unit} of {best.name} alone", value=best.score), threshold=Threshold(at_most=warn),
         table=Table(columns=("input", f"{unit} alone", "missing"), shares=("missing",),
                     rows=tuple((alone.name, round(alone.score, 4), round(alone.missing_share, 4)) for alone in looked[:_SHOWN])),

@@ -81,9 +81,13 @@ def _targets(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
         return [could_not_run(NAME, "target", f"Inputs could not be held against the target: no row has a value in "
                               f"{evidence.target}.", "Give a training table whose labels are known.")]  # fmt: skip
     inputs = [name for name in evidence.inputs if name in frame.columns and name not in settings.ignore]
-    looked, target = look_alone(frame, inputs, labels, evidence.key), str(evidence.target)
+    target = str(evidence.target)
+    formulas = [] if evidence.classifies else exact_formulas(NAME, frame, inputs, labels, target)
+    spelt = {name for finding in formulas for name in finding.subject.split(" + ")}
+    inputs = [name for name in inputs if name not in spelt]  # what they tell is said, and said once
+    looked = look_alone(frame, inputs, labels, evidence.key)
     limits = Limits(settings.alone_fail, settings.alone_warn, settings.missing_fail, settings.missing_warn)
-    found = lone_inputs(NAME, looked, labels, target=target, limits=limits)
+    found = lone_inputs(NAME, looked, labels, target=target, limits=limits, further=bool(formulas))
     told = {finding.subject: finding.status for finding in found if finding.status is not Status.PASS}
     best = max((alone.score for alone in looked if told.get(alone.name) is not Status.FAIL), default=0.0)
     rest = {alone.name: alone.score for alone in looked if alone.name not in told}
@@ -97,11 +101,7 @@ def _targets(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:
         fail=settings.alone_fail,
         warn=settings.alone_warn,
     )
-    if not evidence.classifies:
-        formulas = exact_formulas(NAME, frame, inputs, labels, target)
-        spelt = {name for finding in formulas for name in finding.subject.split(" + ")}
-        found = [finding for finding in found if finding.subject not in spelt] + formulas
-    return found
+    return formulas + found
 
 
 def _rows(evidence: Evidence, settings: LeakageSettings) -> list[Finding]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from lockgate.checks.logged import changed_validations
 from lockgate.governance.audit import AuditRow, rows
 from lockgate.governance.checkpoints import verify
 from lockgate.governance.people import may, require
@@ -40,10 +41,11 @@ def audit_rows(
 
 @router.get("/audit/verify", responses=says())
 def audit_verify(house: InHouse, me: Asking) -> Response:
-    """Read the whole chain and every signed checkpoint, and say what is wrong."""
+    """Read the whole chain and every signed checkpoint, hold recorded findings against it, and say what is wrong."""
     with house.db.read() as tx:
         require(tx, me, Permission.AUDIT_READ)
     found = verify(house.db, house.home)
-    return answer({"whole": not found.faults, "rows": found.rows, "checkpoints": found.checkpoints,
-                   "signed_to": found.signed_to,
-                   "faults": found.faults})  # fmt: skip
+    with house.db.read() as tx:
+        changed = changed_validations(tx)
+    return answer({"whole": not found.faults and not changed, "rows": found.rows, "checkpoints": found.checkpoints,
+                   "signed_to": found.signed_to, "faults": found.faults, "validations": changed})  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from lockgate.checks.logged import changed_validations
 from lockgate.governance.audit import head, rows
 from lockgate.governance.checkpoints import verify
 from lockgate.governance.people import require
@@ -36,6 +37,10 @@ def audit(
         )  # fmt: skip
         length = head(tx).seq
     verification = verify(house.db, house.home) if check or length <= AT_ONCE else None
+    changed: list[str] = []
+    if verification:
+        with house.db.read() as tx:
+            changed = changed_validations(tx)
     faulty = {fault.seq: fault.what for fault in verification.faults} if verification else {}
     return page(
         looking,
@@ -45,5 +50,6 @@ def audit(
         length=length,
         verification=verification,
         faulty=faulty,
+        changed=changed,
         asked={"subject": subject, "actor": actor, "action": action},
     )
