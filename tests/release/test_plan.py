@@ -2,11 +2,13 @@
 
 import pytest
 
-from lockgate.config import ReleaseConfig
+from lockgate.config import Business, Observed, ReleaseConfig
 from lockgate.errors import InvalidInput
 from lockgate.release.baseline import Traffic
+from lockgate.release.guards import GuardName
+from lockgate.release.outputs import Spread
 from lockgate.release.plan import make_plan
-from lockgate.release.promise import DAY_S, STAGES
+from lockgate.release.promise import DAY_S, STAGES, BusinessPlan
 from lockgate.traffic import Stick
 
 
@@ -17,7 +19,7 @@ def traffic(per_day, *, keys=50_000, days=3.0, **more):
 
 def test_busy_model_gets_the_default_plan():
     """Much traffic and many keys: five stages, sticky by key, alpha split over four guards that sum to the budget."""
-    plan = make_plan(ReleaseConfig(), traffic(400_000, t95_us=9_000, t99_us=20_000, latencies=100_000))
+    plan = make_plan(ReleaseConfig(), traffic(400_000, t95_us=90_000, t99_us=200_000, latencies=100_000))
     assert plan.stages == STAGES
     assert plan.stage_requests == (1000,) * 5
     assert plan.stick is Stick.KEY
@@ -27,6 +29,40 @@ def test_busy_model_gets_the_default_plan():
     assert len(plan.guards) == 4
     assert plan.stage_min_s == (600, 600, 600, 600, 86_400)
     assert plan.no_data_s == 300
+
+
+def test_shares_of_guards_that_get_no_evidence_go_to_the_others():
+    """Nineteen of twenty answers in 9 ms: nobody waits for the slower ones, so T99 alone is watched, with more alpha."""
+    fast = make_plan(ReleaseConfig(), traffic(400_000, t95_us=9_000, t99_us=20_000, latencies=100_000))
+    slow = make_plan(ReleaseConfig(), traffic(400_000, t95_us=90_000, t99_us=200_000, latencies=100_000))
+    assert {guard.name for guard in slow.guards} - {guard.name for guard in fast.guards} == {
+        GuardName.SLOW_T95
+    }
+    assert sum(guard.alpha for guard in fast.guards) == pytest.approx(0.05)
+    assert fast.guards[0].alpha > slow.guards[0].alpha
+    asked = make_plan(ReleaseConfig(), traffic(400_000, t95_us=9_000, latencies=100_000), p99_ms=5.0)
+    assert GuardName.SLOW_T95 in {guard.name for guard in asked.guards}
+
+
+BUSINESS = BusinessPlan(metric="revenue", higher_is_better=True, spread=Spread(low=0, high=90, sigma=12.0))
+
+
+def test_a_business_metric_guards_where_its_values_are_known():
+    """Six guards, alpha split as designed, and in words what change of the mean would be seen."""
+    busy = traffic(400_000, t95_us=90_000, t99_us=200_000, latencies=100_000)
+    plan = make_plan(ReleaseConfig(), busy, labels=Observed.ALWAYS, business=BUSINESS)
+    assert [round(guard.alpha, 4) for guard in plan.guards] == [0.0125, 0.0025, 0.0075, 0.005, 0.0125, 0.01]
+    assert any(said.startswith("Business metric revenue: with values of") for said in plan.cannot_see)
+    assert any("business metric" in said and "may end it" in said for said in plan.sentences)
+    lacking = make_plan(ReleaseConfig(business=Business("revenue"), guards=("errors", "business")), busy)
+    assert {guard.name for guard in lacking.guards} == {GuardName.ERRORS, GuardName.INVALID}
+    assert any("Business metric revenue: fewer than 100 values" in said for said in lacking.cannot_see)
+
+
+def test_the_plan_names_errors_only_where_they_are_watched():
+    """A release that is guarded by latency alone does not promise to see errors by its guards."""
+    plan = make_plan(ReleaseConfig(guards=("latency",)), traffic(400_000))
+    assert not any("A doubling" in said for said in plan.cannot_see)
 
 
 def test_what_it_cannot_see_is_said_in_numbers():
@@ -115,7 +151,7 @@ def test_goal_stands_in_for_traffic_that_was_not_measured():
         (ReleaseConfig(canary=("100%",)), "between 0 and 1"),
         (ReleaseConfig(canary=("many",)), "between 0 and 1"),
         (ReleaseConfig(guards=("smell",)), "known guards"),
-        (ReleaseConfig(guards=("labels",)), "labels alone"),
+        (ReleaseConfig(guards=("labels",)), "late alone"),
         (ReleaseConfig(alpha=0.9), "alpha"),
         (ReleaseConfig(error_limit=0.0), "error_limit"),
     ],

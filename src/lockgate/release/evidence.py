@@ -15,9 +15,13 @@ from lockgate.db import Database
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.offsets import commit_offsets, offsets_of, register_reader
 from lockgate.predictions.record import Kind, Record
+from lockgate.registry.manifest import Manifest
+from lockgate.registry.naming import VersionName
+from lockgate.registry.store import get_version
 from lockgate.release import snapshots, store
 from lockgate.release.baseline import Baseline, Traffic
 from lockgate.release.counts import Counts, fold, void
+from lockgate.release.outputs import Answered, answered
 from lockgate.release.phases import Release
 
 READER = "release"
@@ -34,6 +38,7 @@ class Evidence:
         with db.write() as tx:
             register_reader(tx, READER, now_us)
         self._saved_us = now_us
+        self._manifests: dict[tuple[str, int], Manifest] = {}
         self.load()
 
     def load(self) -> None:
@@ -88,8 +93,10 @@ class Evidence:
 
     def forget(self, running: Iterable[Release]) -> None:
         """Keep only counts of running releases in memory; those of others stay as saved."""
-        kept = {release.id for release in running}
+        kept = {release.id: release for release in running}
         self._counts = {number: counts for number, counts in self._counts.items() if number in kept}
+        models = {release.model for release in kept.values()}
+        self._manifests = {named: found for named, found in self._manifests.items() if named[0] in models}
 
     def _fold(self, records: list[Record], releases: dict[int, Release]) -> None:
         mine: dict[int, list[Record]] = {number: [] for number in releases}
@@ -100,4 +107,12 @@ class Evidence:
                 mine[record.release].append(record)
         for number, found in mine.items():
             release = releases[number]
-            fold(self.counts(release), found, release.plan, release.frozen)
+            fold(self.counts(release), found, release.plan, release.frozen, self._read)
+
+    def _read(self, record: Record) -> Answered | None:
+        """What a record says of its version's answers."""
+        version = (record.model, record.version)
+        if version not in self._manifests:
+            with self._db.read() as tx:
+                self._manifests[version] = get_version(tx, VersionName(*version)).manifest
+        return answered(record, self._manifests[version])

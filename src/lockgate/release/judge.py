@@ -50,7 +50,7 @@ def judge(plan: ReleasePlan, counts: Counts, frozen: Frozen) -> list[Verdict]:
             if guard.name is GuardName.BUSINESS:
                 verdicts += business_verdict(guard, plan, counts)
             elif guard.name in counts.guards:
-                verdicts.append(_verdict(guard, counts, frozen))
+                verdicts.append(_verdict(guard, plan, counts, frozen))
         verdicts += shift_verdict(plan, counts.stages, frozen.outputs)
     for name, limit in frozen.limits.items():
         watching = next((g for g in plan.guards if g.name is name), None)
@@ -77,20 +77,21 @@ def unproven_guards(plan: ReleasePlan, counts: Counts) -> list[str]:
     return found
 
 
-def _verdict(guard: GuardPlan, counts: Counts, frozen: Frozen) -> Verdict:
+def _verdict(guard: GuardPlan, plan: ReleasePlan, counts: Counts, frozen: Frozen) -> Verdict:
     if guard.name is GuardName.LABELS and counts.losses is not None:
-        return _losses(guard, counts.labelled, counts.losses)
+        worse = "its wrong answers cost more" if plan.costs else "the new version is farther from the truth"
+        return _losses(guard, counts.labelled, counts.losses, worse)
     return _events(guard, counts, frozen)
 
 
-def _losses(guard: GuardPlan, labelled: int, losses: BetState) -> Verdict:
-    """Regression: on which side the truth lay nearer, pair by pair."""
+def _losses(guard: GuardPlan, labelled: int, losses: BetState, worse: str) -> Verdict:
+    """Pair by pair: on which side the truth lay nearer, or whose answer cost less."""
     log_e, looked = losses.log_e(), f"{losses.pairs:,} callers with a label of {labelled:,} rows"
     label, said = Label.NOT_YET, f"{TITLES[guard.name]}: no sign of harm so far ({looked})"
     if log_e >= guard.threshold:
         label = Label.WORSE
         said = (
-            f"{TITLES[guard.name]}: the new version is farther from the truth ({looked}; evidence "
+            f"{TITLES[guard.name]}: {worse} ({looked}; evidence "
             f"E = {big(log_e)}, the limit is {big(guard.threshold)})"
         )
     elif log_e >= math.log(SUSPICIOUS_E):

@@ -54,7 +54,7 @@ def lowers_risk(before: Release, after: Release) -> bool:
 def freeze(release: Release, to: Phase, traffic: Traffic, counts: Counts) -> Frozen:
     """What must be fixed at this move: thresholds before the first canary request, limits before the watch."""
     if to is Phase.CANARY and release.at is not Phase.CANARY:
-        return _thresholds(release, traffic)
+        return msgspec.structs.replace(_thresholds(release, traffic), outputs=counts.outputs_before)
     if to is Phase.WATCH and not release.frozen.limits:
         held = _thresholds(release, traffic) if release.plan.first else release.frozen
         bad = sum(stage.baseline_bad for stage in counts.stages.values())

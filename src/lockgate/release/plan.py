@@ -7,6 +7,7 @@ what this plan cannot see. Nothing here reads a clock, a file or a database.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from importlib.metadata import version
 
 import msgspec
@@ -15,15 +16,17 @@ from lockgate.config import Observed, ReleaseConfig
 from lockgate.errors import InvalidInput
 from lockgate.release.baseline import Traffic
 from lockgate.release.counts import WATCH_BATCH
-from lockgate.release.guards import Action, GuardName, GuardPlan, guard_names, split_alpha
+from lockgate.release.guards import GROUPS, Action, GuardName, GuardPlan, guard_names, split_alpha
 from lockgate.release.promise import (
     DAY_S,
+    FAST_MS,
     HOUR_S,
     MINUTE_S,
     NO_DATA_S,
     SHADOW_MIN_S,
     SHADOW_REQUESTS,
     STAGES,
+    BusinessPlan,
     ReleasePlan,
 )
 from lockgate.release.words import plan_sentences, unseen_sentences
@@ -59,6 +62,8 @@ def make_plan(
     missing_fields: tuple[str, ...] = (),
     labels: Observed | None = None,
     label_delay_s: float = 0.0,
+    costs: Mapping[str, Mapping[str, float]] | None = None,
+    business: BusinessPlan | None = None,
 ) -> ReleasePlan:
     """The plan for one release. `requests_per_day` (the stated goal) stands in until traffic was measured.
 
@@ -67,7 +72,8 @@ def make_plan(
     `labels`: how labels come; None: none are known of. Where the decision decides whether a label exists, wrong answers
     count for the arm that a request was assigned to, never in pairs (an equally good model would lose them every time),
     and they hold a release instead of rolling it back. `label_delay_s`: how long labels usually take; the watch waits
-    for the first of them.
+    for the first of them. `costs`: what decisions cost by truth; labels in pairs are then judged by that. `business`: the
+    metric that guards it, where enough values of it are known.
 
     Raises InvalidInput for stages, guards or an alpha that cannot be.
     """
@@ -82,8 +88,10 @@ def make_plan(
         max_s=settings.max_days * DAY_S,
         no_data_s=_no_data_s(traffic, per_s),
         alpha=settings.alpha,
-        guards=_guards(settings, labels),
+        guards=_guards(settings, traffic, settings.p99_limit_ms or p99_ms, labels=labels, business=business),
         paired_labels=pure and labels is not Observed.WHEN_ACCEPTED,
+        business=business,
+        costs={truth: dict(row) for truth, row in (costs or {}).items()},
         error_limit=_limit(settings.error_limit),
         p99_limit_ms=settings.p99_limit_ms or p99_ms,
         deadline_ms=settings.deadline_ms,
@@ -100,7 +108,11 @@ def make_plan(
     )
     plan = _with_steps(plan, settings)
     return msgspec.structs.replace(
-        plan, sentences=plan_sentences(plan, traffic), cannot_see=unseen_sentences(plan, traffic)
+        plan,
+        sentences=plan_sentences(plan, traffic),
+        cannot_see=unseen_sentences(
+            plan, traffic, metric=settings.business.metric if settings.business else None
+        ),
     )
 
 
@@ -201,15 +213,29 @@ def _no_data_s(traffic: Traffic, per_s: float) -> float:
     return max(NO_DATA_S, GAP_RATE / per_s, 1.5 * traffic.longest_gap_s)
 
 
-def _guards(settings: ReleaseConfig, labels: Observed | None) -> tuple[GuardPlan, ...]:
+def _guards(
+    settings: ReleaseConfig,
+    traffic: Traffic,
+    limit_ms: float | None,
+    *,
+    labels: Observed | None,
+    business: BusinessPlan | None,
+) -> tuple[GuardPlan, ...]:
     """The guards, with alpha split among those that get evidence; the plan says which do not."""
-    usual = ("errors", "latency", "labels") if labels else ("errors", "latency")
-    named = [name for name in settings.guards or usual if labels or name != "labels"]
+    silent = {name for name, told in (("labels", labels), ("business", business)) if not told}
+    named = [name for name in settings.guards or GROUPS if name not in silent]
     if settings.guards and not named:
         raise InvalidInput(
-            "a release cannot be guarded by labels alone", got="labels", allowed="errors, latency beside it"
+            "a release cannot be guarded by what comes late alone",
+            got=", ".join(settings.guards),
+            allowed="errors, latency beside it",
         )
-    guards = split_alpha(guard_names(named), settings.alpha)
+    names = guard_names(named)
+    fast_us = (FAST_MS if limit_ms is None else limit_ms) * 1000
+    if traffic.t95_us is not None and traffic.t95_us <= fast_us and len(names) > 1:
+        # what is slower than T95 is still fast enough: T99 alone, with the share of both
+        names = [name for name in names if name is not GuardName.SLOW_T95]
+    guards = split_alpha(names, settings.alpha)
     if labels is not Observed.WHEN_ACCEPTED:
         return guards
     return tuple(

@@ -11,18 +11,21 @@ from lockgate.config import ModelConfig, Observed, ReleaseConfig
 from lockgate.errors import Conflict
 from lockgate.governance.people import Person, get_person, require
 from lockgate.governance.permissions import Permission
-from lockgate.predictions.labels import newest_label
+from lockgate.predictions.labels import latest_labels, newest_label
 from lockgate.registry.manifest import Task
 from lockgate.registry.naming import VersionName
 from lockgate.registry.store import Version, get_model, get_version
 from lockgate.release import gate, snapshots, store
 from lockgate.release.acts import supersede as end_running
 from lockgate.release.desk import Desk
+from lockgate.release.label_evidence import largest_difference
+from lockgate.release.outputs_before import spread_of
 from lockgate.release.phases import Release
 from lockgate.release.plan import make_plan
-from lockgate.release.promise import DAY_S, ReleasePlan
+from lockgate.release.promise import DAY_S, BusinessPlan, ReleasePlan
 from lockgate.release.queue import Place, PlaceState, close_place, record_place, waiting
 from lockgate.release.routes import route_of
+from lockgate.stats.means import FEWEST_VALUES
 from lockgate.traffic import Arm, Role
 
 
@@ -128,6 +131,8 @@ def _draft(
         missing_fields=_missing_fields(tx, wanted, live),
         labels=_labels(tx, wanted, model, wished) if live is not None else None,
         label_delay_s=(model.goal.label_delay_days or 0.0) * DAY_S,
+        costs=_costs(model, wanted),
+        business=_business(tx, wanted.model, wished) if live is not None else None,
     )
     return Release(
         id=0,
@@ -158,6 +163,29 @@ def _labels(tx: sa.Connection, wanted: Version, model: ModelConfig, wished: Rele
         return None
     told = "labels" in (wished.guards or ()) or model.goal.label_delay_days is not None
     return observed if told or newest_label(tx, wanted.model) else None
+
+
+def _costs(model: ModelConfig, wanted: Version) -> dict[str, dict[str, float]]:
+    """What decisions cost, where all of it is numbers: a column of amounts has no largest one to measure by."""
+    if wanted.manifest.task is not Task.CLASSIFICATION:
+        return {}
+    costs = {
+        truth: {d: c for d, c in row.items() if not isinstance(c, str)} for truth, row in model.costs.items()
+    }
+    whole = costs == model.costs and largest_difference(costs) > 0.0
+    return costs if whole else {}
+
+
+def _business(tx: sa.Connection, model: str, wished: ReleaseConfig) -> BusinessPlan | None:
+    """The business metric, where enough of its values are known to say how they lie."""
+    declared = wished.business
+    if declared is None or (wished.guards and "business" not in wished.guards):
+        return None
+    values = latest_labels(tx, model, declared.metric)["label"]
+    spread = spread_of(values) if len(values) >= FEWEST_VALUES else None
+    if spread is None:
+        return None
+    return BusinessPlan(metric=declared.metric, higher_is_better=declared.higher_is_better, spread=spread)
 
 
 def _missing_fields(tx: sa.Connection, wanted: Version, live: Arm | None) -> tuple[str, ...]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 
 from lockgate.release.baseline import Traffic
-from lockgate.release.guards import GuardName
-from lockgate.release.promise import DAY_S, FAST_MS, HOUR_S, MINUTE_S, ReleasePlan
-from lockgate.stats.planning import plan_events, smallest_ratio
+from lockgate.release.guards import TITLES, Action, GuardName
+from lockgate.release.promise import DAY_S, FAST_MS, HOUR_S, MINUTE_S, BusinessPlan, ReleasePlan
+from lockgate.stats.evalues import normal_margin
+from lockgate.stats.means import FEWEST_VALUES
+from lockgate.stats.planning import events_until, requests_until, smallest_ratio
 from lockgate.traffic import Stick
 
+FIRST_COPY = 0.5  # the weight of a guard's first copy: what it is planned with
+TYPICAL_DIFFER, TYPICAL_WRONG = 0.10, 0.60  # an example of two versions that are not equally good
 TYPICAL_ERROR_SHARE = 0.01  # planning numbers are given for this when fewer errors were measured
 SMALL_TRAFFIC_PER_DAY = 1_000.0
 
@@ -44,6 +48,7 @@ def plan_sentences(plan: ReleasePlan, traffic: Traffic) -> tuple[str, ...]:
         f"Watch: {span(plan.watch_s)} with all traffic"
         + (" while the previous version stays loaded." if not plan.first else ".")
     )
+    said.append(_guard_sentence(plan))
     said.append(
         f"False rollbacks: at most {percent(plan.alpha)} of harmless releases, at any number of looks."
     )
@@ -63,8 +68,8 @@ def _canary_sentences(plan: ReleasePlan) -> list[str]:
     ]
 
 
-def unseen_sentences(plan: ReleasePlan, traffic: Traffic) -> tuple[str, ...]:
-    """Which harm this plan would not see, with planning numbers."""
+def unseen_sentences(plan: ReleasePlan, traffic: Traffic, *, metric: str | None = None) -> tuple[str, ...]:
+    """Which harm this plan would not see, with planning numbers. `metric`: the business metric that was declared."""
     said = []
     share = max(traffic.error_share, TYPICAL_ERROR_SHARE)
     if plan.stages:
@@ -77,6 +82,11 @@ def unseen_sentences(plan: ReleasePlan, traffic: Traffic) -> tuple[str, ...]:
             "Wrong answers: no labels guard this release. A version that answers plausibly and wrongly is seen "
             "by the shadow verdict and by people. Hand labels in (lockgate labels), or say when they come "
             "(goal.label_delay_days)."
+        )
+    if metric is not None and plan.business is None:
+        said.append(
+            f"Business metric {metric}: fewer than {FEWEST_VALUES} values of it are known, or all are alike, so it does not "
+            f"guard this release. Hand them in: lockgate labels import --metric {metric}."
         )
     said.append("Harm to a group of callers too small to move the total.")
     if traffic.heavy:
@@ -132,10 +142,47 @@ def _traffic_sentence(plan: ReleasePlan, traffic: Traffic) -> str:
     return f"Measured: {day:,.0f} requests a day{keys}.{small}"
 
 
+def _guard_sentence(plan: ReleasePlan) -> str:
+    """Who may end the release, and who may only ask a person."""
+    ends = [TITLES[guard.name] for guard in plan.guards if guard.action is Action.ROLLBACK]
+    asks = [TITLES[guard.name] for guard in plan.guards if guard.action is Action.HOLD]
+    asks += ["answers that shift more than the shadow showed"] if plan.stages else []
+    said = f"Guards that may end it: {', '.join(ends)}."
+    return f"{said} Guards that hold it for a person: {', '.join(asks)}." if asks else said
+
+
 def _event_sentences(plan: ReleasePlan, share: float) -> list[str]:
-    alpha = plan.guards[0].alpha
+    guards = {guard.name: guard.alpha * FIRST_COPY for guard in plan.guards}
+    said = []
+    if GuardName.ERRORS in guards:
+        said += _error_sentences(plan, share, guards[GuardName.ERRORS])
+    if GuardName.LABELS in guards and plan.paired_labels and not plan.costs:
+        rows = events_until(TYPICAL_WRONG, 0.5, guards[GuardName.LABELS]) / TYPICAL_DIFFER
+        said.append(
+            f"Where the versions differ on {percent(TYPICAL_DIFFER)} of rows and the new one is wrong on "
+            f"{percent(TYPICAL_WRONG)} of these, that is seen after about {rows:,.0f} labelled rows."
+        )
+    if GuardName.BUSINESS in guards and plan.business is not None:
+        said.append(_business_sentence(plan, plan.business))
+    return said
+
+
+def _business_sentence(plan: ReleasePlan, business: BusinessPlan) -> str:
+    """What a change of the mean must be, so that the last stage shows it."""
+    w, sigma = plan.stages[-1], business.spread.sigma
+    callers = max(plan.stage_requests[-1] / w, plan.stage_min_s[-1] * plan.per_s)
+    alpha = next(guard.alpha for guard in plan.guards if guard.name is GuardName.BUSINESS) / len(plan.stages)
+    variance = sigma * sigma * (1 / (callers * w) + 1 / (callers * (1 - w)))
+    least = normal_margin(variance, round(callers), a=alpha)
+    return (
+        f"Business metric {business.metric}: with values of {callers:,.0f} callers at {percent(w)} a change of its mean by "
+        f"{least:.3g} is seen (its standard deviation is {sigma:.3g})."
+    )
+
+
+def _error_sentences(plan: ReleasePlan, share: float, alpha: float) -> list[str]:
     w = plan.stages[-1]
-    needed = plan_events(share, 2.0, w, alpha)
+    needed, nine = (requests_until(share, 2.0, w, alpha, quantile=part) for part in (0.5, 0.9))
     when = f", at your traffic in {span(needed / plan.per_s)}" if plan.per_s > 0 else ""
     total = sum(n / stage for n, stage in zip(plan.stage_requests, plan.stages, strict=True))
     if plan.per_s > 0:
@@ -147,7 +194,8 @@ def _event_sentences(plan: ReleasePlan, share: float) -> list[str]:
         else f"a rise of a {percent(share)} error rate to {percent(share * ratio / (1 - share + share * ratio))} or more"
     )
     return [
-        f"A doubling of a {percent(share)} error rate is seen after about {needed:,.0f} requests at {percent(w)}{when}.",
+        f"A doubling of a {percent(share)} error rate is seen after about {needed:,.0f} requests at {percent(w)}{when} "
+        f"(in nine of ten releases within {nine:,.0f}).",
         f"Within the shortest canary (about {total:,.0f} requests) this plan sees {seen}; smaller harm goes unseen.",
     ]
 
