@@ -23,6 +23,7 @@ HEAVY_SLACK = 1 / HEAVY_COUNTERS
 MEMORY_US = 14 * DAY_US  # older traffic counts half
 RATE_HOURS = 72  # the rate is that of the last three days
 KEYS_US = 7 * DAY_US  # keys are counted over the last one to two weeks
+AHEAD_US = 60 * SECOND_US  # hosts' clocks may differ by this much
 T99_REQUESTS = 20_000
 T95_REQUESTS = 2_000
 
@@ -78,6 +79,14 @@ class Baseline(msgspec.Struct, kw_only=True):
         if record.weight == 0.0 and not failed and record.digest:
             self._latency(record)
 
+    def set_back(self, now_us: int) -> None:
+        """Forget times that lie ahead of now: the clock had stepped, and rate and silence would be wrong until then."""
+        if self.last_us <= now_us + AHEAD_US:
+            return
+        self.hours = {hour: n for hour, n in self.hours.items() if hour * HOUR_US <= now_us}
+        self.first_us, self.keys_us = min(self.first_us, now_us), min(self.keys_us, now_us)
+        self.last_us, self.longest_gap_us = now_us, 0
+
     def traffic(self) -> Traffic:
         """The numbers so far."""
         since_us = max(self.first_us, min(self.hours, default=0) * HOUR_US)
@@ -109,6 +118,7 @@ class Baseline(msgspec.Struct, kw_only=True):
             self.keys_us, self.smallest_before, self.smallest = at_us, self.smallest, []
         if self.last_us - self.first_us > MEMORY_US:
             self.first_us += (self.last_us - self.first_us) // 2
+            self.longest_gap_us //= 2
             self.requests, self.keyed, self.errors = self.requests // 2, self.keyed // 2, self.errors // 2
             self.counters = {key: n // 2 for key, n in self.counters.items() if n > 1}
 

@@ -136,6 +136,13 @@ def void(counts: Counts, stage: int, seq: int) -> None:
     counts.voided = seq
 
 
+def set_back(counts: Counts, now_us: int) -> None:
+    """Take no record to be newer than now: its clock was ahead. What was counted stays, as nothing of it hangs on times."""
+    counts.newest_us = min(counts.newest_us, now_us)
+    counts.shadow_us = min(counts.shadow_us, now_us)
+    counts.first_us = min(counts.first_us, now_us)
+
+
 def bad_kinds(record: Record) -> set[GuardName]:
     """Which events a request was, by the arm it was assigned to, whoever answered in the end.
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from lockgate.clock import SECOND_US
 from lockgate.db import Database
+from lockgate.errors import Unavailable
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.offsets import commit_offsets, offsets_of, register_reader
 from lockgate.predictions.record import Kind, Record
@@ -20,7 +21,7 @@ from lockgate.registry.naming import VersionName
 from lockgate.registry.store import get_version
 from lockgate.release import snapshots, store
 from lockgate.release.baseline import Baseline, Traffic
-from lockgate.release.counts import Counts, fold, void
+from lockgate.release.counts import Counts, fold, set_back, void
 from lockgate.release.outputs import Answered, answered
 from lockgate.release.phases import Release
 
@@ -57,8 +58,12 @@ class Evidence:
         """What a model's traffic is like."""
         return self._baselines[model].traffic() if model in self._baselines else Traffic()
 
-    def poll(self, running: Iterable[Release]) -> int:
-        """Read what is new in the log and fold it; returns how many records were read."""
+    def poll(self, running: Iterable[Release], now_us: int | None = None) -> int:
+        """Read what is new in the log and fold it; returns how many records were read.
+
+        `now_us`: no record is taken to be newer than this. A clock that stepped ahead and came back would else have told the
+        newest request for all that time, and silence would not be seen.
+        """
         releases = {release.id: release for release in running}
         for release in releases.values():
             counts = self.counts(release)
@@ -72,6 +77,11 @@ class Evidence:
             total += len(batch.records)
             if len(batch.records) < BATCH:
                 break
+        if now_us is not None:
+            for number in releases:
+                set_back(self._counts[number], now_us)
+            for baseline in self._baselines.values():
+                baseline.set_back(now_us)
         return total
 
     def save(self, now_us: int, fence: Callable[[sa.Connection], None], *, force: bool = False) -> bool:
@@ -110,9 +120,12 @@ class Evidence:
             fold(self.counts(release), found, release.plan, release.frozen, self._read)
 
     def _read(self, record: Record) -> Answered | None:
-        """What a record says of its version's answers."""
+        """What a record says of its version's answers; None while the database is away and cannot say how to read them."""
         version = (record.model, record.version)
         if version not in self._manifests:
-            with self._db.read() as tx:
-                self._manifests[version] = get_version(tx, VersionName(*version)).manifest
+            try:
+                with self._db.read() as tx:
+                    self._manifests[version] = get_version(tx, VersionName(*version)).manifest
+            except Unavailable:
+                return None  # the guards on errors and times go on
         return answered(record, self._manifests[version])

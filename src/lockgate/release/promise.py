@@ -50,9 +50,8 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     guards: tuple[GuardPlan, ...] = ()
     paired_labels: bool = True  # labels judge pairs of answers to one request; else each answer for its arm
     business: BusinessPlan | None = None
-    costs: dict[
-        str, dict[str, float]
-    ] = {}  # truth -> decision -> cost: what labels are judged by; empty: by how many are wrong
+    # truth -> decision -> cost: what labels in pairs are judged by; empty: by how many answers are wrong
+    costs: dict[str, dict[str, float]] = {}
     error_limit: float = 0.05
     p99_limit_ms: float | None = None
     deadline_ms: float = 5_000.0
