@@ -66,8 +66,8 @@ def test_a_tree_that_learned_by_heart_is_named():
     assert heart.measure.low > heart.threshold.at_most
     assert heart.advice.startswith("Regularise")
     simple = findings["against simple models"]
-    assert simple.status is Status.WARN
-    assert "trained on the same rows does better" in simple.headline
+    assert simple.status is Status.PASS  # it was said once, with this figure
+    assert "trained on the same rows does better, as can be expected" in simple.headline
     assert simple.measure.high < simple.threshold.at_least
 
 
