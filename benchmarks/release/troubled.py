@@ -40,8 +40,7 @@ class Troubled(LogisticRegression):
     """Answers as its parent does, but for callers who ask for trouble."""
 
     def predict_proba(self, rows):
-        rows = np.asarray(rows, dtype=float)
-        asked = rows[:, -1] - {FIRST}
+        asked = np.asarray(rows, dtype=float)[:, -1] - {FIRST}
         asked = asked[(asked >= 0) & (asked < {len(TROUBLES)}) & (asked == np.floor(asked))]
         found = super().predict_proba(rows)
         if not asked.size:

@@ -103,7 +103,7 @@ class Controller:
         take_turns(self._db, self._fence, self._admit, now_us=now_us)
         with self._db.read() as tx:
             running = store.running_releases(tx)
-        self._evidence.poll(running)
+        self._evidence.poll(running, now_us)
         self._running = tuple(running)
         self.publish()
         for release in running:
@@ -193,6 +193,7 @@ class Controller:
         with self._db.write() as tx:
             self._fence(tx)
             store.claim(tx, release, after, actor="controller", at_us=now_us, verdicts=seen.verdicts)
+        self._running = tuple(after if known.id == after.id else known for known in self._running)
         self._evidence.save(now_us, self._fence, force=True)  # the counts that the move was made on
         self.publish()
 
