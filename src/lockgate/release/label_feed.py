@@ -32,7 +32,7 @@ from lockgate.release import store
 from lockgate.release.business_evidence import from_values
 from lockgate.release.guards import GuardName
 from lockgate.release.label_evidence import KEPT, LabelEvidence, from_pairs, from_requests
-from lockgate.release.outputs import Outputs
+from lockgate.release.outputs import Outputs, has_score
 from lockgate.release.outputs_before import outputs_of
 from lockgate.release.phases import Phase, Release
 from lockgate.release.shadow_pairs import NEWEST, answers_of, paired, pairs_of
@@ -150,12 +150,13 @@ class LabelFeed:
                 self._home, self._blobs, release.model, old=old, new=new, release=release.id,
                 since_us=self._since(release),
             )  # fmt: skip
-            return outputs_of(pairs)
+            return outputs_of(pairs, scored=has_score(new[1]))
         asked = self._rows(release, Kind.ANSWER, f"version = {old[0]} AND status < 400", most=NEWEST)
         alone = answers_of(asked, old[1], "id").rename({"decision": "old", "score": "old_score"})
-        return outputs_of(
-            alone.with_columns(new=pl.lit(None, alone["old"].dtype), new_score=pl.lit(None, pl.Float64))
+        unpaired = alone.with_columns(
+            new=pl.lit(None, alone["old"].dtype), new_score=pl.lit(None, pl.Float64)
         )
+        return outputs_of(unpaired, scored=has_score(new[1]))
 
     def _rows(
         self,

@@ -73,13 +73,17 @@ def answered(record: Record, manifest: Manifest) -> Answered | None:
     if manifest.answer.prediction not in columns:
         return None
     regression = manifest.task is Task.REGRESSION
-    scored = (
-        manifest.answer.probability in columns or columns[manifest.answer.prediction].dtype.kind in "biuf"
-    )
-    values = scores(columns, manifest) if scored else np.array([])
+    numeric = columns[manifest.answer.prediction].dtype.kind in "biuf"
+    readable = has_score(manifest) and (manifest.answer.probability in columns or numeric)
+    values = scores(columns, manifest) if readable else np.array([])
     finite = values[np.isfinite(values)]
     classes = () if regression else tuple(_name(value) for value in decisions(columns, manifest).tolist())
     return Answered(float(finite.mean()) if len(finite) else None, classes)
+
+
+def has_score(manifest: Manifest) -> bool:
+    """Whether answers have a number besides their class: a probability, or in regression the answer itself."""
+    return manifest.answer.probability is not None or manifest.task is Task.REGRESSION
 
 
 @lru_cache(maxsize=1_000)

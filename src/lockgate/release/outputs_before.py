@@ -18,18 +18,22 @@ LOW, HIGH = 0.001, 0.999  # values beyond these quantiles of live's count as the
 MOST_CLASSES = 10  # of which shares are compared, the most frequent ones
 
 
-def outputs_of(pairs: pl.DataFrame) -> Outputs | None:
+def outputs_of(pairs: pl.DataFrame, *, scored: bool = True) -> Outputs | None:
     """How live's answers lie and what the new version changes, from rows with `old`, `new`, `old_score`, `new_score`.
+
+    `scored`: answers have a score besides their class, see `has_score`.
 
     None with fewer than `FEWEST_ANSWERS` rows that live answered. Rows that the new version did not answer say nothing of it.
     """
     known = pairs.drop_nulls("old")
+    if not known["old"].dtype.is_numeric():
+        known = known.filter(pl.col("old") != "nan")  # an answer without a class
     if known.height < FEWEST_ANSWERS:
         return None
     shares: dict[str, Spread] = {}
     if not known["old"].dtype.is_numeric():
         shares = _shares(known.select(class_texts(known["old"]), class_texts(known["new"])))
-    return Outputs(answers=known.height, score=_score(known), shares=shares)
+    return Outputs(answers=known.height, score=_score(known) if scored else None, shares=shares)
 
 
 def spread_of(values: pl.Series, expected: float = 0.0) -> Spread | None:
