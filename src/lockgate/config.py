@@ -145,6 +145,32 @@ class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token_file: str | None = None
 
 
+class LabelQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A query that brings labels from another database. `url_file`: holds its SQLAlchemy URL; `sql`: a SELECT, with `:reached`
+    for the newest value of the column `grows` that was read before; the columns are named as for `lockgate labels import`."""
+
+    name: Annotated[str, Meta(pattern=r"^[\w-]{1,60}$")]
+    model: str
+    url_file: str
+    sql: str
+    label: str
+    on: str = "key"
+    key: str | None = None
+    at: str | None = None
+    row: str | None = None
+    grows: str | None = None  # None: everything is read each time, and what is known is passed over
+    begin: str | int | float | None = None  # `:reached` the first time
+    every_s: Seconds = 3_600.0
+
+
+class LabelsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where labels come from by themselves. `folder`: tables put into `<folder>/<model>/` are taken; default: `labels` in the
+    home folder."""
+
+    folder: str | None = None
+    queries: tuple[LabelQuery, ...] = ()
+
+
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`config.yaml` in the home folder. Everything has a default."""
 
@@ -194,9 +220,18 @@ class Goal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How labels come."""
+    """How labels come. The names are those of columns in the tables that bring them (watched folder, `import` when it is
+    told nothing else): `label` what happened (None: the target), `key` the value to match (None: the key column)."""
 
     observed: Observed = Observed.ALWAYS
+    label: str | None = None
+    on: str = "key"  # what of the predictions is matched: key, inference_id, id, in.<input>
+    key: str | None = None
+    at: str | None = None  # when it became known; None: when it was handed in
+    row: str | None = None  # the row within the request; None: every row
+    window: Annotated[str, Meta(pattern=r"^\s*[1-9]\d*\s*(min|h|d|w|rows)\s*$")] | None = (
+        None  # of performance: 6h, 1d, 5000 rows
+    )
 
 
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -255,7 +290,9 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     costs: dict[str, dict[str, float | str]] = {}  # truth -> decision -> what it costs: a number, or a column
     ranking: Ranking | None = None  # rows are ranked within a query
     metrics: dict[str, OwnMetric] = {}  # name -> a function of the version's code
-    data: dict[str, str] = {}  # train | validation | test, or what a pipeline takes -> path, or a data version: loans@3
+    data: dict[
+        str, str
+    ] = {}  # train | validation | test, or what a pipeline takes -> path, or a data version: loans@3
     pipeline: str | None = None  # pipelines/churn.py, pipelines/churn.py:main, or a command line
     parameters: dict[str, Any] = {}  # of the pipeline's functions
     labels: Labels = Labels()

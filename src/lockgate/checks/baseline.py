@@ -19,6 +19,7 @@ from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.identifiers import looks_like_identifier
 from lockgate.datasets.sketched import numbers_in, sketch_column, sketch_table
 from lockgate.errors import SealBroken
+from lockgate.stats.expected import Calibration, calibration_of
 from lockgate.stats.pairs import Pairs, count_pairs, scores_in
 from lockgate.stats.sketch import NumberSketch, Sketch, sketch_numbers
 
@@ -31,7 +32,8 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """The reference of one version. `split`: whose rows the sketches are of; `answers`: `decision`, and `score` where there is
     one; `labels`: the target's sketch, where labels are known; `kept`: by the name under which a check kept it. `matter`: how
     much of what moves the answers hangs on an input, 0..1, where that was asked; `pairs`: how numbers go together, with the
-    answer as `ANSWER`; `left_out`: inputs that differ by nature, and why."""
+    answer as `ANSWER`; `left_out`: inputs that differ by nature, and why; `calibration`: what scores
+    meant (of more than two classes: how often the likeliest was right)."""
 
     package: str
     split: str
@@ -43,6 +45,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     matter: dict[str, float] = {}
     pairs: Pairs | None = None
     left_out: dict[str, str] = {}
+    calibration: Calibration | None = None
 
 
 def baseline_of(evidence: Evidence, package: str, kept: Mapping[str, Any]) -> Baseline | None:
@@ -59,6 +62,7 @@ def baseline_of(evidence: Evidence, package: str, kept: Mapping[str, Any]) -> Ba
         package=package, split=split, rows=frame.height, kept=dict(kept),
         columns=columns, answers=answers, labels=_labels(evidence, split), matter=_matter(kept),
         pairs=_pairs(evidence, split, watched, answers), left_out=left_out,
+        calibration=_calibration(evidence, split),
     )  # fmt: skip
 
 
@@ -103,6 +107,17 @@ def _left_out(evidence: Evidence, frame: pl.DataFrame) -> dict[str, str]:
         elif name == evidence.key or looks_like_identifier(frame[name]):
             found[name] = "an identifier"
     return found
+
+
+def _calibration(evidence: Evidence, split: Split) -> Calibration | None:
+    """What scores meant on the labelled rows; None in regression, and where there are no labels or no scores."""
+    answers, truth = evidence.answers.get(split), evidence.answered_truth(split)
+    if not evidence.classifies or answers is None or answers.scores is None or truth is None:
+        return None
+    known = np.array([name is not None for name in truth])
+    two = evidence.classes is not None and len(evidence.classes) == 2
+    came = truth == evidence.positive if two else truth == answers.decisions
+    return calibration_of(answers.scores[known], came[known])
 
 
 def _labels(evidence: Evidence, split: Split) -> Sketch | None:

@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
-from lockgate.cli.show import AsJson, new_group, print_json, progress
+from lockgate.cli.show import AsJson, new_group, print_json, print_pairs, progress, when
+from lockgate.client.performance import label_status
 from lockgate.client.predictions import import_labels
+from lockgate.clock import HOUR_US
 
 app = new_group("Hand in what really happened.")
+HOURS_SHOWN = 72
 
 
 @app.command("import")
@@ -37,6 +40,40 @@ def import_file(
         print_json(done)
         return
     print(_said(done))
+
+
+@app.command("status")
+def status(
+    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)], *, as_json: AsJson = False
+) -> None:
+    """How many labels there are, how late they come, and how many belong to no prediction."""
+    found = label_status(model)
+    if as_json:
+        print_json(found)
+        return
+    delay, rows = found["delay"], found["rows"]
+    print_pairs({
+        "labels on record": f"{found['labels']:,} of {found['values']:,} values" if found["labels"] else "none",
+        "newest handed in": when(found["newest_us"]),
+        "predictions": f"{rows:,}" if rows else "none seen yet",
+        "with a label": f"{found['labelled']:,} ({found['labelled'] / rows:.1%})" if rows else "",
+        "get one in the end": f"{delay['ever']:.1%} of predictions" if delay["ever"] is not None else "",
+        "half are there after": _length(delay["median_us"]),
+        "19 of 20 after": _length(delay["late_us"]),
+        "stated delay": _length(delay["declared_us"]),
+        "still to be joined": f"{found['behind']} windows" if found["behind"] else "",
+    })  # fmt: skip
+    for on, count in found["unknown"].items():
+        print(
+            f"{count:,} of the newest labels by {on} belong to no prediction that is on record: kept, and joined when it comes"
+        )
+
+
+def _length(length_us: int | None) -> str:
+    if length_us is None:
+        return ""
+    hours = length_us / HOUR_US
+    return f"{hours:.0f} h" if hours < HOURS_SHOWN else f"{hours / 24:.0f} days"
 
 
 def _said(done: dict[str, int]) -> str:

@@ -63,6 +63,7 @@ VERBS: dict[str, Verb] = {
     "status": Verb("status", "what runs, what is live, what waits for whom", LOOK),
     "alerts": Verb("alerts", "what is wrong now, and what to do", LOOK, "list"),
     "log": Verb("log", "ask the prediction log, export it, erase a person", LOOK, "show"),
+    "performance": Verb("performance", "how well a model does over time", LOOK, "show"),
     "audit": Verb("audit", "show and verify the audit log", LOOK, "show"),
     "person": Verb("person", "add and list people", GOVERN, "list"),
     "grant": Verb("grant", "give a person a role, or take it away", GOVERN),

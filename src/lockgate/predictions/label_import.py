@@ -22,6 +22,8 @@ from lockgate.predictions.labels import (
 )
 from lockgate.predictions.tables import labels
 
+_LOCK = 846_352  # of PostgreSQL, for whoever records labels
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -150,6 +152,7 @@ def _given(table: pl.DataFrame, naming: Naming, now_us: int) -> pl.DataFrame:
 
 def _record(tx: sa.Connection, given: pl.DataFrame, fixed: dict[str, object], *, told: bool) -> Imported:
     """Put on record what is new of some labels."""
+    in_turn(tx)
     with_key = given.drop_nulls("value")
     there = with_key.drop_nulls("label").with_columns(_json(with_key["label"].drop_nulls()))
     known = labels_of(tx, str(fixed["model"]), there, str(fixed["metric"]))
@@ -177,6 +180,13 @@ def _check_columns(table: pl.DataFrame, on: str, named: tuple[str | None, ...]) 
     for name in named:
         if name is not None and name not in table.columns:
             raise InvalidInput(f"the labels have no column '{name}'", allowed=", ".join(table.columns))
+
+
+def in_turn(tx: sa.Connection) -> None:
+    """Let nobody else record labels until this transaction ends, so that their numbers come into view in order: readers go on
+    from the newest that they saw. SQLite has one writer anyway."""
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
 
 
 def _fresh(given: pl.DataFrame, known: pl.DataFrame, *, told: bool) -> pl.DataFrame:

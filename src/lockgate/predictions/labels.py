@@ -7,6 +7,7 @@ at the same time the one imported last). Importing the same file twice changes n
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import msgspec
 import polars as pl
@@ -52,6 +53,50 @@ def latest_labels(tx: sa.Connection, model: str, metric: str = "") -> pl.DataFra
     """The labels that count: columns `on_column`, `value`, `row`, `label` (a value), `at_us`."""
     known = counting(_history(tx, model, metric))
     return known.with_columns(label=_typed(known["label"].to_list()))
+
+
+def counting_labels_of(tx: sa.Connection, model: str, wanted: pl.DataFrame) -> pl.DataFrame:
+    """The labels that count of some values (`on_column`, `value`): columns as of `latest_labels`."""
+    known = counting(labels_of(tx, model, wanted))
+    return known.with_columns(label=_typed(known["label"].to_list()))
+
+
+def matched_columns(tx: sa.Connection, model: str) -> list[str]:
+    """What the labels of a model are matched by."""
+    c = labels.c
+    query = sa.select(c.on_column).where(c.model == model, c.metric == "").distinct()
+    return sorted(tx.execute(query).scalars())
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """`labels` on record, of how many `values` (and rows of requests); the number and the time of the newest."""
+
+    labels: int
+    values: int
+    newest: int
+    newest_us: int | None
+
+
+def label_counts(tx: sa.Connection, model: str) -> LabelCounts:
+    """How many labels a model has."""
+    c = labels.c
+    mine = sa.and_(c.model == model, c.metric == "")
+    query = sa.select(sa.func.count(), sa.func.max(c.id), sa.func.max(c.imported_us)).where(mine)
+    count, newest, newest_us = tx.execute(query).one()
+    distinct = sa.select(c.on_column, c.value, c.row).where(mine).distinct().subquery()
+    values = tx.execute(sa.select(sa.func.count()).select_from(distinct)).scalar_one()
+    return LabelCounts(count, values, newest or 0, newest_us)
+
+
+def newer_labels(tx: sa.Connection, model: str, after: int, most: int) -> tuple[pl.DataFrame, int]:
+    """What the labels that were recorded after a number are of (`on_column`, `value`, each once), and the number reached."""
+    c = labels.c
+    query = sa.select(c.id, c.on_column, c.value).where(c.model == model, c.metric == "", c.id > after)
+    schema = {"id": pl.Int64, "on_column": pl.String, "value": pl.String}
+    found = pl.concat([pl.DataFrame(schema=schema), *_read(tx, query.order_by(c.id).limit(most), schema)])
+    reached = int(found["id"][-1]) if found.height else after
+    return found.select("on_column", "value").unique(), reached
 
 
 def newest_label(tx: sa.Connection, model: str, metric: str = "") -> int | None:

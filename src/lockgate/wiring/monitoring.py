@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from lockgate.monitor.watcher import Watcher
 from lockgate.registry.store import list_models
 from lockgate.wiring.house import House
+from lockgate.wiring.performance import performance_watcher
 
 Maker = Callable[[House, str], Watcher | None]  # None: this model is not watched so
-MAKERS: dict[str, Maker] = {}  # by the first part of the watchers' names
+MAKERS: dict[str, Maker] = {"performance": performance_watcher}  # by the first part of the watchers' names
 
 
 def watchers_of(

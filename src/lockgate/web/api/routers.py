@@ -32,6 +32,7 @@ from lockgate.web.api import (
     logs,
     models,
     people,
+    performance,
     policies,
     releases,
     sessions,
@@ -47,6 +48,7 @@ from lockgate.wiring.alerts_shown import AlertPage, AlertShown, SinkShown
 from lockgate.wiring.comparing import Compared
 from lockgate.wiring.erasing import Erased
 from lockgate.wiring.inventory import ModelStanding, VersionLine
+from lockgate.wiring.performance import Coming, PerformanceShown
 from lockgate.wiring.releasing import ReleaseShown
 from lockgate.wiring.status import BoxStatus
 from lockgate.wiring.verdicts import ShadowShown
@@ -67,6 +69,7 @@ API: tuple[APIRouter, ...] = (
     work.router,
     logs.router,
     labels.router,
+    performance.router,
     erasures.router,
     hosts.router,
 )
@@ -78,6 +81,7 @@ KINDS: tuple[type, ...] = (
     SinkShown,
     AuditRow,
     BoxStatus,
+    Coming,
     Erased,
     Grant,
     Hit,
@@ -95,6 +99,7 @@ KINDS: tuple[type, ...] = (
     Person,
     Plan,
     Planned,
+    PerformanceShown,
     PolicyVersion,
     Release,
     ReleasePlan,

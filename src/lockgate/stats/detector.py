@@ -1,0 +1,59 @@
+"""One look after another at a figure that should stay where it was, with few false alarms however long it is looked at.
+
+Each look's p value becomes an e-value, 0.5 / sqrt(p), whose mean is 1 when nothing is wrong, and these make a Shiryaev-Roberts
+e-detector, R = (R + 1) e: while nothing is wrong, the mean number of looks until R reaches A is at least A. Sources: Vovk and
+Wang (2021), E-values: calibration, combination and applications, Annals of Statistics 49; Shin, Ramdas and Rinaldo (2022),
+E-detectors: a nonparametric framework for sequential change detection, arXiv 2203.03532.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockgate.late import late
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = late("scipy.stats")
+
+LOOKS = 1_000.0  # between false alarms, on average at least
+_MOST = 10.0  # times the limit at which R is cut: what is over for some looks is over
+_LEAST_P = 1e-12
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """Which look raised an alarm that still stands (its place in the looks), and which it began to rise from."""
+
+    since: int
+    raised: int
+
+
+def normal_p(excess: float, error: float) -> float:
+    """One-sided p value of an estimate that lies `excess` beyond what is tolerated, with that standard error."""
+    if error <= 0:
+        return 1.0 if excess <= 0 else _LEAST_P
+    return float(max(stats.norm.sf(excess / error), _LEAST_P))
+
+
+def alarm_of(p_values: Iterable[float], *, detectors: int = 1, looks: float = LOOKS) -> Alarm | None:
+    """The alarm that stands after the last look, if any. `detectors`: how many such figures are looked at together.
+
+    It began where a CUSUM of the logarithms, less that of 2, last left 0: looks that speak for no change end a beginning.
+    """
+    limit, total, rising = looks * detectors, 0.0, 0.0
+    since, raised = 0, None
+    for place, p in enumerate(p_values):
+        e = 0.5 / math.sqrt(max(p, _LEAST_P))
+        since = place if rising <= 0 else since
+        rising = max(0.0, rising + math.log(e / 2))
+        total = min((total + 1) * e, _MOST * limit)
+        if total < limit:
+            raised = None
+        elif raised is None:
+            raised = place
+    return None if raised is None else Alarm(since=min(since, raised), raised=raised)
