@@ -122,6 +122,7 @@ class Worker:
             str(port),
         ]
         with (home.run / f"{name}.err").open("ab") as words:
+            self._before = words.tell()  # a worker of the same name may have spoken already
             self.process = subprocess.Popen(
                 [*argv, "--name", name, *more], stdout=subprocess.DEVNULL, stderr=words
             )
@@ -130,6 +131,12 @@ class Worker:
     def words(self) -> str:
         """What it wrote to standard error."""
         return (self.home.run / f"{self.name}.err").read_text()
+
+    @property
+    def listens(self) -> bool:
+        """Whether this very process said that it listens."""
+        assert self.process.poll() is None, self.words
+        return f"{self.name} listens on" in self.words[self._before :]
 
     @property
     def member(self) -> Member | None:
@@ -216,11 +223,11 @@ class World:
         )
 
     def worker(self, name: str = "gateway-0", *more: str, listening: bool = True) -> Worker:
-        """Start a worker and wait until it answers."""
+        """Start a worker and wait until it says that it listens (a sibling may answer on the same port), and answers."""
         worker = Worker(self.home, self.port, name, *more)
         self.workers.append(worker)
         if listening:
-            wait_for(lambda: self._answers(worker) and worker.member is not None, START_S)
+            wait_for(lambda: worker.listens and self._answers(worker) and worker.member is not None, START_S)
         return worker
 
     def _answers(self, worker: Worker) -> bool:

@@ -198,7 +198,7 @@ def _build(setup: Setup) -> tuple[App, Heart, Router, Recorder, Watch, GrpcServe
         watch,
     )
     app = App(parts)
-    grpc = None if config.grpc_port is None else GrpcServer(Service(parts, app), config)
+    grpc = None if config.grpc_port is None else GrpcServer(Service(parts, app, config), config)
     return app, heart, router, recorder, watch, grpc
 
 

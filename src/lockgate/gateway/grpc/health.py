@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from lockgate.errors import InvalidInput, NotFound
+from lockgate.errors import InvalidInput, LockgateError, NotFound
+from lockgate.gateway.grpc.arrivals import Arrivals
 from lockgate.gateway.grpc.protofile import ProtoFile, classes_of
 from lockgate.late import late
 
@@ -31,12 +32,19 @@ MOST_WATCHERS = 64  # of one worker: each costs a look every LOOK_S, and nobody 
 
 
 class Health:
-    """One worker's health. `ready`: whether it answers; `stopping`: whether it is about to end; `known`: its services."""
+    """One worker's health. `ready`: whether it answers; `stopping`: whether it is about to end; `known`: its services;
+    `arrivals`: how messages of people without a key come.
+    """
 
     def __init__(
-        self, ready: Callable[[], bool], stopping: Callable[[], bool], known: Collection[str]
+        self,
+        ready: Callable[[], bool],
+        stopping: Callable[[], bool],
+        known: Collection[str],
+        arrivals: Arrivals,
     ) -> None:
         self._ready, self._stopping, self._known = ready, stopping, {"", *known}
+        self._arrivals = arrivals
         self._watchers = 0
 
     def check(self, body: bytes) -> bytes:
@@ -48,16 +56,13 @@ class Health:
             )
         return self._state(service)
 
-    async def watch(self, body: bytes, context: Any) -> AsyncIterator[bytes]:
+    async def watch(self, _messages: Any, context: Any) -> AsyncIterator[bytes]:
         """The state now and each time it changes, until the caller leaves or the worker stops."""
         if self._watchers >= MOST_WATCHERS:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MOST_WATCHERS} others watch already")
-        try:
-            service = _service(body)
-        except InvalidInput as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.sentence())
         self._watchers += 1
         try:
+            service = await self._asked(context)
             told = b""
             while True:
                 stopping, state = self._stopping(), self._state(service)
@@ -69,6 +74,15 @@ class Health:
                 await asyncio.sleep(LOOK_S)
         finally:
             self._watchers -= 1
+
+    async def _asked(self, context: Any) -> str:
+        """The service that is asked about; ends the call when none is."""
+        try:
+            return _service(await self._arrivals.read(context))
+        except LockgateError as error:
+            code = "INVALID_ARGUMENT" if isinstance(error, InvalidInput) else "RESOURCE_EXHAUSTED"
+            await context.abort(getattr(grpc.StatusCode, code), error.sentence())
+            raise  # which the line before does in its own way
 
     def _state(self, service: str) -> bytes:
         response = classes_of(HEALTH)["HealthCheckResponse"]

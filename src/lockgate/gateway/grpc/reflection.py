@@ -47,7 +47,7 @@ FILES = (INFERENCE, HEALTH, REFLECTION, ALPHA)
 PATHS = tuple(f"/{file.full('ServerReflection')}/ServerReflectionInfo" for file in (REFLECTION, ALPHA))
 IDLE_S = 30.0  # a stream that asks nothing for so long is ended
 LOOK_S = 0.2
-MOST_STREAMS = 64  # open at once in one worker
+MOST_STREAMS = 8  # open at once in one worker: each may send a message as large as any, without a key
 NOT_FOUND, INVALID = 5, 3  # numbers of the statuses
 
 

@@ -18,6 +18,7 @@ else:
     grpc, aio = late("grpc"), late("grpc.aio")
 
 STREAMS = 128  # requests at once on one connection
+WINDOW_BYTES = 65_536  # of a message that nobody reads yet; one that is being read may come as fast as it can
 GRACE_S = 30.0  # for calls that have begun when the worker stops; each has a deadline of its own besides
 PING_EVERY_MS = 10_000  # clients that keep idle connections alive may ask this often
 HEADER_BYTES = 65_536
@@ -65,6 +66,8 @@ def options(config: GatewayConfig) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", HEADER_BYTES),
         ("grpc.max_concurrent_streams", STREAMS),
+        ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
+        ("grpc.http2.bdp_probe", 0),  # which would let a caller send megabytes that nobody asked for yet
         ("grpc.max_connection_idle_ms", round(config.idle_s * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_EVERY_MS),

@@ -1,5 +1,8 @@
 """The service `inference.GRPCInferenceService`: the same door, arms, queues and records as over HTTP.
 
+Every method is told to gRPC as one that takes a stream: then no message is read before the method asks for it, which it does
+when it knows the caller (arrivals.py). On the wire a stream of one message is one message.
+
 What the protocol has beyond predictions (loading models, shared memory, streams) is refused as UNIMPLEMENTED: versions
 go live by a release, not by a caller's word.
 """
@@ -15,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lockgate.config_gateway import GatewayConfig
 from lockgate.errors import InvalidInput, LockgateError, NotFound
 from lockgate.gateway.app import App, Parts, with_a_decent_id
 from lockgate.gateway.call import Call
 from lockgate.gateway.described import answers, described
 from lockgate.gateway.grpc import health, reflection, tensors
+from lockgate.gateway.grpc.arrivals import Arrivals
 from lockgate.gateway.grpc.installed import require_grpc
 from lockgate.gateway.grpc.messages import ASKED, SERVICE, messages
 from lockgate.gateway.job import Reply
@@ -41,8 +46,12 @@ CODES = {
 OURS = ("x-lockgate-", "retry-after")  # headers of a reply that go back as trailing metadata
 LONGEST_SENTENCE = 2_000  # of what a client is told: the transport allows 8 KB for all metadata
 STREAMS = ("ModelStreamInfer",)
+STRANGERS, STRANGERS_S = (
+    8,
+    2.0,
+)  # messages of people without a key that may come at once, and how long each may take
 Headers = dict[str, str]
-Answer = Callable[[bytes, Call, Any], Awaitable[Reply]]
+Answer = Callable[[Call, Any], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +68,12 @@ class Service:
     Raises MissingExtra when gRPC is not installed.
     """
 
-    def __init__(self, parts: Parts, app: App) -> None:
+    def __init__(self, parts: Parts, app: App, config: GatewayConfig) -> None:
         require_grpc()
         self._parts, self._app = parts, app
+        at_once = max(1, round(config.max_bodies_mb / config.max_body_mb))
+        self._arrivals = Arrivals(at_once, config.body_timeout_s)
+        self._strangers = Arrivals(STRANGERS, STRANGERS_S)
         answers_of: dict[str, Answer] = {
             "ServerLive": self._server_live,
             "ServerReady": self._server_ready,
@@ -72,11 +84,11 @@ class Service:
         }
         paths = {f"/{SERVICE}/{name}": answer for name, answer in answers_of.items()}
         paths[health.CHECK] = self._check
-        self._health = health.Health(self._ready, lambda: app.draining, (SERVICE,))
+        self._health = health.Health(self._ready, lambda: app.draining, (SERVICE,), self._strangers)
         told = reflection.Reflection(lambda: app.draining)
         self._known = {
             **{path: _unary(path, answer, parts.watch) for path, answer in paths.items()},
-            health.WATCH: grpc.unary_stream_rpc_method_handler(self._health.watch),
+            health.WATCH: grpc.stream_stream_rpc_method_handler(self._health.watch),
             **{path: grpc.stream_stream_rpc_method_handler(told.stream) for path in reflection.PATHS},
         }
 
@@ -92,37 +104,34 @@ class Service:
         """The service's full name."""
         return SERVICE
 
-    async def _server_live(self, _body: bytes, _call: Call, _context: Any) -> Reply:
+    async def _server_live(self, _call: Call, _context: Any) -> Reply:
         return _reply(messages().ServerLiveResponse(live=True))
 
-    async def _server_ready(self, _body: bytes, _call: Call, _context: Any) -> Reply:
+    async def _server_ready(self, _call: Call, _context: Any) -> Reply:
         return _reply(messages().ServerReadyResponse(ready=self._ready()))
 
-    async def _check(self, body: bytes, _call: Call, _context: Any) -> Reply:
-        return Reply(200, [], self._health.check(body))
+    async def _check(self, _call: Call, context: Any) -> Reply:
+        return Reply(200, [], self._health.check(await self._strangers.read(context)))
 
-    async def _server_metadata(self, _body: bytes, _call: Call, _context: Any) -> Reply:
+    async def _server_metadata(self, _call: Call, _context: Any) -> Reply:
         parts = self._parts
         told = {"name": NAME, "version": parts.version, "extensions": EXTENSIONS}
         return _reply(messages().ServerMetadataResponse(**told))
 
-    async def _model_ready(self, body: bytes, call: Call, _context: Any) -> Reply:
-        asked = _parsed(messages().ModelReadyRequest, body)
+    async def _model_ready(self, call: Call, context: Any) -> Reply:
+        asked = _parsed(messages().ModelReadyRequest, await self._sent(call, context))
         served = self._served(asked.name, call)
         planned = self._parts.router.plan.routes[asked.name]
         ready = answers(served, planned, _version(asked.version))
         return _reply(messages().ModelReadyResponse(ready=ready))
 
-    async def _model_metadata(self, body: bytes, call: Call, _context: Any) -> Reply:
-        asked = _parsed(messages().ModelMetadataRequest, body)
+    async def _model_metadata(self, call: Call, context: Any) -> Reply:
+        asked = _parsed(messages().ModelMetadataRequest, await self._sent(call, context))
         told = described(asked.name, self._served(asked.name, call), _version(asked.version))
         return _reply(messages().ModelMetadataResponse(**told))
 
-    async def _model_infer(self, body: bytes, call: Call, context: Any) -> Reply:
-        parts = self._parts
-        parts.door.known(
-            call.headers
-        )  # which model is asked for stands in the message: nobody else's is read
+    async def _model_infer(self, call: Call, context: Any) -> Reply:
+        parts, body = self._parts, await self._sent(call, context)
         request = _parsed(messages().ModelInferRequest, body)
         model = request.model_name
         call.model, call.caller = model, parts.door.admit(call.headers, model)
@@ -143,6 +152,11 @@ class Service:
         finally:
             self._app.memory.give(model, len(body))
 
+    async def _sent(self, call: Call, context: Any) -> bytes:
+        """The message of somebody with a key: which model they ask about stands in it. Raises Unauthorized, and as `read`."""
+        self._parts.door.known(call.headers)
+        return await self._arrivals.read(context)
+
     def _ready(self) -> bool:
         self._parts.router.look()
         return self._parts.router.answering and not self._app.draining
@@ -157,11 +171,11 @@ class Service:
 def _unary(path: str, answer: Answer, watch: Watch) -> Any:
     """A method of one message each way. The bytes are parsed inside, so that what cannot be parsed is refused in our words."""
 
-    async def reply_to(body: bytes, context: Any) -> bytes:
+    async def reply_to(_messages: Any, context: Any) -> bytes:
         call, started_s = Call(Scope(_headers(context)), None), time.monotonic()
         call.route = path
         try:
-            reply = await answer(body, call, context)
+            reply = await answer(call, context)
         except LockgateError as error:
             reply = refusal(error)
         except asyncio.CancelledError:
@@ -178,7 +192,7 @@ def _unary(path: str, answer: Answer, watch: Watch) -> Any:
         context.set_trailing_metadata(told)
         return reply.content
 
-    return grpc.unary_unary_rpc_method_handler(reply_to)
+    return grpc.stream_unary_rpc_method_handler(reply_to)
 
 
 def _refused(name: str, *, stream: bool) -> Any:
@@ -188,10 +202,10 @@ def _refused(name: str, *, stream: bool) -> Any:
         fix="versions go live by a release: lockgate release NAME/N",
     )
 
-    async def refuse(_sent: Any, context: Any) -> None:
+    async def refuse(_messages: Any, context: Any) -> None:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, error.sentence())
 
-    return (grpc.stream_stream_rpc_method_handler if stream else grpc.unary_unary_rpc_method_handler)(refuse)
+    return (grpc.stream_stream_rpc_method_handler if stream else grpc.stream_unary_rpc_method_handler)(refuse)
 
 
 def _headers(context: Any) -> Headers:
