@@ -194,8 +194,12 @@ def _placed(values: np.ndarray, reference: NumberSketch, starts: np.ndarray) -> 
 
 def _words(values: np.ndarray, reference: WordSketch, starts: np.ndarray) -> list[Counted]:
     known = len(reference.values)
-    kind = pl.String if values.dtype == object else None
-    words = pl.Series(values=values.tolist() if values.dtype == object else values, dtype=kind, strict=False)
+    words = (
+        pl.Series(values=values.tolist(), dtype=pl.String, strict=False)
+        if values.dtype == object
+        else pl.Series(values=values)
+    )
+    words = words.fill_nan(None) if words.dtype.is_float() else words
     codes = words.cast(pl.String).replace_strict(
         list(reference.values), range(known), default=known, return_dtype=pl.Int64
     )

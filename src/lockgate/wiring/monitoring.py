@@ -1,28 +1,41 @@
-"""Who watches which model, and what becomes of what they say."""
+"""Who watches which model, and what versions are held against."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
+from lockgate.checks.baseline import load_baseline
+from lockgate.checks.store import findings_of
+from lockgate.errors import NotFound
+from lockgate.monitor.counting import Known
+from lockgate.monitor.reading import Log
+from lockgate.monitor.reference import Reference, of_validation
 from lockgate.monitor.watcher import Watcher
-from lockgate.registry.store import list_models
+from lockgate.monitor.watching import DriftWatcher
+from lockgate.predictions.keyring import Keyring
+from lockgate.registry.naming import VersionName
+from lockgate.registry.store import get_model, get_version, list_models
 from lockgate.wiring.house import House
+from lockgate.wiring.labelling import LabelIntake
 from lockgate.wiring.performance import performance_watcher
 
 Maker = Callable[[House, str], Watcher | None]  # None: this model is not watched so
-MAKERS: dict[str, Maker] = {"performance": performance_watcher}  # by the first part of the watchers' names
+MAKERS: dict[str, Maker] = {"labels": LabelIntake, "performance": performance_watcher}  # by the first part of the watchers' names
 
 
 def watchers_of(
     house: House, makers: Mapping[str, Maker] = MAKERS
 ) -> Callable[[Mapping[str, Watcher]], Mapping[str, Watcher]]:
     """A function that says who watches now: those who are there, and new ones for models that are new."""
+    log = Log(house.home, house.blobs)
+    every: dict[str, Maker] = {"drift": lambda house, model: drift_watcher(house, log, model), **makers}
 
     def watchers(there: Mapping[str, Watcher]) -> Mapping[str, Watcher]:
+        log.renew()
         with house.db.read() as tx:
-            models: Sequence[str] = [model.name for model in list_models(tx) if model.versions]
+            models = [model.name for model in list_models(tx) if model.versions]
         found = {}
-        for kind, make in makers.items():
+        for kind, make in every.items():
             for model in models:
                 name = f"{kind}:{model}"
                 watcher = there[name] if name in there else make(house, model)
@@ -31,3 +44,38 @@ def watchers_of(
         return found
 
     return watchers
+
+
+def drift_watcher(house: House, log: Log, model: str) -> DriftWatcher:
+    """Who watches the inputs and outputs of a model."""
+    return DriftWatcher(house.db, log, Keyring(house.home, house.db), model, knowing(house, model))
+
+
+def knowing(house: House, model: str) -> Callable[[int], Known]:
+    """A function that says what is known of a version; asked often, it looks for validations only until there is one."""
+    kept: dict[int, Known] = {}
+
+    def known(version: int) -> Known:
+        if version not in kept or kept[version].validated is None:
+            kept[version] = _known(house, model, version)
+        return kept[version]
+
+    return known
+
+
+def _known(house: House, model: str, number: int) -> Known:
+    with house.db.read() as tx:
+        version = get_version(tx, VersionName(model, number))
+        settings = get_model(tx, model).settings
+        validation = findings_of(tx, version.digest, model)
+    ignored = (*settings.checks.get("feature_shift", {}).get("ignore", ()), settings.key, settings.time)
+    named = tuple(name for name in ignored if name is not None)
+    reference: Reference | None = None
+    if validation is not None and validation.baseline:
+        inputs = {field.name for field in version.manifest.signature.inputs}
+        try:
+            baseline = load_baseline(house.blobs, validation.baseline)
+        except NotFound:
+            return Known(version.manifest, None, named)
+        reference = of_validation(validation.baseline, baseline, inputs, named)
+    return Known(version.manifest, reference, named)

@@ -1,0 +1,120 @@
+"""From what a look found to what is said: one notice for what moved, one for what broke, one for what goes together otherwise.
+
+What moves the answers is one cause with them: an answer that moved is spoken of in the notice on the inputs, and has one of
+its own only where no input moved. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lockgate.checks.base import figure
+from lockgate.clock import iso
+from lockgate.monitor.causes import EXPLAINS, Cause
+from lockgate.monitor.notices import Notice, Severity
+from lockgate.monitor.reference import Reference
+from lockgate.monitor.verdicts import SOURCE, Verdict
+
+ALARM_AT, WARN_AT = 0.2, 0.05  # standard deviations of the answers, or of the inputs weighed by importance
+_NAMED = 3
+_PAGE = "monitoring.md"
+_FEED = "This is a fault of the feed, not of the world: find out who sends these rows."
+_JOINED = "Each of these columns looks as before: look whether somebody exchanged, renamed or joined them otherwise."
+_ADVICE = (
+    "Ask whether the world changed or the feed did. If the world did, look at the performance with labels, and train on "
+    "recent rows when it is worse."
+)
+
+
+def weight_of(causes: Sequence[Cause], outputs: Sequence[Cause], reference: Reference) -> float:
+    """How much what moved does to the answers: their own distance, or that of the inputs weighed by importance."""
+    answered = max((cause.effect for cause in outputs), default=0.0)
+    if not reference.matter:
+        return answered
+    return max(answered, sum(cause.effect * (cause.matter or 0.0) for cause in causes))
+
+
+def notices_of_verdict(model: str, version: int, verdict: Verdict, reference: Reference) -> list[Notice]:
+    """What holds after a look."""
+    notices = []
+
+    def say(subject: str, severity: Severity, words: str, since_us: int, **more: object) -> None:
+        notices.append(
+            Notice(source=SOURCE, model=model, version=version, subject=subject, severity=severity, words=words,
+                   since_us=since_us, runbook=f"{_PAGE}#{subject}", **more)  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    if verdict.broken:
+        named = [f"'{name}' {what}" for name, what in verdict.broken.items()]
+        only_new = all(what == "is new" for what in verdict.broken.values())
+        say("broken", Severity.NOTE if only_new else Severity.ALARM, f"{_list(named)}.", verdict.start_us,
+            columns=tuple(verdict.broken), advice=_FEED)  # fmt: skip
+    if verdict.causes or verdict.outputs:
+        subject = "inputs" if verdict.causes else "outputs"
+        causes = verdict.causes or verdict.outputs
+        say(subject, severity_of(verdict, reference), moved_words(verdict, reference), min(cause.since_us for cause in causes),
+            columns=tuple(cause.column for cause in verdict.causes), advice=_ADVICE,
+            figures={cause.column: round(cause.effect, 4) for cause in causes})  # fmt: skip
+    if verdict.turned:
+        say("relations", Severity.WARN, f"{_list(verdict.turned)}.", verdict.start_us,
+            advice=_JOINED)  # fmt: skip
+    return notices
+
+
+def severity_of(verdict: Verdict, reference: Reference) -> Severity:
+    """Alarm where the answers moved far, or inputs did that they hang on; a note where they hardly hang on what moved."""
+    weight = weight_of(verdict.causes, verdict.outputs, reference)
+    if weight >= ALARM_AT:
+        return Severity.ALARM
+    return Severity.WARN if weight >= WARN_AT or not reference.matter else Severity.NOTE
+
+
+def moved_words(verdict: Verdict, reference: Reference) -> str:
+    """`2 of 7 inputs moved from its validation: 'car_value' went up by 0.9 standard deviations since 31 March ...`."""
+    parts = [_cause(cause) for cause in verdict.causes]
+    answered = [
+        f"the {'score' if cause.column == 'score' else 'answer'} {cause.words}"
+        for cause in verdict.outputs[-1:]
+    ]
+    if not parts:
+        said = f"{answered[0][:1].upper()}{answered[0][1:]} against {reference.said}, and no input moved."
+    else:
+        count, of = len(parts), len(reference.columns)
+        said = f"{count} of {of} inputs moved from {reference.said}: {_list(parts, _NAMED)}."
+        said += f" Meanwhile {answered[0]}." if answered else " The answers are spread as before."
+    if verdict.causes and reference.matter and weight_of(verdict.causes, (), reference) < WARN_AT:
+        said += " They hardly hang on what moved."
+    return said + _season_words(verdict)
+
+
+def _cause(cause: Cause) -> str:
+    said = f"'{cause.column}' {cause.words} since {day_words(cause.since_us)}"
+    if cause.explains is not None and cause.explains >= EXPLAINS:
+        return f"{said} and explains most of the answers' move"
+    return said
+
+
+def _season_words(verdict: Verdict) -> str:
+    if not verdict.seasonal:
+        return ""
+    named = [f"'{name}'" for name in verdict.seasonal]
+    return f" Left out, as usual for that day of the week: {_list(named, _NAMED)}."
+
+
+def day_words(at_us: int) -> str:
+    """A day for people.
+
+    >>> day_words(1_772_366_400_000_000)
+    '2026-03-01'
+    """
+    return iso(at_us)[:10]
+
+
+def turned_words(one: str, other: str, before: float, after: float) -> str:
+    """Two columns that go together otherwise."""
+    return f"'{one}' and '{other}' went together by {figure(round(before, 2))} and now by {figure(round(after, 2))}"
+
+
+def _list(parts: Sequence[str], most: int = 5) -> str:
+    more = f"; and {len(parts) - most} more" if len(parts) > most else ""
+    return "; ".join(parts[:most]) + more

@@ -1,0 +1,69 @@
+"""The watcher of drift: counts what is new of one model, then judges the chunks that became whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from lockgate.clock import MINUTE_US
+from lockgate.db import Database
+from lockgate.monitor.chunks import ChunkSize
+from lockgate.monitor.counting import Counter, Known
+from lockgate.monitor.judging import Judge
+from lockgate.monitor.profiles import forget, roll_up, versions_with_rows
+from lockgate.monitor.reading import Log, ModelLog
+from lockgate.monitor.reference import Reference
+from lockgate.monitor.watcher import Looked
+from lockgate.predictions.keyring import Keyring
+
+AT_ONCE_S = 5.0  # of reading, then it is another's turn
+GRACE_US = 10 * MINUTE_US  # records may come so late: far hosts send whole segments
+_SELDOM = 500  # looks between two times in which old hours become days
+
+
+class DriftWatcher:
+    """Watches one model. `known` says what is known of a version: it is asked at the begin of each look, so be quick."""
+
+    def __init__(
+        self, db: Database, log: Log, keys: Keyring, model: str, known: Callable[[int], Known],
+        *, size: ChunkSize = ChunkSize(), grace_us: int = GRACE_US,  # noqa: B008
+    ) -> None:  # fmt: skip
+        self.model, self._db, self._known, self._grace_us = model, db, known, grace_us
+        self._parts: Callable[[], tuple[Counter, Judge]] = lambda: (
+            Counter(db, ModelLog(log, model), keys, model, known),
+            Judge(db, model, size),
+        )
+        self._counter, self._judge = self._parts()
+        self.name, self._looks = self._counter.name, 0
+
+    def look(self, now_us: int) -> Looked:
+        """Count for some seconds, judge what is whole."""
+        self._begin_again_if_validated()
+        started = time.monotonic()
+        while True:
+            piece = self._counter.step(now_us)
+            if not piece.more or time.monotonic() - started > AT_ONCE_S:
+                break
+        complete_us = piece.until_us if piece.more else now_us - self._grace_us
+        if complete_us is not None:
+            self._judge.look(self._references(), complete_us, now_us)
+        self._looks += 1
+        if self._looks % _SELDOM == 1:
+            with self._db.write() as tx:
+                roll_up(tx, self.model, now_us)
+        return Looked(more=piece.more, words=piece.said)
+
+    def _references(self) -> dict[int, Reference]:
+        with self._db.read() as tx:
+            versions = versions_with_rows(tx, self.model)
+        found = {version: self._counter.reference(version) for version in versions}
+        return {version: reference for version, reference in found.items() if reference is not None}
+
+    def _begin_again_if_validated(self) -> None:
+        """A version that was held against its own first rows and has a validation now: count its past anew against that."""
+        for version, reference in self._references().items():
+            if not reference.validated and self._known(version).validated is not None:
+                with self._db.write() as tx:
+                    forget(tx, self.model, self.name)
+                self._counter, self._judge = self._parts()
+                return
