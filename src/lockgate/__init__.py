@@ -20,6 +20,9 @@ from typing import Any
 import lockgate.predictions as room
 
 WORDS = {
+    "add_data": "lockgate.client.data:add",
+    "train": "lockgate.client.train:train",
+    "reproduce": "lockgate.client.train:reproduce",
     "submit": "lockgate.client.submit:submit",
     "validate": "lockgate.client.work:validate",
     "backtest": "lockgate.client.work:backtest",
@@ -32,14 +35,17 @@ WORDS = {
 }
 __all__ = [
     "LockgateError",
+    "add_data",
     "backtest",
     "import_labels",
     "predictions",
     "release_status",
+    "reproduce",
     "rollback",
     "score",
     "start_release",
     "submit",
+    "train",
     "validate",
 ]
 

@@ -247,8 +247,11 @@ def _local_code(modules: set[str]) -> dict[str, bytes]:
         if top == name and file.name != "__init__.py":
             files[file.name] = file.read_bytes()
         else:
-            folder = Path(inspect.getfile(sys.modules[top])).resolve().parent
-            files.update(code_files(folder))
+            owner = sys.modules[top]  # without a file where the package is a folder without __init__.py
+            folder = (
+                Path(inspect.getfile(owner)).parent if owner.__file__ else Path(next(iter(owner.__path__)))
+            )
+            files.update(code_files(folder.resolve()))
         for value in vars(module).values():
             used = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
             if isinstance(used, str):

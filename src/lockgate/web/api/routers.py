@@ -6,11 +6,14 @@ from fastapi import APIRouter
 
 from lockgate.checks.store import Validation
 from lockgate.checks.suite import Planned
+from lockgate.datasets.diff import TableDiff
+from lockgate.datasets.versions import DataSet, DataSettings, DataVersion
 from lockgate.governance.audit import AuditRow
 from lockgate.governance.keys import KeyRow
 from lockgate.governance.people import Grant, Person
 from lockgate.governance.policy import PolicyVersion
 from lockgate.hosts import HostWord, Taken
+from lockgate.pipelines.run import Run
 from lockgate.predictions.label_import import Imported
 from lockgate.registry.leadtime import LeadTime
 from lockgate.registry.search import Hit
@@ -23,6 +26,7 @@ from lockgate.web.api import (
     alerts,
     audit,
     box,
+    data,
     erasures,
     findings,
     health,
@@ -32,13 +36,14 @@ from lockgate.web.api import (
     logs,
     models,
     people,
-    performance,
     policies,
     releases,
+    runs,
     sessions,
     versions,
     work,
 )
+from lockgate.web.api.data import DataShown
 from lockgate.web.api.models import ModelShown
 from lockgate.web.api.people import KeyShown, Standing
 from lockgate.web.api.releases import Acted
@@ -48,7 +53,7 @@ from lockgate.wiring.alerts_shown import AlertPage, AlertShown, SinkShown
 from lockgate.wiring.comparing import Compared
 from lockgate.wiring.erasing import Erased
 from lockgate.wiring.inventory import ModelStanding, VersionLine
-from lockgate.wiring.performance import Coming, PerformanceShown
+from lockgate.wiring.lineage import DataLineage, VersionLineage
 from lockgate.wiring.releasing import ReleaseShown
 from lockgate.wiring.status import BoxStatus
 from lockgate.wiring.verdicts import ShadowShown
@@ -69,8 +74,9 @@ API: tuple[APIRouter, ...] = (
     work.router,
     logs.router,
     labels.router,
-    performance.router,
     erasures.router,
+    data.router,
+    runs.router,
     hosts.router,
 )
 
@@ -81,7 +87,11 @@ KINDS: tuple[type, ...] = (
     SinkShown,
     AuditRow,
     BoxStatus,
-    Coming,
+    DataLineage,
+    DataSet,
+    DataSettings,
+    DataShown,
+    DataVersion,
     Erased,
     Grant,
     Hit,
@@ -99,9 +109,11 @@ KINDS: tuple[type, ...] = (
     Person,
     Plan,
     Planned,
-    PerformanceShown,
     PolicyVersion,
     Release,
+    Run,
+    TableDiff,
+    VersionLineage,
     ReleasePlan,
     Place,
     ReleaseShown,

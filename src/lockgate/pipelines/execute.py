@@ -1,0 +1,147 @@
+"""Runs a pipeline's steps in their own process: what is kept is taken, what is not is run and kept at once.
+
+A run that fails or dies leaves the results of its finished steps under their keys, so the next one begins where it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lockgate.errors import LockgateError
+from lockgate.pipelines.cache import Kept, StepCache
+from lockgate.pipelines.child import Child, no_room, started
+from lockgate.pipelines.keys import code_digests, key_of
+from lockgate.pipelines.layout import LIBRARY, WORK, Order, file_of, first_words, is_command, lay_out
+from lockgate.pipelines.place import WORDS
+from lockgate.pipelines.plan import METRICS, MODEL, TABLES, From, GraphStep, Planned, plan
+from lockgate.pipelines.run import StepRun, StepState
+
+COMMAND = "command"
+PARITY_ROWS = 300
+Told = Callable[[str, int, int], None]  # step, done, in all
+
+
+@dataclass
+class Ran:
+    """What came of a run, also of one that failed: `steps` so far; `handed`: what the pipeline handed over.
+
+    `ready`: what its process said of itself; `parameters`: all that were used, defaults too.
+    """
+
+    steps: list[StepRun] = field(default_factory=list)
+    ready: dict[str, Any] = field(default_factory=dict)
+    handed: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, object] = field(default_factory=dict)
+
+
+def execute(order: Order, folder: Path, cache: StepCache, ran: Ran, tell: Told) -> Path:
+    """Run it in `folder`; the folder with what it made (see `inside.handing`). `ran` is filled as it goes.
+
+    Raises what the pipeline's process said (see `child`), InvalidInput for a graph that cannot be run.
+    """
+    try:
+        words = first_words(order, folder, lay_out(order, folder), cache.folder)
+        with started(order.python, words, folder / WORDS, folder / LIBRARY) as child:
+            ran.ready = child.hear("load")
+            return _Execution(order, folder, cache, ran, child).run(tell)
+    except OSError as error:
+        if isinstance(error, LockgateError):
+            raise
+        raise no_room(str(error), "the run") from error
+
+
+@dataclass(frozen=True)
+class _Execution:
+    """One run of one pipeline in one process. `kept`: results so far, by step."""
+
+    order: Order
+    folder: Path
+    cache: StepCache
+    ran: Ran
+    child: Child
+    kept: dict[str, Kept] = field(default_factory=dict)
+
+    def run(self, tell: Told) -> Path:
+        """Every step that is needed, then what they made."""
+        planned = self._planned()
+        self.ran.parameters = {name: argument.value for each in planned for name, argument in each.arguments.items()
+                               if argument.source is From.PARAMETER}  # fmt: skip
+        codes = self._codes(planned)
+        for place, each in enumerate(planned):
+            tell(each.step.name, place, len(planned) + 1)
+            self.kept[each.step.name] = self._one(each, codes[each.step.function])
+        tell("handing over", len(planned), len(planned) + 1)
+        into = self.folder / WORK / "handed"
+        self.ran.handed = self.child.ask("handing over", {
+            "do": "hand", "into": str(into), "outputs": self._outputs(), "task": self.order.task, "rows": PARITY_ROWS,
+        })  # fmt: skip
+        return into
+
+    def _planned(self) -> list[Planned]:
+        order = self.order
+        steps = [GraphStep(COMMAND, COMMAND, (*order.data, *order.parameters))]
+        if not is_command(order.pipeline):
+            steps = msgspec.convert(self.ran.ready["graph"], list[GraphStep])
+        return plan(steps, order.data, order.parameters, order.seed)
+
+    def _codes(self, planned: list[Planned]) -> dict[str, str]:
+        functions = {each.step.function for each in planned}
+        if is_command(self.order.pipeline):
+            return dict.fromkeys(functions, f"{self.order.pipeline} {self.order.sources.digest}")
+        return code_digests(self.order.sources, file_of(self.order.pipeline), functions)
+
+    def _one(self, each: Planned, code: str) -> Kept:
+        """A step's result: kept from before, or run now and kept."""
+        name, key = each.step.name, self._key(each, code)
+        found, seconds, state = self.cache.find(key), 0.0, StepState.KEPT
+        if found is None:
+            into = self.folder / WORK / f"step-{len(self.ran.steps)}"
+            task = {"do": "run", "step": name, "into": str(into), "arguments": self._told(each)}
+            try:
+                seconds = float(self.child.ask(name, task)["seconds"])
+            except LockgateError:
+                self.ran.steps.append(StepRun(name=name, state=StepState.FAILED, key=key))
+                raise
+            state, found = StepState.RAN, self.cache.keep(key, into)
+        self.ran.steps.append(StepRun(name=name, state=state, key=key, digest=found.digest, seconds=seconds,
+                                      bytes=found.bytes, kind=found.said.type, shape=found.said.shape))  # fmt: skip
+        return found
+
+    def _key(self, each: Planned, code: str) -> str:
+        inputs = {need: self.kept[said.name].digest if said.source is From.STEP else self.order.data[said.name].digest
+                  for need, said in each.arguments.items() if said.source is not From.PARAMETER}  # fmt: skip
+        values = {need: said.value for need, said in each.arguments.items() if said.source is From.PARAMETER}
+        return key_of(code, step=each.step.name, environment=self.order.environment, inputs=inputs, parameters=values,
+                      seed=self.order.seed)  # fmt: skip
+
+    def _told(self, each: Planned) -> Mapping[str, object]:
+        """The arguments as the process hears them."""
+        told: dict[str, object] = {}
+        for need, said in each.arguments.items():
+            if said.source is From.STEP:
+                told[need] = {"stored": str(self.kept[said.name].folder)}
+            elif said.source is From.DATA:
+                data = self.order.data[said.name]
+                told[need] = {"data": {"path": str(data.path), "kind": data.kind}}
+            else:
+                told[need] = {"value": said.value}
+        return told
+
+    def _outputs(self) -> dict[str, dict[str, str]]:
+        """Where the outputs lie: steps of their own names, or items of what the one function returned."""
+        names = (MODEL, *TABLES, METRICS)
+        if MODEL in self.kept:
+            return {name: {"stored": str(self.kept[name].folder)} for name in names if name in self.kept}
+        (whole,) = self.kept.values()
+        if MODEL in whole.said.items:
+            return {
+                name: {"stored": str(whole.folder), "item": name}
+                for name in names
+                if name in whole.said.items
+            }
+        return {MODEL: {"stored": str(whole.folder)}}

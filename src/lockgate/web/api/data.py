@@ -1,0 +1,224 @@
+"""Data sets: versions in, what they hold, what changed, who was trained on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+from pydantic import BaseModel, ConfigDict
+
+from lockgate.datasets.diff import TableDiff, diff_tables
+from lockgate.datasets.expectations import expectations_like
+from lockgate.datasets.split import Split
+from lockgate.datasets.versions import (
+    DataSet,
+    DataSettings,
+    DataVersion,
+    Source,
+    data_versions_of,
+    get_data_set,
+    list_data_sets,
+    parse_data,
+)
+from lockgate.errors import InvalidInput, NotFound
+from lockgate.web.answers import answer
+from lockgate.web.api.jobs import AllJobs
+from lockgate.web.auth import Asking, InHouse
+from lockgate.web.jobs import Job
+from lockgate.web.shapes import says
+from lockgate.web.uploads import keep, start_job
+from lockgate.wiring.datasets import (
+    add_folder,
+    add_table,
+    describe_data,
+    file_source,
+    frame_of,
+    may_read,
+    may_write,
+    refer_table,
+    resolve_data,
+)
+from lockgate.wiring.lineage import DataLineage, data_lineage, split_data
+
+router = APIRouter(tags=["data"])
+
+
+class DataShown(msgspec.Struct, frozen=True):
+    """A data set with its versions, the newest first."""
+
+    data_set: DataSet
+    versions: list[DataVersion]
+
+
+class Referred(BaseModel):
+    """A file, or a folder of images, on the machine that lockgate runs on."""
+
+    model_config = ConfigDict(extra="forbid")
+    path: str
+    copy_images: bool = False
+
+
+class Said(BaseModel):
+    """Changes of what is said of a data set; `like`: take the contract from this version."""
+
+    model_config = ConfigDict(extra="forbid")
+    changes: dict[str, Any] = {}
+    like: str | None = None
+
+
+@router.get("/data", responses=says(DataSet, many=True))
+def every_data_set(house: InHouse, me: Asking) -> Response:
+    """All data sets."""
+    with house.db.read() as tx:
+        may_read(tx, me)
+        return answer(list_data_sets(tx))
+
+
+@router.get("/data-diff", responses=says(TableDiff))
+def difference(
+    house: InHouse,
+    me: Asking,
+    before: Annotated[str, Query(description="loans@1")],
+    after: Annotated[str, Query(description="loans@2")],
+    key: Annotated[str | None, Query(description="the column that names a row")] = None,
+) -> Response:
+    """What changed from one version to another."""
+    with house.db.read() as tx:
+        may_read(tx, me)
+        first, second = resolve_data(tx, before), resolve_data(tx, after)
+    return answer(
+        diff_tables(frame_of(house, first), frame_of(house, second), (first.full, second.full), key)
+    )
+
+
+@router.get("/data/{name}", responses=says(DataShown))
+def one_data_set(name: str, house: InHouse, me: Asking) -> Response:
+    """A data set with every version."""
+    with house.db.read() as tx:
+        may_read(tx, me)
+        return answer(DataShown(get_data_set(tx, parse_data(name)[0]), data_versions_of(tx, name)))
+
+
+@router.put("/data/{name}", responses=says(DataSettings))
+def describe(name: str, sent: Said, house: InHouse, me: Asking) -> Response:
+    """Change what is said of a data set: description, owner, access, and the contract of every new version."""
+    with house.db.read() as tx:
+        may_write(tx, me)
+        known = get_data_set(tx, name).settings
+        like = resolve_data(tx, sent.like) if sent.like else None
+    plain = {**msgspec.to_builtins(known), **sent.changes}
+    if like is not None:
+        plain["expects"] = msgspec.to_builtins(expectations_like(like.profile))
+    try:
+        wanted = msgspec.convert(plain, DataSettings)
+    except msgspec.ValidationError as error:
+        raise InvalidInput("this cannot be said of a data set", got=error,
+                           allowed=", ".join(DataSettings.__struct_fields__)) from error  # fmt: skip
+    return answer(describe_data(house, me, name, wanted))
+
+
+@router.get("/data/{name}/by-file/{sha256}", responses=says())
+def by_file(name: str, sha256: str, house: InHouse, me: Asking) -> Response:
+    """The version that was made from a file of this SHA-256; null when there is none."""
+    with house.db.read() as tx:
+        may_write(tx, me)
+        try:
+            versions = data_versions_of(tx, name)
+        except NotFound:
+            versions = []
+    return answer(next((each for each in versions if each.source.sha256 == sha256), None))
+
+
+@router.post("/data/{name}/versions", responses=says(Job))
+def new_version(
+    name: str,
+    house: InHouse,
+    me: Asking,
+    jobs: AllJobs,
+    *,
+    source: Annotated[str, Form(description='JSON: {"origin": "file", "said": "loans.csv"}')],
+    file: Annotated[UploadFile, File(description="parquet, csv, tsv, jsonl or json")],
+) -> Response:
+    """A table as the next version. The job's result is `{"data", "new"}`; the same content again is the version there is."""
+    parse_data(name)
+    with house.db.read() as tx:
+        may_write(tx, me)
+    said = _source(source)
+    folder, kept = keep(jobs, {"file": [file]})
+    path = kept["file"][0]
+    whole = msgspec.structs.replace(said, sha256=file_source(path, refer=False).sha256)
+    return answer(
+        start_job(
+            jobs, folder, lambda tell: add_table(house, me, name, path, source=whole, tell=tell),
+            kind="data", subject=name, person=me.id,
+        )
+    )  # fmt: skip
+
+
+@router.post("/data/{name}/referred", responses=says(Job))
+def new_reference(name: str, sent: Referred, house: InHouse, me: Asking, *, jobs: AllJobs) -> Response:
+    """A file or a folder of images where it lies, for admins: only digests are kept."""
+    parse_data(name)
+    path = Path(sent.path)
+
+    def work(tell: Any) -> object:
+        if path.is_dir():
+            return add_folder(house, me, name, path, copy=sent.copy_images, tell=tell)
+        return refer_table(house, me, name, path, tell=tell)
+
+    return answer(jobs.start("data", name, me.id, work))
+
+
+@router.get("/data/{name}/{number}", responses=says(DataVersion))
+def one_version(name: str, number: str, house: InHouse, me: Asking) -> Response:
+    """A version by number or `latest`: where its rows are, columns, profile, what it breaks."""
+    with house.db.read() as tx:
+        may_read(tx, me)
+        return answer(resolve_data(tx, f"{name}@{number}"))
+
+
+@router.post("/data/{name}/{number}/split", responses=says(Job))
+def split(
+    name: str, number: str, sent: dict[str, Any], house: InHouse, me: Asking, *, jobs: AllJobs
+) -> Response:
+    """Parts of a version that respect time and groups, as versions of `NAME-train`, `NAME-validation`, `NAME-test`."""
+    with house.db.read() as tx:
+        may_write(tx, me)
+        found = resolve_data(tx, f"{name}@{number}")
+    try:
+        how = msgspec.convert(sent, Split)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(
+            "this is no way to split", got=error, allowed=", ".join(Split.__struct_fields__)
+        ) from error
+    return answer(
+        jobs.start("split", found.full, me.id, lambda tell: split_data(house, me, found, how, tell))
+    )
+
+
+@router.get("/data/{name}/{number}/lineage", responses=says(DataLineage))
+def lineage(
+    name: str,
+    number: str,
+    house: InHouse,
+    me: Asking,
+    *,
+    first: Annotated[int | None, Query(ge=1)] = None,
+    last: Annotated[int | None, Query(ge=1)] = None,
+) -> Response:
+    """Who was trained on a version, or on its rows from `first` to `last` in whatever version of the data set."""
+    with house.db.read() as tx:
+        may_read(tx, me)
+        found = resolve_data(tx, f"{name}@{number}")
+    rows = None if first is None else (first, last or first)
+    return answer(data_lineage(house, found, rows))
+
+
+def _source(text: str) -> Source:
+    try:
+        said = msgspec.json.decode(text, type=Source)
+    except msgspec.DecodeError as error:
+        raise InvalidInput("the source of the version cannot be read", got=error) from error
+    return Source(origin=said.origin, said=said.said)  # paths and parents are lockgate's to say
