@@ -27,7 +27,7 @@ SIDE = Path(__file__).parent / "mlflow_side"
 MLFLOW = "mlflow==3.17.2"
 RAY = "ray[client]==2.60.0"
 LEFT_FREE = ("pyarrow",)  # mlflow wants an older one than lockgate's pins hold
-READY_S, CALL_S = 600.0, 900.0  # for what hangs: on a crowded machine the server alone took two minutes
+READY_S, CALL_S = 1200.0, 1800.0  # for what hangs: on a crowded machine the server alone took two minutes
 
 
 @dataclass(frozen=True)

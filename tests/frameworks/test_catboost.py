@@ -68,7 +68,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[
     folder = tmp_path_factory.mktemp("catboost")
     python = built(completed(PINS, "3.11"), "3.11", Home(folder / "home"))
     done = subprocess.run(
-        [python, "-c", TRAIN, folder], capture_output=True, text=True, timeout=300, check=False
+        [python, "-c", TRAIN, folder], capture_output=True, text=True, timeout=1800, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout.splitlines()[-1])

@@ -18,7 +18,7 @@ from lockgate.wiring.house import open_house
 from lockgate.wiring.names import resolve
 from lockgate.wiring.packages import open_version
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(3600)]
 ADDRESSES = {  # every flavor, and every form of address
     "skops": "models:/skops@champion",
     "pickled": "models:/pickled/1",

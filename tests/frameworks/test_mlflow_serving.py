@@ -24,7 +24,7 @@ from lockgate.traffic import Arm, Role, Route
 from lockgate.wiring.house import open_house
 from lockgate.wiring.names import resolve
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(3600)]
 SIDE = Path(__file__).parent / "mlflow_side"
 MODELS = ("plain", "thresholds")
 COLUMNS = ["loan_length", "debt_to_income_ratio"]
@@ -137,8 +137,10 @@ def test_every_form_is_answered_alike(
     """The same bodies to both servers: the same predictions in the same shape."""
     for kind, body in bodies(side):
         headers = {"content-type": kind}
-        mlflows = httpx.post(f"http://127.0.0.1:{theirs[model]}/invocations", content=body, headers=headers)
-        own = httpx.post(f"{ours.url}/models/{model}/invocations", content=body, headers=headers, timeout=60)
+        mlflows = httpx.post(
+            f"http://127.0.0.1:{theirs[model]}/invocations", content=body, headers=headers, timeout=300
+        )
+        own = httpx.post(f"{ours.url}/models/{model}/invocations", content=body, headers=headers, timeout=300)
         assert mlflows.status_code == own.status_code == 200, (body[:200], mlflows.text, own.text)
         assert own.json()["predictions"] == mlflows.json()["predictions"], body[:200]
 
@@ -155,8 +157,10 @@ def test_what_one_refuses_the_other_refuses(theirs: dict[str, int], ours: World)
         ("application/json", '{"dataframe_records": [{"loan_length": 1.0}]}'),
     ):
         headers = {"content-type": kind}
-        mlflows = httpx.post(f"http://127.0.0.1:{theirs['plain']}/invocations", content=body, headers=headers)
-        own = httpx.post(f"{ours.url}/models/plain/invocations", content=body, headers=headers)
+        mlflows = httpx.post(
+            f"http://127.0.0.1:{theirs['plain']}/invocations", content=body, headers=headers, timeout=300
+        )
+        own = httpx.post(f"{ours.url}/models/plain/invocations", content=body, headers=headers, timeout=300)
         assert own.status_code == mlflows.status_code, (body, mlflows.text, own.text)
 
 

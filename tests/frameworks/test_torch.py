@@ -35,7 +35,7 @@ def torch_python() -> Path:
     python = folder / "bin" / "python"
     if not (folder / ONNXSCRIPT).exists():
         CACHE.mkdir(exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, timeout=300)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, timeout=1800)
         wanted = (TORCH, ONNXSCRIPT, f"numpy=={np.__version__}", "onnx")
         subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True, timeout=1800)
         (folder / ONNXSCRIPT).touch()
@@ -49,7 +49,7 @@ def made(
     """A folder with files that PyTorch wrote, and its own answers."""
     folder = tmp_path_factory.mktemp("torch")
     (folder / "net.py").write_text(NET)
-    done = subprocess.run([torch_python, "-W", "ignore", "-c", MAKE, folder], capture_output=True, text=True, timeout=300,
+    done = subprocess.run([torch_python, "-W", "ignore", "-c", MAKE, folder], capture_output=True, text=True, timeout=1800,
                           check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return folder, json.loads(done.stdout.splitlines()[-1])
@@ -202,7 +202,7 @@ def test_what_a_program_could_hide(
     folder, _ = made
     mark = tmp_path / "ran"
     done = subprocess.run([torch_python, "-W", "ignore", "-c", PLANTED, folder, mark], capture_output=True,
-                          text=True, timeout=300, check=False)  # fmt: skip
+                          text=True, timeout=1800, check=False)  # fmt: skip
     assert done.stdout.splitlines()[-1] == "True", done.stderr[-2000:]
     mark.unlink()
     with pytest.raises(Unsafe, match=r"posix\.system"):
@@ -224,7 +224,7 @@ def test_modules_are_packed(made: tuple[Path, dict[str, list[list[float]]]], tor
     source = Path(lockgate.__file__).parents[1]
     done = subprocess.run([torch_python, "-W", "ignore", "-c", PACK, folder, source,
                            sysconfig.get_path("purelib")], capture_output=True, text=True,
-                          timeout=300, check=False)  # fmt: skip
+                          timeout=1800, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
 
 

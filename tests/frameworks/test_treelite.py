@@ -36,7 +36,7 @@ from sklearn.ensemble import (
 from tests.frameworks.conftest import CACHE, uv
 from tests.runner.convert_world import columns_of, compiled, edges
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(3600)]
 TREELITE = "treelite==4.8.1"
 ASK = Path(__file__).parent / "treelite_side/ask.py"
 ROWS, SEEDS = 240, 5
@@ -184,7 +184,7 @@ def test_treelite_agrees(treelite_python: Path, tmp_path: Path) -> None:
         [treelite_python, "-W", "ignore", ASK, tmp_path],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
