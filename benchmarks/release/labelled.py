@@ -19,7 +19,7 @@ from lockgate.stats.intervals import wilson
 SEED, RUNS, PAIRS = 20261124, 1_000, 40_000
 WORSE, MOST_LABELS = 0.02, 2_500  # two points more wrong answers ...
 DIFFER = (0.04, 0.06)  # ... of versions that differ in so many rows
-REQUESTS, ACCEPTED = 20_000, 0.3
+REQUESTS, ACCEPTED, BAD = 20_000, 0.7, -0.8  # most are good, most are accepted, as in lending
 
 
 def figures() -> list[Figure]:
@@ -85,7 +85,7 @@ def _accepted(guard: GuardPlan, rng: np.random.Generator) -> tuple[bool, bool]:
     stage = np.arange(REQUESTS) * len(STAGES) // REQUESTS
     w = np.array(STAGES)[stage]
     canary = rng.random(REQUESTS) < w
-    bad = truth < 0.5
+    bad = truth < BAD
     wrong = np.where(canary, new > cut, old > cut) & bad
     places = np.flatnonzero(wrong)
     shipped = event_path(places, w[places], canary[places], copies(stage)).fires(guard.threshold)

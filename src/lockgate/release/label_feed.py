@@ -170,7 +170,10 @@ class LabelFeed:
         """The newest rows without their inputs. `beside`: only shadow answers to these requests."""
         asked = Asked(release.model, self._since(release), kinds=(kind,))
         kept: list[pl.DataFrame] = []
-        for part, _, _ in frames(self._home, self._blobs, asked, where=where, database=self._db):
+        labels = (
+            None if kind is Kind.SHADOW else self._db
+        )  # a shadow's answers are labelled by what they answer again
+        for part, _, _ in frames(self._home, self._blobs, asked, where=where, database=labels):
             rows = part.select(pl.exclude("^in\\..*$"))
             kept.append(rows if beside is None else rows.filter(pl.col("of").is_in(beside.implode())))
             if beside is None and sum(held.height for held in kept) > 2 * most:
