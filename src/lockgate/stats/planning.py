@@ -56,7 +56,14 @@ def requests_until(
     plan_events(base_rate, odds_ratio, w, alpha)  # refuses what cannot be
     canary_rate = base_rate * odds_ratio / (1.0 - base_rate + base_rate * odds_ratio)
     rate = base_rate * (1.0 - w) + w * canary_rate
-    p = w * canary_rate / rate
+    return events_until(w * canary_rate / rate, w, alpha, quantile=quantile) / rate
+
+
+def events_until(p: float, w: float, alpha: float, *, quantile: float = 0.5) -> float:
+    """Bad events until `event_arm` sees that a share p of them falls in the canary, where w is its due (p > w).
+
+    For pairs w is one half, and the events are the pairs in which exactly one version was wrong.
+    """
     steps = list(
         zip(event_arm_terms([(w, 1, 0)], 1.0, THETAS), event_arm_terms([(w, 0, 1)], 1.0, THETAS), strict=True)
     )
@@ -65,7 +72,7 @@ def requests_until(
     best = max(range(len(drifts)), key=drifts.__getitem__)
     variance = p * (1.0 - p) * (steps[best][0] - steps[best][1]) ** 2
     shape = (mean * drifts[best]) ** 2 / variance
-    return _root(lambda n: _passed(n, mean, shape) - quantile) / rate
+    return _root(lambda n: _passed(n, mean, shape) - quantile)
 
 
 def smallest_ratio(base_rate: float, requests: float, w: float, alpha: float) -> float:
