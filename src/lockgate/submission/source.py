@@ -14,7 +14,7 @@ from lockgate.errors import InvalidInput, NotFound
 from lockgate.frameworks.handlers import by_globals, by_head
 from lockgate.frameworks.python import module_of
 from lockgate.registry.bounded import compression_of
-from lockgate.registry.exportfile import scan_exported
+from lockgate.registry.exportfile import is_exported, scan_exported
 from lockgate.registry.manifest import Framework
 from lockgate.registry.mlmodel import read_mlmodel
 from lockgate.registry.onnxfile import check_onnx
@@ -29,6 +29,13 @@ from lockgate.submission.receive import receive_code
 from lockgate.submission.recognise import ACCEPTED, Kind, Recognised, recognise
 
 MODEL_FOLDER, CODE_FOLDER = "model", "code"
+PICKLES = (
+    ".pkl",
+    ".pickle",
+    ".joblib",
+    ".pth",
+    ".pt",
+)  # what PyTorch takes for a pickle unless it is an archive
 
 
 @dataclass(frozen=True)
@@ -176,20 +183,30 @@ def _mlmodel(given: Path, draft: Path, exceptions: Exceptions) -> Source:
 
 
 def _whole_folder(given: Path, draft: Path, exceptions: Exceptions) -> Source:
-    """A flavor that MLflow opens itself: every pickle in the folder is scanned, then the folder is taken as it is."""
+    """A flavor that MLflow opens itself: every file in the folder that holds a model is scanned, then it is taken as it is."""
     trusted: set[str] = set()
     for path in sorted(path for path in given.rglob("*") if path.is_file()):
-        if path.suffix in (".pkl", ".pickle", ".joblib") or _like_a_pickle(path):
-            report = scan_file(path, trusted=exceptions.trusted, shipped=exceptions.shipped)
+        report = _inside(path, str(path.relative_to(given)), exceptions)
+        if report is not None:
             trusted |= set(report.require_safe(exceptions.model).trusted)
     _move(given, draft / MODEL_FOLDER)
     return Source(Framework.MLFLOW, MODEL_FOLDER, trusted=tuple(sorted(trusted)))
 
 
-def _like_a_pickle(path: Path) -> bool:
+def _inside(path: Path, name: str, exceptions: Exceptions) -> ScanReport | None:
+    """A file of such a folder by the rules of its kind, as if it had come alone; None for one that nobody unpickles."""
     with path.open("rb") as file:
         head = file.read(8)
-    return head[:1] == b"\x80" or compression_of(head) is not None
+    if head.startswith(b"PK") and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if is_exported(names):
+            return scan_exported(path, label=name)
+        if is_torch(names):
+            return scan_torch(path, label=name)
+    if path.suffix in PICKLES or head[:1] == b"\x80" or compression_of(head) is not None:
+        return scan_file(path, trusted=exceptions.trusted, shipped=exceptions.shipped, label=name)
+    return None
 
 
 def _callable(given: Path | None, draft: Path, entry: str, shipped: Collection[str]) -> Source:
