@@ -20,7 +20,7 @@ from lockgate.release.guards import (
 )
 from lockgate.release.means import business_verdict, shift_verdict
 from lockgate.release.promise import ReleasePlan
-from lockgate.release.verdict import Label, Verdict, big
+from lockgate.release.verdict import Label, Verdict, weighed
 from lockgate.release.words import percent
 from lockgate.stats.eprocess import BetState, EventProcess
 from lockgate.stats.evalues import beta_arm, event_arm_safe
@@ -87,18 +87,7 @@ def _verdict(guard: GuardPlan, plan: ReleasePlan, counts: Counts, frozen: Frozen
 def _losses(guard: GuardPlan, labelled: int, losses: BetState, worse: str) -> Verdict:
     """Pair by pair: on which side the truth lay nearer, or whose answer cost less."""
     log_e, looked = losses.log_e(), f"{losses.pairs:,} callers with a label of {labelled:,} rows"
-    label, said = Label.NOT_YET, f"{TITLES[guard.name]}: no sign of harm so far ({looked})"
-    if log_e >= guard.threshold:
-        label = Label.WORSE
-        said = (
-            f"{TITLES[guard.name]}: {worse} ({looked}; evidence "
-            f"E = {big(log_e)}, the limit is {big(guard.threshold)})"
-        )
-    elif log_e >= math.log(SUSPICIOUS_E):
-        label, said = (
-            Label.SUSPICIOUS,
-            f"{TITLES[guard.name]}: suspicious, not proven ({looked}; E = {big(log_e)})",
-        )
+    label, said = weighed(TITLES[guard.name], log_e, guard.threshold, looked, worse=worse)
     return Verdict(
         guard=guard.name, label=label, sentence=said, action=guard.action, log_e=log_e, alpha=guard.alpha
     )
@@ -108,22 +97,14 @@ def _events(guard: GuardPlan, counts: Counts, frozen: Frozen) -> Verdict:
     process = counts.guards[guard.name]
     log_e = process.log_e(guard.theta0)
     canary, baseline = process.totals()
-    label, title = Label.NOT_YET, TITLES[guard.name]
+    title = TITLES[guard.name]
     slower_us = {GuardName.SLOW_T99: frozen.t99_us, GuardName.SLOW_T95: frozen.t95_us}.get(guard.name)
     waited = f" waited longer than {slower_us / 1000:.3g} ms" if slower_us else ""
     counted = f"{canary} {_callers(canary)} of the canary and {baseline} of live{waited}, {_looked(guard.name, counts)}"
-    said = f"{title}: no sign of harm so far ({counted})"
-    if log_e >= guard.threshold:
-        label = Label.WORSE
-        said = (
-            f"{title}: the canary is worse ({counted}; evidence E = {big(log_e)}, "
-            f"the limit is {big(guard.threshold)})"
-        )
-        if slower_us:
-            said += "; if that is fast enough, state what is: goal.p99_ms"
-    elif log_e >= math.log(SUSPICIOUS_E):
-        label, said = Label.SUSPICIOUS, f"{title}: suspicious, not proven ({counted}; E = {big(log_e)})"
-    elif process.log_e_better(1.0) >= guard.threshold:
+    label, said = weighed(title, log_e, guard.threshold, counted)
+    if label is Label.WORSE and slower_us:
+        said += "; if that is fast enough, state what is: goal.p99_ms"
+    if label is Label.NOT_YET and process.log_e_better(1.0) >= guard.threshold:
         label, said = Label.BETTER, f"{title}: the canary is better ({counted})"
     return Verdict(
         guard=guard.name,

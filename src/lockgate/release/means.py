@@ -13,14 +13,13 @@ from lockgate.release.counts import Counts, StageCounts
 from lockgate.release.guards import (
     SHIFT_ALPHA,
     SHIFT_MARGIN,
-    SUSPICIOUS_E,
     TITLES,
     Action,
     GuardPlan,
 )
 from lockgate.release.outputs import Outputs
 from lockgate.release.promise import BusinessPlan, ReleasePlan
-from lockgate.release.verdict import Label, Verdict, big
+from lockgate.release.verdict import Label, Verdict, weighed
 from lockgate.release.words import percent
 from lockgate.stats.means import Arms
 
@@ -45,20 +44,9 @@ def business_verdict(guard: GuardPlan, plan: ReleasePlan, counts: Counts) -> lis
         f"{business.metric}: mean {arms.canary.mean:.4g} of {arms.canary.n:,} callers of the canary and "
         f"{arms.baseline.mean:.4g} of {arms.baseline.n:,} of live, stage {worst}"
     )
-    label, said = Label.NOT_YET, f"{TITLES[guard.name]}: no sign of harm so far ({told})"
+    label, said = weighed(TITLES[guard.name], log_e, guard.threshold, told)
     if not any(arms.enough for arms in counts.business.values()):
         said = f"{TITLES[guard.name]}: too few values so far ({told})"
-    elif log_e >= guard.threshold:
-        label = Label.WORSE
-        said = (
-            f"{TITLES[guard.name]}: the canary is worse ({told}; evidence E = {big(log_e)}, "
-            f"the limit is {big(guard.threshold)})"
-        )
-    elif log_e >= math.log(SUSPICIOUS_E):
-        label, said = (
-            Label.SUSPICIOUS,
-            f"{TITLES[guard.name]}: suspicious, not proven ({told}; E = {big(log_e)})",
-        )
     return [
         Verdict(
             guard=guard.name, label=label, sentence=said, action=guard.action, canary=n[0], baseline=n[1],

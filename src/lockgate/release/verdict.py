@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import msgspec
 
-from lockgate.release.guards import Action
+from lockgate.release.guards import SUSPICIOUS_E, Action
 
 
 class Label(IntEnum):
@@ -38,6 +38,20 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     def threshold(self) -> float | None:
         """The log E at which the guard fires."""
         return math.log(1.0 / self.alpha) if self.alpha else None
+
+
+def weighed(
+    title: str, log_e: float, threshold: float, told: str, *, worse: str = "the canary is worse"
+) -> tuple[Label, str]:
+    """What a guard's evidence of harm means, and the sentence that says so. `told`: what it looked at."""
+    if log_e >= threshold:
+        return (
+            Label.WORSE,
+            f"{title}: {worse} ({told}; evidence E = {big(log_e)}, the limit is {big(threshold)})",
+        )
+    if log_e >= math.log(SUSPICIOUS_E):
+        return Label.SUSPICIOUS, f"{title}: suspicious, not proven ({told}; E = {big(log_e)})"
+    return Label.NOT_YET, f"{title}: no sign of harm so far ({told})"
 
 
 def big(log_value: float) -> str:
