@@ -273,6 +273,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     task: TaskName | None = None
     owner: str | None = None
     tier: Tier = Tier.LOW
+    policy: dict[str, Any] = {}  # what this model asks more than the policy of its tier: `approvals: 1`
     goal: Goal = Goal()
     description: str | None = None
     target: str | None = None

@@ -144,7 +144,7 @@ def test_every_read_has_json(live):
 
 
 def test_a_second_version_shadows_and_is_rolled_back(live, work):
-    """The second version goes into shadow, is held, resumed and rolled back by people with reasons, on record."""
+    """The second version waits its turn and is taken off the queue; the first is held, resumed and rolled back, on record."""
     data = ("--train", str(work / "train.parquet"), "--test", str(work / "test.csv"))
     ok(live.far("submit", str(work / "other.joblib"), "--name", "churn", *data))
     unvalidated = live.far("release", "churn/2")
@@ -152,8 +152,11 @@ def test_a_second_version_shadows_and_is_rolled_back(live, work):
     running = live.far("status", "churn")
     assert "watch" in running.stdout
     ok(live.far("validate", "churn/2"))
-    second = live.far("release", "churn/2")
-    assert (second.returncode, "one release at a time" in second.stderr) == (5, True)
+    assert "churn/2 waits" in ok(live.far("release", "churn/2"))
+    assert "churn/2" in ok(live.far("release", "status", "churn"))
+    (place,) = json.loads(ok(live.far("release", "queue", "churn", "--json")))
+    assert (place["version"], place["state"]) == (2, "waiting")
+    ok(live.far("release", "cancel", "churn/2", "--reason", "not yet"))
     compared = json.loads(ok(live.far("compare", "churn/1", "churn/2", "--json")))
     assert compared["versions"] == ["churn/1", "churn/2"]
     held = ok(live.far("hold", "churn", "--reason", "looking at something"))

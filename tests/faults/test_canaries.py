@@ -118,7 +118,8 @@ def met(box: Box, trouble: str) -> None:
         f"{trouble}: {len(rows)} requests, {len(failed)} answered by live in its place; {found['release']['reason']}"
     )
     assert {(row["version"], row["failed_version"]) for row in failed} <= {(1, 2)}
-    assert failed or trouble == "answers slowly"
+    # one that is slow, or makes itself slow, may answer in time to the end: then its guard is that of slow answers
+    assert failed or trouble in ("answers slowly", "leaks memory")
 
 
 @pytest.mark.faults

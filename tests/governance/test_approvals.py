@@ -27,7 +27,7 @@ from lockgate.governance.approvals import (
 from lockgate.governance.audit import rows
 from lockgate.governance.people import Person, add_person, grant
 from lockgate.governance.permissions import RoleName
-from lockgate.governance.policy import DEFAULTS, current_policy, tighten
+from lockgate.governance.policy import DEFAULTS, current_policy, policy_for
 
 from .conftest import Trio
 
@@ -147,8 +147,7 @@ def test_an_approval_runs_out(database: Database, trio: Trio) -> None:
 def test_a_model_that_tightens_its_policy_waits_for_people(database: Database, trio: Trio) -> None:
     """The low tier with `approvals: 1` of its own is not approved by the policy."""
     with database.write() as tx:
-        policy = current_policy(tx, Tier.LOW)
-        own = tighten(policy.policy, {"approvals": 1, "approval_days": 1})
+        policy = policy_for(tx, Tier.LOW, {"approvals": 1, "approval_days": 1})
         found = request(
             tx,
             SEAL,
@@ -158,7 +157,6 @@ def test_a_model_that_tightens_its_policy_waits_for_people(database: Database, t
             makers=["carl"],
             by="carl",
             at_us=10,
-            tightened=own,
         )
     assert found.state(11) is ApprovalState.WAITING
     assert found.valid_us == DAY_US

@@ -12,7 +12,9 @@ from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound, TimedOu
 from lockgate.governance import audit
 from lockgate.governance.people import grant
 from lockgate.governance.permissions import RoleName
+from lockgate.governance.policy import current_policy
 from lockgate.membership import Member, report
+from lockgate.registry.policies import policy_of
 from lockgate.registry.store import change_settings, get_model
 from lockgate.release import acts, store
 from lockgate.release.desk import Desk, wait_until_obeyed
@@ -62,7 +64,7 @@ def test_every_act_needs_a_reason(world, act):
 
 
 def test_start_is_refused_with_what_is_missing(world):
-    """Not validated, blocked by a check, unknown version, already live, one running: each says what to do."""
+    """Not validated, blocked by a check, unknown version, running already, already live: each says what to do."""
     with pytest.raises(NotFound):
         start(world.desk, world.ann, "churn/1")
     world.version(1, validate=False)
@@ -75,9 +77,8 @@ def test_start_is_refused_with_what_is_missing(world):
     with pytest.raises(Forbidden):
         start(world.desk, world.dan, "churn/3")
     start(world.desk, world.ann, "churn/3")
-    world.version(4)
-    with pytest.raises(Conflict, match="one model has one release at a time"):
-        start(world.desk, world.ann, "churn/4")
+    with pytest.raises(Conflict, match="is being released already"):
+        start(world.desk, world.ann, "churn/3")
     world.go(world.controller(), Phase.DONE)
     with pytest.raises(Conflict, match="live already"):
         start(world.desk, world.ann, "churn/3")
@@ -92,6 +93,23 @@ def test_nobody_approves_their_own_version(sqlite, home, clock):
     start(world.desk, world.ann, "churn/1")
     with pytest.raises(Forbidden, match="made churn/1"):
         acts.approve(world.desk, world.ann, "churn", "mine")
+
+
+def test_a_model_that_asks_for_more_than_its_tier_waits_for_people(sqlite, home, clock):
+    """The low tier with `policy: {approvals: 1}` of its own: one who did not make it says yes to exactly that policy."""
+    world = World(sqlite, home, clock, settings=ModelConfig(release=QUICK, policy={"approvals": 1}))
+    controller = world.controller()
+    world.version(1)
+    start(world.desk, world.ann, "churn/1")
+    world.go(controller, Phase.APPROVAL)
+    for _ in range(3):
+        world.send(20, seconds=2)
+        controller.tick()
+    assert world.last().phase is Phase.APPROVAL
+    stands = acts.approve(world.desk, world.bob, "churn", "figures hold")
+    with world.db.read() as tx:
+        assert stands.seal.policy == policy_of(tx, "churn").digest != current_policy(tx, Tier.LOW).digest
+    world.go(controller, Phase.DONE)
 
 
 def test_hold_and_resume(world):

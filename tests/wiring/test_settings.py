@@ -17,6 +17,7 @@ from lockgate.governance.bounds import Bound
 from lockgate.governance.people import Person, add_person, bootstrap, grant
 from lockgate.governance.permissions import RoleName
 from lockgate.governance.policy import DEFAULTS, Policy, current_policy, write_policy
+from lockgate.registry.policies import policy_of
 from lockgate.registry.store import get_model
 from lockgate.wiring.binding import RELEASE, SETTINGS, bounds_of, loosened, refuse_bounds
 from lockgate.wiring.settings import hold_release, hold_standing, settings_from, write_settings
@@ -241,3 +242,34 @@ def _known(people: People) -> bool:
         return any(row.action == "registry:model:created" for row in rows(tx, subject="churn")) and bool(
             get_model(tx, "churn")
         )
+
+
+def test_a_model_asks_for_more_than_its_tier(people: People) -> None:
+    """OK: approvals of its own in the low tier. Refused: less than the tier asks, unknown words, and loosening it again."""
+    people.write(people.colleague, policy={"approvals": 1, "approval_days": 7})
+    with people.database.read() as tx:
+        own, tier = policy_of(tx, "churn"), current_policy(tx, Tier.LOW)
+    assert (own.policy.approvals, own.policy.approval_days, own.name) == (1, 7, tier.name)
+    assert own.digest != tier.digest
+    for worse in ({"approval_days": 365}, {"must_pass": []}):
+        with pytest.raises(Forbidden, match="not loosen"):
+            people.write(people.colleague, policy=worse)
+    with pytest.raises(InvalidInput, match="policy settings are wrong"):
+        people.write(people.colleague, policy={"approval": 2})
+    for who in (people.colleague, people.chief):
+        with pytest.raises(Forbidden, match="not loosened again"):
+            people.write(who, policy={})
+    people.write(people.colleague, policy={"approvals": 2, "approval_days": 7})
+    people.write(people.owner, policy={})
+    with people.database.read() as tx:
+        assert policy_of(tx, "churn") == tier
+
+
+def test_a_tier_that_asks_for_more_by_now_wins(people: People) -> None:
+    """What a model asked for is no way below a policy that was written later; what is still more than that stays."""
+    people.write(people.colleague, policy={"approvals": 1, "approval_days": 7})
+    people.policy(Tier.LOW, approvals=3)
+    with people.database.read() as tx:
+        own = policy_of(tx, "churn").policy
+    assert (own.approvals, own.approval_days) == (3, 7)
+    people.write(people.colleague, policy={"approvals": 1, "approval_days": 7}, description="as before")

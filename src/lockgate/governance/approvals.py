@@ -18,7 +18,7 @@ from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound
 from lockgate.governance.audit import append
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
-from lockgate.governance.policy import Policy, PolicyVersion
+from lockgate.governance.policy import PolicyVersion
 from lockgate.governance.tables import approval_decisions, approval_requests
 
 
@@ -111,14 +111,13 @@ def request(
     makers: Sequence[str],
     by: str,
     at_us: int,
-    tightened: Policy | None = None,
 ) -> Approval:
     """Ask for approval of a seal; asking again finds the same request. A policy that needs nobody approves at once.
 
-    `makers` are the author and everyone who submitted along, `tightened` the policy with the model's own settings.
+    `makers` are the author and everyone who submitted along, `policy` what binds the model: `policies.policy_of`.
     After a rejection, or when an approval ran out, asking again opens a new round.
     """
-    asked = tightened or policy.policy
+    asked = policy.policy
     old = approval_of(tx, seal)
     if old is not None and old.state(at_us) in {ApprovalState.WAITING, ApprovalState.APPROVED}:
         return old

@@ -8,6 +8,7 @@ each may go (`wiring.settings` compares).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import Annotated
 
@@ -214,6 +215,21 @@ def tighten(policy: Policy, settings: Mapping[str, object] | Iterable[tuple[str,
                 fix="an admin changes the policy of the tier: lockgate policy set",
             )
     return merged
+
+
+def policy_for(tx: sa.Connection, tier: Tier, own: Mapping[str, object]) -> PolicyVersion:
+    """The newest policy of a tier with what a model's own settings ask for more; its digest is that of both together.
+
+    A setting that the tier's policy asks by now anyway, or even more of, says nothing any more.
+    """
+    version = current_policy(tx, tier)
+    policy = version.policy
+    for setting in own.items():
+        with suppress(Forbidden):
+            policy = tighten(policy, [setting])
+    if policy == version.policy:
+        return version
+    return msgspec.structs.replace(version, policy=policy, digest=policy_digest(policy))
 
 
 def lowers(old: Tier, new: Tier) -> bool:

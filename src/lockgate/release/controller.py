@@ -159,7 +159,7 @@ class Controller:
         """
         if self._evidence is None:
             return
-        self._evidence.poll(self._running)
+        self._evidence.poll(self._running, self._clock.now_us())
         for release in self._running:
             plan = self._shelf.latest()
             if release.id in plan.killed or plan.routes.get(release.model) != route_of(release):

@@ -17,9 +17,10 @@ from lockgate.checks.store import Validation, findings_of
 from lockgate.errors import Conflict
 from lockgate.governance.approvals import Approval as Request
 from lockgate.governance.approvals import ApprovalState, Seal, approval_of, request
-from lockgate.governance.policy import PolicyVersion, current_policy
+from lockgate.governance.policy import PolicyVersion
 from lockgate.registry.naming import VersionName
-from lockgate.registry.store import Version, get_model, get_version
+from lockgate.registry.policies import policy_of
+from lockgate.registry.store import Version, get_version
 from lockgate.release.phases import Release
 from lockgate.release.seen import Approval
 
@@ -45,14 +46,14 @@ _STATES = {
 
 
 def asks_nobody(tx: sa.Connection, model: str) -> bool:
-    """Whether the policy of the model's tier approves by itself, so that a lone builder can ship."""
-    return current_policy(tx, get_model(tx, model).tier).policy.approvals == 0
+    """Whether the model's policy approves by itself, so that a lone builder can ship."""
+    return policy_of(tx, model).policy.approvals == 0
 
 
 def look(tx: sa.Connection, model: str, number: int, *, now_us: int) -> Gate:
     """How a version stands at the gate. Reads only."""
     version = get_version(tx, VersionName(model, number))
-    policy = current_policy(tx, get_model(tx, model).tier)
+    policy = policy_of(tx, model)
     validation = findings_of(tx, version.digest, model)
     why = _missing(tx, version, validation, policy, now_us)
     if validation is None:
@@ -77,7 +78,7 @@ def check_start(tx: sa.Connection, model: str, number: int, *, now_us: int) -> G
     Raises Conflict that names what is missing and the command.
     """
     version = get_version(tx, VersionName(model, number))
-    policy = current_policy(tx, get_model(tx, model).tier)
+    policy = policy_of(tx, model)
     why = _missing(tx, version, findings_of(tx, version.digest, model), policy, now_us)
     if why:
         raise Conflict(f"{version.name} may not be released: {why}", fix=f"lockgate validate {version.name}")
@@ -95,7 +96,7 @@ def ask(tx: sa.Connection, release: Release, *, at_us: int) -> Gate:
         gate.seal,
         model=release.model,
         version=release.version,
-        policy=current_policy(tx, get_model(tx, release.model).tier),
+        policy=policy_of(tx, release.model),
         makers=[version.author],
         by=release.author,
         at_us=at_us,

@@ -16,8 +16,8 @@ from lockgate.checks.store import Validation, add_findings, findings_of
 from lockgate.errors import Conflict, Forbidden, Unavailable
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission, roles_with
-from lockgate.governance.policy import current_policy
 from lockgate.inference.executor import Executor
+from lockgate.registry.policies import policy_of
 from lockgate.registry.store import Version, get_model
 from lockgate.wiring.checking import Models, Tell
 from lockgate.wiring.house import House
@@ -36,7 +36,7 @@ def compare_outside(
     require_outside(house, person, version, url)
     with house.db.read() as tx:
         row = get_model(tx, version.model)
-        policy = current_policy(tx, row.tier).policy
+        policy = policy_of(tx, row.name).policy
         validated = findings_of(tx, version.digest, version.model) is not None
     if not validated:
         raise Conflict(f"{version.name} was not validated yet", fix=f"lockgate validate {version.name}")

@@ -13,7 +13,7 @@ from lockgate.checks.suite import CHECKS
 from lockgate.errors import Forbidden, InvalidInput
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
-from lockgate.governance.policy import current_policy
+from lockgate.registry.policies import policy_of
 from lockgate.registry.store import Version, get_model
 from lockgate.wiring.checking import Models, Tell, before
 from lockgate.wiring.house import House
@@ -27,7 +27,7 @@ def require_independent(tx: sa.Connection, person: Person, version: Version, wha
     `what`: what they may not do, for the sentence. Raises Forbidden.
     """
     require(tx, person, Permission.MODEL_VALIDATE, version.model)
-    policy = current_policy(tx, get_model(tx, version.model).tier).policy
+    policy = policy_of(tx, version.model).policy
     if policy.approvals and policy.independent and person.id == version.author:
         raise Forbidden(f"{person.id} made {version.name} and cannot {what} it", fix="ask another validator")
 

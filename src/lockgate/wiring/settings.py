@@ -17,7 +17,14 @@ from lockgate.errors import Forbidden, NotFound
 from lockgate.governance import audit
 from lockgate.governance.people import Person, list_people, may, require
 from lockgate.governance.permissions import Permission
-from lockgate.governance.policy import PolicyVersion, current_policy, lowers, minimum_tier
+from lockgate.governance.policy import (
+    PolicyVersion,
+    current_policy,
+    lowers,
+    minimum_tier,
+    policy_for,
+    tighten,
+)
 from lockgate.registry.naming import check_model_name
 from lockgate.registry.store import ModelRow, change_settings, create_model, get_model
 from lockgate.wiring.binding import Loosened, loosened
@@ -51,6 +58,7 @@ def write_settings(
         require(tx, by, Permission.MODEL_TIER, model)
     if settings.tier is not old.settings.tier:
         _hold_tier(tx, model, settings.tier, by)
+    _hold_policy(tx, model, settings, old=old.settings, by=by)
     _hold(tx, model, settings, old=old.settings, by=by, at_us=at_us)
     return change_settings(tx, model, settings, actor=by.id, at_us=at_us)
 
@@ -64,6 +72,7 @@ def hold_first(
     something. Raises Forbidden.
     """
     _hold_tier(tx, model, settings.tier, by)
+    _hold_policy(tx, model, settings, old=None, by=by)
     return _hold(tx, model, settings, old=None, by=by, at_us=at_us, record=record)
 
 
@@ -98,6 +107,27 @@ def _hold_tier(tx: sa.Connection, model: str, tier: Tier, by: Person) -> None:
             allowed=", ".join(each for each in Tier if not lowers(lowest, each)),
             fix=f"submit with --set tier={lowest}, or ask {_admins(tx)} to enter '{model}' with this tier",
         )
+
+
+def _hold_policy(
+    tx: sa.Connection, model: str, wanted: ModelConfig, *, old: ModelConfig | None, by: Person
+) -> None:
+    """A model's own policy only asks for more than its tier's; to ask for less than before takes who may write policies.
+
+    Raises InvalidInput for what no policy knows, Forbidden.
+    """
+    if wanted.policy != (old.policy if old is not None else {}):
+        tighten(current_policy(tx, wanted.tier).policy, wanted.policy)
+    if old is None or old.tier is not wanted.tier or may(tx, by, Permission.POLICY_WRITE):
+        return
+    before, after = (policy_for(tx, each.tier, each.policy).policy for each in (old, wanted))
+    try:
+        tighten(before, msgspec.to_builtins(after))
+    except Forbidden as error:
+        raise Forbidden(
+            f"the policy of '{model}' may be tightened by its builders, not loosened again",
+            got=error.got, allowed=error.allowed, fix=f"ask {_admins(tx)}",
+        ) from error  # fmt: skip
 
 
 def _hold(

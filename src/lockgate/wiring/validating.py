@@ -18,7 +18,8 @@ from lockgate.config import ModelConfig
 from lockgate.errors import Conflict, LockgateError
 from lockgate.governance.people import Person, get_person, require
 from lockgate.governance.permissions import Permission
-from lockgate.governance.policy import PolicyVersion, current_policy
+from lockgate.governance.policy import PolicyVersion
+from lockgate.registry.policies import policy_of
 from lockgate.registry.store import Version, get_model
 from lockgate.wiring.checking import SERVED, Bars, Before, Models, Tell, before, earlier
 from lockgate.wiring.computing import pool_of
@@ -46,7 +47,7 @@ def validate_version(
         require(tx, person, Permission.MODEL_VALIDATE, version.model)
         hold_standing(tx, version.model, by=person, at_us=house.clock.now_us())
         settings = get_model(tx, version.model).settings
-        policy = current_policy(tx, settings.tier)
+        policy = policy_of(tx, version.model)
         others = before(tx, version)
         pool = pool_of(house, tx, person, compute)
     name = suite or str(settings.tier)
@@ -145,7 +146,7 @@ def waive_check(
     `owner`: a person of this home who sees to it. Raises Forbidden, InvalidInput, NotFound for an owner who is not there.
     """
     require_independent(tx, person, version, "waive a check of")
-    policy = current_policy(tx, get_model(tx, version.model).tier).policy
+    policy = policy_of(tx, version.model).policy
     if owner is not None:
         get_person(tx, owner)
     return waive(

@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from lockgate.governance.people import require
 from lockgate.governance.permissions import Permission
-from lockgate.governance.policy import current_policy
 from lockgate.registry.leadtime import LeadTime
+from lockgate.registry.policies import policy_of
 from lockgate.registry.store import get_model, get_version
 from lockgate.release.store import releases_of
 from lockgate.web.pages.shell import Looking, PageRoute, page
@@ -50,5 +50,5 @@ def one_model(model: str, looking: Looking) -> Response:
             lines=lines,
             metrics=metrics,
             releases=releases_of(tx, model, limit=20),
-            policy=current_policy(tx, row.tier),
+            policy=policy_of(tx, row.name),
         )

@@ -1,0 +1,230 @@
+"""What callers notice of a canary in trouble: errors, and the 99th percentile beside live's alone, on a whole box.
+
+For each of seven troubles: callers of live alone for a while; then a release, and when its version has a tenth of the callers
+all of them ask for trouble. Measured from the first such request on, so that finding out and rolling back is part of it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from benchmarks.gateway.figures import Figure
+from benchmarks.release.troubled import KILLED, TROUBLES, make_models, request, words
+
+LOCKGATE = str(Path(sys.executable).with_name("lockgate"))
+THREADS, PAUSE_S, WINDOW_S, LIMIT_S = 8, 0.04, 25.0, 300.0
+SLOWER = 1.2  # of live's own 99th percentile
+SETTINGS = {
+    "shadow_requests": 20, "shadow_min_s": 0, "canary": ["10%"], "stage_min_s": 600, "stage_requests": 1_000_000,
+    "p99_limit_ms": 100, "deadline_ms": 2_000,
+}  # fmt: skip
+
+
+class NotInTime(Exception):
+    """Something did not happen."""
+
+
+@dataclass
+class Box:
+    """A running lockgate with two versions of a model, the first of them live."""
+
+    folder: Path
+    console: str
+    gateway: str
+    key: str
+
+    def api(self, method: str, path: str, body: object = None) -> Any:
+        """One call of the JSON API."""
+        asked = urllib.request.Request(f"{self.console}/api{path}", method=method, headers=self.headers)
+        asked.data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return json.load(answer)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request carries."""
+        return {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
+
+    def phase(self) -> str:
+        """Where the newest release is."""
+        return str(self.api("GET", "/models/troubled/release")["release"]["phase"])
+
+    def wait_for(self, *phases: str) -> str:
+        """The phase, when it is one of these."""
+        return until(lambda: (found := self.phase()) in phases and found)
+
+    def lockgate(self, *said: str) -> None:
+        """One command, as from a laptop."""
+        env = {**os.environ, "LOCKGATE_URL": self.console, "LOCKGATE_KEY": self.key}
+        subprocess.run([LOCKGATE, *said], env=env, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+
+
+@dataclass
+class Seen:
+    """What callers saw since they were last asked."""
+
+    seconds: list[float] = field(default_factory=list)
+    errors: int = 0
+    canary: int = 0
+
+    @property
+    def p99_ms(self) -> float:
+        """The 99th percentile."""
+        return float(np.quantile(self.seconds, 0.99)) * 1e3
+
+
+class Callers:
+    """Applications that call all the time; `seen` begins anew whenever it is replaced."""
+
+    def __init__(self, box: Box) -> None:
+        self._box, self._done = box, threading.Event()
+        self.trouble: str | None = None
+        self.seen = Seen()
+        self._threads = [threading.Thread(target=self._call, args=(n,)) for n in range(THREADS)]
+
+    def __enter__(self) -> Callers:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _call(self, number: int) -> None:
+        rng, where = np.random.default_rng(number), self._box.gateway.partition("://")[2]
+        line = http.client.HTTPConnection(where, timeout=60)
+        for count in itertools.count():
+            if self._done.wait(PAUSE_S):
+                return
+            body = json.dumps(request(rng, f"k{number}-{count}", self.trouble))
+            seen, began = self.seen, time.perf_counter()
+            try:
+                line.request("POST", "/v2/models/troubled/infer", body, self._box.headers)
+                answer = line.getresponse()
+                answer.read()
+                seen.errors += answer.status != 200
+                seen.canary += answer.headers.get("x-lockgate-version") == "troubled/2"
+            except (OSError, http.client.HTTPException):
+                seen.errors += 1
+                line.close()
+            seen.seconds.append(time.perf_counter() - began)
+
+
+def until(what: Callable[[], Any]) -> Any:
+    """What is waited for. Raises NotInTime."""
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        if found := what():
+            return found
+        time.sleep(0.05)
+    raise NotInTime(f"not within {LIMIT_S:g} s")
+
+
+@contextmanager
+def running() -> Iterator[Box]:
+    """A box with two workers, in a folder of its own, until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="lockgate-canaries-") as name:
+        folder = Path(name)
+        env = {**os.environ, "LOCKGATE_HOME": str(folder / "home")}
+        with (folder / "up.log").open("wb") as log:
+            argv = [LOCKGATE, "up", "--port", "0", "--gateway-port", "0", "--workers", "2"]
+            process = subprocess.Popen(argv, stdout=log, stderr=log, env=env, cwd=folder)
+        try:
+            until(lambda: "\n\n  " in (said := (folder / "up.log").read_text()) and "gateway  http" in said)
+            said = (folder / "up.log").read_text()
+            lines = (line.split() for line in said.splitlines() if line.startswith(("console ", "gateway ")))
+            found = dict(line for line in lines)
+            box = Box(folder, found["console"], found["gateway"], said.split("\n\n  ")[1].split("\n")[0])
+            _prepare(box)
+            yield box
+        finally:
+            process.terminate()
+            process.wait(120)
+
+
+def _prepare(box: Box) -> None:
+    models = make_models(box.folder)
+    box.lockgate(*words(models, models.live))
+    box.lockgate("validate", "troubled/1")
+    box.lockgate("release", "troubled/1", "--set", "watch_s=0")
+    box.wait_for("done")
+    box.lockgate(*words(models, models.troubled), "--set", "memory_mb=1200")
+    box.lockgate("validate", "troubled/2")
+
+
+def meet(box: Box, callers: Callers, trouble: str) -> tuple[Seen, Seen, str]:
+    """One release: what callers saw of live alone, what from the first trouble on, and how it ended."""
+    callers.seen, alone = (fresh := Seen()), fresh
+    time.sleep(WINDOW_S)
+    callers.seen = Seen()
+    box.api("POST", "/models/troubled/releases", {"version": "2", "reason": trouble, "settings": SETTINGS})
+    box.wait_for("canary")
+    until(lambda: callers.seen.canary > 5)
+    callers.seen, troubled, over = (fresh := Seen()), fresh, threading.Event()
+    callers.trouble, began = trouble, time.monotonic()
+    killer = threading.Thread(target=_kill, args=(box, over)) if trouble == KILLED else None
+    if killer is not None:
+        killer.start()
+    try:
+        phase = box.wait_for("rolled_back", "held")
+        took_s = time.monotonic() - began
+    finally:
+        over.set()
+        if killer is not None:
+            killer.join()
+    time.sleep(max(WINDOW_S - took_s, 0.0))
+    callers.trouble, callers.seen = None, Seen()
+    return alone, troubled, f"{phase} after {took_s:.1f} s"
+
+
+def _kill(box: Box, over: threading.Event) -> None:
+    """Kill the processes of Python models behind the gateway, five times a second."""
+    while not over.wait(0.2):
+        for path in (box.folder / "home" / "run").glob("gateway-*.pid"):
+            with suppress(psutil.NoSuchProcess, ProcessLookupError, ValueError):
+                for child in psutil.Process(int(path.read_text())).children(recursive=True):
+                    os.kill(child.pid, signal.SIGKILL)
+
+
+def figures() -> list[Figure]:
+    """Seven releases on one box; prints a row for each."""
+    found = []
+    print("trouble                     requests  errors  live alone  from the first trouble on", flush=True)
+    with running() as box, Callers(box) as callers:
+        for trouble in TROUBLES:
+            alone, troubled, ended = meet(box, callers, trouble)
+            ratio = troubled.p99_ms / alone.p99_ms
+            print(
+                f"{trouble:26}  {len(troubled.seconds):8,}  {troubled.errors:6}  p99 {alone.p99_ms:4.1f} ms  "
+                f"p99 {troubled.p99_ms:4.1f} ms (x{ratio:.2f}); {ended}", flush=True,
+            )  # fmt: skip
+            found += [
+                Figure(
+                    f"canary {trouble}: errors seen by callers",
+                    float(alone.errors + troubled.errors),
+                    0.0,
+                    "",
+                    at_least=False,
+                ),
+                Figure(f"canary {trouble}: p99 beside live's alone", ratio, SLOWER, "x", at_least=False),
+            ]
+    return found
