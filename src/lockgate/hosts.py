@@ -11,6 +11,7 @@ import msgspec
 
 from lockgate.access import Access
 from lockgate.membership import Member
+from lockgate.resources.use import HostUse
 from lockgate.traffic import Plan
 
 BEAT_PATH = "/api/hosts/{host}/beat"
@@ -27,6 +28,7 @@ class HostBeat(msgspec.Struct, frozen=True, kw_only=True):
     now_us: int  # by the host's own clock: only ages are used
     plan: int  # the epoch of the plan that the host has
     access: int  # and the control plane's epoch of the keys that it has
+    resources: HostUse | None = None  # what is used on the host, every few seconds
     wait_s: float = 0.0  # how long the answer may wait for something new
 
 

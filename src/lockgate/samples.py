@@ -26,6 +26,14 @@ FAMILIES = {
     "lockgate_breaker_open": ("gauge", "1 for a release whose canary this worker sends nothing more."),
     "lockgate_queue_requests": ("gauge", "Requests that wait for a version."),
     "lockgate_bodies_bytes": ("gauge", "Bodies of the requests that are being answered."),
+    "lockgate_model_compute_seconds_total": (
+        "counter",
+        "Time that a compiled version took to compute its answers.",
+    ),
+    "lockgate_disk_free_bytes": ("gauge", "Free on the disk of the home folder."),
+    "lockgate_host_memory_bytes": ("gauge", "Memory of the host that programs cannot have any more."),
+    "lockgate_gpu_memory_bytes": ("gauge", "Memory in use on a graphics card."),
+    "lockgate_gpu_busy_share": ("gauge", "Share of the last moments in which a graphics card computed."),
     "lockgate_runner_restarts_total": ("counter", "Times that a model's own process was started again."),
     "lockgate_runner_memory_bytes": ("gauge", "Memory of a model's own processes."),
     "lockgate_runner_replicas": (

@@ -36,6 +36,11 @@ from lockgate.gateway.shipping import ship
 from lockgate.hosts import HostBeat
 from lockgate.membership import LEASE_S, CanaryLease, Loaded, LoadState, Member, all_members, lease_clock_ns
 from lockgate.predictions.far_keys import keep_public
+from lockgate.resources.models import runners
+from lockgate.resources.reading import alive
+from lockgate.resources.sampler import Sampler
+from lockgate.resources.use import HostUse
+from lockgate.samples import gather
 from lockgate.traffic import PlanShelf
 
 BEAT_WAIT_S = 0.5  # how long the control plane may hold a beat when there is nothing new
@@ -43,6 +48,7 @@ AGAIN_S = 0.2  # after a beat without contact
 SAY_AGAIN_S = 60.0  # of a trouble that lasts
 FETCH_S, SHIP_S = 0.2, 1.0
 OBEY_S = 0.5  # how long a beat waits for the workers to take a new plan, so that it can say so
+SAMPLE_US = 5 * SECOND_US  # how often the control plane hears what is used here
 HOST_FILE = "host.json"
 _log = logging.getLogger("lockgate.agent")
 
@@ -69,6 +75,7 @@ class Agent:
         self.failed: dict[str, str] = {}
         self._access_epoch = 0  # the control plane's, of the keys on our shelf; 0: ask for them
         self._clock = SystemClock()
+        self._sampler, self._sampled_us = Sampler(self.home.root, self.host), 0
 
     def beat(self, wait_s: float = BEAT_WAIT_S) -> bool:
         """One question to the control plane and what follows from its answer; true when there was something new.
@@ -81,7 +88,7 @@ class Agent:
         beating = [member for member in there if now_us - member.beat_us <= LEASE_S * SECOND_US]
         said = HostBeat(
             members=tuple(self._with_failures(member) for member in beating), now_us=now_us,
-            plan=self.plan.word(), access=self._access_epoch, wait_s=wait_s,
+            plan=self.plan.word(), access=self._access_epoch, wait_s=wait_s, resources=self._used(now_us),
         )  # fmt: skip
         word = self.control.beat(self.host, said)
         if word.access is not None and self.access.latest() != word.access:
@@ -109,6 +116,14 @@ class Agent:
         while self._clock.now_us() < until_us and not stop.wait(0.01):
             if all(member.epoch == self.plan.word() for member in all_members(self.home.members)):
                 return
+
+    def _used(self, now_us: int) -> HostUse | None:
+        """What is used here, every few seconds; None in between."""
+        if 0 <= now_us - self._sampled_us < SAMPLE_US:
+            return None
+        self._sampled_us = now_us
+        runs = runners(gather(self.home.run, "", []))
+        return self._sampler.sample(alive(self.home.run), runs, now_us)
 
     def _with_failures(self, member: Member) -> Member:
         failed = {

@@ -61,6 +61,7 @@ class Batcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._drain = Drain()
         self.batches, self.batched = [0] * (len(BATCH_SIZES) + 1), 0  # by size, and requests in all
+        self.computed_s = 0.0  # in this process: what isolated models use is their own processes'
 
     @property
     def waiting(self) -> int:
@@ -187,7 +188,9 @@ class Batcher:
         """Each request's answer or error. When a whole batch fails, each request is tried by itself."""
         start = time.perf_counter()
         found = self._attempt(batch)
-        self._cost.took(rows, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        self.computed_s += seconds
+        self._cost.took(rows, seconds)
         if isinstance(found, PredictionFailed) and len(batch) > 1:
             return [self._alone(self._attempt([job])) for job in batch]
         return [found] * len(batch) if isinstance(found, LockgateError) else found

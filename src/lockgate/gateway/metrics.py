@@ -15,6 +15,7 @@ from lockgate.gateway.engine import Engine, rss_bytes
 from lockgate.inference.executor import ExecutorKind
 from lockgate.membership import Tripped
 from lockgate.predictions.record import Record
+from lockgate.resources.models import RUNNER_PROCESS
 from lockgate.samples import Sample, histogram
 from lockgate.traffic import Role, Route
 
@@ -124,6 +125,7 @@ def _of_versions(state: State) -> list[Sample]:
             labels = {"model": route.model, "version": str(arm.version)}
             batcher, executor = engine.batcher, engine.prepared.executor
             found.append(Sample("lockgate_queue_requests", labels, batcher.waiting))
+            found.append(Sample("lockgate_model_compute_seconds_total", labels, batcher.computed_s))
             found += histogram(
                 "model_infer_batch_requests", labels, BATCH_SIZES, batcher.batches, batcher.batched
             )
@@ -132,6 +134,11 @@ def _of_versions(state: State) -> list[Sample]:
                 found.append(Sample("lockgate_runner_restarts_total", labels, status.restarts))
                 found.append(Sample("lockgate_runner_memory_bytes", labels, status.memory_bytes))
                 states = Counter(one.state.value for one in status.replicas)
+                found += [
+                    Sample(RUNNER_PROCESS, {**labels, "pid": str(one.pid)}, 1)
+                    for one in status.replicas
+                    if one.pid is not None
+                ]
                 found += [
                     Sample("lockgate_runner_replicas", {**labels, "state": state}, count)
                     for state, count in states.items()

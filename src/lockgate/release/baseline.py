@@ -21,6 +21,7 @@ HEAVY_SHARE = 0.01
 HEAVY_COUNTERS = 400  # Misra & Gries (1982): counts of keys above 1/400 are at most n/400 too low
 HEAVY_SLACK = 1 / HEAVY_COUNTERS
 MEMORY_US = 14 * DAY_US  # older traffic counts half
+DAY_HOURS = 24
 RATE_HOURS = 72  # the rate is that of the last three days
 KEYS_US = 7 * DAY_US  # keys are counted over the last one to two weeks
 AHEAD_US = 60 * SECOND_US  # hosts' clocks may differ by this much
@@ -49,6 +50,18 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
         return self.requests / self.span_s if self.span_s > 0 else 0.0
 
 
+class Day(msgspec.Struct, frozen=True, kw_only=True):
+    """The last 24 hours of a model's callers, by full hours and the one that runs."""
+
+    requests: int = 0
+    errors: int = 0
+
+    @property
+    def error_share(self) -> float:
+        """Of requests that got no answer through no fault of the caller; 0 without any request."""
+        return self.errors / self.requests if self.requests else 0.0
+
+
 class Baseline(msgspec.Struct, kw_only=True):
     """The state behind `Traffic`: grows record by record, is snapshot as one value."""
 
@@ -60,6 +73,7 @@ class Baseline(msgspec.Struct, kw_only=True):
     longest_gap_us: int = 0
     digest: str = ""  # of the live version that the latencies belong to
     hours: dict[int, int] = {}  # hour since 1970 -> requests, the last RATE_HOURS
+    failed_hours: dict[int, int] = {}  # and those that failed
     latency: dict[int, int] = {}
     latencies: int = 0
     smallest: list[int] = []  # sorted, the smallest hashes of keys
@@ -73,6 +87,9 @@ class Baseline(msgspec.Struct, kw_only=True):
         self.requests += 1
         failed = is_error(record) or record.failed is not None
         self.errors += failed
+        if is_error(record):  # the caller saw it: a canary that live answered for is none
+            hour = record.at_us // HOUR_US
+            self.failed_hours[hour] = self.failed_hours.get(hour, 0) + 1
         if record.key is not None:
             self.keyed += 1
             self._key(record.key)
@@ -104,6 +121,14 @@ class Baseline(msgspec.Struct, kw_only=True):
             latencies=self.latencies,
         )
 
+    def day(self, now_us: int) -> Day:
+        """What came in the last 24 hours."""
+        since = now_us // HOUR_US - DAY_HOURS
+        return Day(
+            requests=sum(n for hour, n in self.hours.items() if hour > since),
+            errors=sum(n for hour, n in self.failed_hours.items() if hour > since),
+        )
+
     def _time(self, at_us: int) -> None:
         if not self.requests:
             self.first_us = self.last_us = at_us
@@ -114,6 +139,7 @@ class Baseline(msgspec.Struct, kw_only=True):
         self.hours[hour] = self.hours.get(hour, 0) + 1
         if min(self.hours) <= hour - RATE_HOURS:
             self.hours = {held: n for held, n in self.hours.items() if held > hour - RATE_HOURS}
+            self.failed_hours = {held: n for held, n in self.failed_hours.items() if held > hour - RATE_HOURS}
         if at_us - self.keys_us > KEYS_US:
             self.keys_us, self.smallest_before, self.smallest = at_us, self.smallest, []
         if self.last_us - self.first_us > MEMORY_US:

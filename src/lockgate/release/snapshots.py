@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from lockgate.release.baseline import Baseline, Traffic
+from lockgate.release.baseline import Baseline, Day, Traffic
 from lockgate.release.counts import Counts
 from lockgate.release.tables import release_snapshots
 from lockgate.release.verdict import Verdict
@@ -55,6 +55,12 @@ def traffic_of(tx: sa.Connection, model: str) -> Traffic:
     """A model's measured traffic; empty when none was seen."""
     found = find(tx, f"model:{model}", Baseline)
     return found.traffic() if found else Traffic()
+
+
+def day_of(tx: sa.Connection, model: str, now_us: int) -> Day:
+    """What a model's callers saw in the last 24 hours, as the controller has read the log, at most seconds ago."""
+    found = find(tx, f"model:{model}", Baseline)
+    return found.day(now_us) if found else Day()
 
 
 def counts_of(tx: sa.Connection, release: int) -> Counts:

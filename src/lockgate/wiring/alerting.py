@@ -29,6 +29,7 @@ from lockgate.wiring import causes, causes_box, causes_model
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.looking import Ground, Look, Lookout
 from lockgate.wiring.ports import read_addresses
+from lockgate.wiring.resources import Watcher
 
 LOOK_S = 5.0
 LEASE, LEASE_S = "alerts", 20.0
@@ -111,11 +112,12 @@ def config_of(house: House) -> AlertsConfig:
 
 
 def alerts_service(house: House, stop: threading.Event) -> None:
-    """Look for causes, keep alerts, carry messages to every address, each by a thread of its own."""
+    """Look for causes, keep alerts, carry messages to every address, each by a thread of its own; sample what is used."""
     quiet_libraries()
     watch = Watch(house)
     senders = {name: Sender(house.db, name, watch.config, house.clock) for name in watch.config.sinks}
-    threads = [
+    threads = [threading.Thread(target=Watcher(house).run, args=(stop,), name="resources")]
+    threads += [
         threading.Thread(target=sender.run, args=(stop, lambda: watch.mine), name=f"to {name}")
         for name, sender in senders.items()
     ]

@@ -64,7 +64,7 @@ def approvals(tx: sa.Connection, ground: Ground) -> Iterator[Cause]:
         waited_us = ground.now_us - release.phase_us
         yield Cause(
             kind=AlertKind.APPROVAL_WAITS, model=release.model, subject=_subject(release), link=_page(release),
-            words=f"It waits for {who}, for {span(waited_us / SECOND_US)} now.",
+            words=f"Checks and shadow are done; it waits for {who}.",
             next=f"read findings and shadow verdict, then lockgate approve {release.model}, or lockgate reject {release.model}",
             severity=None if waited_us > LATE_US else Severity.INFO,
         )  # fmt: skip

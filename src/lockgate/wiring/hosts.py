@@ -26,6 +26,7 @@ from lockgate.predictions.received import check_segment_name, receive
 from lockgate.predictions.subject import log_secret
 from lockgate.registry.manifest import MANIFEST_NAME
 from lockgate.registry.package import blob_name, read_manifest
+from lockgate.resources.kept import leave_far
 from lockgate.wiring.house import House
 
 KEYS_LOST = "hosts:keys:lost"  # the audit row, which also becomes an alert
@@ -59,6 +60,8 @@ def hear(house: House, host: str, beat: HostBeat) -> None:
         age_us = max(beat.now_us - member.beat_us, 0)
         epoch = member.epoch if member.epoch <= newest else 0
         report(folder, msgspec.structs.replace(member, beat_us=now_us - age_us, epoch=epoch))
+    if beat.resources is not None:
+        leave_far(house.home.run, msgspec.structs.replace(beat.resources, host=host, at_us=now_us))
     here = {member.worker for member in beat.members}
     for member in all_members(folder):
         if member.worker.startswith(f"{host}.") and member.worker not in here:

@@ -13,6 +13,7 @@ from lockgate.governance.permissions import Permission
 from lockgate.registry.search import search
 from lockgate.web.pages.shell import Looking, PageRoute, Viewer, fragment, page
 from lockgate.wiring.inventory import ModelStanding, inventory
+from lockgate.wiring.summary import Health, Summary, summary_of
 
 router = APIRouter(route_class=PageRoute)
 
@@ -27,24 +28,34 @@ class Totals:
     waiting: int
     requests_per_day: float
     measured_s: float  # the shortest time that a rate in the sum was measured over
+    well: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A model in a line, and in three sentences."""
+
+    model: ModelStanding
+    summary: Summary
 
 
 @router.get("/")
 def models(looking: Looking, q: str = "") -> Response:
     """The inventory; `q` searches names, tags, notes, owners and data."""
     found = _seen(looking, q.strip())
-    return page(looking, "inventory.html", models=found, totals=totals(found), q=q)
+    return page(looking, "inventory.html", lines=found, totals=totals(found), q=q)
 
 
 @router.get("/fresh")
 def fresh(looking: Looking, q: str = "") -> Response:
     """The table alone, for the script that keeps it fresh."""
     found = _seen(looking, q.strip())
-    return fragment("_inventory.html", looking, models=found, totals=totals(found), q=q)
+    return fragment("_inventory.html", looking, lines=found, totals=totals(found), q=q)
 
 
-def totals(found: list[ModelStanding]) -> Totals:
+def totals(lines: list[Line]) -> Totals:
     """The numbers of an inventory."""
+    found = [line.model for line in lines]
     return Totals(
         models=len(found),
         live=sum(model.live is not None for model in found),
@@ -52,16 +63,16 @@ def totals(found: list[ModelStanding]) -> Totals:
         waiting=sum(bool(model.waits_for) for model in found),
         requests_per_day=sum(model.requests_per_day or 0.0 for model in found),
         measured_s=min((model.measured_s for model in found if model.requests_per_day), default=0.0),
+        well=sum(line.summary.health is Health.WELL for line in lines),
     )
 
 
-def _seen(looking: Viewer, text: str) -> list[ModelStanding]:
+def _seen(looking: Viewer, text: str) -> list[Line]:
     with looking.house.db.read() as tx:
         allowed = models_with(tx, looking.person, Permission.MODEL_READ)
         hits = {hit.model for hit in search(tx, text)} if text else None
-        found = inventory(tx)
-    return [
-        model
-        for model in found
-        if (EVERY_MODEL in allowed or model.name in allowed) and (hits is None or model.name in hits)
-    ]
+        return [
+            Line(model, summary_of(tx, model, looking.now_us))
+            for model in inventory(tx)
+            if (EVERY_MODEL in allowed or model.name in allowed) and (hits is None or model.name in hits)
+        ]

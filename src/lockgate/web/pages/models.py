@@ -13,9 +13,10 @@ from lockgate.registry.leadtime import LeadTime
 from lockgate.registry.policies import policy_of
 from lockgate.registry.store import get_model, get_version
 from lockgate.release.store import releases_of
-from lockgate.web.pages.shell import Looking, PageRoute, page
+from lockgate.web.pages.shell import Looking, PageRoute, fragment, page
 from lockgate.wiring.inventory import VersionLine, standing_of, version_lines
 from lockgate.wiring.journey import journey
+from lockgate.wiring.summary import summary_of
 
 TIMED = 10  # versions whose lead time is shown
 router = APIRouter(route_class=PageRoute)
@@ -41,14 +42,27 @@ def one_model(model: str, looking: Looking) -> Response:
             )
             for place, version in enumerate(version_lines(tx, model))
         ]
+        standing = standing_of(tx, row)
         metrics = sorted({name for line in lines for name in line.version.metrics})[:3]
         return page(
             looking,
             "model.html",
             model=row,
-            standing=standing_of(tx, row),
+            standing=standing,
+            summary=summary_of(tx, standing, looking.now_us),
             lines=lines,
             metrics=metrics,
             releases=releases_of(tx, model, limit=20),
             policy=policy_of(tx, row.name),
+        )
+
+
+@router.get("/models/{model}/fresh")
+def fresh(model: str, looking: Looking) -> Response:
+    """The three sentences alone, for the script that keeps them fresh."""
+    with looking.house.db.read() as tx:
+        require(tx, looking.person, Permission.MODEL_READ, model)
+        standing = standing_of(tx, get_model(tx, model))
+        return fragment(
+            "_summary.html", looking, summary=summary_of(tx, standing, looking.now_us), standing=standing
         )

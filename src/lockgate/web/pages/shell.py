@@ -20,13 +20,17 @@ from lockgate.governance.permissions import Permission
 from lockgate.web.answers import defect, known_error
 from lockgate.web.auth import house_of, identify, signer_of
 from lockgate.web.pages.words import FILTERS
+from lockgate.wiring.alerts_shown import count_for
 from lockgate.wiring.house import House
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 # A page may load its own style, script and pictures and nothing else; charts are pictures from here.
 _HEADERS = {"cache-control": "no-store"}
+ALERTS = "/alerts"
 _NAVIGATION = (
     ("/", "Models", None),
+    (ALERTS, "Alerts", Permission.MODEL_READ),
+    ("/resources", "Resources", Permission.MODEL_READ),
     ("/log", "Log", Permission.LOG_READ),
     ("/audit", "Audit", Permission.AUDIT_READ),
     ("/people", "People", Permission.PERSON_READ),
@@ -55,6 +59,7 @@ class Place:
     address: str
     title: str
     here: bool
+    count: int | None = None  # of what is behind it and wants to be seen; kept fresh
 
 
 def _environment() -> jinja2.Environment:
@@ -139,11 +144,15 @@ def _places(looking: Viewer) -> list[Place]:
             for address, title, needed in _NAVIGATION
             if needed is None or models_with(tx, looking.person, needed)
         ]
+        alerts = count_for(tx, looking.person)
     here = looking.path
     inside = {"/models": "/", "/log": "/log"}
     top = "/" + here.strip("/").split("/")[0]
     top = "/log" if here.endswith("/log") else inside.get(top, top)
-    return [Place(address, title, address == top) for address, title in seen]
+    return [
+        Place(address, title, address == top, alerts if address == ALERTS else None)
+        for address, title in seen
+    ]
 
 
 def _failed(error: LockgateError) -> Response:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import math
 
+from markupsafe import Markup
+
 from lockgate.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from lockgate.release.promise import DAY_S, HOUR_S
 from lockgate.release.words import pace
+from lockgate.resources.words import size
 
 _UNITS = ((DAY_US, "d"), (HOUR_US, "h"), (MINUTE_US, "min"), (SECOND_US, "s"))
 _DIGEST = 12
@@ -110,4 +113,19 @@ def shown(value: object) -> str:
     return number(value) if isinstance(value, int | float) else str(value)
 
 
-FILTERS = {each.__name__: each for each in (ago, span, moment, share, number, traffic, short, plain, shown)}
+def code(text: str) -> Markup:
+    """Words of our own with what stands between backticks as code.
+
+    >>> code("run `a < b` now")
+    Markup('run <code>a &lt; b</code> now')
+    """
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
+
+
+FILTERS = {
+    each.__name__: each
+    for each in (ago, span, moment, share, number, traffic, short, plain, shown, size, code)
+}

@@ -29,6 +29,20 @@ function keepFresh(part) {
 
 document.querySelectorAll("[data-fresh]").forEach(keepFresh);
 
+/** Show a part of the page as the server sends it: an event whenever it changed. */
+function keepLive(part) {
+  const source = new EventSource(part.dataset.live);
+  source.addEventListener("part", (event) => {
+    const found = document.createElement("template");
+    found.innerHTML = JSON.parse(event.data); // made by this console's templates, which escape what people wrote
+    if (!document.hidden) part.replaceChildren(found.content);
+    part.removeAttribute("data-stale");
+  });
+  source.onerror = () => part.setAttribute("data-stale", ""); // the browser tries again by itself
+}
+
+document.querySelectorAll("[data-live]").forEach(keepLive);
+
 document.querySelectorAll("select[data-go]").forEach((select) => {
   select.addEventListener("change", () => {
     location.href = select.dataset.go.replace("{}", encodeURIComponent(select.value));
