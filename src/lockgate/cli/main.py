@@ -65,6 +65,7 @@ VERBS: dict[str, Verb] = {
     "rollback": Verb("release", "take the new version out, at once", RELEASE, command="rollback"),
     "promote": Verb("release", "skip the rest of a canary or a watch", RELEASE, command="promote"),
     "status": Verb("status", "what runs, what is live, what waits for whom", LOOK),
+    "top": Verb("top", "what is used of what, by model and process", LOOK),
     "alerts": Verb("alerts", "what is wrong now, and what to do", LOOK, "list"),
     "log": Verb("log", "ask the prediction log, export it, erase a person", LOOK, "show"),
     "audit": Verb("audit", "show and verify the audit log", LOOK, "show"),

@@ -21,6 +21,7 @@ from lockgate.registry.store import ModelRow, Version
 from lockgate.release.phases import Release
 from lockgate.release.promise import ReleasePlan
 from lockgate.release.queue import Place
+from lockgate.resources.use import Resources
 from lockgate.traffic import Plan
 from lockgate.web.api import (
     alerts,
@@ -38,6 +39,7 @@ from lockgate.web.api import (
     people,
     policies,
     releases,
+    resources,
     runs,
     sessions,
     versions,
@@ -66,6 +68,7 @@ API: tuple[APIRouter, ...] = (
     audit.router,
     box.router,
     alerts.router,
+    resources.router,
     jobs.router,
     models.router,
     versions.router,
@@ -117,6 +120,7 @@ KINDS: tuple[type, ...] = (
     ReleasePlan,
     Place,
     ReleaseShown,
+    Resources,
     Acted,
     Compared,
     Standing,

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lockgate.web.pages import audits, checking, inventory, logs, models, people, releases, sign_in, versions
+from lockgate.web.pages import (
+    alerts,
+    audits,
+    checking,
+    inventory,
+    logs,
+    models,
+    people,
+    releases,
+    resources,
+    sign_in,
+    versions,
+)
 
 PAGES: tuple[APIRouter, ...] = (
     sign_in.router,
@@ -13,6 +25,8 @@ PAGES: tuple[APIRouter, ...] = (
     versions.router,
     checking.router,
     releases.router,
+    alerts.router,
+    resources.router,
     logs.router,
     audits.router,
     people.router,
