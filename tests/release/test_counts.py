@@ -229,3 +229,28 @@ def test_baseline_measures_traffic():
     assert traffic.error_share == pytest.approx(0.01, rel=0.01)
     assert traffic.t95_us == pytest.approx(1950, rel=0.03)
     assert traffic.t99_us == pytest.approx(1990, rel=0.03)
+
+
+def test_requests_without_a_key_leave_nothing_to_remember():
+    """Each is one for itself: they count in the split and for every guard, and no set grows with them."""
+    for plan, key in ((PLAN, None), (msgspec.structs.replace(PLAN, stick=Stick.REQUEST), "one")):
+        found = [
+            msgspec.structs.replace(record(i, canary=i % 10 == 0, bad=i % 3 == 0), key=key)
+            for i in range(3_000)
+        ]
+        counts = folded(found, plan)
+        assert sum(counts.guards[GuardName.ERRORS].totals()) == 1_000
+        stage = counts.stages[1]
+        assert (stage.units_canary, stage.units_baseline) == (300, 2_700)
+        assert not counts.stage_keys
+        assert not any(counts.bad_keys.values())
+
+
+def test_failed_requests_wait_for_their_shadow_in_bounds(monkeypatch):
+    """A shadow that takes a share leaves most failed requests without an answer: the newest are kept; with traffic none."""
+    monkeypatch.setattr("lockgate.release.counts.MOST_FAILED", 50)
+    failed = [msgspec.structs.replace(record(i, bad=True, w=0.0, stage=0), release=7) for i in range(200)]
+    counts = folded(failed)
+    assert list(counts.failed_ids) == [f"r{i}" for i in range(150, 200)]
+    later = folded([*[record(500 + i) for i in range(5)], *failed])
+    assert not later.failed_ids

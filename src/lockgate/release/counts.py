@@ -12,16 +12,18 @@ from collections.abc import Callable
 import msgspec
 
 from lockgate.predictions.record import Kind, Record
-from lockgate.release.baseline import is_error, key_number
+from lockgate.release.baseline import is_error
+from lockgate.release.events import bad_kinds, unit_of
 from lockgate.release.guards import LATE, SLOW, GuardName
 from lockgate.release.outputs import Answered, OutputArms, Outputs
 from lockgate.release.promise import ReleasePlan
 from lockgate.stats.eprocess import BetState, Detector, EventProcess
 from lockgate.stats.means import Arms
-from lockgate.traffic import Role, Stick
+from lockgate.traffic import Role
 
 PAIR_WEIGHT = 0.5
 WATCH_BATCH = 10  # requests per step of the detector
+MOST_FAILED = 100_000  # failed requests that wait for a shadow answer
 SPLIT_KEYS = 200_000  # distinct keys kept for the split guard; of more keys a fixed sample counts
 _SPAN = 2**63
 Read = Callable[[Record], Answered | None]  # what a record says of the answers of its version
@@ -63,10 +65,10 @@ class Watched(msgspec.Struct, kw_only=True):
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A shadow answer until its request is known: `unit` is the caller, `today` false for recorded history."""
+    """A shadow answer until its request is known: `unit` as in `unit_of`, `today` false for recorded history."""
 
     of: str
-    unit: int
+    unit: int | None
     failed: bool
     today: bool
 
@@ -89,7 +91,7 @@ class Counts(msgspec.Struct, kw_only=True):
     pair_refused: int = 0  # requests of today that the new version's signature does not take
     shadow_us: int = 0  # time of the newest request that was scored in shadow
     waiting: list[Waiting] = []  # shadow answers waiting for their request
-    failed_ids: set[str] = set()  # requests that failed, until their shadow answer comes
+    failed_ids: dict[str, bool] = {}  # requests that failed, until their shadow answer comes; the newest ones
     voided: int = 0  # the newest resume whose broken split was taken into account
     labelled: int = 0  # rows whose label is known and that the guard on wrong answers looked at
     losses: BetState | None = None  # in regression: who is nearer to the truth, pair by pair
@@ -143,26 +145,6 @@ def set_back(counts: Counts, now_us: int) -> None:
     counts.first_us = min(counts.first_us, now_us)
 
 
-def bad_kinds(record: Record) -> set[GuardName]:
-    """Which events a request was, by the arm it was assigned to, whoever answered in the end.
-
-    A canary that could not even read the request (`input`) is no event: callers lack a field, and the release is held.
-    A failure of live that does not say that its answer was invalid counts for both guards, which can only make them
-    more careful.
-    """
-    if record.failed is not None:
-        return _ATTEMPTS.get(record.failed.reason, {GuardName.ERRORS})
-    if not is_error(record):
-        return set()
-    if (record.error or "").startswith("invalid"):
-        return {GuardName.INVALID}
-    in_canary = record.assigned is Role.CANARY
-    return {GuardName.ERRORS} if in_canary else {GuardName.ERRORS, GuardName.INVALID}
-
-
-_ATTEMPTS: dict[str, set[GuardName]] = {"input": set(), "invalid": {GuardName.INVALID}}
-
-
 def _answer(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, read: Read) -> None:
     counts.first_us = counts.first_us or record.at_us
     counts.newest_us = max(counts.newest_us, record.at_us)
@@ -172,15 +154,19 @@ def _answer(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, r
         _unpaired(counts, record, plan, frozen, read)
         return
     bad = bad_kinds(record)
-    if bad and plan.shadow:
-        counts.failed_ids.add(record.id)
+    if bad and plan.shadow and not _paired_no_more(counts):
+        counts.failed_ids[record.id] = True
+        if (
+            len(counts.failed_ids) > MOST_FAILED
+        ):  # no shadow answer came: the shadow takes a share, or is far behind
+            del counts.failed_ids[next(iter(counts.failed_ids))]
     if frozen.limits and record.stage > len(plan.stages):
         _watch(counts, record, plan, frozen, bad)
 
 
 def _unpaired(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, read: Read) -> None:
     unit, bad = unit_of(record, plan), bad_kinds(record)
-    if record.key is not None and plan.stick is Stick.KEY and record.key in frozen.heavy:
+    if unit is not None and record.key in frozen.heavy:
         return
     in_canary = record.assigned is Role.CANARY
     stage = _stage(counts, record)
@@ -212,12 +198,14 @@ def _stage(counts: Counts, record: Record) -> StageCounts:
     return counts.stages[record.stage]
 
 
-def _split(counts: Counts, record: Record, unit: int, frozen: Frozen) -> bool:
+def _split(counts: Counts, record: Record, unit: int | None, frozen: Frozen) -> bool:
     """Count each caller (or request) once per stage; of very many a fixed sample. True when this is that once."""
     newest = record.stage == max(counts.stages)
-    first = newest and unit < frozen.key_sample * _SPAN and unit not in counts.stage_keys
+    sampled = unit is None or (unit < frozen.key_sample * _SPAN and unit not in counts.stage_keys)
+    first = newest and sampled
     if first:
-        counts.stage_keys.add(unit)
+        if unit is not None:
+            counts.stage_keys.add(unit)
         stage = counts.stages[record.stage]
         in_canary = record.assigned is Role.CANARY
         stage.units_canary += in_canary
@@ -229,7 +217,7 @@ def _watch(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, ba
     """Requests against limits. A key that had one bad event is left out afterwards: its requests are not independent."""
     unit = unit_of(record, plan)
     for name, limit in frozen.limits.items():
-        if unit in counts.bad_keys.get(name, ()):
+        if unit is not None and unit in counts.bad_keys.get(name, ()):
             continue
         watched = counts.watched.setdefault(name, Watched())
         happened = _happened(name, record, bad, frozen)
@@ -244,12 +232,6 @@ def _watch(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, ba
             watched.bad = watched.good = 0
 
 
-def unit_of(record: Record, plan: ReleasePlan) -> int:
-    """What stuck to an arm: the key, else the request (of a shadow answer the one that was answered again)."""
-    by_key = record.key if plan.stick is Stick.KEY else None
-    return key_number(by_key or record.of or record.id)
-
-
 def _happened(name: GuardName, record: Record, bad: set[GuardName], frozen: Frozen) -> bool:
     if name not in SLOW:
         return name in bad
@@ -260,7 +242,9 @@ def _happened(name: GuardName, record: Record, bad: set[GuardName], frozen: Froz
     return bool(bad) or record.latency_us > threshold
 
 
-def _first_of_key(counts: Counts, name: GuardName, unit: int) -> bool:
+def _first_of_key(counts: Counts, name: GuardName, unit: int | None) -> bool:
+    if unit is None:
+        return True
     known = counts.bad_keys.setdefault(name, set())
     if unit in known:
         return False
@@ -276,9 +260,8 @@ def _pairs(counts: Counts, shadows: list[Waiting]) -> None:
     """
     process = counts.guards.get(GuardName.ERRORS, EventProcess())
     for pair in counts.waiting:
-        live_failed = pair.of in counts.failed_ids
-        counts.failed_ids.discard(pair.of)
-        if counts.stages or counts.watched:
+        live_failed = counts.failed_ids.pop(pair.of, False)
+        if _paired_no_more(counts):
             continue
         counts.pairs += 1
         counts.pair_errors += pair.failed
@@ -288,3 +271,8 @@ def _pairs(counts: Counts, shadows: list[Waiting]) -> None:
             process = process.event(PAIR_WEIGHT, in_canary=pair.failed)
     counts.guards[GuardName.ERRORS] = process
     counts.waiting = shadows
+
+
+def _paired_no_more(counts: Counts) -> bool:
+    """Whether the release has traffic: then its requests are the evidence, and pairs would count twice."""
+    return bool(counts.stages or counts.watched)
