@@ -146,8 +146,9 @@ class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LabelQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A query that brings labels from another database. `url_file`: holds its SQLAlchemy URL; `sql`: a SELECT, with `:reached`
-    for the newest value of the column `grows` that was read before; the columns are named as for `lockgate labels import`."""
+    """A query that brings labels from another database. `url_file`: holds its SQLAlchemy URL; `sql`: one SELECT, whose columns
+    are named as for `lockgate labels import`; `grows`: a column of it that only grows (when a row was written): then each time
+    the newest rows alone are read."""
 
     name: Annotated[str, Meta(pattern=r"^[\w-]{1,60}$")]
     model: str
@@ -158,8 +159,7 @@ class LabelQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str | None = None
     at: str | None = None
     row: str | None = None
-    grows: str | None = None  # None: everything is read each time, and what is known is passed over
-    begin: str | int | float | None = None  # `:reached` the first time
+    grows: Annotated[str, Meta(pattern=r"^\w+$")] | None = None
     every_s: Seconds = 3_600.0
 
 
@@ -180,6 +180,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleConfig = ConsoleConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
     events: EventsConfig | None = None
+    labels: LabelsConfig = LabelsConfig()
     alerts: AlertsConfig = AlertsConfig()
     compute: Annotated[str, Meta(pattern=r"^(local|ray://\S+)$")] = LOCAL  # where checks are computed
     outside: tuple[str, ...] = ()  # https://host:port of services that `validate --against` may ask
@@ -273,7 +274,6 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     task: TaskName | None = None
     owner: str | None = None
     tier: Tier = Tier.LOW
-    policy: dict[str, Any] = {}  # what this model asks more than the policy of its tier: `approvals: 1`
     goal: Goal = Goal()
     description: str | None = None
     target: str | None = None

@@ -78,6 +78,8 @@ def delay_of(windows: Sequence[Aged], now_us: int, declared_us: int | None = Non
     ladder = np.ones(len(AGES_US))
     for place in range(len(AGES_US) - 2, -1, -1):
         old = age >= AGES_US[place + 1]
+        if not old.any():  # nobody is older than both: whoever is between them has seen a part
+            old = age >= AGES_US[place]
         before, after = counted[old, place].sum(), counted[old, place + 1].sum()
         growth = after / before if before else (np.inf if after else 1.0)
         ladder[place] = ladder[place + 1] * growth

@@ -10,16 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import msgspec
-
-from lockgate.late import late
-
-if TYPE_CHECKING:
-    from scipy import stats
-else:
-    stats = late("scipy.stats")
 
 LOOKS = 1_000.0  # between false alarms, on average at least
 _MOST = 10.0  # times the limit at which R is cut: what is over for some looks is over
@@ -37,7 +29,7 @@ def normal_p(excess: float, error: float) -> float:
     """One-sided p value of an estimate that lies `excess` beyond what is tolerated, with that standard error."""
     if error <= 0:
         return 1.0 if excess <= 0 else _LEAST_P
-    return float(max(stats.norm.sf(excess / error), _LEAST_P))
+    return max(0.5 * math.erfc(excess / error / math.sqrt(2)), _LEAST_P)
 
 
 def alarm_of(p_values: Iterable[float], *, detectors: int = 1, looks: float = LOOKS) -> Alarm | None:

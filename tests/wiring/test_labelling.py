@@ -1,0 +1,144 @@
+"""Labels that come by themselves, from a folder and from a query, to figures that people can look at."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.gateway.conftest import World
+
+from lockgate.clock import DAY_US, SECOND_US, FakeClock
+from lockgate.config import Goal, Home, Labels, ModelConfig
+from lockgate.errors import InvalidInput
+from lockgate.governance.audit import rows as audit_rows
+from lockgate.monitor.notices import open_notices
+from lockgate.predictions.log import SegmentWriter
+from lockgate.predictions.record import Record, blocks_of
+from lockgate.registry.package import read_manifest
+from lockgate.registry.store import create_model, record_version
+from lockgate.wiring.house import House, open_house
+from lockgate.wiring.labelling import LabelIntake, naming_of
+from lockgate.wiring.monitoring import watchers_of
+from lockgate.wiring.performance import coming, performance_of, performance_watcher
+
+ROWS = 400
+QUERY = """
+labels:
+  queries:
+    - name: crm
+      model: churn
+      url_file: {address}
+      sql: SELECT customer, "left", wrote FROM outcomes
+      label: left
+      key: customer
+      grows: wrote
+      every_s: 60
+"""
+
+
+@pytest.fixture
+def house(tmp_path: Path, clock: FakeClock) -> Iterator[House]:
+    """A house with churn/1, 400 predictions on record, and a query of another database in its settings."""
+    home = Home(tmp_path / "home").prepare()
+    (tmp_path / "address").write_text(f"sqlite:///{tmp_path / 'crm.db'}")
+    (home.root / "config.yaml").write_text(QUERY.format(address=tmp_path / "address"))
+    opened = open_house(home, clock)
+    world = World(home, opened.blobs)
+    digest = world.package()
+    manifest = read_manifest(opened.blobs.fetch_tree(f"packages/{digest[7:]}", home.cache), digest)
+    settings = ModelConfig(key="customer", target="left", slices=("b",), goal=Goal(label_delay_days=30.0))
+    with opened.db.write() as tx:
+        create_model(tx, "churn", settings, actor="ada", at_us=1)
+        record_version(tx, model="churn", digest=digest, manifest=manifest, author="ada", at_us=1)
+    world.close()
+    draw = np.random.default_rng(0)
+    score = draw.random(ROWS)
+    with SegmentWriter(home.log, "gateway-0") as log:
+        for place in range(ROWS):
+            outputs = {
+                "prediction": np.array([score[place] > 0.5]).astype(np.int64),
+                "probability": np.array([[1 - score[place], score[place]]]),
+            }
+            log.append([
+                Record(id=f"r{place}", at_us=clock.now_us(), model="churn", version=1, rows=1, key=f"c{place}",
+                       inputs=blocks_of({"a": np.array([score[place]]), "b": np.array([float(place % 2)])}),
+                       outputs=blocks_of(outputs)),
+            ])  # fmt: skip
+    yield opened
+    opened.close()
+
+
+def outcome(place: int) -> int:
+    """What became of a customer: mostly what the score said."""
+    score = np.random.default_rng(0).random(ROWS)
+    return int((score[place] > 0.5) != (place % 10 == 0))
+
+
+def look(house: House, watcher: object) -> str:
+    """Let somebody look until there is no more; what it could not see."""
+    for _ in range(100):
+        found = watcher.look(house.clock.now_us())  # type: ignore[attr-defined]
+        if not found.more:
+            return found.words
+    raise AssertionError("there was always more")
+
+
+def test_from_folder_and_query_to_figures(house: House, clock: FakeClock, tmp_path: Path) -> None:
+    """A file and a query bring half of the labels each; windows, slices, delays and unknown ids are there to be looked at."""
+    intake, performance = LabelIntake(house, "churn"), performance_watcher(house, "churn")
+    clock.sleep(31 * DAY_US / SECOND_US)
+    assert (
+        look(house, intake)
+        == "the query 'crm': the database of the labels is not there; received: no such file"
+    )
+    folder = house.home.root / "labels" / "churn"
+    folder.mkdir(parents=True)
+    lines = [f"c{place},{outcome(place)}" for place in range(0, ROWS, 2)]
+    (folder / "march.csv").write_text("\n".join(["customer,left", *lines, "stranger,1", ""]))
+    (folder / "wrong.csv").write_text("customer,gone\nc1,1\n")
+    for path in folder.iterdir():
+        os.utime(path, (1, 1))
+    with sqlite3.connect(tmp_path / "crm.db") as other:
+        other.execute('CREATE TABLE outcomes (customer TEXT, "left" INTEGER, wrote INTEGER)')
+        other.executemany(
+            "INSERT INTO outcomes VALUES (?, ?, ?)", [(f"c{p}", outcome(p), p) for p in range(1, ROWS, 2)]
+        )
+    other.close()
+    clock.sleep(60)
+    look(house, intake)
+    assert look(house, intake) == ""
+    with house.db.read() as tx:
+        sources = {row.action: row.subject for row in audit_rows(tx)}
+        (said,) = [each.notice for each in open_notices(tx, "churn") if each.notice.source == "labels"]
+    assert {"labels:model:imported", "labels:file:refused"} <= set(sources)
+    assert "wrong.csv" in said.words
+    look(house, performance)
+    shown = performance_of(house, "churn")
+    (window,) = shown.windows
+    assert (window.window.rows, window.window.labelled, window.complete) == (ROWS, ROWS, True)
+    assert window.window.figures["accuracy"].value == pytest.approx(0.9)
+    assert {name: part.labelled for name, part in window.window.slices.items()} == {
+        "b = 0": 200,
+        "b = 1": 200,
+    }
+    status = coming(house, "churn")
+    assert (status.labels, status.labelled, status.unknown, status.behind) == (ROWS + 1, ROWS, {"key": 1}, 0)
+    assert status.delay.late_us == 35 * DAY_US  # the end of the age in which 31 days and a minute are counted
+
+
+def test_every_model_has_both_watchers(house: House) -> None:
+    """The monitor lets somebody bring labels and somebody look at performance."""
+    assert {"labels:churn", "performance:churn"} <= set(watchers_of(house)({}))
+
+
+def test_what_names_the_columns(house: House) -> None:
+    """Settings of their own, else target and key; without a target it is said."""
+    assert naming_of(ModelConfig(target="left", key="customer")).key == "customer"
+    named = naming_of(ModelConfig(target="left", labels=Labels(label="came", on="in.order", at="on")))
+    assert (named.label, named.on, named.key, named.at) == ("came", "in.order", None, "on")
+    with pytest.raises(InvalidInput, match="which column holds what happened"):
+        naming_of(ModelConfig())
