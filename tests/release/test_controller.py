@@ -16,9 +16,10 @@ from lockgate.release import acts, store
 from lockgate.release.moves import moved
 from lockgate.release.phases import Phase
 from lockgate.release.promise import FAST_MS
-from lockgate.release.snapshots import status_of, traffic_of
+from lockgate.release.snapshots import counts_of, status_of, traffic_of
 from lockgate.release.start import preview, start
 from lockgate.traffic import Role
+from lockgate.wiring.shadowing import jobs_of
 
 
 @pytest.fixture
@@ -259,6 +260,52 @@ def test_new_field_holds_the_release_until_callers_send_it(world):
     assert "tenure" in world.last().reason
     acts.resume(world.desk, world.ann, "churn", "callers send tenure since noon")
     world.go(controller, Phase.SHADOW)
+
+
+def test_requests_that_do_not_fit_hold_a_canary(world):
+    """Callers who do not send what the new version needs are no fault of its answers: held, and live answers them."""
+    controller = world.controller()
+    world.ship_first(controller)
+    world.version(2)
+    start(world.desk, world.ann, "churn/2")
+    world.go(controller, Phase.CANARY)
+    world.send(400, seconds=40, bad=lambda n, arm: "input" if arm.version == 2 and n % 2 else None)
+    controller.tick()
+    assert world.last().phase is Phase.HELD, world.last().reason
+    assert world.last().held_from is Phase.CANARY
+    assert "signature" in world.last().reason or "send" in world.last().reason
+
+
+def test_an_impure_model_has_a_canary_alone(sqlite, home, clock):
+    """No shadow, no second answer in one request: its canary's failures are the callers', and the guard ends it."""
+    world = World(sqlite, home, clock, settings=ModelConfig(release=QUICK, pure=False))
+    controller = world.controller()
+    world.ship_first(controller)
+    world.version(2)
+    release = start(world.desk, world.ann, "churn/2")
+    assert any("not pure" in sentence for sentence in release.plan.sentences)
+    seen = world.go(controller, Phase.CANARY)
+    assert Phase.SHADOW not in seen
+    assert not world.shelf.latest().routes["churn"].fallback
+    with world.db.read() as tx:
+        assert jobs_of(tx, world.last()) == []
+    seen = world.go(
+        controller, Phase.ROLLED_BACK, bad=lambda n, arm: "error" if arm.version == 2 and n % 3 == 0 else None
+    )
+    assert seen[-1] is Phase.ROLLED_BACK
+    with world.db.read() as tx:
+        counts = counts_of(tx, world.last().id)
+    assert counts.fallbacks == 0
+
+
+def test_a_clock_that_steps_back_holds_up_no_controller(world):
+    """The lease of one that died before the clock went back an hour lies an hour ahead: the next one acts at once."""
+    dead = world.controller()
+    assert dead.tick()
+    world.clock.sleep(-3600)
+    world.beat()
+    assert world.controller().tick()
+    assert not dead.tick()
 
 
 def test_small_traffic_ends_within_its_days(sqlite, home, clock):

@@ -209,7 +209,8 @@ class World:
         arm, w = assign(route, key, made)
         self.routes_seen.append((arm.version, w))
         why, live = bad(number, arm), route.arm(Role.LIVE)
-        failed = Attempt(arm.version, arm.digest, why, why, 500) if why and arm.role is Role.CANARY else None
+        rescued = why and arm.role is Role.CANARY and (route.fallback or why == "input")
+        failed = Attempt(arm.version, arm.digest, why, why, 500) if rescued else None
         answers = live if failed else arm
         wrong = why if not failed else None
         common = {

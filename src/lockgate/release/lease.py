@@ -9,13 +9,18 @@ from lockgate.errors import Conflict
 from lockgate.release.tables import release_leases
 
 LEASE_S = 2.0  # a controller that died is replaced after this long; a round takes half a second
+AHEAD_S = 60.0  # clocks of several machines lie closer together than this
 
 
 def take_lease(tx: sa.Connection, name: str, owner: str, *, now_us: int, lease_s: float = LEASE_S) -> bool:
-    """Take or renew a lease; false while somebody else holds it."""
+    """Take or renew a lease; false while somebody else holds it.
+
+    A lease that ends much later than any could was taken before the clock stepped back: it holds nobody up.
+    """
     c = release_leases.c
     until = now_us + round(lease_s * SECOND_US)
-    free = sa.and_(c.name == name, sa.or_(c.owner == owner, c.until_us < now_us))
+    stepped = c.until_us > until + round(AHEAD_S * SECOND_US)
+    free = sa.and_(c.name == name, sa.or_(c.owner == owner, c.until_us < now_us, stepped))
     if tx.execute(sa.update(release_leases).where(free).values(owner=owner, until_us=until)).rowcount == 1:
         return True
     if tx.execute(sa.select(c.owner).where(c.name == name)).first() is not None:
