@@ -8,7 +8,8 @@ import numpy as np
 from benchmarks.release.paths import Path, copies, event_path, mean_path, split_path
 from benchmarks.release.scenarios import Simulated
 
-from lockgate.config import Observed, ReleaseConfig
+from lockgate.config import Observed
+from lockgate.config_release import ReleaseConfig
 from lockgate.release.baseline import Traffic
 from lockgate.release.guards import SLOW, SPLIT_ALPHA, GuardName, GuardPlan
 from lockgate.release.outputs import Spread

@@ -10,7 +10,8 @@ from benchmarks.release.guarded import PAIR_WEIGHT, plan_of
 from benchmarks.release.paths import copies, event_path
 from benchmarks.release.scenarios import STAGES
 
-from lockgate.config import Observed, ReleaseConfig
+from lockgate.config import Observed
+from lockgate.config_release import ReleaseConfig
 from lockgate.release.baseline import Traffic
 from lockgate.release.guards import Action, GuardName, GuardPlan
 from lockgate.release.plan import make_plan

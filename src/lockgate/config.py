@@ -16,7 +16,9 @@ import msgspec
 from msgspec import Meta
 
 from lockgate.config_alerts import AlertsConfig
-from lockgate.config_gateway import Count, GatewayConfig, Percent, Port, Positive, Seconds, Share
+from lockgate.config_gateway import Count, GatewayConfig, Port, Positive
+from lockgate.config_labels import LabelsConfig
+from lockgate.config_release import ReleaseConfig
 from lockgate.declared import Assumptions, OwnMetric, Ranking, Scenario
 from lockgate.errors import Unavailable
 from lockgate.yamlfile import read_yaml
@@ -145,32 +147,6 @@ class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token_file: str | None = None
 
 
-class LabelQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A query that brings labels from another database. `url_file`: holds its SQLAlchemy URL; `sql`: one SELECT, whose columns
-    are named as for `lockgate labels import`; `grows`: a column of it that only grows (when a row was written): then each time
-    the newest rows alone are read."""
-
-    name: Annotated[str, Meta(pattern=r"^[\w-]{1,60}$")]
-    model: str
-    url_file: str
-    sql: str
-    label: str
-    on: str = "key"
-    key: str | None = None
-    at: str | None = None
-    row: str | None = None
-    grows: Annotated[str, Meta(pattern=r"^\w+$")] | None = None
-    every_s: Seconds = 3_600.0
-
-
-class LabelsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where labels come from by themselves. `folder`: tables put into `<folder>/<model>/` are taken; default: `labels` in the
-    home folder."""
-
-    folder: str | None = None
-    queries: tuple[LabelQuery, ...] = ()
-
-
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`config.yaml` in the home folder. Everything has a default."""
 
@@ -242,38 +218,13 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_days: Positive | None = None
 
 
-class Business(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A number per caller that says how well it went, handed in as labels are (`lockgate labels import --metric`)."""
-
-    metric: Annotated[str, Meta(min_length=1, max_length=64)]
-    higher_is_better: bool = True
-
-
-class ReleaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Public fields of the release plan; None: decided from measured traffic. Shares like 5 % are written `5%` or 0.05."""
-
-    shadow_requests: Annotated[int, Meta(ge=0)] | None = None
-    shadow_min_s: Seconds | None = None
-    shadow_share: Percent | Share | None = None  # of requests, for a heavy model; None: all of them
-    canary: tuple[Percent | Share, ...] | None = None
-    stage_min_s: Seconds | None = None
-    stage_requests: Count | None = None
-    watch_s: Seconds | None = None
-    max_days: Positive = 7.0
-    guards: tuple[str, ...] | None = None
-    business: Business | None = None
-    alpha: Annotated[float, Meta(gt=0, lt=1)] = 0.05
-    error_limit: Share = 0.05  # a first version's absolute guard: share of failed or invalid answers
-    p99_limit_ms: Positive | None = None
-    deadline_ms: Positive = 5_000.0
-
-
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model of `lockgate.yaml`."""
 
     task: TaskName | None = None
     owner: str | None = None
     tier: Tier = Tier.LOW
+    policy: dict[str, Any] = {}  # what this model asks more than the policy of its tier: `approvals: 1`
     goal: Goal = Goal()
     description: str | None = None
     target: str | None = None

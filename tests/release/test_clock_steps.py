@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.clock import DAY_US, SECOND_US, FakeClock
-from lockgate.config import Home, Observed, ReleaseConfig
+from lockgate.config import Home, Observed
+from lockgate.config_release import ReleaseConfig
 from lockgate.db import Database
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.record import Attempt, Kind, Record

@@ -7,7 +7,8 @@ from tests.release.world import QUICK, World, invariants
 
 from lockgate.checks.store import findings_of
 from lockgate.checks.tables import validations
-from lockgate.config import ModelConfig, ReleaseConfig, Tier
+from lockgate.config import ModelConfig, Tier
+from lockgate.config_release import ReleaseConfig
 from lockgate.errors import Conflict
 from lockgate.governance.approvals import approvals_of
 from lockgate.governance.policy import Policy, write_policy

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from lockgate.config import ReleaseConfig
+from lockgate.config_release import ReleaseConfig
 from lockgate.predictions.record import Attempt, Kind, Record
 from lockgate.release.baseline import Baseline, Traffic
 from lockgate.release.counts import Counts, Frozen, fold, void

@@ -12,7 +12,8 @@ import pytest
 from tests.release.world import QUICK, World, home_at, invariants
 
 from lockgate.clock import SystemClock
-from lockgate.config import ModelConfig, ReleaseConfig
+from lockgate.config import ModelConfig
+from lockgate.config_release import ReleaseConfig
 from lockgate.db import Database, migrate, open_database
 from lockgate.errors import Conflict, NotFound
 from lockgate.release import acts, store

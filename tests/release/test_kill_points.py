@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lockgate.clock import FakeClock
-from lockgate.config import ModelConfig, ReleaseConfig
+from lockgate.config import ModelConfig
+from lockgate.config_release import ReleaseConfig
 from lockgate.db import migrate, open_database
 from lockgate.release import store
 from lockgate.release.controller import Controller

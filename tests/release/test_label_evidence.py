@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.config import Observed, ReleaseConfig
+from lockgate.config import Observed
+from lockgate.config_release import ReleaseConfig
 from lockgate.release.baseline import Traffic
 from lockgate.release.counts import Counts, Frozen
 from lockgate.release.guards import Action, GuardName

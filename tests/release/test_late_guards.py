@@ -9,7 +9,8 @@ import pytest
 
 from lockgate.blobs import Blobs
 from lockgate.clock import FakeClock
-from lockgate.config import Business, Goal, Home, ModelConfig
+from lockgate.config import Goal, Home, ModelConfig
+from lockgate.config_release import Business
 from lockgate.db import Database
 from lockgate.predictions.label_import import import_labels
 from lockgate.predictions.record import Kind, Record, blocks_of

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lockgate.config import Observed, ReleaseConfig
+from lockgate.config import Observed
+from lockgate.config_release import ReleaseConfig
 from lockgate.datasets.classes import class_texts
 from lockgate.predictions.record import Record, blocks_of
 from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Task

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from lockgate.config import ReleaseConfig
+from lockgate.config_release import ReleaseConfig
 from lockgate.release.baseline import Traffic
 from lockgate.release.counts import Counts
 from lockgate.release.moves import freeze

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.config import ReleaseConfig
+from lockgate.config_release import ReleaseConfig
 from lockgate.errors import Conflict
 from lockgate.membership import Loaded, LoadState, Member, Tripped
 from lockgate.release.baseline import Traffic

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lockgate.config import Business, Observed, ReleaseConfig
+from lockgate.config import Observed
+from lockgate.config_release import Business, ReleaseConfig
 from lockgate.errors import InvalidInput
 from lockgate.release.baseline import Traffic
 from lockgate.release.guards import GuardName

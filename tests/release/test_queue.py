@@ -2,7 +2,8 @@
 
 import pytest
 
-from lockgate.config import ModelConfig, ReleaseConfig
+from lockgate.config import ModelConfig
+from lockgate.config_release import ReleaseConfig
 from lockgate.errors import Conflict, Forbidden, NotFound
 from lockgate.governance import audit
 from lockgate.governance.people import revoke

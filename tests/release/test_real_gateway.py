@@ -11,7 +11,8 @@ from tests.release.world import CHECKS
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.store import record_findings
 from lockgate.clock import SystemClock
-from lockgate.config import EnvironmentConfig, ModelConfig, ReleaseConfig
+from lockgate.config import EnvironmentConfig, ModelConfig
+from lockgate.config_release import ReleaseConfig
 from lockgate.governance.people import bootstrap
 from lockgate.inference.open import open_model
 from lockgate.predictions.log import LogReader

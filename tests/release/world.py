@@ -18,7 +18,8 @@ import msgspec
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.store import record_findings
 from lockgate.clock import FakeClock
-from lockgate.config import Home, ModelConfig, ReleaseConfig, Tier
+from lockgate.config import Home, ModelConfig, Tier
+from lockgate.config_release import ReleaseConfig
 from lockgate.db import Database, open_database
 from lockgate.governance import audit
 from lockgate.governance.people import Person, add_person, bootstrap, grant

@@ -9,7 +9,8 @@ import pytest
 
 from lockgate.checks.suite import CHECKS
 from lockgate.clock import FakeClock
-from lockgate.config import ModelConfig, ReleaseConfig, Tier
+from lockgate.config import ModelConfig, Tier
+from lockgate.config_release import ReleaseConfig
 from lockgate.db import Database
 from lockgate.errors import Forbidden, InvalidInput
 from lockgate.governance.audit import rows

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from tests.release.world import World
 
-from lockgate.config import ModelConfig, ReleaseConfig
+from lockgate.config import ModelConfig
+from lockgate.config_release import ReleaseConfig
 from lockgate.membership import Member, report
 from lockgate.release.shadow import ShadowStatus
 from lockgate.release.shadow_brake import Brake

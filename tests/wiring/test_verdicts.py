@@ -11,7 +11,8 @@ from tests.release.shadow_models import LIVE, model
 from tests.release.world import World
 
 from lockgate.clock import DAY_US, MINUTE_US, FakeClock
-from lockgate.config import Home, ModelConfig, ReleaseConfig
+from lockgate.config import Home, ModelConfig
+from lockgate.config_release import ReleaseConfig
 from lockgate.db import open_database
 from lockgate.predictions.archive import archive
 from lockgate.predictions.label_import import import_labels

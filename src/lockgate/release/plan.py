@@ -12,7 +12,8 @@ from importlib.metadata import version
 
 import msgspec
 
-from lockgate.config import Observed, ReleaseConfig
+from lockgate.config import Observed
+from lockgate.config_release import ReleaseConfig
 from lockgate.errors import InvalidInput
 from lockgate.release.baseline import Traffic
 from lockgate.release.counts import WATCH_BATCH

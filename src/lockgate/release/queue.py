@@ -12,7 +12,7 @@ from enum import StrEnum
 import msgspec
 import sqlalchemy as sa
 
-from lockgate.config import ReleaseConfig
+from lockgate.config_release import ReleaseConfig
 from lockgate.errors import Conflict
 from lockgate.governance import audit
 from lockgate.release.tables import release_queue

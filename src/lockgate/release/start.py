@@ -7,7 +7,8 @@ import secrets
 import msgspec
 import sqlalchemy as sa
 
-from lockgate.config import ModelConfig, Observed, ReleaseConfig
+from lockgate.config import ModelConfig, Observed
+from lockgate.config_release import ReleaseConfig
 from lockgate.errors import Conflict
 from lockgate.governance.people import Person, get_person, require
 from lockgate.governance.permissions import Permission

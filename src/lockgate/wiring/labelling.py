@@ -10,7 +10,8 @@ import polars as pl
 from msgspec.structs import replace
 
 from lockgate.clock import SECOND_US
-from lockgate.config import LabelQuery, ModelConfig
+from lockgate.config import ModelConfig
+from lockgate.config_labels import LabelQuery
 from lockgate.errors import InvalidInput, LockgateError
 from lockgate.governance.audit import append
 from lockgate.governance.people import Person, require

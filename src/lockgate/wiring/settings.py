@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from lockgate.config import ModelConfig, Project, ReleaseConfig, Tier
+from lockgate.config import ModelConfig, Project, Tier
+from lockgate.config_release import ReleaseConfig
 from lockgate.errors import Forbidden, NotFound
 from lockgate.governance import audit
 from lockgate.governance.people import Person, list_people, may, require

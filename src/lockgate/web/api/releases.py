@@ -12,7 +12,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from lockgate.access import EVERY_MODEL
-from lockgate.config import ModelConfig, ReleaseConfig
+from lockgate.config import ModelConfig
+from lockgate.config_release import ReleaseConfig
 from lockgate.errors import Conflict, NotFound
 from lockgate.governance.people import Person, may, models_with, require
 from lockgate.governance.permissions import Permission
