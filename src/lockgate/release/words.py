@@ -120,6 +120,15 @@ def pace(per_s: float) -> str:
     return f"{count:,.0f} requests per {name}" if count >= 10 else f"{count:.2g} requests per {name}"
 
 
+def about(count: float) -> str:
+    """A count as exactly as it is known.
+
+    >>> about(6834.2), about(113_560), about(42)
+    ('6,800', '110,000', '42')
+    """
+    return f"{float(f'{count:.2g}'):,.0f}"
+
+
 def percent(share: float) -> str:
     """A share for people.
 
@@ -160,7 +169,7 @@ def _event_sentences(plan: ReleasePlan, share: float) -> list[str]:
         rows = events_until(TYPICAL_WRONG, 0.5, guards[GuardName.LABELS]) / TYPICAL_DIFFER
         said.append(
             f"Where the versions differ on {percent(TYPICAL_DIFFER)} of rows and the new one is wrong on "
-            f"{percent(TYPICAL_WRONG)} of these, that is seen after about {rows:,.0f} labelled rows."
+            f"{percent(TYPICAL_WRONG)} of these, that is seen after about {about(rows)} labelled rows."
         )
     if GuardName.BUSINESS in guards and plan.business is not None:
         said.append(_business_sentence(plan, plan.business))
@@ -175,7 +184,7 @@ def _business_sentence(plan: ReleasePlan, business: BusinessPlan) -> str:
     variance = sigma * sigma * (1 / (callers * w) + 1 / (callers * (1 - w)))
     least = normal_margin(variance, round(callers), a=alpha)
     return (
-        f"Business metric {business.metric}: with values of {callers:,.0f} callers at {percent(w)} a change of its mean by "
+        f"Business metric {business.metric}: with values of {about(callers)} callers at {percent(w)} a change of its mean by "
         f"{least:.3g} is seen (its standard deviation is {sigma:.3g})."
     )
 
@@ -194,9 +203,9 @@ def _error_sentences(plan: ReleasePlan, share: float, alpha: float) -> list[str]
         else f"a rise of a {percent(share)} error rate to {percent(share * ratio / (1 - share + share * ratio))} or more"
     )
     return [
-        f"A doubling of a {percent(share)} error rate is seen after about {needed:,.0f} requests at {percent(w)}{when} "
-        f"(in nine of ten releases within {nine:,.0f}).",
-        f"Within the shortest canary (about {total:,.0f} requests) this plan sees {seen}; smaller harm goes unseen.",
+        f"A doubling of a {percent(share)} error rate is seen after about {about(needed)} requests at {percent(w)}{when} "
+        f"(in nine of ten releases within {about(nine)}).",
+        f"Within the shortest canary (about {about(total)} requests) this plan sees {seen}; smaller harm goes unseen.",
     ]
 
 
