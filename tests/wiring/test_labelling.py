@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.gateway.conftest import World
 
+from lockgate.cli.main import main
 from lockgate.clock import DAY_US, SECOND_US, FakeClock
 from lockgate.config import Goal, Home, Labels, ModelConfig
 from lockgate.errors import InvalidInput
@@ -21,7 +24,7 @@ from lockgate.predictions.record import Record, blocks_of
 from lockgate.registry.package import read_manifest
 from lockgate.registry.store import create_model, record_version
 from lockgate.wiring.house import House, open_house
-from lockgate.wiring.labelling import LabelIntake, naming_of
+from lockgate.wiring.labelling import LabelIntake, hand_in, naming_of
 from lockgate.wiring.monitoring import watchers_of
 from lockgate.wiring.performance import coming, performance_of, performance_watcher
 
@@ -128,6 +131,41 @@ def test_from_folder_and_query_to_figures(house: House, clock: FakeClock, tmp_pa
     status = coming(house, "churn")
     assert (status.labels, status.labelled, status.unknown, status.behind) == (ROWS + 1, ROWS, {"key": 1}, 0)
     assert status.delay.late_us == 35 * DAY_US  # the end of the age in which 31 days and a minute are counted
+
+
+def test_what_the_command_line_shows(
+    house: House, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything: what to do. Then windows, slices, and how labels come, for people and as JSON."""
+    home = ("--home", str(house.home.root))
+    assert main(["performance", "churn", *home]) == 0
+    assert "the monitor has not looked at this model" in capsys.readouterr().out
+    clock.sleep(40 * DAY_US / SECOND_US)
+    table = pl.DataFrame(
+        {"customer": [f"c{p}" for p in range(ROWS)], "left": [outcome(p) for p in range(ROWS)]}
+    )
+    hand_in(
+        house,
+        house.owner,
+        "churn",
+        table,
+        naming_of(ModelConfig(target="left", key="customer")),
+        source="test",
+    )
+    look(house, performance_watcher(house, "churn"))
+    main(["performance", "churn", *home])
+    shown = capsys.readouterr().out
+    assert "100%" in shown
+    assert "90.0% (" in shown
+    main(["performance", "churn", "--slices", *home])
+    assert "b = 1" in capsys.readouterr().out
+    main(["performance", "churn", "--promises", *home])
+    assert "no validation promised anything yet" in capsys.readouterr().out
+    main(["performance", "churn", "--json", *home])
+    found = json.loads(capsys.readouterr().out)
+    assert [each["window"]["rows"] for each in found["windows"]] == [ROWS]
+    main(["labels", "status", "churn", *home])
+    assert "400 (100.0%)" in capsys.readouterr().out
 
 
 def test_every_model_has_both_watchers(house: House) -> None:

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from lockgate.cli.show import AsJson, new_app, print_json, print_table, when
+from lockgate.cli.show import AsJson, new_group, print_json, print_table, when
 from lockgate.client.naming import model_only
 from lockgate.client.performance import performance
 
-app = new_app("How well a model does over time, and whether it keeps what its validation promised.")
+app = new_group("How well a model does over time, and whether it keeps what its validation promised.")
 SHOWN = 20
 MAIN = ("roc_auc", "accuracy", "mae", "f1", "recall", "log_loss", "rmse", "bias")
 MOST_FIGURES = 3

@@ -141,17 +141,27 @@ def _forest(data: dict[str, Any]) -> Any:
 
 
 def _line(data: dict[str, Any]) -> Any:
-    """data: lines [{name, at_us, value}], axis, unit: figures over time."""
-    rows = [{"name": line["name"], "at": dt.datetime.fromtimestamp(at / 1e6, dt.UTC).isoformat(), "value": value}
-            for line in data["lines"] for at, value in zip(line["at_us"], line["value"], strict=True)]  # fmt: skip
+    """data: lines [{name, at_us, value, low?, high?}], axis, unit: figures over time, with their intervals where there are."""
+    rows = [{"name": line["name"], "at": dt.datetime.fromtimestamp(at / 1e6, dt.UTC).isoformat(), "value": value,
+             "low": low, "high": high}
+            for line in data["lines"]
+            for at, value, low, high in zip(line["at_us"], line["value"], line.get("low") or line["value"],
+                                            line.get("high") or line["value"], strict=True)]  # fmt: skip
     names = [line["name"] for line in data["lines"]]
-    return _chart(rows).mark_line(strokeWidth=2, interpolate="monotone").encode(
+    scale, axis = alt.Scale(zero=False), alt.Axis(format=_form(data.get("unit")), tickCount=4)
+    base = _chart(rows).encode(
         x=alt.X("at:T", title=None, axis=alt.Axis(grid=False, tickCount=6)),
-        y=alt.Y("value:Q", title=data.get("axis"), axis=alt.Axis(format=_form(data.get("unit")), tickCount=4),
-                scale=alt.Scale(zero=False)),
         color=alt.Color("name:N", scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])),
                         legend=alt.Legend() if len(names) > 1 else None),
-    ).properties(height=HEIGHT)  # fmt: skip
+    )  # fmt: skip
+    y = alt.Y("value:Q", title=data.get("axis"), axis=axis, scale=scale)
+    line = base.mark_line(strokeWidth=2, interpolate="monotone").encode(y=y)
+    if not any(each.get("low") for each in data["lines"]):
+        return line.properties(height=HEIGHT)
+    band = base.mark_area(opacity=0.18, interpolate="monotone").encode(
+        y=alt.Y("low:Q", title=data.get("axis"), axis=axis, scale=scale), y2="high:Q"
+    )
+    return alt.layer(band, line).properties(height=HEIGHT)
 
 
 def _curve(data: dict[str, Any]) -> Any:

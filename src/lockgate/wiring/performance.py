@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import sqlalchemy as sa
 
 from lockgate.checks.baseline import load_baseline
+from lockgate.checks.finding import Plot, PlotKind
 from lockgate.checks.store import findings_of
 from lockgate.clock import DAY_US
 from lockgate.errors import NotFound
@@ -14,7 +17,7 @@ from lockgate.monitor.notices import Notice, open_notices
 from lockgate.monitor.performance import PerformanceWatcher, complete_of, is_complete, state_of
 from lockgate.monitor.performance_concept import SOURCE
 from lockgate.monitor.performance_delay import Delay, delay_of
-from lockgate.monitor.performance_figures import LOWER_IS_BETTER, SHARES, TITLES
+from lockgate.monitor.performance_figures import LOWER_IS_BETTER, SHARES, TITLES, Figure
 from lockgate.monitor.performance_ledger import Ledger
 from lockgate.monitor.performance_making import About, Subject, unmatched
 from lockgate.monitor.performance_windows import Window, windows_of
@@ -189,3 +192,39 @@ def _promises(tx: sa.Connection, model: str, number: int, windows: list[Window])
     validation = findings_of(tx, version.digest, model)
     findings = () if validation is None else validation.findings
     return promises_of(number, figures_promised(findings), slices_promised(findings), windows)
+
+
+def picture(shown: PerformanceShown, version: int, name: str) -> Plot | None:
+    """One figure of one version over time: as labels said, as was expected, as was promised; None for fewer than two windows."""
+    told = [each for each in shown.windows if each.window.version == version]
+    lines = [
+        _line_of("labels", [(each.window, each.window.figures.get(name)) for each in told if each.complete]),
+        _line_of(
+            "expected",
+            [(each.window, each.expected.figures.get(name) if each.expected else None) for each in told],
+        ),
+    ]
+    promises = next((each.promises for each in shown.promises if each.version == version), ())
+    promised = next((each.promised for each in promises if each.figure == name and not each.part), None)
+    drawn = [line for line in lines if len(line["at_us"]) > 1]
+    if not drawn:
+        return None
+    if promised is not None:
+        times = [edge(line["at_us"]) for edge in (min, max) for line in drawn]
+        times = [min(times), max(times)]
+        drawn.append({"name": "promised", "at_us": times, "value": [promised.value] * 2})
+    title = TITLES.get(name, name)
+    unit = "share" if name in SHARES else None
+    data: dict[str, object] = {"lines": drawn, "axis": title, "unit": unit}
+    return Plot(kind=PlotKind.LINE, title=f"{title} of {shown.model}/{version} over time", data=data)
+
+
+def _line_of(name: str, figures: list[tuple[Window, Figure | None]]) -> dict[str, Any]:
+    there = [(window, figure) for window, figure in figures if figure is not None]
+    return {
+        "name": name,
+        "at_us": [(window.since_us + window.until_us) / 2 for window, _ in there],
+        "value": [figure.value for _, figure in there],
+        "low": [figure.low for _, figure in there],
+        "high": [figure.high for _, figure in there],
+    }
