@@ -221,7 +221,7 @@ def print_shadow(told: dict[str, Any]) -> None:
 def _answered(one: dict[str, Any], side: str) -> str:
     """A decision, with its score where that says more."""
     score = one[f"{side}_score"]
-    return str(one[side]) if score is None or score == one[side] else f"{one[side]} ({score:.3g})"
+    return str(one[side]) if score is None or f"{score:g}" == str(one[side]) else f"{one[side]} ({score:.3g})"
 
 
 def _follow(model: str) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
+from playwright.sync_api import expect
 
+from lockgate.governance.keys import create_key
 from lockgate.release.phases import Phase, Release
+from lockgate.release.queue import PlaceState, places_of
 from lockgate.web.api.releases import Act
 from lockgate.web.pages.releases import possible, told
+
+from .conftest import Opened
+from .scene import Scene
 
 
 def _release(phase: Phase, held: Phase | None = None, previous: int | None = 1) -> Release:
@@ -47,3 +54,35 @@ def test_rolling_back_a_first_version_is_not_called_a_way_back() -> None:
     assert "out of service" in first
     assert "answers every request" not in first
     assert told(Act.HOLD, _release(Phase.WATCH, previous=None), "Stays.") == "Stays."
+
+
+@pytest.mark.browser
+def test_a_version_that_waits_is_shown_and_taken_off(opened: Opened, scene: Scene) -> None:
+    """churn/3 runs, churn/4 is put in the queue on its page, stands on the release's page, and leaves with a reason."""
+    scene.world.version(4)
+    page = opened("ann")
+    page.goto("/models/churn/versions/4")
+    page.get_by_label("Reason").fill("more rows from May")
+    page.get_by_role("button", name="Put it in the queue").click()
+    page.wait_for_url("**/models/churn/release")
+    page.get_by_text("more rows from May").click()
+    page.get_by_label("Why it should not wait any more").fill("churn/5 is better")
+    page.get_by_role("button", name="Take it off the queue").click()
+    expect(page.get_by_text("What waits")).to_have_count(0)
+    with scene.world.db.read() as tx:
+        (place,) = places_of(tx, "churn")
+    assert (place.version, place.state, place.words) == (4, PlaceState.CANCELLED, "churn/5 is better")
+
+
+def test_the_requests_that_differ_most_show_inputs_to_readers_of_the_log(scene: Scene) -> None:
+    """Bob may read the log and sees what callers sent; Dan sees the answers alone, on the page and in JSON."""
+    shown, world = {}, scene.world
+    with world.db.write() as tx:
+        key, _ = create_key(tx, world.dan, label="laptop", by=world.admin, at_us=world.clock.now_us())
+    for name, shown_key in (("bob", scene.keys["bob"]), ("dan", key)):
+        headers = {"authorization": f"Bearer {shown_key}"}
+        answer = httpx.get(f"{scene.url}/api/models/churn/release/shadow", headers=headers, timeout=60)
+        shown[name] = answer.raise_for_status().json()["largest"]
+    assert len(shown["bob"]) == len(shown["dan"]) == 10
+    assert {*shown["bob"][0]["inputs"]} == {"age", "income"}
+    assert all(one["inputs"] == {} and one["old"] != one["new"] for one in shown["dan"])
