@@ -9,6 +9,7 @@ import pytest
 from tests.monitor.replays import MONTH_US, Stage, Stream, cars, loans
 
 from lockgate.blobs import Blobs
+from lockgate.clock import FakeClock
 from lockgate.config import Home
 from lockgate.db import Database
 from lockgate.monitor.estimate import estimates_of, kept_of
@@ -18,6 +19,7 @@ from lockgate.monitor.performance_delay import delay_of
 from lockgate.monitor.performance_figures import Labelled, figures_of
 from lockgate.monitor.performance_making import About
 from lockgate.monitor.performance_windows import Window, windows_of
+from lockgate.predictions.erase import Ground, ask, carry_out
 from lockgate.predictions.label_import import Naming, import_many
 from lockgate.stats.expected import calibration_of
 
@@ -153,3 +155,34 @@ def test_a_watcher_that_dies_loses_and_doubles_nothing(
         parts = {f"{part.number}.parquet" for part in stage.watcher()._ledger.parts(tx)}
     left = {path.name for path in Path(home.root / "ledger" / "loans").iterdir()}
     assert left == parts | {"lock"}
+
+
+def test_whoever_is_erased_from_the_log_is_erased_from_the_ledger(
+    home: Home, blobs: Blobs, sqlite: Database
+) -> None:
+    """While the erasure runs, by the key; and when the monitor was away until the key was forgotten, by its hash."""
+    stage = loans_stage(home, blobs, sqlite, loans(), window="1000 rows")
+    stage.play(2_000, 1_000)
+    first, second = (str(stage.stream.rows["id"][place]) for place in (7, 1_007))
+    clock = FakeClock(stage.now_us)
+    ground = Ground(home, blobs, sqlite, clock)
+
+    def erase(key: str) -> int:
+        with sqlite.write() as tx:
+            asked = ask(tx, home, "loans", key, reason="a letter", by="ada", at_us=clock.now_us())
+        carry_out(ground, asked.id, "id")
+        return asked.id
+
+    erase(first)
+    stage.settle(stage.watcher())
+    assert keys(stage) == 1_999
+    number = erase(second)
+    clock.sleep(3_600)
+    assert carry_out(ground, number, "id").state == "finished"
+    stage.settle(stage.watcher())
+    assert keys(stage) == 1_998
+
+
+def keys(stage: Stage) -> int:
+    """Of how many people the ledger's files hold rows."""
+    return pl.read_parquet(stage.home.root / "ledger" / "loans" / "*.parquet")["key"].n_unique()

@@ -21,6 +21,7 @@ from lockgate.monitor.estimate import checked, estimated_numbers, estimates_of, 
 from lockgate.monitor.notices import end_all, settle
 from lockgate.monitor.performance_concept import SOURCE
 from lockgate.monitor.performance_delay import GROWN, Delay, delay_of
+from lockgate.monitor.performance_forget import forget_erased
 from lockgate.monitor.performance_ledger import Ledger
 from lockgate.monitor.performance_making import About, Key, Making, Subject, label_numbers, touched
 from lockgate.monitor.performance_rows import Recipe, ledger_rows, recipe_of
@@ -48,6 +49,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: int = 0
     rows: int = 0
     dirty: tuple[Key, ...] = ()
+    erased: int = 0  # up to this erasure, whoever was erased from the log is not in the ledger
 
 
 class PerformanceWatcher:
@@ -64,7 +66,7 @@ class PerformanceWatcher:
         about: Callable[[int], About | None],
     ) -> None:
         self.name, self.model = f"{SOURCE}:{model}", model
-        self._db, self._settings, self._about = db, settings, about
+        self._home, self._db, self._settings, self._about = home, db, settings, about
         self._log = Log(home, blobs)
         self._reader = ModelLog(self._log, model)
         self._ledger = Ledger(home, model)
@@ -83,6 +85,7 @@ class PerformanceWatcher:
             return Looked(more, said or "no prediction is on record yet")
         state, unfinished = self._take_labels(state, now_us)
         more |= unfinished
+        state = self._forget(state, now_us)
         state, made = self._make(state, subject, now_us)
         more |= any(self._ready(key, state, now_us) for key in state.dirty)
         if not more:
@@ -168,6 +171,12 @@ class PerformanceWatcher:
             state, labels=reached, dirty=tuple(sorted({*state.dirty, *keys}, key=_order))
         )
         return self._commit(after, now_us), values.height >= LOOK_LABELS // 2
+
+    def _forget(self, state: State, now_us: int) -> State:
+        erased = forget_erased(self._home, self._db, self._ledger, state.erased)
+        if erased == state.erased:
+            return state
+        return self._commit(msgspec.structs.replace(state, erased=erased), now_us)
 
     def _make(self, state: State, subject: Subject, now_us: int) -> tuple[State, bool]:
         """Make windows that were touched, oldest first."""
