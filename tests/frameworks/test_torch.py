@@ -161,6 +161,28 @@ def test_programs_of_several_inputs(
 
 
 @pytest.mark.frameworks
+def test_branches_answer_as_pytorch(
+    torch_python: Path, made: tuple[Path, dict[str, list[list[float]]]], tmp_path: Path
+) -> None:
+    """A program with torch.cond is taken, and its branches are computed; compiled, the graph branches too."""
+    folder, told = made
+    draft = drafted(folder, "either.pt2", None, tmp_path / "draft")
+    rows: Columns = {"x": np.array(told["rows"], dtype=np.float32)}
+    inputs = (Field(name="x", datatype=DataType.FP32, shape=(4,)),)
+    draft = Draft(draft.folder, draft.framework, draft.model_path, None, inputs)
+    with open_draft(draft, python=torch_python) as bench:
+        said = bench.describe({"x": rows["x"][:3]})
+        answers = bench.predict(rows)
+        compiled, body = compile_draft(
+            bench, Signature(inputs=inputs, outputs=said.outputs), Answer(prediction="prediction"), rows
+        )
+    np.testing.assert_allclose(answers["prediction"], told["either"], atol=1e-6)
+    assert compiled.reason is None
+    assert compiled.parity is not None
+    assert body
+
+
+@pytest.mark.frameworks
 def test_programs_of_several_outputs_and_of_pictures(
     torch_python: Path, made: tuple[Path, dict[str, list[list[float]]]], tmp_path: Path
 ) -> None:

@@ -46,6 +46,18 @@ class Both(Plan):
         return {"prediction": super().forward(age, code)[:, 0], "codes": self.codes(code)}
 
 
+class Either(torch.nn.Module):
+    """Four numbers in, one out, by one of two layers that a buffer chooses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(4, 1), torch.nn.Linear(4, 1)
+        self.register_buffer("which", torch.tensor(1))
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.cond(self.which > 0, lambda x: self.first(x), lambda x: self.second(-x), (rows,))
+
+
 class Bright(torch.nn.Module):
     """Pictures of any height in, their classes out."""
 
@@ -60,7 +72,7 @@ MAKE = """
 import json, struct, sys
 import numpy as np, torch
 sys.path.insert(0, sys.argv[1])
-from net import Both, Bright, Net, Plan, Price
+from net import Both, Bright, Either, Net, Plan, Price
 torch.manual_seed(0)
 net, price = Net().eval(), Price().eval()
 rows = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
@@ -76,6 +88,8 @@ pictures = torch.rand(6, 3, 8, 9)
 plan, both, bright = Plan().eval(), Both().eval(), Bright().eval()
 exported("net", net, (torch.zeros(2, 4),), said(classes=[0, 1, 2]))
 exported("price", price, (torch.zeros(2, 4),))
+either = Either().eval()
+exported("either", either, (torch.zeros(2, 4),))
 exported("plan", plan, (age, code), said(task="regression"))
 exported("both", both, (age, code))
 exported("bright", bright, (pictures,), said(classes=["dark", "light"]))
@@ -90,6 +104,7 @@ open(sys.argv[1] + "/model.safetensors", "wb").write(struct.pack("<Q", len(head)
 with torch.inference_mode():
     print(json.dumps({"rows": rows.tolist(), "net": net(torch.from_numpy(rows)).tolist(),
                       "price": price(torch.from_numpy(rows))[:, 0].tolist(),
+                      "either": either(torch.from_numpy(rows))[:, 0].tolist(),
                       "age": age.tolist(), "code": code.tolist(), "plan": plan(age, code)[:, 0].tolist(),
                       "both": both(age, code)["prediction"].tolist(), "codes": both(age, code)["codes"].tolist(),
                       "pictures": pictures.tolist(), "bright": bright(pictures).tolist()}))

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lockgate.errors import InvalidInput, Unsafe
+from lockgate.errors import InvalidInput, TooLarge, Unsafe
 from lockgate.registry.exportfile import scan_exported
 from lockgate.registry.exportrules import is_calculation
 from lockgate.registry.manifest import Framework
@@ -24,22 +24,23 @@ from lockgate.submission.recognise import Kind, recognise
 from lockgate.submission.source import Exceptions, place
 
 PROGRAM = Path(__file__).parent / "programs/two_inputs.pt2"
+BRANCHES = PROGRAM.with_name("branches.pt2")  # torch.cond, with a layer in each branch
 MODEL = "models/model.json"
 Change = Callable[[dict[str, Any]], None]
 
 
-def written(path: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+def written(path: Path, change: Callable[[dict[str, bytes]], None], program: Path = PROGRAM) -> Path:
     """The program again with its entries changed, names without the archive's own folder."""
-    with zipfile.ZipFile(PROGRAM) as whole:
+    with zipfile.ZipFile(program) as whole:
         entries = {name.partition("/")[2]: whole.read(name) for name in whole.namelist()}
     change(entries)
-    with zipfile.ZipFile(path, "w") as made:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
         for name, body in entries.items():
             made.writestr(f"net/{name}", body)
     return path
 
 
-def described(path: Path, change: Change, entry: str = MODEL) -> Path:
+def described(path: Path, change: Change, entry: str = MODEL, program: Path = PROGRAM) -> Path:
     """The program again with one of its descriptions changed."""
 
     def rewrite(entries: dict[str, bytes]) -> None:
@@ -47,7 +48,7 @@ def described(path: Path, change: Change, entry: str = MODEL) -> Path:
         change(said)
         entries[entry] = json.dumps(said).encode()
 
-    return written(path, rewrite)
+    return written(path, rewrite, program)
 
 
 def refusal(path: Path) -> str:
@@ -67,6 +68,36 @@ def test_a_program_is_taken(tmp_path: Path) -> None:
     given.write_bytes(PROGRAM.read_bytes())
     source = place(given, tmp_path / "draft", None, Exceptions("m", frozenset(), frozenset()))
     assert (source.framework, source.model_path) == (Framework.TORCH, "model/model.pt2")
+
+
+def test_branches_are_taken(tmp_path: Path) -> None:
+    """torch.cond hands its branches over by their place, without names; what is in them is looked at as well."""
+    report = scan_exported(BRANCHES).require_safe()
+    assert {"torch.ops.higher_order.cond", "torch.ops.aten.neg.default"} <= set(report.globals)
+
+    def branches(said: dict[str, Any]) -> list[dict[str, Any]]:
+        nodes = said["graph_module"]["graph"]["nodes"]
+        (cond,) = [one for one in nodes if one["target"].endswith(".cond")]
+        return [one["arg"]["as_graph"] for one in cond["inputs"] if "as_graph" in one["arg"]]
+
+    def call(said: dict[str, Any]) -> None:
+        branches(said)[1]["graph"]["nodes"][0]["target"] = "os.system"
+
+    def nameless(said: dict[str, Any]) -> None:
+        branches(said)[0]["name"] = ""
+
+    def code(said: dict[str, Any]) -> None:
+        said["graph_module"]["graph"]["nodes"][0]["inputs"][0]["name"] = "x=print()"
+
+    for change, wanted in ((call, "os.system"), (nameless, "it is not a name"), (code, "x=print()")):
+        assert wanted in refusal(described(tmp_path / f"{change.__name__}.pt2", change, program=BRANCHES))
+
+
+def test_a_description_is_bounded(tmp_path: Path) -> None:
+    """More than a real program needs is refused with its size, before it is read."""
+    path = written(tmp_path / "large.pt2", lambda entries: entries.update({MODEL: bytes(32 * 1024**2 + 1)}))
+    with pytest.raises(TooLarge, match=r"33554433 bytes in net/models/model\.json; allowed: 33554432 bytes"):
+        scan_exported(path)
 
 
 def node(said: dict[str, Any]) -> dict[str, Any]:

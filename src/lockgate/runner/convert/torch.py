@@ -1,5 +1,5 @@
 """PyTorch by its own exporters, any number of rows: the one that follows a call, and for programs whose shapes depend on the
-number of rows the one that reads a program (it needs onnxscript in the model's environment)."""
+number of rows, or that branch, the one that reads a program (it needs onnxscript in the model's environment)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def convert(model: TorchModule, inputs: list[dict[str, Any]]) -> bytes:
     outputs = [PREDICTION, PROBABILITY] if classes else [PREDICTION]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if isinstance(model, ExportedProgram) and _counts_rows(model.program):
+        if isinstance(model, ExportedProgram) and (_counts_rows(model.program) or _branches(model.program)):
             return _read(answering, samples, names, outputs)
         return _followed(answering, samples, names, outputs)
 
@@ -67,6 +67,13 @@ def _counts_rows(program: Any) -> bool:
     return any("sym_" in str(node.target) for node in program.graph.nodes if node.op == "call_function")
 
 
+def _branches(program: Any) -> bool:
+    """Whether it holds graphs inside nodes (torch.cond), which following one call cannot look into."""
+    import torch
+
+    return any(isinstance(node.target, torch._ops.HigherOrderOperator) for node in program.graph.nodes)
+
+
 def _followed(answering: Any, samples: tuple[Any, ...], names: list[str], outputs: list[str]) -> bytes:
     import torch
 
@@ -83,7 +90,7 @@ def _read(answering: Any, samples: tuple[Any, ...], names: list[str], outputs: l
 
     if importlib.util.find_spec("onnxscript") is None:
         raise CannotConvert(
-            "the program computes with the number of rows: its exporter needs onnxscript in the model's environment"
+            "the program branches, or computes with the number of rows: its exporter needs onnxscript in the model's environment"
         )
     rows = {0: torch.export.Dim("n")}
     program = torch.export.export(answering, samples, dynamic_shapes=(tuple(rows for _ in samples),))
