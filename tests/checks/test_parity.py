@@ -209,7 +209,7 @@ def test_features_are_compared_cell_by_cell():
     assert found["compiled"].status is Status.FAIL
     assert "in decade; they differ only where age is missing, and always there" in found["compiled"].headline
     assert found["gateway, JSON"].status is Status.PASS
-    assert "in decision, score and decade" in found["gateway, JSON"].headline
+    assert "compared: decision, score and decade" in found["gateway, JSON"].headline
     assert "input age" in found["compiled"].table.columns
 
 

@@ -152,7 +152,7 @@ def test_the_rows_that_the_model_serves_worst_are_found():
     assert finding.status is Status.WARN
     assert "south" in finding.headline
     assert "age > 60" in finding.headline
-    assert "would lose less" in finding.headline
+    assert "would do better" in finding.headline
     limited = asked(table(), score, settings={"stress": {"segment_loss": 0.2}})
     assert by_subject(run(limited))["worst case"].status is Status.FAIL
 

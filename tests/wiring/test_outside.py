@@ -104,7 +104,7 @@ def test_a_faithful_rewrite_passes_in_both_protocols(asked):
     with service(tensors(), key="s3cret") as at:
         found = compared(asked, f"{at}/v2/models/people/infer", key="s3cret")
         assert found.status is Status.PASS, found.headline
-        assert "the same answers to 60 rows in decision and score" in found.headline
+        assert "the same answers to 60 rows (compared: decision and score;" in found.headline
         refused = compared(asked, f"{at}/v2/models/people/infer")
         assert refused.status is Status.COULD_NOT_RUN
         assert "401" in refused.headline

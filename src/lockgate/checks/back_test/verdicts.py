@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from lockgate.checks.back_test.past import Past, Window, rows_in, signed
+from lockgate.checks.back_test.reference import OWN
 from lockgate.checks.base import figure, measured
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.judged import Judged
@@ -83,13 +84,16 @@ def retraining(check: str, subject: str, past: Past, judged: list[Window], least
     gain, size = mean_by(ours - fresh, past.version.take(rows).clusters), float(ours.mean())
     share = Interval(gain.value / size, gain.low / size, gain.high / size)
     helps = share.low >= least
-    words = (
-        f"Retraining wins: {past.reference.name}, trained again before each window, would have made errors smaller by "
-        f"{figure(share.value, 'share')} on the same {rows.size:,} rows."
-        if helps
-        else f"Retraining {past.reference.name} before each window would not have made errors clearly smaller ("
-        f"{figure(abs(share.value), 'share')} {'smaller' if share.value > 0 else 'larger'} on the same {rows.size:,} rows)."
-    )
+    wins = "Retraining wins: " if past.reference.name == OWN else ""
+    who = f"{past.reference.name}, trained again before each window,"
+    if helps:
+        words = f"{wins}{who} would have made errors smaller by {figure(share.value, 'share')} on the same {rows.size:,} rows."
+    else:
+        size_words = f"{figure(abs(share.value), 'share')} {'smaller' if share.value > 0 else 'larger'}"
+        words = (
+            f"{who} would not have made errors clearly smaller ({size_words} on the same {rows.size:,} rows)."
+        )
+    words = words[0].upper() + words[1:]
     if past.reference.why:
         words += f" Its own algorithm could not be trained here: {past.reference.why}."
     return [Finding(

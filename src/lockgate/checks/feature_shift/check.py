@@ -176,11 +176,12 @@ def _moved(found: list[Moved], held: _Held, matter: Matter, settings: FeatureShi
     status = _status(ranked, matter, settings)
     named = "; ".join(f"'{each.column}' {words[each.column]}" for each in ranked[:_NAMED])
     more = f"; and {len(ranked) - _NAMED} more" if len(ranked) > _NAMED else ""
+    first = ", first those that the answers hang on most" if matter is not None and len(ranked) > 1 else ""
     idle = " The answers hardly depend on any of them." if status is Status.PASS else ""
     farthest = max(found, key=lambda each: each.effect)
     return Finding(
         check=NAME, subject=f"against {held.said}", status=status,
-        headline=f"{len(found)} of {len(held.shifts)} columns moved against {held.said}: {named}{more}.{idle}",
+        headline=f"{len(found)} of {len(held.shifts)} columns moved against {held.said}{first}: {named}{more}.{idle}",
         advice="" if status is Status.PASS else
         "Ask whether the world changed or the feed did. If the world did, figures on older rows promise too much: "
         "train on recent rows, and watch these columns in production.",

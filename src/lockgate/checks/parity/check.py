@@ -138,12 +138,12 @@ def _one(evidence: Evidence, asked: _Rows, way: _Way, settings: ParitySettings) 
         name="rows that differ", value=share.value, unit="share", low=share.low, high=share.high
     )
     limit = Threshold(at_most=settings.differing_fail)
-    compared = f"{rows.height:,} rows in {_listed([column.name for column in found.columns])}"
+    names = _listed([column.name for column in found.columns])
     if not found.rows.size:
         return Finding(
             check=NAME, subject=way.subject, status=Status.PASS, measure=measure, threshold=limit,
-            headline=f"{way.names[0].capitalize()} and {way.names[1]}: the same answers to {compared} "
-                     f"(largest difference {found.largest:.1g}).",
+            headline=f"{way.names[0].capitalize()} and {way.names[1]}: the same answers to {rows.height:,} rows (compared: "
+                     f"{names}; largest difference {found.largest:.1g}).",
         )  # fmt: skip
     differs = np.zeros(rows.height, dtype=bool)
     differs[found.rows] = True

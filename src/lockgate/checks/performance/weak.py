@@ -146,8 +146,8 @@ def _headline(found: Found, loss: Loss) -> str:
     what, unit = loss.what, loss.unit
     if not found.weak:
         hard = found.hardest
-        known = (f" Hardest is {hard.name} ({figure(hard.share, 'share')} of the {loss.each}) with {figure(hard.own, unit)} "
-                 f"{what}, as is to be expected of answers like those." if hard else "")  # fmt: skip
+        known = (f" Hardest is {hard.name} ({figure(hard.share, 'share')} of the {loss.each}): {figure(hard.own, unit)} "
+                 f"{what} there, no more than such answers have elsewhere." if hard else "")  # fmt: skip
         return f"No weak slice was found in {found.columns} columns, one by one and two by two.{known}"
     first, others = found.weak[0], len(found.weak) - 1
     more = f" {others} more such slice{'s' if others > 1 else ''} in the table." if others else ""

@@ -123,7 +123,7 @@ def _against_training(evidence: Evidence, mine: Answers, split: Split, settings:
     behind = moves is not None and moves.stay_behind and not follow
     said, advice = "", ""
     if follow:
-        said = ", and so are the labels: the rows are others, and the answers follow"
+        said = ", and the labels moved along: the rows are different, and the answers follow"
     elif behind and moves is not None:
         said = f"; the labels moved otherwise: {moves.words('share' if evidence.classifies else None)}"
         advice = "The world changed in a way that the inputs do not show: on rows like these the answers lean. Train on recent " \
@@ -134,7 +134,7 @@ def _against_training(evidence: Evidence, mine: Answers, split: Split, settings:
     return Finding(
         check=NAME, subject="against training rows", advice=advice,
         status=Status.WARN if behind or (large and not follow) else Status.PASS,
-        headline=f"Answers on {where} {'are spread otherwise than' if large else 'are spread as'} on the training rows "
+        headline=f"Answers on {where} {'are spread differently than' if large else 'are spread as'} on the training rows "
                  f"(largest gap {figure(distance.value, 'share')}){said}.",
         measure=Measure(name="largest gap between the distributions (KS)", value=distance.value, unit="share"),
         threshold=Threshold(at_most=settings.distance),

@@ -136,15 +136,18 @@ def _segment(loss: Loss, segment: Segment | None, limit: float | None) -> tuple[
         if beyond or worse
         else Status.PASS
     )
-    headline = (f"Where {segment.name}, the mean {loss.name} is {figure(mine.value)} ({segment.held.size:,} rows held out), "
-                f"{figure(overall.value)} over all rows")  # fmt: skip
+    headline = (f"Served worst is where {segment.name}: the mean {loss.name} is {figure(mine.value)} there (on "
+                f"{segment.held.size:,} rows that the search did not see), against {figure(overall.value)} over all "
+                "rows")  # fmt: skip
     headline += (
-        f": one answer for all of them would lose less ({figure(float(guess.mean()))})." if worse else "."
+        f"; one and the same answer for all of them would do better ({figure(float(guess.mean()))})."
+        if worse
+        else "."
     )
     advice = (
         ""
         if status is Status.PASS
-        else "Look at these rows: get more of them, or let another answer stand for them."
+        else "Look at these rows first: train on more of them, or answer them by a rule of their own."
     )
     return headline, advice, status, measured(f"mean {loss.name} there", mine)
 
