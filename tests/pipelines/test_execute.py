@@ -89,7 +89,7 @@ def test_a_step_runs_again_when_what_made_it_changes_and_not_before(bench: Bench
     """All steps run; then none; then those that a parameter reaches, and none after a result that is the same."""
     first = bench.run(bench.order())
     assert set(states(first).values()) == {StepState.RAN}
-    assert (first.handed["metrics"], first.handed["model"]) == ({"mean": 2.0}, "model.joblib")
+    assert (first.handed["metrics"], first.handed["model"]) == ({"mean": 2.0}, "model.pkl")
     assert (bench.folder / "run/work/handed/code/churn_model.py").is_file()
     assert set(states(bench.run(bench.order())).values()) == {StepState.KEPT}
     more = states(bench.run(bench.order(parameters={"most": 9})))

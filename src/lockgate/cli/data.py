@@ -130,6 +130,36 @@ def diff(
     )
 
 
+@app.command("report")
+def report(
+    name: Name,
+    *,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The page to write.", show_default="NAME.html")] = None,
+    target: Annotated[str | None, typer.Option(help="The column that is predicted.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """What is wrong with a version and what repairs it, with a picture of every column: one HTML page."""
+    data, number = parse_data(name)
+    with connected() as lockgate:
+        place = f"/data/{data}/{number or 'latest'}/report"
+        found = lockgate.get(place, target=target, form="json")
+        page = None if as_json else lockgate.read(place, target=target)
+    if page is None:
+        print_json(found)
+        return
+    for each in found:
+        if each["status"] != "pass":
+            print(
+                f"{each['status']:<5} {each['subject']}: {each['headline']}\n      -> {each.get('advice', '')}"
+            )
+    path = output or Path(f"{data}.html")
+    try:
+        path.write_bytes(page)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written", got=error.strerror) from error
+    print(f"wrote {path}")
+
+
 @app.command("describe")
 def describe(
     name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],

@@ -158,8 +158,13 @@ def _of_values(there: pl.Series, allowed: tuple[str, ...]) -> list[Broken]:
     strange = sorted(set(there.cast(pl.String).unique().to_list()) - set(allowed))
     if not strange:
         return []
-    return [Broken(column=there.name, found=f"unknown: {', '.join(strange[:SHOWN])}", expected=f"one of {', '.join(allowed[:20])}",
-                   repair=f".with_columns(pl.col('{there.name}').replace({{'OLD': 'NEW'}}))")]  # fmt: skip
+    repair = f".with_columns(pl.col('{there.name}').replace({{'OLD': 'NEW'}}))"
+    wanted = f"one of {', '.join(allowed[:20])}"
+    return [
+        Broken(
+            column=there.name, found=f"unknown: {', '.join(strange[:SHOWN])}", expected=wanted, repair=repair
+        )
+    ]
 
 
 def _cast(name: str, kind: str) -> str:

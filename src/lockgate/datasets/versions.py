@@ -27,6 +27,7 @@ class DataKind(StrEnum):
 
     TABLE = "table"
     IMAGES = "images"  # a row for each file: path, label, digest, size
+    FILE = "file"  # a file of another kind, as it is: a pipeline reads it
 
 
 class Origin(StrEnum):

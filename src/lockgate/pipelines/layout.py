@@ -17,7 +17,7 @@ SYSTEM_PROGRAMS = ["/usr", "/bin", "/lib", "/lib64", "/opt"]  # what a command m
 
 @dataclass(frozen=True)
 class DataFile:
-    """A data version on this machine. `kind`: "table" (a Parquet file) or "folder"."""
+    """A data version on this machine. `kind`: "table" (a Parquet file), "folder" or "file"."""
 
     path: Path
     kind: str

@@ -12,7 +12,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from lockgate.datasets.content import digest_of_frame
-from lockgate.datasets.dataset import Dataset, blob_of, load_dataset, read_table, store_dataset
+from lockgate.datasets.dataset import READERS, Dataset, blob_of, load_dataset, read_table, store_dataset
 from lockgate.datasets.expectations import Expectations, broken_by
 from lockgate.datasets.images import FILES, files_of_folder
 from lockgate.datasets.profile import profile
@@ -35,6 +35,11 @@ from lockgate.wiring.house import House
 
 Tell = Callable[..., None]
 CHUNK_BYTES = 1 << 22
+KINDS = {
+    DataKind.TABLE: "table",
+    DataKind.IMAGES: "folder",
+    DataKind.FILE: "file",
+}  # as a pipeline's process knows them
 
 
 @dataclass(frozen=True)
@@ -78,12 +83,29 @@ def add_table(
     return _record(house, person, name, kept, frame, kind=DataKind.TABLE, source=source, tell=tell)
 
 
+def add_any(house: House, person: Person, name: str, path: Path, *, source: Source, tell: Tell) -> Added:
+    """A file: a table of a kind that lockgate reads, else bytes as they are, for a pipeline that reads them itself."""
+    if path.suffix.lower() in READERS:
+        return add_table(house, person, name, path, source=source, tell=tell)
+    parse_data(name)
+    with house.db.read() as tx:
+        may_write(tx, person)
+    size = path.stat().st_size
+    if size == 0:
+        raise InvalidInput(f"{source.said or path.name}: the file is empty", got="0 bytes")
+    hexes = source.sha256 or _sha256(path)
+    if source.path is None:
+        house.blobs.put(f"{FILES}/{hexes}", path.read_bytes())
+    kept = Dataset(f"sha256:{hexes}", f"{FILES}/{hexes}", 0, (), size)
+    return _record(house, person, name, kept, pl.DataFrame(), kind=DataKind.FILE, source=source, tell=tell)
+
+
 def refer_table(house: House, person: Person, name: str, path: Path, *, tell: Tell) -> Added:
     """A table that stays where it is, on this machine: only its digests are kept. Raises as `add_table`, NotFound."""
     with house.db.read() as tx:
         may_write(tx, person)
         _may_refer(tx, person)
-    return add_table(house, person, name, path, source=file_source(path, refer=True), tell=tell)
+    return add_any(house, person, name, path, source=file_source(path, refer=True), tell=tell)
 
 
 def add_folder(house: House, person: Person, name: str, folder: Path, *, copy: bool, tell: Tell) -> Added:
@@ -128,6 +150,10 @@ def resolve_data(tx: sa.Connection, name: str) -> DataVersion:
 
 def frame_of(house: House, data: DataVersion) -> pl.DataFrame:
     """A version's rows. Raises Conflict when what it refers to has changed, NotFound when it is gone."""
+    if data.kind is DataKind.FILE:
+        raise InvalidInput(
+            f"{data.full} is a file that lockgate does not read as a table", got=data.source.said
+        )
     if data.source.path is None or data.kind is DataKind.IMAGES:
         return load_dataset(house.blobs, data.digest)
     frame = read_table(unchanged(data))
@@ -145,9 +171,12 @@ def file_of(house: House, data: DataVersion, work: Path) -> Iterator[Path]:
     if data.kind is DataKind.IMAGES:
         yield _image_folder(house, data, work)
     elif data.source.path is None:
-        with house.blobs.file(blob_of(data.digest)) as path:
+        hexes = data.digest.partition(":")[2]
+        with house.blobs.file(
+            f"{FILES}/{hexes}" if data.kind is DataKind.FILE else blob_of(data.digest)
+        ) as path:
             yield path
-    elif Path(data.source.path).suffix in (".parquet", ".pq"):
+    elif data.kind is DataKind.FILE or Path(data.source.path).suffix in (".parquet", ".pq"):
         yield unchanged(data)
     else:
         target = work / f"{data.name}-{data.number}.parquet"
@@ -190,10 +219,19 @@ def _record(
     with house.db.read() as tx:
         expects = _expected(tx, name)
     made = DataVersion(
-        name=name, number=0, digest=kept.digest, kind=kind, source=source, rows=kept.rows, bytes=kept.bytes,
-        columns=kept.columns, profile=profile(frame), broken=broken_by(frame, expects), author=person.id,
+        name=name,
+        number=0,
+        digest=kept.digest,
+        kind=kind,
+        source=source,
+        rows=kept.rows,
+        bytes=kept.bytes,
+        columns=kept.columns,
+        profile=profile(frame),
+        broken=() if kind is DataKind.FILE else broken_by(frame, expects),
+        author=person.id,
         created_us=house.clock.now_us(),
-    )  # fmt: skip
+    )
     with house.db.write() as tx:
         may_write(tx, person)
         return Added(*record_data(tx, made))

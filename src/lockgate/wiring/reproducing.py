@@ -17,7 +17,6 @@ import numpy as np
 from lockgate.config import ModelConfig
 from lockgate.datasets.columns import Columns, columns_from
 from lockgate.datasets.dataset import load_dataset
-from lockgate.datasets.versions import DataKind
 from lockgate.errors import NotFound
 from lockgate.governance import audit
 from lockgate.governance.people import Person
@@ -33,7 +32,7 @@ from lockgate.registry.example import read_example
 from lockgate.registry.package import blob_name
 from lockgate.registry.store import Version, get_model
 from lockgate.wiring.codestore import environment_of, load_code
-from lockgate.wiring.datasets import Tell, file_of, resolve_data
+from lockgate.wiring.datasets import KINDS, Tell, file_of, resolve_data
 from lockgate.wiring.house import House
 from lockgate.wiring.packages import open_research
 
@@ -143,7 +142,7 @@ class _Rebuilding:
         with house.db.read() as tx:
             data = {role: resolve_data(tx, f"{used.name}@{used.number}") for role, used in made.data.items()}
         files = {role: DataFile(stack.enter_context(file_of(house, one, self.folder)),
-                                "folder" if one.kind is DataKind.IMAGES else "table", one.digest)
+                                KINDS[one.kind], one.digest)
                  for role, one in data.items()}  # fmt: skip
         order = Order(
             pipeline=made.pipeline, sources=load_code(house, made.code), data=files, parameters=_given(made.parameters, data),

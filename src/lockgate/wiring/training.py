@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from lockgate.config import ModelConfig
-from lockgate.datasets.versions import DataKind, DataVersion
+from lockgate.datasets.versions import DataVersion
 from lockgate.errors import Conflict, LockgateError, NotFound
 from lockgate.governance.people import Person
 from lockgate.pipelines.execute import Ran, execute
@@ -30,7 +30,7 @@ from lockgate.registry.store import Version, get_model
 from lockgate.submission.lock import pins_from, pins_of_distributions
 from lockgate.wiring.answering import own_answers
 from lockgate.wiring.codestore import environment_of, load_code
-from lockgate.wiring.datasets import file_of, resolve_data
+from lockgate.wiring.datasets import KINDS, file_of, resolve_data
 from lockgate.wiring.house import House
 from lockgate.wiring.settings import settings_from
 from lockgate.wiring.submitting import Metadata, may_submit, submit_upload
@@ -166,7 +166,7 @@ class _Running:
         python, environment = environment_of(house, settings, self.run.made.lock, self.sources, self.tell)
         with ExitStack() as stack:
             files = {role: DataFile(stack.enter_context(file_of(house, one, folder)),
-                                    "folder" if one.kind is DataKind.IMAGES else "table", one.digest)
+                                    KINDS[one.kind], one.digest)
                      for role, one in self.data.items()}  # fmt: skip
             told = Order(
                 pipeline=self.order.pipeline, sources=self.sources, data=files, parameters=self.order.parameters,

@@ -20,7 +20,7 @@ from lockgate.packing.parcel import Parcel, pack
 from lockgate.pipelines.inside.promises import keep_promises
 from lockgate.pipelines.inside.steps import Step, step_of
 from lockgate.pipelines.inside.tables import library_of
-from lockgate.pipelines.inside.values import read_value
+from lockgate.pipelines.inside.values import BODY, kind_of, read_value
 
 TABLES = ("train", "validation", "test")
 ENTRY_MODULE = "lockgate_served"
@@ -40,11 +40,20 @@ def hand_over(module: ModuleType | None, asked: dict[str, Any], into: Path) -> d
     tables = {name: _table(name, values[name], into) for name in TABLES if values.get(name) is not None}
     serve = _serving(module)
     model = values["model"]
+    kept = _pickled(asked["outputs"]["model"])
     parcel = _served(module, serve, model, asked.get("task")) if serve else pack(model)
+    if kept is not None and parcel.name in (MODEL_FILE, "model.joblib"):
+        parcel.name, parcel.body = MODEL_FILE, kept
     _write(parcel, into)
     answered = _answers(serve, model, values, asked.get("rows", 0), into) if serve else 0
     return {"model": parcel.name, "entry": parcel.entry, "tables": tables, "metrics": metrics, "globals": list(parcel.globals),
             "answered": answered}  # fmt: skip
+
+
+def _pickled(given: dict[str, str]) -> Path | None:
+    """The file that the step itself wrote: pickling what was read from it again may give other bytes for the same value."""
+    folder = Path(given["stored"])
+    return folder / BODY if kind_of(folder) == "pickle" and "item" not in given else None
 
 
 def _serving(module: ModuleType) -> Step | None:

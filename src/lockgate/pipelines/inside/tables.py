@@ -12,13 +12,13 @@ LIBRARIES = ("polars", "pandas")
 
 
 def loaded(data: dict[str, Any], wanted: Any, name: str) -> Any:
-    """`data`: kind ("table", a Parquet file; or "folder") and path. `wanted`: the annotation, None for the library there is.
+    """`data`: kind ("table", a Parquet file; "folder", "file") and path. `wanted`: the annotation; None for any library.
 
     Raises InvalidInput when the environment has no library that reads it.
     """
     path = Path(data["path"])
     said = library_of(wanted)
-    if data["kind"] == "folder" or said == "path":
+    if data["kind"] != "table" or said == "path":
         return path
     for library in (said,) if said else LIBRARIES:
         try:

@@ -56,6 +56,11 @@ def read_value(folder: Path, item: str | None = None) -> Any:
     return value if item is None else value[item]
 
 
+def kind_of(folder: Path) -> str:
+    """How a value is kept: `pickle`, `polars`, `file` or `folder`."""
+    return str(json.loads((folder / META).read_text())["kind"])
+
+
 def _copy(step: str, path: Path, into: Path) -> str:
     if path.is_dir():
         shutil.copytree(path, into)

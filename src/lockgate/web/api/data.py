@@ -23,15 +23,17 @@ from lockgate.datasets.versions import (
     parse_data,
 )
 from lockgate.errors import InvalidInput, NotFound
+from lockgate.reports.data_profile import data_findings, data_page
 from lockgate.web.answers import answer
+from lockgate.web.api.findings import REPORT_POLICY
 from lockgate.web.api.jobs import AllJobs
 from lockgate.web.auth import Asking, InHouse
 from lockgate.web.jobs import Job
 from lockgate.web.shapes import says
 from lockgate.web.uploads import keep, start_job
 from lockgate.wiring.datasets import (
+    add_any,
     add_folder,
-    add_table,
     describe_data,
     file_source,
     frame_of,
@@ -141,7 +143,7 @@ def new_version(
     source: Annotated[str, Form(description='JSON: {"origin": "file", "said": "loans.csv"}')],
     file: Annotated[UploadFile, File(description="parquet, csv, tsv, jsonl or json")],
 ) -> Response:
-    """A table as the next version. The job's result is `{"data", "new"}`; the same content again is the version there is."""
+    """A table, or any file that a pipeline reads itself. The job's result is `{"data", "new"}`."""
     parse_data(name)
     with house.db.read() as tx:
         may_write(tx, me)
@@ -151,7 +153,7 @@ def new_version(
     whole = msgspec.structs.replace(said, sha256=file_source(path, refer=False).sha256)
     return answer(
         start_job(
-            jobs, folder, lambda tell: add_table(house, me, name, path, source=whole, tell=tell),
+            jobs, folder, lambda tell: add_any(house, me, name, path, source=whole, tell=tell),
             kind="data", subject=name, person=me.id,
         )
     )  # fmt: skip
@@ -177,6 +179,27 @@ def one_version(name: str, number: str, house: InHouse, me: Asking) -> Response:
     with house.db.read() as tx:
         may_read(tx, me)
         return answer(resolve_data(tx, f"{name}@{number}"))
+
+
+@router.get("/data/{name}/{number}/report", responses=says(media="text/html"))
+def report(
+    name: str,
+    number: str,
+    house: InHouse,
+    me: Asking,
+    *,
+    target: Annotated[str | None, Query(description="the column that is predicted")] = None,
+    form: Annotated[str, Query(pattern="^(html|json)$")] = "html",
+) -> Response:
+    """A version as one page: broken contract, what the quality check finds, each column's picture, and what repairs it."""
+    with house.db.read() as tx:
+        may_read(tx, me)
+        found = resolve_data(tx, f"{name}@{number}")
+    findings = data_findings(found, frame_of(house, found), target)
+    if form == "json":
+        return answer(findings)
+    page = data_page(found, findings)
+    return Response(page, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
 
 
 @router.post("/data/{name}/{number}/split", responses=says(Job))

@@ -1,0 +1,58 @@
+"""A data version as a page: planted faults are found with the step that repairs them; a clean table has none."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from lockgate.checks.finding import Status
+from lockgate.datasets.content import digest_of_frame
+from lockgate.datasets.expectations import broken_by, expectations_like
+from lockgate.datasets.profile import profile
+from lockgate.datasets.versions import DataKind, DataVersion, Origin, Source
+from lockgate.reports.data_profile import data_findings, data_page
+
+
+def clean(rows: int = 300) -> pl.DataFrame:
+    """Nothing is wrong with it."""
+    rng = np.random.default_rng(0)
+    return pl.DataFrame(
+        {
+            "age": rng.normal(40, 9, rows),
+            "plan": rng.choice(["a", "b"], rows),
+            "churned": rng.integers(0, 2, rows),
+        }
+    )
+
+
+def version(frame: pl.DataFrame) -> DataVersion:
+    """A version of it, held against the contract of the clean table."""
+    columns = tuple((name, str(kind)) for name, kind in frame.schema.items())
+    return DataVersion(
+        name="people", number=2, digest=digest_of_frame(frame), kind=DataKind.TABLE, source=Source(origin=Origin.FRAME),
+        rows=frame.height, bytes=0, columns=columns, profile=profile(frame), author="ada", created_us=0,
+        broken=broken_by(frame, expectations_like(profile(clean()))),
+    )  # fmt: skip
+
+
+def test_a_clean_table_has_only_its_columns() -> None:
+    """No alarm where nothing is wrong; each column has its picture in the page."""
+    found = data_findings(version(clean()), clean(), "churned")
+    assert {finding.status for finding in found} == {Status.PASS}
+    assert data_page(version(clean()), found).count("<svg") == 3
+
+
+def test_each_fault_comes_with_the_step_that_repairs_it() -> None:
+    """A broken contract, a constant, repeated rows: as code, and the code does repair it."""
+    bad = pl.concat([clean(), clean().head(20)]).with_columns(pl.col("age") * 10, kind=pl.lit("x"))
+    found = {
+        finding.subject: finding
+        for finding in data_findings(version(bad), bad, "churned")
+        if finding.status is not Status.PASS
+    }
+    assert found["age"].advice.startswith(".filter(pl.col('age') <=")
+    assert "20 of 320 rows" in found["repeated"].headline
+    assert "As a step: frame.drop(['kind'])" in found["constant columns"].advice
+    step = found["repeated"].advice.partition("As a step: ")[2]
+    repaired = eval(step, {"frame": bad, "pl": pl})
+    assert repaired.height == 300
