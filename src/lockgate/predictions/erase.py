@@ -117,6 +117,12 @@ def get(tx: sa.Connection, number: int) -> Erasure:
     return _read(tx.execute(sa.select(log_erasures).where(log_erasures.c.id == number)).one())
 
 
+def key_of(tx: sa.Connection, number: int) -> str | None:
+    """Whom an erasure is about, None when it is finished: then nobody knows any more."""
+    key: str | None = tx.execute(sa.select(log_erasures.c.key).where(log_erasures.c.id == number)).scalar_one()
+    return key
+
+
 def erasures_of(tx: sa.Connection, model: str) -> list[Erasure]:
     """Every erasure of a model, newest first."""
     c = log_erasures.c

@@ -50,12 +50,8 @@ def erase_person(house: House, person: Person, model: str, key: str, *, reason: 
         require(tx, person, Permission.LOG_ERASE, model)
         settings = get_model(tx, model).settings
         asked = erase.ask(tx, house.home, model, key, reason=reason, by=person.id, at_us=house.clock.now_us())
-    done = erase.carry_out(ground_of(house), asked.id, settings.key, tell)
-    tell("looking where else they may be", 0, 0)
-    remains = list(places_of(house, model, key))
-    with house.db.write() as tx:
-        _note(tx, done.id, remains)
-    return Erased(erasure=done, remains=remains)
+    remains = _list(house, asked.id, model, key, tell)
+    return Erased(erasure=erase.carry_out(ground_of(house), asked.id, settings.key, tell), remains=remains)
 
 
 def carry_on(house: House) -> list[Erasure]:
@@ -63,7 +59,23 @@ def carry_on(house: House) -> list[Erasure]:
     with house.db.read() as tx:
         rows = [erase.get(tx, number) for number in erase.due(tx, house.clock.now_us())]
         fields = {row.id: get_model(tx, row.model).settings.key for row in rows}
-    return [erase.carry_out(ground_of(house), row.id, fields[row.id]) for row in rows]
+    done = []
+    for row in rows:
+        with house.db.read() as tx:
+            key = erase.key_of(tx, row.id)
+        if key is not None:  # somebody else finished it meanwhile
+            _list(house, row.id, row.model, key)
+        done.append(erase.carry_out(ground_of(house), row.id, fields[row.id]))
+    return done
+
+
+def _list(house: House, number: int, model: str, key: str, tell: Tell = lambda *_: None) -> list[Tombstone]:
+    """Put on record where else the person is: before they are erased, for at the end the key is forgotten."""
+    tell("looking where else they may be", 0, 0)
+    remains = list(places_of(house, model, key))
+    with house.db.write() as tx:
+        _note(tx, number, remains)
+    return remains
 
 
 def erasures(tx: sa.Connection, model: str) -> list[Erased]:
