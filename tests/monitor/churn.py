@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -9,19 +10,25 @@ import numpy as np
 import polars as pl
 
 from lockgate.blobs import Blobs
+from lockgate.clock import DAY_US, HOUR_US
 from lockgate.config import Home
 from lockgate.db import Database
 from lockgate.monitor.counting import Counter, Known
+from lockgate.monitor.notices import Severity, open_notices
 from lockgate.monitor.profile import Profile
 from lockgate.monitor.profiles import profile_between, versions_with_rows
 from lockgate.monitor.reading import Log, ModelLog
 from lockgate.monitor.reference import Reference, of_rows
+from lockgate.monitor.watching import DriftWatcher
 from lockgate.predictions.keyring import Keyring
+from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.record import Columns, Record, blocks_of
 from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Task
 from lockgate.registry.signature import DataType, Field, Signature
 
 NOON_US = 1_772_366_400_000_000  # 2026-03-01T12:00:00Z
+START_US = NOON_US // DAY_US * DAY_US
+Change = Callable[[Columns], Columns]
 MANIFEST = Manifest(
     framework=Framework.ONNX,
     task=Task.CLASSIFICATION,
@@ -87,3 +94,67 @@ def rows_counted(db: Database) -> int:
 def hide(path: Path) -> Path:
     """Move a folder away, as an unmounted disk does."""
     return path.rename(path.with_name(f"{path.name}-away"))
+
+
+def write_days(
+    home: Home,
+    days: range,
+    seed: int,
+    change: Change | None = None,
+    *,
+    version: int = 1,
+    rows: int = 25,
+    writer: str = "gateway-0",
+) -> None:
+    """24 requests a day of so many rows each."""
+    draw = np.random.default_rng(seed)
+    with SegmentWriter(home.log, writer) as log:
+        for day in days:
+            made = [(hour, columns(draw, rows)) for hour in range(24)]
+            log.append([
+                record(f"{day:04d}{hour:02d}", START_US + day * DAY_US + hour * HOUR_US + 5, change(each) if change else each,
+                       version=version)
+                for hour, each in made
+            ])  # fmt: skip
+
+
+class Watched:
+    """A watcher of `churn` that may be started anew."""
+
+    def __init__(self, home: Home, blobs: Blobs, db: Database, validated: Reference | None) -> None:
+        self.home, self.blobs, self.db, self.validated = home, blobs, db, validated
+        self.start()
+
+    def start(self) -> None:
+        """A process that starts."""
+        self.log = Log(self.home, self.blobs)
+        known = lambda _version: Known(MANIFEST, self.validated)  # noqa: E731
+        self.watcher = DriftWatcher(
+            self.db, self.log, Keyring(self.home, self.db), "churn", known, grace_us=HOUR_US // 2
+        )
+
+    def until(self, day: int) -> str:
+        """Look at the end of a day until there is no more to read; what was said last."""
+        for _ in range(50):
+            self.log.renew()
+            looked = self.watcher.look(START_US + day * DAY_US + HOUR_US)
+            if not looked.more:
+                return looked.words
+        raise AssertionError("there is always more")
+
+    def said(self) -> list[tuple[str, Severity]]:
+        """What holds now."""
+        with self.db.read() as tx:
+            return [(each.notice.subject, each.notice.severity) for each in open_notices(tx, "churn")]
+
+
+def known_importance(age: float = 0.9) -> Reference:
+    """The reference of a validation that knows what matters."""
+    return msgspec.structs.replace(reference(), matter={"age": age, "plan": 1 - age})
+
+
+def older(made: Columns) -> Columns:
+    """Everybody is nine years older; the model goes on as it does."""
+    ages = made["age"] + 9
+    score = 1 / (1 + np.exp(-(ages - 40) / 10))
+    return {**made, "age": ages, "p": score, "y": (score > 0.5).astype(np.int64)}

@@ -12,6 +12,7 @@ from lockgate.monitor.causes import Point, causes_of, changed_at, explained
 from lockgate.monitor.drift import (
     Fault,
     Found,
+    as_reference,
     broken_columns,
     far_moved,
     judge,
@@ -179,7 +180,7 @@ def test_what_differs_every_monday_is_no_news_on_a_monday(reference: Reference) 
     usual = merged_profiles([_profile(reference, _rows(draw, 500, **monday)) for _ in range(3)])
     newest = _profile(reference, _rows(draw, 500, **monday, plan=np.full(500, "pro", dtype=object)))
     found = Found(moved=judge(reference, {1: newest}, 9).moved)
-    left, seasonal = without_seasons(reference, found, usual, newest, 9)
+    left, seasonal = without_seasons(found, as_reference(reference, usual), newest, 9)
     assert seasonal == ("age",)
     assert "age" not in left.moved
 

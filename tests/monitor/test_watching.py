@@ -2,88 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import msgspec
 import numpy as np
 
 from lockgate.blobs import Blobs
 from lockgate.clock import DAY_US, HOUR_US
 from lockgate.config import Home
 from lockgate.db import Database
-from lockgate.monitor.counting import Known
 from lockgate.monitor.notices import Severity, notices_of, open_notices
 from lockgate.monitor.profiles import HOURS_KEPT_US, roll_up, spans_of
-from lockgate.monitor.reading import Log
-from lockgate.monitor.reference import Reference, kept_reference
+from lockgate.monitor.reference import kept_reference
 from lockgate.monitor.verdicts import verdicts_of
-from lockgate.monitor.watching import DriftWatcher
 from lockgate.predictions.archive import archive
-from lockgate.predictions.keyring import Keyring
 from lockgate.predictions.log import SegmentWriter
-from lockgate.predictions.record import Columns
 
-from .churn import MANIFEST, NOON_US, columns, record, reference
-
-START_US = NOON_US // DAY_US * DAY_US
-Change = Callable[[Columns], Columns]
-
-
-def write_days(
-    home: Home, days: range, seed: int, change: Change | None = None, *, version: int = 1, rows: int = 25
-) -> None:
-    """24 requests a day of so many rows each."""
-    draw = np.random.default_rng(seed)
-    with SegmentWriter(home.log, "gateway-0") as log:
-        for day in days:
-            made = [(hour, columns(draw, rows)) for hour in range(24)]
-            log.append([
-                record(f"{day:04d}{hour:02d}", START_US + day * DAY_US + hour * HOUR_US + 5, change(each) if change else each,
-                       version=version)
-                for hour, each in made
-            ])  # fmt: skip
-
-
-class Watched:
-    """A watcher of `churn` that may be started anew."""
-
-    def __init__(self, home: Home, blobs: Blobs, db: Database, validated: Reference | None) -> None:
-        self.home, self.blobs, self.db, self.validated = home, blobs, db, validated
-        self.start()
-
-    def start(self) -> None:
-        """A process that starts."""
-        self.log = Log(self.home, self.blobs)
-        known = lambda _version: Known(MANIFEST, self.validated)  # noqa: E731
-        self.watcher = DriftWatcher(
-            self.db, self.log, Keyring(self.home, self.db), "churn", known, grace_us=HOUR_US // 2
-        )
-
-    def until(self, day: int) -> str:
-        """Look at the end of a day until there is no more to read; what was said last."""
-        for _ in range(50):
-            self.log.renew()
-            looked = self.watcher.look(START_US + day * DAY_US + HOUR_US)
-            if not looked.more:
-                return looked.words
-        raise AssertionError("there is always more")
-
-    def said(self) -> list[tuple[str, Severity]]:
-        """What holds now."""
-        with self.db.read() as tx:
-            return [(each.notice.subject, each.notice.severity) for each in open_notices(tx, "churn")]
-
-
-def known_importance(age: float = 0.9) -> Reference:
-    """The reference of a validation that knows what matters."""
-    return msgspec.structs.replace(reference(), matter={"age": age, "plan": 1 - age})
-
-
-def older(made: Columns) -> Columns:
-    """Everybody is nine years older; the model goes on as it does."""
-    ages = made["age"] + 9
-    score = 1 / (1 + np.exp(-(ages - 40) / 10))
-    return {**made, "age": ages, "p": score, "y": (score > 0.5).astype(np.int64)}
+from .churn import START_US, Watched, columns, known_importance, older, record, write_days
 
 
 def test_silent_then_one_notice_from_the_day_then_over(home: Home, blobs: Blobs, sqlite: Database) -> None:
@@ -118,11 +50,11 @@ def test_silent_then_one_notice_from_the_day_then_over(home: Home, blobs: Blobs,
 def test_what_hardly_matters_is_a_note(home: Home, blobs: Blobs, sqlite: Database) -> None:
     """A column moved on which answers do not hang, and they did not move."""
     watched = Watched(home, blobs, sqlite, known_importance(1.0))
-    write_days(home, range(3), 4, lambda made: {**made, "plan": np.full(25, "pro", dtype=object)})
+    write_days(home, range(8), 4, lambda made: {**made, "plan": np.full(25, "pro", dtype=object)})
     write_days(
-        home, range(3, 6), 5, lambda made: {**made, "plan": np.where(made["age"] > 36, "pro", made["plan"])}
+        home, range(8, 11), 5, lambda made: {**made, "plan": np.where(made["age"] > 36, "pro", made["plan"])}
     )
-    watched.until(6)
+    watched.until(11)
     found = dict(watched.said())
     assert found["inputs"] is Severity.NOTE
     with sqlite.read() as tx:
@@ -187,11 +119,11 @@ def test_a_version_that_is_no_longer_asked_is_no_longer_spoken_of(
 ) -> None:
     """Its notices end a week after its last rows, while another version's go on."""
     watched = Watched(home, blobs, sqlite, known_importance())
-    write_days(home, range(2), 12, older)
-    watched.until(2)
+    write_days(home, range(8), 12, older)
+    watched.until(8)
     assert [subject for subject, _ in watched.said()] == ["inputs"]
-    write_days(home, range(2, 11), 13, version=2)
-    watched.until(11)
+    write_days(home, range(8, 17), 13, version=2)
+    watched.until(17)
     assert watched.said() == []
 
 

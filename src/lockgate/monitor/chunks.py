@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import msgspec
 
@@ -15,6 +16,7 @@ from lockgate.monitor.verdicts import Verdict
 
 LEAST_ROWS = 500
 LEAST_SPAN_US = DAY_US
+LONGEST_DAY_US = DAY_US + 2 * HOUR_US
 QUIET = 3  # chunks in which a notice is no longer found: then it is over
 
 
@@ -47,26 +49,28 @@ def first_chunk(spans: Sequence[Span], size: ChunkSize) -> list[Span]:
     return []
 
 
+def is_day(chunk: Sequence[Span]) -> bool:
+    """Whether a chunk is a day, so that days of the week can be told apart."""
+    return DAY_US - 2 * HOUR_US <= chunk[-1].until_us - chunk[0].start_us <= LONGEST_DAY_US
+
+
 def same_days(chunks: Sequence[tuple[Verdict, Profile]], chunk: Sequence[Span]) -> list[Profile]:
-    """Earlier chunks of the same day of the week, where chunks are days; none where they are longer."""
-    longest_us = DAY_US + 2 * HOUR_US
-    if chunk[-1].until_us - chunk[0].start_us > longest_us:
-        return []
+    """Earlier chunks of the same day of the week."""
     middle = (chunk[0].start_us + chunk[-1].until_us) // 2
     return [
         profile for judged, profile in chunks
-        if judged.until_us - judged.start_us <= longest_us
+        if judged.until_us - judged.start_us <= LONGEST_DAY_US
         and (judged.start_us + judged.until_us) // 2 // DAY_US % 7 == middle // DAY_US % 7
     ]  # fmt: skip
 
 
-def since_the_last_jump(chunks: Sequence[tuple[Verdict, Profile]]) -> list[Profile]:
-    """Chunks after the newest one that showed a move by itself: longer stretches find what creeps, not what was."""
-    jumps = [
-        place for place, (judged, _) in enumerate(chunks)
-        if any(cause.chunks == 1 for cause in (*judged.causes, *judged.outputs))
-    ]  # fmt: skip
-    return [profile for _, profile in chunks[jumps[-1] + 1 if jumps else 0 :]]
+def run_with(chunks: Sequence[tuple[Verdict, Profile]], *, jumped: bool) -> list[Profile]:
+    """The newest chunks that showed a move by themselves, or did not, as the one that follows them.
+
+    Longer stretches find what creeps, and small moves beside large ones; across a jump they would only tell of its past.
+    """
+    run = takewhile(lambda chunk: chunk[0].jumped == jumped, reversed(chunks))
+    return [profile for _, profile in run][::-1]
 
 
 def held_over(state: State, notices: Sequence[Notice]) -> tuple[list[Notice], State]:

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 import msgspec
 
+from lockgate.checks.baseline import ANSWER
 from lockgate.monitor.profile import Profile, sketch_in
 from lockgate.monitor.reference import Reference
 from lockgate.stats.drift import FALSE_SHARE, Moved, Shift, moved, shift_of
@@ -115,8 +116,14 @@ def judge(reference: Reference, stretches: Mapping[int, Profile], look: int) -> 
     longest = stretches[max(stretches)]
     changed: list[Turned] = []
     if reference.pairs is not None and longest.pairs is not None:
-        changed = turned(reference.pairs, longest.pairs, but=(*columns, *left_out), false_share=share)
+        changed = turned(reference.pairs, longest.pairs, but=(*columns, *left_out, ANSWER), false_share=share)
     return Found(columns, answers, tuple(broken), tuple(changed))
+
+
+def has_jumped(reference: Reference, newest: Profile, look: int) -> bool:
+    """Whether anything moved in the newest chunk by itself."""
+    asked = _named(*shifts_of(reference, newest))
+    return bool(moved(asked, false_share=share_at(look) / (2 * len(SCALES))))
 
 
 def _named(columns: Mapping[str, Shift], answers: Mapping[str, Shift]) -> dict[str, Shift]:
@@ -153,15 +160,20 @@ def as_reference(reference: Reference, profile: Profile) -> Reference:
 
 
 def without_seasons(
-    reference: Reference, found: Found, usual: Profile, newest: Profile, look: int
+    found: Found, held: Reference, stretch: Profile, look: int
 ) -> tuple[Found, tuple[str, ...]]:
-    """Without columns that moved in the newest chunk alone and lie as in `usual`, earlier ones of the same day of the week."""
-    shifts, _ = shifts_of(as_reference(reference, usual), newest)
-    differ = {each.column for each in moved(shifts, false_share=share_at(look) / 2)}
-    seasonal = tuple(name for name, (_, chunks) in found.moved.items() if chunks == 1 and name not in differ)
-    left = {name: pair for name, pair in found.moved.items() if name not in seasonal}
-    answers = found.answers if left else {n: p for n, p in found.answers.items() if p[1] > 1}
-    return replace(found, moved=left, answers=answers if seasonal else found.answers), seasonal
+    """Without what moved in the newest chunk alone, where a stretch that takes the day of the week into account did not move.
+
+    Either the newest chunk is held against earlier ones of the same day (`held` is their sum), or the whole week against the
+    reference. Returns what is left, and the columns that are as usual.
+    """
+    differ = {
+        each.column for each in moved(_named(*shifts_of(held, stretch)), false_share=share_at(look) / 2)
+    }
+    usual = tuple(name for name, (_, chunks) in found.moved.items() if chunks == 1 and name not in differ)
+    left = {name: pair for name, pair in found.moved.items() if name not in usual}
+    answers = {name: pair for name, pair in found.answers.items() if pair[1] > 1 or f"{_OUT}{name}" in differ}
+    return replace(found, moved=left, answers=answers), usual
 
 
 def broken_columns(reference: Reference, profile: Profile) -> list[Broken]:

@@ -8,7 +8,7 @@ looked for among the hours that are (like with like: only where the same hours o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 import msgspec
@@ -16,8 +16,17 @@ import sqlalchemy as sa
 
 from lockgate.clock import DAY_US
 from lockgate.db import Database
-from lockgate.monitor.chunks import ChunkSize, State, first_chunk, held_over, same_days, since_the_last_jump
-from lockgate.monitor.drift import SCALES, Found, as_reference, far_moved, judge, shifts_of, without_seasons
+from lockgate.monitor.chunks import ChunkSize, State, first_chunk, held_over, is_day, run_with, same_days
+from lockgate.monitor.drift import (
+    SCALES,
+    Found,
+    as_reference,
+    far_moved,
+    has_jumped,
+    judge,
+    shifts_of,
+    without_seasons,
+)
 from lockgate.monitor.judged import verdict_of
 from lockgate.monitor.notices import end_all, settle
 from lockgate.monitor.profile import Profile, merged_profiles
@@ -82,20 +91,15 @@ class Judge:
         past = self._past(version)
         with self._db.read() as tx:
             newest = profile_between(tx, self._model, version, chunk[0].start_us, chunk[-1].until_us)
-        before = since_the_last_jump(past.chunks)
+        jumped = has_jumped(reference, newest, state.looks + 1)
+        before = run_with(past.chunks, jumped=jumped)
         stretches = {1: newest} | {
             scale: merged_profiles([*before[1 - scale :], newest])
             for scale in SCALES[1:]
             if len(before) >= scale - 1
         }
         found = judge(reference, stretches, state.looks + 1)
-        same = same_days(past.chunks, chunk)
-        if len(same) >= PERIODS:
-            found, seasonal = without_seasons(
-                reference, found, merged_profiles(same), newest, state.looks + 1
-            )
-        else:
-            seasonal = ()
+        found, seasonal = self._without_seasons(found, past, reference, chunk, newest)
         verdict = verdict_of(
             reference,
             found,
@@ -105,7 +109,9 @@ class Judge:
             look=state.looks + 1,
             seasonal=seasonal,
         )
-        verdict = msgspec.structs.replace(verdict, week=self._week(past, reference, chunk, newest, verdict))
+        verdict = msgspec.structs.replace(
+            verdict, jumped=jumped, week=self._week(past, reference, chunk, newest, verdict)
+        )
         notices, after = held_over(state, notices_of_verdict(self._model, version, verdict, reference))
         after = msgspec.structs.replace(
             after, looks=state.looks + 1, cursor_us=chunk[-1].until_us, early_rows=0
@@ -116,6 +122,24 @@ class Judge:
             self._keep(tx, version, after, now_us)
         past.verdicts.append(verdict)
         past.chunks = [*past.chunks, (verdict, newest)][-KEPT_CHUNKS:]
+
+    def _without_seasons(
+        self, found: Found, past: _Past, reference: Reference, chunk: Sequence[Span], newest: Profile
+    ) -> tuple[Found, tuple[str, ...]]:
+        """Days of the week differ: a day counts as moved where it differs from earlier ones of its name, or, before there are
+        enough of them, where the week that ends with it moved as a whole."""
+        if not is_day(chunk):
+            return found, ()
+        look, same = len(past.verdicts) + 1, same_days(past.chunks, chunk)
+        if len(same) >= PERIODS:
+            return without_seasons(found, as_reference(reference, merged_profiles(same)), newest, look)
+        week = [profile for _, profile in past.chunks[-6:]]
+        if len(week) < 6:
+            everything = [name for name, (_, chunks) in found.moved.items() if chunks == 1]
+            left = {name: pair for name, pair in found.moved.items() if pair[1] > 1}
+            answers = {name: pair for name, pair in found.answers.items() if pair[1] > 1}
+            return replace(found, moved=left, answers=answers), tuple(everything)
+        return without_seasons(found, reference, merged_profiles([*week, newest]), look)
 
     def _week(
         self, past: _Past, reference: Reference, chunk: Sequence[Span], newest: Profile, verdict: Verdict

@@ -14,6 +14,7 @@ import polars as pl
 
 from lockgate.checks.baseline import ANSWER
 from lockgate.clock import HOUR_US
+from lockgate.datasets.classes import class_texts
 from lockgate.monitor.reference import Reference
 from lockgate.predictions.record import Columns
 from lockgate.stats.pairs import Pairs, count_pairs, merged_pairs, scores_in
@@ -194,18 +195,23 @@ def _placed(values: np.ndarray, reference: NumberSketch, starts: np.ndarray) -> 
 
 def _words(values: np.ndarray, reference: WordSketch, starts: np.ndarray) -> list[Counted]:
     known = len(reference.values)
-    words = (
-        pl.Series(values=values.tolist(), dtype=pl.String, strict=False)
-        if values.dtype == object
-        else pl.Series(values=values)
-    )
-    words = words.fill_nan(None) if words.dtype.is_float() else words
-    codes = words.cast(pl.String).replace_strict(
-        list(reference.values), range(known), default=known, return_dtype=pl.Int64
-    )
+    words = _as_words(values, reference)
+    codes = words.replace_strict(list(reference.values), range(known), default=known, return_dtype=pl.Int64)
     codes = pl.select(pl.when(words.is_null()).then(known + 1).otherwise(codes)).to_series()
     lines = _by_piece(codes.to_numpy(), known + 2, starts)
     return [Counted(line[:known], line[known], line[known + 1]) for line in lines]
+
+
+def _as_words(values: np.ndarray, reference: WordSketch) -> pl.Series:
+    """As the reference writes them: numbers without a needless decimal point, 0 and 1 as truth values where it holds those."""
+    if values.dtype == object:
+        return pl.Series(values=values.tolist(), dtype=pl.String, strict=False)
+    if values.dtype.kind == "b":
+        return pl.Series(values=values).cast(pl.String)
+    words = class_texts(pl.Series(values=values))
+    if reference.values and set(reference.values) <= {"true", "false"}:
+        return words.replace({"1": "true", "0": "false"})
+    return words
 
 
 def _by_piece(codes: np.ndarray, width: int, starts: np.ndarray) -> list[list[int]]:

@@ -98,7 +98,7 @@ def _season_words(verdict: Verdict) -> str:
     if not verdict.seasonal:
         return ""
     named = [f"'{name}'" for name in verdict.seasonal]
-    return f" Left out, as usual for that day of the week: {_list(named, _NAMED)}."
+    return f" Left out, as they differ by the day of the week: {_list(named, _NAMED)}."
 
 
 def day_words(at_us: int) -> str:

@@ -24,7 +24,8 @@ class Line(NamedTuple):
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One chunk. `broken`, `turned`: sentences; `seasonal`: columns that differ as they do on the same day of other weeks;
-    `week`: distance from the seven days before, of columns that moved; `early`: the chunk was not whole."""
+    `week`: distance from the seven days before, of columns that moved; `jumped`: something moved in
+    this chunk by itself, not only in a longer stretch."""
 
     start_us: int
     until_us: int
@@ -39,7 +40,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seasonal: tuple[str, ...] = ()
     week: dict[str, float] = {}
     severity: str | None = None
-    words: str = ""
+    jumped: bool = False
 
 
 def put_verdict(tx: sa.Connection, model: str, version: int, verdict: Verdict, now_us: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import msgspec
@@ -50,11 +51,17 @@ def scores_in(values: np.ndarray, sketch: NumberSketch, edges: np.ndarray | None
 
     `edges`: the sketch's as the values are rounded, where they have fewer digits.
     """
-    by_bin = normal_scores(np.asarray(sketch.counts, dtype=float))
+    by_bin = _scores_of(sketch)
     finite = np.isfinite(values)
     limits = np.asarray(sketch.edges) if edges is None else edges
     places = np.searchsorted(limits, np.where(finite, values, values.dtype.type(0)), side="right")
     return np.where(finite, by_bin[places], 0.0)
+
+
+@lru_cache(maxsize=4_096)
+def _scores_of(sketch: NumberSketch) -> np.ndarray:
+    """The score of each bin; the same reference is asked for hour after hour."""
+    return normal_scores(np.asarray(sketch.counts, dtype=float))
 
 
 def count_pairs(scores: Mapping[str, np.ndarray]) -> Pairs:

@@ -13,6 +13,7 @@ from lockgate.governance.keys import KeyRow
 from lockgate.governance.people import Grant, Person
 from lockgate.governance.policy import PolicyVersion
 from lockgate.hosts import HostWord, Taken
+from lockgate.monitor.notices import Said
 from lockgate.pipelines.run import Run
 from lockgate.predictions.label_import import Imported
 from lockgate.registry.leadtime import LeadTime
@@ -36,7 +37,9 @@ from lockgate.web.api import (
     labels,
     logs,
     models,
+    monitors,
     people,
+    performance,
     policies,
     releases,
     resources,
@@ -53,9 +56,11 @@ from lockgate.web.api.versions import VersionShown
 from lockgate.web.jobs import Job
 from lockgate.wiring.alerts_shown import AlertPage, AlertShown, SinkShown
 from lockgate.wiring.comparing import Compared
+from lockgate.wiring.drift_shown import DriftShown
 from lockgate.wiring.erasing import Erased
 from lockgate.wiring.inventory import ModelStanding, VersionLine
 from lockgate.wiring.lineage import DataLineage, VersionLineage
+from lockgate.wiring.performance import Coming, PerformanceShown
 from lockgate.wiring.releasing import ReleaseShown
 from lockgate.wiring.status import BoxStatus
 from lockgate.wiring.verdicts import ShadowShown
@@ -77,6 +82,8 @@ API: tuple[APIRouter, ...] = (
     work.router,
     logs.router,
     labels.router,
+    monitors.router,
+    performance.router,
     erasures.router,
     data.router,
     runs.router,
@@ -90,11 +97,13 @@ KINDS: tuple[type, ...] = (
     SinkShown,
     AuditRow,
     BoxStatus,
+    Coming,
     DataLineage,
     DataSet,
     DataSettings,
     DataShown,
     DataVersion,
+    DriftShown,
     Erased,
     Grant,
     Hit,
@@ -112,9 +121,11 @@ KINDS: tuple[type, ...] = (
     Person,
     Plan,
     Planned,
+    PerformanceShown,
     PolicyVersion,
     Release,
     Run,
+    Said,
     TableDiff,
     VersionLineage,
     ReleasePlan,
