@@ -8,7 +8,7 @@ SYSTEM := $(VENV)/.system
 TEST_PROCESSES ?= 3 # of two cores: while one waits for a server, another works
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-frameworks lint check bench bench-release bench-checks bench-log pins clean
+.PHONY: help setup demo test test-faults test-frameworks lint check bench bench-release bench-checks bench-monitor bench-log pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -57,6 +57,10 @@ bench-release: $(READY) ## false rollbacks and delays beside fixed thresholds an
 
 bench-checks: $(READY) ## the checks beside their peers: time, false alarms, what is found
 	$(BIN)/python -m benchmarks.checks.bench
+
+bench-monitor: $(READY) ## what counting costs, and stretches of production played again
+	$(BIN)/python -m benchmarks.monitor.bench
+	$(BIN)/python -m benchmarks.monitor.replays
 
 bench-log: $(READY) ## reading millions of records in constant memory; what encryption costs
 	$(BIN)/python -m benchmarks.log.bench
