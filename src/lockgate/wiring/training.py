@@ -32,6 +32,7 @@ from lockgate.wiring.answering import own_answers
 from lockgate.wiring.codestore import environment_of, load_code
 from lockgate.wiring.datasets import KINDS, file_of, resolve_data
 from lockgate.wiring.house import House
+from lockgate.wiring.mirroring import mirror
 from lockgate.wiring.settings import settings_from
 from lockgate.wiring.submitting import Metadata, may_submit, submit_upload
 
@@ -90,6 +91,7 @@ def train(house: House, person: Person, order: TrainOrder, tell: Tell) -> Traine
     )  # fmt: skip
     with house.db.write() as tx:
         run = start_run(tx, made, author=person.id, why=order.why, at_us=house.clock.now_us())
+    mirror(house, run)
     running = _Running(house, person, order, settings, sources, data, run, tell)
     try:
         with working(house.home, order.model, run.id) as folder:
@@ -205,7 +207,8 @@ class _Running:
             run = end_run(
                 tx, self.run, state, outcome, made=whole, version=number, at_us=self.house.clock.now_us()
             )
-        return Trained(run, made.version, made.new, made.remarks)
+        unheard = mirror(self.house, run)
+        return Trained(run, made.version, made.new, (*made.remarks, *([unheard] if unheard else [])))
 
     def _step(self, step: str, done: int, of: int) -> None:
         self.tell(f"step {step}", done, of, "")
