@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from tests.registry.test_exportfile import written
 from tests.registry.test_torchfile import HARMFUL, SCRIPT, WEIGHTS, archive
+from tests.submission.conftest import Desk
 
 from lockgate.errors import InvalidInput, Unsafe
 from lockgate.registry.manifest import Framework
+from lockgate.submission.parts import Part, Parts
 from lockgate.submission.source import Exceptions, Source, place
 
 MLMODEL = """
@@ -88,3 +90,10 @@ def test_a_program_that_would_be_run_is_refused(folder: Path) -> None:
     (folder / "data/model.pth").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(InvalidInput, match=r"data/model\.pth"):
         place(folder, folder.parent / "draft", None, Exceptions("net", frozenset(), frozenset()))
+
+
+def test_a_library_that_is_missing_names_its_extra(desk: Desk, tmp_path: Path) -> None:
+    """PyTorch is not among the pins: who has no environment for the model is told how to bring it."""
+    script = archive(tmp_path / "model.pt", data_pkl=SCRIPT, constants_pkl=b"\x80\x02).")
+    with pytest.raises(InvalidInput, match=r"No module named 'torch'.*pip install 'lockgate\[torch\]'"):
+        desk.submit(Parts(Part.of(script)))

@@ -24,4 +24,5 @@ HANDLER = Handler(
     file_names=("model.pt", "model.pt2", "model.safetensors"),
     recognises=recognises,
     compiles=True,
+    extra="torch",
 )

@@ -16,6 +16,7 @@ import polars as pl
 
 from lockgate.config import EnvironmentConfig, Home, ModelConfig
 from lockgate.errors import InvalidInput, PredictionFailed
+from lockgate.frameworks.handlers import HANDLERS
 from lockgate.inference.compiled import Graph
 from lockgate.inference.environment import interpreter_for
 from lockgate.inference.workshop import (
@@ -152,6 +153,9 @@ def _remedy(said: str, job: Job) -> str:
             return f"mend the code: in a fresh Python, 'from {module} import {name}' must work"
     if job.pins:
         return "see that the requirements are those of the environment that made it"
+    extra = HANDLERS[job.source.framework].extra
+    if extra is not None and any(f"{words}{extra}" in said for words in ("No module named '", "needs ")):
+        return f"pip install 'lockgate[{extra}]' beside lockgate; or hand in the versions that made it: --requirements FILE"
     return "hand in the versions that made it: pip freeze > requirements.txt there, then --requirements requirements.txt"
 
 
