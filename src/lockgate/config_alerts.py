@@ -46,7 +46,7 @@ class AlertKind(StrEnum):
 class RuleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is changed of a rule. `limit`: the rule's own bound, in the unit that docs/alerts.md names."""
 
-    off: bool | None = None
+    mute: bool | None = None
     severity: Severity | None = None
     for_s: Seconds | None = None  # how long a cause must last before it is an alert
     quiet_s: Seconds | None = None  # how long it must be over before the alert is

@@ -171,7 +171,7 @@ def test_what_cannot_be_looked_at_stays_as_it_is() -> None:
 
 def test_a_rule_that_is_off_ends_its_alerts() -> None:
     """Switched off for one model: its alert ends, the other model's stays."""
-    config = AlertsConfig(models={"churn": {AlertKind.DRIFT: RuleConfig(off=True)}})
+    config = AlertsConfig(models={"churn": {AlertKind.DRIFT: RuleConfig(mute=True)}})
     causes = [cause(AlertKind.DRIFT, model=model) for model in ("churn", "fraud")]
     first = [change.after for change in fold([], causes, Rulebook(AlertsConfig()), 1)]
     assert all(alert.state is State.OPEN for alert in first)

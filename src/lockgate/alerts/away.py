@@ -57,7 +57,7 @@ def step(run: Path, config: AlertsConfig, words: str, now_us: int) -> Absence:
     """The database is away now: note it, and after the rule's time tell every address that wants to hear of it, each once."""
     absence = read_absence(run) or _noted(run, Absence(since_us=now_us, words=words))
     rule = Rulebook(config).of(AlertKind.DATABASE_AWAY, BOX)
-    if rule.off or now_us - absence.since_us < rule.for_s * SECOND_US:
+    if rule.mute or now_us - absence.since_us < rule.for_s * SECOND_US:
         return absence
     alert = _alert(absence, config)
     for name, sink in config.sinks.items():
@@ -83,7 +83,7 @@ def settle(tx: sa.Connection, run: Path, config: AlertsConfig, now_us: int) -> b
     if absence is None:
         return False
     rule = Rulebook(config).of(AlertKind.DATABASE_AWAY, BOX)
-    if rule.off or now_us - absence.since_us < rule.for_s * SECOND_US:
+    if rule.mute or now_us - absence.since_us < rule.for_s * SECOND_US:
         return True  # too short to be told
     open_ = _alert(absence, config)
     resolved = msgspec.structs.replace(

@@ -39,7 +39,7 @@ def fold(
     """The changes that one look brings. `blind`: kinds that could not be looked at; their alerts stay as they are."""
     seen: dict[str, Cause] = {}
     for cause in causes:
-        if not rules.of(cause.kind, cause.model).off and cause.kind not in blind:
+        if not rules.of(cause.kind, cause.model).mute and cause.kind not in blind:
             seen[cause.fingerprint] = cause
     changes = []
     for alert in current:

@@ -16,7 +16,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     quiet_s: float = 60.0
     limit: float = 0.0
     unit: str = ""
-    off: bool = False
+    mute: bool = False
 
 
 RULES: dict[AlertKind, Rule] = {

@@ -1,0 +1,128 @@
+"""Alerts through the JSON API and the command line: three people, words to them, addresses without their secrets."""
+
+from __future__ import annotations
+
+import pytest
+
+from lockgate.alerts import store
+from lockgate.alerts.alert import Cause
+from lockgate.alerts.fold import fold
+from lockgate.alerts.rules import Rulebook
+from lockgate.cli import alerts as verb
+from lockgate.config_alerts import AlertKind, AlertsConfig
+from lockgate.errors import Conflict, Forbidden, NotFound, Unavailable
+from lockgate.governance.permissions import RoleName
+from lockgate.web.app import create_app
+from lockgate.wiring.house import open_house
+
+from ...alerts.receivers import Address
+
+
+@pytest.fixture
+def people(box):
+    """Owner, builder of churn, viewer of churn, stranger; and three open alerts: churn's, fraud's, the box's."""
+    owner = box.connect(box.owner())
+    for model in ("churn", "fraud"):
+        owner.put(f"/models/{model}/settings", {})
+    causes = [
+        Cause(
+            kind=AlertKind.RELEASE_HELD, model=model, subject=f"{model}/3", words="Errors rose.", next="look"
+        )
+        for model in ("churn", "fraud", "*")
+    ]
+    with box.house.db.write() as tx:
+        store.apply(tx, fold([], causes, Rulebook(AlertsConfig()), box.house.clock.now_us()))
+    return {
+        "owner": owner,
+        "builder": box.connect(box.person("builder", (RoleName.BUILDER, "churn"))),
+        "viewer": box.connect(box.person("viewer", (RoleName.VIEWER, "churn"))),
+        "stranger": box.connect(box.person("stranger")),
+    }
+
+
+def test_one_sees_one_s_own_models_and_the_box(people) -> None:
+    """All, two, two, nothing; another model's alert is as if it were not there."""
+    seen = {
+        name: sorted(a["model"] for a in one.get("/alerts"))
+        for name, one in people.items()
+        if name != "stranger"
+    }
+    assert seen == {"owner": ["*", "churn", "fraud"], "builder": ["*", "churn"], "viewer": ["*", "churn"]}
+    with pytest.raises(Forbidden):
+        people["stranger"].get("/alerts")
+    page = people["builder"].get("/alerts/1")
+    assert page["alert"]["title"] == "A release is held and waits for a person: churn/3"
+    assert [event["what"] for event in page["events"]] == ["opened"]
+    assert page["steps"]
+    with pytest.raises(NotFound):
+        people["builder"].get("/alerts/2")
+
+
+def test_words_are_for_those_who_may(people) -> None:
+    """The builder acknowledges and resolves churn's, not the box's; the viewer nothing; twice is a conflict."""
+    builder, viewer = people["builder"], people["viewer"]
+    with pytest.raises(Forbidden, match="acknowledge and resolve alerts"):
+        viewer.post("/alerts/1/acknowledge")
+    with pytest.raises(Forbidden):
+        builder.post("/alerts/3/resolve")
+    assert builder.post("/alerts/1/acknowledge", {"reason": "looking"})["state"] == "acknowledged"
+    with pytest.raises(Conflict):
+        builder.post("/alerts/1/acknowledge")
+    assert builder.post("/alerts/1/resolve", {"reason": "done"})["handled_by"] == "builder"
+    assert [a["id"] for a in builder.get("/alerts")] == [3]
+    assert [a["id"] for a in builder.get("/alerts", every=True, model="churn")] == [1]
+    assert people["owner"].get("/audit", subject="churn", action="alerts:")[0]["details"].count("done") == 1
+
+
+def test_addresses_are_shown_without_where_they_are(
+    box, people, tmp_path, clock, monkeypatch, capsys
+) -> None:
+    """Name, kind and how they fare; a try that fails says why; one that works says so. The command line shows the same."""
+    address = Address()
+    try:
+        (tmp_path / "url").write_text(f"{address.url}/T0KEN")
+        (box.house.home.root / "config.yaml").write_text(
+            f"alerts: {{sinks: {{ops: {{kind: webhook, url_file: {tmp_path}/url}}, "
+            "gone: {kind: email, smtp: 'smtp://127.0.0.1:1', sender: a@b.example, to: [c@d.example]}}}\n"
+        )
+        again = open_house(box.house.home, clock)
+        app = create_app(again)
+        far = type(box)(again, type(box.transport).over(app), app)
+        owner = far.connect(far.owner())
+        shown = owner.get("/alert-sinks")
+        assert [(sink["name"], sink["kind"]) for sink in shown] == [("ops", "webhook"), ("gone", "email")]
+        assert "127.0.0.1" not in str(shown)
+        assert owner.post("/alert-sinks/ops/test") == {"sink": "ops", "taken": True}
+        assert "Nothing is wrong" in address.good[0].values["data"]["text"]
+        with pytest.raises(Unavailable, match="Connection refused"):
+            owner.post("/alert-sinks/gone/test")
+        with pytest.raises(NotFound, match="ops, gone"):
+            owner.post("/alert-sinks/nobody/test")
+        with pytest.raises(Forbidden):
+            far.connect(far.person("eve", (RoleName.BUILDER, "churn"))).post("/alert-sinks/ops/test")
+        monkeypatch.setenv("LOCKGATE_HOME", str(box.house.home.root))
+        verb.sinks()
+        verb.show_all()
+        verb.show_one(1)
+        said = capsys.readouterr().out
+        assert "webhook" in said
+        assert "A release is held and waits for a person: churn/3" in said
+        assert "1. Read why on the release's page." in said
+        assert "T0KEN" not in said
+        app.state.jobs.close()
+        far.transport.close()
+        again.close()
+    finally:
+        address.close()
+
+
+def test_a_setting_that_is_wrong_is_named_by_its_line(box, clock) -> None:
+    """An unknown kind of rule, an address of an unknown kind: refused with what is allowed."""
+    for text, words in (
+        ("alerts:\n  rules:\n    disk_fill: {mute: true}\n", "disk_fill"),
+        ("alerts:\n  sinks:\n    ops: {kind: pigeon}\n", "pigeon"),
+        ("alerts:\n  sinks:\n    ops: {kind: webhook, urls: x}\n", "unknown key 'urls'"),
+    ):
+        (box.house.home.root / "config.yaml").write_text(text)
+        with pytest.raises(Exception, match=words):
+            open_house(box.house.home, clock)

@@ -1,0 +1,127 @@
+"""Three sentences of a model: what decides them, and that they are told by what the house keeps."""
+
+from __future__ import annotations
+
+import pytest
+
+from lockgate.alerts.alert import State
+from lockgate.clock import DAY_US, HOUR_US
+from lockgate.config import Tier
+from lockgate.config_alerts import Severity
+from lockgate.predictions.record import Record
+from lockgate.release.baseline import Baseline, Day, Traffic
+from lockgate.release.phases import Phase
+from lockgate.release.snapshots import Status, save
+from lockgate.wiring.inventory import ModelStanding, RunningRelease
+from lockgate.wiring.summary import Health, day_words, is_well, next_step, summary_of
+
+from ..alerts.receivers import NOW_US, alert
+
+BUSY = Day(requests=12_340, errors=12)
+
+
+def standing(**values) -> ModelStanding:
+    """churn with its version 3 live."""
+    return ModelStanding(**{
+        "name": "churn", "tier": Tier.LOW, "owner": "ann", "task": None, "description": "", "goal": "", "tags": {}, "versions": 3,
+        "live": 3, "canary": None, "release": None, "requests_per_day": None, "measured_s": 0.0, "waits_for": "", "created_us": 0,
+        **values,
+    })  # fmt: skip
+
+
+def running(phase: Phase, **values) -> RunningRelease:
+    """A release of churn/4."""
+    return RunningRelease(**{"id": 7, "version": 4, "phase": phase, "held_from": None, "stage": 1, "weight": 0.1,
+                             "reason": "errors rose", "since_us": 0, **values})  # fmt: skip
+
+
+def test_the_worst_alert_decides() -> None:
+    """Critical: trouble. A warning: look. A remark, or none: well, when somebody asked."""
+    mild, bad = alert(1, severity=Severity.WARNING), alert(2)
+    assert is_well(standing(), [], BUSY)[0] is Health.WELL
+    assert is_well(standing(), [alert(1, severity=Severity.INFO)], BUSY)[0] is Health.WELL
+    assert is_well(standing(), [mild], BUSY) == (
+        Health.LOOK, "Somebody should look: a release was rolled back: churn/1. churn/3 answers."
+    )  # fmt: skip
+    health, words = is_well(standing(), [mild, bad], BUSY)
+    assert (health, words) == (
+        Health.TROUBLE, "It is not well: a release was rolled back: churn/2, and 1 more. churn/3 answers."
+    )  # fmt: skip
+    looked_after = alert(2, state=State.ACKNOWLEDGED, handled_by="anna")
+    assert "; anna looks after it." in is_well(standing(), [looked_after], BUSY)[1]
+
+
+def test_what_nobody_can_know_is_said() -> None:
+    """Nothing live, or nobody asked for a day: not well, not ill, not known."""
+    assert is_well(standing(live=None), [], Day())[0] is Health.UNKNOWN
+    assert is_well(standing(), [], Day()) == (
+        Health.UNKNOWN,
+        "churn/3 is ready, and nobody asked it in the last 24 hours.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("day", "traffic", "words"),
+    [
+        (Day(), Traffic(), "No request came in the last 24 hours."),
+        (Day(requests=1), Traffic(), "In the last 24 hours 1 request: none failed."),
+        (
+            BUSY,
+            Traffic(t95_us=4_200),
+            "In the last 24 hours 12,340 requests: 0.0972 % failed, 95 % of answers took at most 4.2 ms.",
+        ),
+    ],
+)
+def test_a_day_in_words(day: Day, traffic: Traffic, words: str) -> None:
+    """Requests, failures, and how long answers took once that is known."""
+    assert day_words(day, traffic) == words
+
+
+def test_what_happens_next_is_what_the_controller_waits_for() -> None:
+    """Its own words, with who has to act; without a release, what an open alert asks for, or that nothing will happen."""
+    status = Status(at_us=1, reason="stage 1: 320 of 1000 canary requests")
+    assert next_step(standing(release=running(Phase.CANARY)), [], status) == (
+        "churn/4 is in canary with 10 % of callers and goes on by itself: stage 1: 320 of 1000 canary requests."
+    )
+    asked = Status(at_us=1, reason="waits for 1 approver other than ann")
+    assert next_step(standing(release=running(Phase.APPROVAL)), [], asked) == (
+        "churn/4 waits for 1 approver other than ann. Nothing changes until people say yes or no."
+    )
+    held = Status(at_us=1, reason="held: errors rose to 4 %")
+    assert next_step(standing(release=running(Phase.HELD, held_from=Phase.CANARY)), [], held) == (
+        "churn/4 is held and goes on only when a person resumes it: errors rose to 4 %."
+    )
+    assert next_step(standing(), [alert(1)], None) == "A person has to act: lockgate status churn."
+    assert next_step(standing(), [alert(1, state=State.ACKNOWLEDGED)], None).startswith("Nothing is planned")
+    assert next_step(standing(versions=4), [], None).endswith(
+        "its release waits for a person: lockgate release churn."
+    )
+    assert next_step(standing(versions=0, live=None), [], None).startswith("A first version is awaited")
+
+
+def test_the_day_is_counted_from_the_log_and_forgets(sqlite) -> None:
+    """Requests and failures of the last 24 hours, by what the controller read; older ones do not count."""
+    baseline = Baseline()
+    for hour in range(60):
+        status = 500 if hour % 10 == 0 else 200
+        at_us = NOW_US - (60 - hour) * HOUR_US
+        baseline.add(
+            Record(
+                id=f"{hour}",
+                at_us=at_us,
+                latency_us=900,
+                model="churn",
+                version=3,
+                digest="sha256:3",
+                status=status,
+            )
+        )
+    with sqlite.write() as tx:
+        save(tx, "model:churn", baseline, at_us=NOW_US)
+    with sqlite.read() as tx:
+        found = summary_of(tx, standing(), NOW_US)
+        later = summary_of(tx, standing(), NOW_US + 2 * DAY_US)
+    assert (found.requests, round(found.error_share * found.requests)) == (23, 2)
+    assert found.known_by.startswith("In the last 24 hours 23 requests: 8.7 % failed.")
+    assert "no labels came" in found.known_by
+    assert (later.requests, later.health) == (0, Health.UNKNOWN)
