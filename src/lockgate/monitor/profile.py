@@ -20,8 +20,8 @@ from lockgate.predictions.record import Columns
 from lockgate.stats.pairs import Pairs, count_pairs, merged_pairs, scores_in
 from lockgate.stats.sketch import NumberSketch, Sketch, WordSketch
 
-PAIR_ROWS = 4_096  # of an hour's piece: how numbers go together is seen in a part of the rows
-_LARGE = 4_096  # rows of an hour: sorting them is quicker than placing each
+PAIR_ROWS = 512  # of an hour's piece: how numbers go together is seen in a part of the rows
+_LARGE = 256  # rows of an hour: sorting them is quicker than placing each
 
 
 class Counted(msgspec.Struct, array_like=True, gc=False):
