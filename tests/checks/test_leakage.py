@@ -13,6 +13,7 @@ from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.leakage.check import run
 from lockgate.checks.leakage.rows import overlapping_rows
+from lockgate.checks.leakage.tells import codes_of, out_of_fold
 from lockgate.errors import InvalidInput
 from lockgate.registry.manifest import Task
 
@@ -438,3 +439,13 @@ def test_rows_of_a_sampled_training_table_are_scaled_up(car_loan):
         evidence = tables(here, judged, inputs=tuple(inputs), target="repaid", whole={"train": train.height})
         checked = {each.subject: each for each in run(evidence)}["rows of training in test"]
         assert (checked.headline, checked.measure) == (found.headline, found.measure)
+
+
+def test_an_answer_is_recognised_in_few_rows():
+    """A number that gives three classes of thirty rows away is told from one that is none, whatever its many values."""
+    draw = np.random.default_rng(0)
+    classes = np.repeat([0, 1, 2], 30)
+    answer, chance = classes + draw.normal(0, 0.15, 90), draw.normal(size=90)
+    truth = classes.astype(str).astype(object)
+    assert out_of_fold(codes_of(pl.Series(answer)), truth)[0] > 0.98
+    assert out_of_fold(codes_of(pl.Series(chance)), truth)[0] < 0.7

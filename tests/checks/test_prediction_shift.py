@@ -113,6 +113,21 @@ def test_answers_that_follow_the_labels_are_no_alarm():
         assert ("the labels moved along" in finding.headline) == (status is Status.PASS)
 
 
+@pytest.mark.parametrize(("lean", "status"), [(0.0, Status.PASS), (0.15, Status.WARN)])
+def test_a_model_that_is_surer_of_rows_it_remembers_is_no_alarm(lean, status):
+    """Scores near 0 and 1 on training rows, milder on others, labels alike: no shift; leaning on top of that is one."""
+    draw = np.random.default_rng(8)
+    came = {split: draw.random(ROWS) < 0.4 for split in (Split.TRAIN, Split.TEST)}
+    seen = np.where(came[Split.TRAIN], draw.beta(9, 1, ROWS), draw.beta(1, 9, ROWS))
+    new = np.where(came[Split.TEST], draw.beta(5, 4, ROWS), draw.beta(3, 6, ROWS))
+    said = {Split.TRAIN: seen, Split.TEST: np.clip(new + lean, 0, 1)}
+    frames = {split: pl.DataFrame({"y": np.where(each, "yes", "no")}) for split, each in came.items()}
+    given = evidence(frames=frames, answers={split: decided(score) for split, score in said.items()}, live={}, target="y",
+                     classes=("no", "yes"))  # fmt: skip
+    assert run(given)[0].status is status
+    assert ("surer where it learned" in run(given)[0].headline) == (status is Status.PASS)
+
+
 @pytest.mark.parametrize(("rate", "status"), [(0.55, Status.PASS), (0.3, Status.WARN)])
 def test_classes_that_follow_their_rate_are_no_alarm(rate, status):
     """Probabilities that rise as the class becomes more frequent follow; those that rise alone warn."""

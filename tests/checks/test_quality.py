@@ -209,3 +209,12 @@ def test_what_an_identifier_is():
     assert not looks_like_identifier(pl.Series(range(20)))
     assert not looks_like_identifier(pl.Series([n / 7 for n in range(100)]))
     assert not looks_like_identifier(pl.Series([True, False] * 50))
+
+
+def test_one_odd_word_is_not_how_a_column_says_missing():
+    """'Unknown' in one of 1,400 rows is a value; in three of them, or in two of a hundred, it stands for "missing"."""
+    subject = "text that stands for 'missing'"
+    for rows, odd, said in ((1_400, 1, False), (1_400, 3, True), (100, 2, True)):
+        words = ["Unknown"] * odd + ["red", "blue"] * ((rows - odd) // 2) + ["red"] * ((rows - odd) % 2)
+        frame = pl.DataFrame({"colour": words, "x": np.random.default_rng(0).normal(size=rows)})
+        assert (subject in found(frame, inputs=("colour", "x"))) == said

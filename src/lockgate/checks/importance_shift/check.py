@@ -81,7 +81,7 @@ def _now(
     said = f"The answers hang on {first.column} nearly alone: {figure(first.share.value, 'share')} of their movement." if (
         alone) else f"The answers hang most on {named}." if named else "No column changes the answers."  # fmt: skip
     advice = (
-        "See whether this column is known so well at prediction time, and what happens when it fails."
+        "Make sure that this column is as good at prediction time as here, and decide what happens when it is missing or late."
         if alone
         else ""
     )

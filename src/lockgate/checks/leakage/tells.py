@@ -8,6 +8,7 @@ import polars as pl
 from lockgate.stats.auc import auc, auc_interval
 
 BINS = 64
+_FEWEST_BINS, _ROWS_PER_BIN = 4, 5  # of small tables: a range of one row tells nothing of another row
 _FOLDS = 3
 _PRIOR_ROWS = 2.0  # a value seen once tells little: its mean is drawn to the overall one
 _MIN_CLASS_ROWS = 30
@@ -24,14 +25,14 @@ def numbers_in(series: pl.Series) -> np.ndarray | None:
 def codes_of(series: pl.Series, bins: int | None = None) -> np.ndarray:
     """Each row's value or range as a whole number from 0; missing values have their own.
 
-    Numbers of more than `bins` (BINS) values become that many ranges; text keeps all of its values, or, where `bins` is given,
-    its most frequent ones.
+    Numbers of more than `bins` (BINS, fewer in small tables) values become that many ranges; text keeps all
+    of its values, or, where `bins` is given, its most frequent ones.
     """
     numbers = numbers_in(series)
     if numbers is None:
         return _words(series, bins)
     there = numbers[np.isfinite(numbers)]
-    most, values = bins or BINS, np.unique(there)
+    most, values = bins or min(BINS, max(_FEWEST_BINS, there.size // _ROWS_PER_BIN)), np.unique(there)
     edges = values[:-1]
     if values.size > most:
         edges = np.unique(np.quantile(there, np.linspace(0, 1, most + 1)[1:-1]))

@@ -118,7 +118,7 @@ def _calm(check: str, seen: Mapping[str, Sequence[Seen]]) -> Finding:
     )  # fmt: skip
     silently = (
         f" It takes them silently: {figure(touchy[1].changed, 'share')} of decisions change where {touchy[1].column} is "
-        f"{touchy[0]}." if touchy else ""
+        f"{_is({kind.name: kind for kind in ODD}[touchy[0]])}." if touchy else ""
     )  # fmt: skip
     return Finding(
         check=check, subject="odd values", status=Status.PASS,

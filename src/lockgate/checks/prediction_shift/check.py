@@ -121,6 +121,8 @@ def _against_training(evidence: Evidence, mine: Answers, split: Split, settings:
     moves = moves_of(evidence, trained, mine, split, decision=settings.decision, distance=settings.distance)
     follow = large and moves is not None and moves.follow
     behind = moves is not None and moves.stay_behind and not follow
+    # a model is surer of rows that it remembers: whether that costs anything on new ones is the question of fit
+    surer = large and moves is not None and moves.level and not (moves.sure or follow) and _wider(left, right)
     said, advice = "", ""
     if follow:
         said = ", and the labels moved along: the rows are different, and the answers follow"
@@ -128,18 +130,25 @@ def _against_training(evidence: Evidence, mine: Answers, split: Split, settings:
         said = f"; the labels moved otherwise: {moves.words('share' if evidence.classifies else None)}"
         advice = "The world changed in a way that the inputs do not show: on rows like these the answers lean. Train on recent " \
                  "rows, or add what tells the change, and hand in labels early in production."  # fmt: skip
+    elif surer:
+        said = ": surer where it learned, in the mean the same, as models are of rows that they remember"
     elif large:
         advice = "The labels did not move like that: either the inputs changed, or the model knows its training rows by heart. " \
                  "Compare its figures on both, and look at feature shift."  # fmt: skip
     return Finding(
         check=NAME, subject="against training rows", advice=advice,
-        status=Status.WARN if behind or (large and not follow) else Status.PASS,
+        status=Status.WARN if behind or (large and not follow and not surer) else Status.PASS,
         headline=f"Answers on {where} {'are spread differently than' if large else 'are spread as'} on the training rows "
                  f"(largest gap {figure(distance.value, 'share')}){said}.",
         measure=Measure(name="largest gap between the distributions (KS)", value=distance.value, unit="share"),
         threshold=Threshold(at_most=settings.distance),
         plot=_histograms(left, right, "training rows", where.removeprefix("the "), "Answers on training and other rows"),
     )  # fmt: skip
+
+
+def _wider(trained: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the answers to training rows lie farther apart."""
+    return float(np.std(trained)) > float(np.std(other))
 
 
 def _status(flips: Interval, large: bool, settings: ShiftSettings) -> Status:

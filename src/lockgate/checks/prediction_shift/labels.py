@@ -20,13 +20,15 @@ _SURE = 0.001  # of labels that moved by chance
 class Moves:
     """What answers and labels were on training rows and are on judged ones: means and spreads, or shares of classes.
 
-    `names`: of the figures, for sentences. `sure`: whether the labels' move is large and no chance.
+    `names`: of the figures, for sentences. `sure`: whether the labels' move is large and no chance. `level`: whether the
+    answers are in the mean what they were, so that at most their spread changed.
     """
 
     names: tuple[str, ...]
     answers: tuple[np.ndarray, np.ndarray]
     labels: tuple[np.ndarray, np.ndarray]
     sure: bool
+    level: bool
 
     @property
     def follow(self) -> bool:
@@ -66,8 +68,9 @@ def moves_of(
     apart = ks(*labels)
     shapes = [np.array([each.mean(), each.std()]) for each in (*made, *labels)]
     far = float(np.linalg.norm(shapes[3] - shapes[2])) >= distance * (float(shapes[2][1]) or 1.0)
+    level = abs(float(shapes[1][0] - shapes[0][0])) < distance * (float(shapes[2][1]) or 1.0)
     return Moves(("the mean", "the spread"), (shapes[0], shapes[1]), (shapes[2], shapes[3]),
-                 far and apart.value >= distance and apart.p < _SURE)  # fmt: skip
+                 far and apart.value >= distance and apart.p < _SURE, level)  # fmt: skip
 
 
 def alike(one: np.ndarray, other: np.ndarray) -> bool:
@@ -105,6 +108,7 @@ def _of_classes(
         (said[0], said[1]),
         (counts[0] / rows[0], counts[1] / rows[1]),
         sure,
+        bool(np.abs(said[1] - said[0]).max(initial=0.0) < decision),
     )
 
 

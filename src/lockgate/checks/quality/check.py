@@ -122,7 +122,7 @@ def _columns(
         listed = ", ".join(trouble.column for trouble in rows[:5]) + (
             f" and {len(rows) - 5} more" if len(rows) > 5 else ""
         )
-        example = f"in {rows[0].column}, {rows[0].what}" if len(rows) > 1 else rows[0].what
+        example = f"; in {rows[0].column}: {rows[0].what}" if len(rows) > 1 else f": {rows[0].what}"
         found.append(Finding(
             check=NAME, subject=kind.title, status=kind.status,
             headline=kind.sentence.format(columns=listed, example=example, where=split_name(split)),

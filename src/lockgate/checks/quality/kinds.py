@@ -30,7 +30,7 @@ class Trouble:
 
 def _look(name: str, title: str, advice: str) -> Kind:
     """A kind that is worth a look: its columns, and what the first of them has."""
-    return Kind(name, title, Status.WARN, "{columns}: {example}.", advice)
+    return Kind(name, title, Status.WARN, "{columns}{example}.", advice)
 
 
 TROUBLES = (

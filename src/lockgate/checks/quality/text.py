@@ -20,6 +20,10 @@ _MIXED_SHARE = 0.5  # text where at least half are numbers is a numeric column g
 CATEGORY_SHARE = 0.5  # text whose rows are mostly of their own is no category
 _FEW_LETTERS = 3  # single letters in both cases are codes, unless there are hardly any
 _LONGEST = 10_000
+_FEWEST, _FEW_SHARE = (
+    3,
+    0.01,
+)  # fewer rows, and a smaller share: one odd word is not how a column says "missing"
 
 
 def text(series: pl.Series) -> Iterator[Trouble]:
@@ -28,7 +32,7 @@ def text(series: pl.Series) -> Iterator[Trouble]:
     stripped, rows = there.str.strip_chars(), max(len(series), 1)
     empty = stripped.str.to_lowercase().is_in(list(PLACEHOLDERS)) | stripped.is_in(["", NOTHING])
     count = int(empty.sum())
-    if count:
+    if count and count >= min(_FEWEST, _FEW_SHARE * rows):
         example = there.filter(empty).value_counts(sort=True)[series.name][0]
         yield Trouble("placeholder", series.name, f"{example!r} in {count:,} rows", count / rows)
     rest = stripped.filter(~empty)

@@ -115,7 +115,7 @@ def worst_case(check: str, evidence: Evidence, split: Split, *, least: float, li
         table=Table(columns=("rows", f"mean {loss.name}", "from", "to"), rows=tuple(rows)),
         plot=Plot(kind=PlotKind.CURVE, title="Mean loss if the mix of rows changes for the worse", data={
             "lines": [{"name": "worst mix", "x": [0.0, *RADII], "y": [float(loss.each.mean()), *balls]}],
-            "x_axis": "chi-square distance of the mix", "axis": f"mean {loss.name}", "unit": None}),
+            "x_axis": "how much the mix may change (chi-square distance)", "axis": f"mean {loss.name}", "unit": None}),
     )  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def _segment(loss: Loss, segment: Segment | None, limit: float | None) -> tuple[
                 measured(f"mean {loss.name}", overall))  # fmt: skip
     mine, guess = loss.mean(segment.held), loss.guessing(segment.found, segment.held)
     apart = loss.mean_of(loss.each[segment.held] - guess, segment.held)
-    worse = apart.low > 0 and apart.value > _WORTH * float(guess.mean())
+    worse = apart.low > _WORTH * float(guess.mean())
     beyond = limit is not None and mine.value > limit
     status = (
         Status.FAIL
