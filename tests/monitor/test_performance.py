@@ -14,13 +14,14 @@ from lockgate.config import Home
 from lockgate.db import Database
 from lockgate.monitor.estimate import estimates_of, kept_of
 from lockgate.monitor.notices import open_notices
-from lockgate.monitor.performance import complete_of
 from lockgate.monitor.performance_delay import delay_of
 from lockgate.monitor.performance_figures import Labelled, figures_of
 from lockgate.monitor.performance_making import About
-from lockgate.monitor.performance_windows import Window, windows_of
+from lockgate.monitor.performance_windows import Window, complete_of, windows_of
+from lockgate.predictions.archive import archive
 from lockgate.predictions.erase import Ground, ask, carry_out
 from lockgate.predictions.label_import import Naming, import_many
+from lockgate.predictions.log import SegmentWriter
 from lockgate.stats.expected import calibration_of
 
 
@@ -186,3 +187,17 @@ def test_whoever_is_erased_from_the_log_is_erased_from_the_ledger(
 def keys(stage: Stage) -> int:
     """Of how many people the ledger's files hold rows."""
     return pl.read_parquet(stage.home.root / "ledger" / "loans" / "*.parquet")["key"].n_unique()
+
+
+def test_what_is_archived_already_counts_too(home: Home, blobs: Blobs, sqlite: Database) -> None:
+    """A monitor that starts late finds its rows in the archive, later ones in the files, each once."""
+    stage = loans_stage(home, blobs, sqlite, loans(), window="1000 rows")
+    with SegmentWriter(home.log, "gateway-0") as log:
+        log.append(stage.records(stage.stream.rows[:2_000], 0))
+    archive(home.log, blobs, sqlite)
+    with SegmentWriter(home.log, "gateway-0") as log:
+        log.append(stage.records(stage.stream.rows[2_000:3_000], 2_000))
+    stage.now_us = int(stage.stream.rows["at_us"][3_000])
+    stage.settle(stage.watcher())
+    assert [each.rows for each in windows(stage)] == [1_000] * 3
+    assert keys(stage) == 3_000

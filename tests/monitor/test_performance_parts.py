@@ -14,6 +14,7 @@ from lockgate.monitor.performance_delay import Delay, ages_of, delay_of
 from lockgate.monitor.performance_figures import Figure, Labelled, figures_of
 from lockgate.monitor.performance_meaning import Meaning
 from lockgate.monitor.performance_rows import Recipe
+from lockgate.monitor.performance_silence import silence
 from lockgate.monitor.performance_verdict import judged
 from lockgate.monitor.performance_windows import Part, Width, Window, pooled, width_for, width_of
 from lockgate.monitor.promised import (
@@ -202,3 +203,15 @@ def test_pooled_figures_are_narrower_than_each() -> None:
     assert whole.value == pytest.approx(np.mean([one.figures["accuracy"].value for one in made]))
     assert whole.high - whole.low == pytest.approx((each.high - each.low) / 2, rel=0.1)
     assert pooled(made, "mae") is None
+
+
+def test_labels_that_stopped_coming_are_said() -> None:
+    """Ten windows with labels, three old ones without: said. As many young ones without: nothing."""
+    delay = Delay(grown=(), median_us=2 * DAY_US, late_us=5 * DAY_US, ever=0.9)
+    made = [Window(version=1, number=n, since_us=n * DAY_US, until_us=(n + 1) * DAY_US, rows=200, labelled=180 if n < 10 else 0)
+            for n in range(13)]  # fmt: skip
+    (notice,) = silence(("churn", 1), made, delay, 30 * DAY_US)
+    assert "since 1970-01-11 0% have one by now, where 90% had" in notice.words
+    assert silence(("churn", 1), made, delay, 14 * DAY_US) == []
+    assert silence(("churn", 1), made[:10], delay, 30 * DAY_US) == []
+    assert silence(("churn", 1), made, msgspec.structs.replace(delay, late_us=None), 30 * DAY_US) == []

@@ -1,8 +1,6 @@
-"""The watcher of performance: reads the log into the ledger, makes windows of what labels touched, estimates those that have
-none yet, and says when a version does worse than it was promised to.
+"""The watcher of performance: log into ledger, windows of what labels touched, estimates before labels, and what holds now.
 
-Every step commits what it made together with how far it came, so it may die anywhere; cost is per new row and per window that
-changed.
+Every step commits what it made together with how far it came, so it may die anywhere. Cost is per new row and changed window.
 """
 
 from __future__ import annotations
@@ -20,13 +18,22 @@ from lockgate.db import Database
 from lockgate.monitor.estimate import checked, estimated_numbers, estimates_of, put_estimate
 from lockgate.monitor.notices import end_all, settle
 from lockgate.monitor.performance_concept import SOURCE
-from lockgate.monitor.performance_delay import GROWN, Delay, delay_of
+from lockgate.monitor.performance_delay import delay_of
 from lockgate.monitor.performance_forget import forget_erased
 from lockgate.monitor.performance_ledger import Ledger
 from lockgate.monitor.performance_making import About, Key, Making, Subject, label_numbers, touched
 from lockgate.monitor.performance_rows import Recipe, ledger_rows, recipe_of
+from lockgate.monitor.performance_silence import silence
 from lockgate.monitor.performance_verdict import judged
-from lockgate.monitor.performance_windows import Width, Window, put_windows, width_for, width_of, windows_of
+from lockgate.monitor.performance_windows import (
+    Width,
+    complete_of,
+    is_complete,
+    put_windows,
+    width_for,
+    width_of,
+    windows_of,
+)
 from lockgate.monitor.place import Place
 from lockgate.monitor.reading import Log, ModelLog, Piece
 from lockgate.monitor.watcher import Looked, place_of, put_place
@@ -37,6 +44,7 @@ LOOK_ROWS = 200_000  # rows that one look reads at most
 LOOK_LABELS = 100_000
 LOOK_WINDOWS = 40
 OPEN_REST_US = MINUTE_US  # a window that still fills is made anew that often
+JUDGE_US = 10 * MINUTE_US  # without anything new: windows get older, and complete
 WATCHED_WINDOWS = 30  # a version without rows in so many of the newest windows is no longer judged
 
 
@@ -72,7 +80,7 @@ class PerformanceWatcher:
         self._ledger = Ledger(home, model)
         self._making = Making(db, self._ledger, about)
         self._made_us: dict[Key, int] = {}
-        self._swept = False
+        self._swept, self._changed, self._judged_us = False, True, 0
 
     def look(self, now_us: int) -> Looked:
         """Read some, note which windows that and new labels touch, make some of them, estimate and judge."""
@@ -88,10 +96,12 @@ class PerformanceWatcher:
         state = self._forget(state, now_us)
         state, made = self._make(state, subject, now_us)
         more |= any(self._ready(key, state, now_us) for key in state.dirty)
-        if not more:
+        self._changed |= made or unfinished
+        if not more and (self._changed or now_us - self._judged_us >= JUDGE_US):
             self._estimate(state, subject, now_us)
             self._judge(state, subject, now_us)
             self._tidy(subject, now_us)
+            self._changed, self._judged_us = False, now_us
         return Looked(more, said or ("" if made or state.labels else "no label is known yet"))
 
     def _state(self, subject: Subject, now_us: int) -> State:
@@ -256,7 +266,8 @@ class PerformanceWatcher:
                     (self.model, version), complete_of(windows, delay, now_us, version),
                     promised=about.promised if about else {}, metric=subject.metric, recipe=state.recipe,
                 )  # fmt: skip
-                settle(tx, SOURCE, self.model, version, found.notices, at_us=now_us)
+                silent = silence((self.model, version), windows, delay, now_us)
+                settle(tx, SOURCE, self.model, version, (*found.notices, *silent), at_us=now_us)
             end_all(tx, SOURCE, self.model, at_us=now_us, but_versions=watched)
 
     def _tidy(self, subject: Subject, now_us: int) -> None:
@@ -281,18 +292,6 @@ def state_of(tx: sa.Connection, model: str) -> State:
     """How far a model's watcher is."""
     body = place_of(tx, f"{SOURCE}:{model}")
     return State() if body is None else msgspec.json.decode(body, type=State)
-
-
-def is_complete(window: Window, delay: Delay, now_us: int) -> bool:
-    """Whether a window has nearly all of the labels it will ever have: by its age, or because every row has one."""
-    if window.labelled >= window.rows > 0:
-        return True
-    return window.labelled > 0 and delay.share_at(now_us - window.until_us) >= GROWN
-
-
-def complete_of(windows: list[Window], delay: Delay, now_us: int, version: int) -> list[Window]:
-    """The complete windows of one version, oldest first."""
-    return [each for each in windows if each.version == version and is_complete(each, delay, now_us)]
 
 
 def _order(key: Key) -> tuple[int, int]:

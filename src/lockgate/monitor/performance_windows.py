@@ -14,7 +14,7 @@ from lockgate.checks.values import numbers_of
 from lockgate.clock import DAY_US, HOUR_US, MINUTE_US
 from lockgate.datasets.classes import class_names
 from lockgate.errors import InvalidInput
-from lockgate.monitor.performance_delay import ages_of
+from lockgate.monitor.performance_delay import GROWN, Delay, ages_of
 from lockgate.monitor.performance_figures import Figure, Labelled, figures_of
 from lockgate.monitor.performance_ledger import PLACE
 from lockgate.monitor.performance_meaning import Meaning, meaning_of
@@ -196,6 +196,18 @@ def windows_of(
     if since_us is not None:
         query = query.where(c.until_us >= since_us)
     return [msgspec.json.decode(body, type=Window) for body in tx.execute(query).scalars()]
+
+
+def is_complete(window: Window, delay: Delay, now_us: int) -> bool:
+    """Whether a window has nearly all of the labels it will ever have: by its age, or because every row has one."""
+    if window.labelled >= window.rows > 0:
+        return True
+    return window.labelled > 0 and delay.share_at(now_us - window.until_us) >= GROWN
+
+
+def complete_of(windows: list[Window], delay: Delay, now_us: int, version: int) -> list[Window]:
+    """The complete windows of one version, oldest first."""
+    return [each for each in windows if each.version == version and is_complete(each, delay, now_us)]
 
 
 def pooled(windows: Sequence[Window], name: str) -> Figure | None:

@@ -14,13 +14,13 @@ from lockgate.clock import DAY_US
 from lockgate.errors import NotFound
 from lockgate.monitor.estimate import Estimate, Kept, estimates_of, kept_of
 from lockgate.monitor.notices import Notice, open_notices
-from lockgate.monitor.performance import PerformanceWatcher, complete_of, is_complete, state_of
+from lockgate.monitor.performance import PerformanceWatcher, state_of
 from lockgate.monitor.performance_concept import SOURCE
 from lockgate.monitor.performance_delay import Delay, delay_of
 from lockgate.monitor.performance_figures import LOWER_IS_BETTER, SHARES, TITLES, Figure
 from lockgate.monitor.performance_ledger import Ledger
 from lockgate.monitor.performance_making import About, Subject, unmatched
-from lockgate.monitor.performance_windows import Window, windows_of
+from lockgate.monitor.performance_windows import Window, complete_of, is_complete, windows_of
 from lockgate.monitor.promised import (
     Promises,
     figures_promised,
