@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -12,11 +11,11 @@ from typing import Any
 import msgspec
 
 from lockgate.client.transport import Connection, Progress, connected
+from lockgate.datasets.content import sha256_of
 from lockgate.datasets.versions import Origin, parse_data
 from lockgate.errors import InvalidInput, MissingExtra, NotFound
 from lockgate.late import late
 
-CHUNK_BYTES = 1 << 22
 pl, sa = late("polars"), late("sqlalchemy")
 
 
@@ -71,7 +70,7 @@ def add(
 def add_file(lockgate: Connection, name: str, path: Path) -> str:
     """A file or folder as a data version, sent only when lockgate does not hold these bytes yet: its name, `loans@3`."""
     if path.is_file():
-        known = lockgate.get(f"/data/{name}/by-file/{_sha256(path)}")
+        known = lockgate.get(f"/data/{name}/by-file/{sha256_of(path)}")
         if known:
             return f"{known['name']}@{known['number']}"
     with ExitStack() as stack:
@@ -180,11 +179,3 @@ def _delta(place: str, number: int | None) -> tuple[Any, int]:
         raise InvalidInput(
             f"{place} cannot be read as a Delta table", got=str(error).splitlines()[0]
         ) from error
-
-
-def _sha256(path: Path) -> str:
-    state = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            state.update(chunk)
-    return state.hexdigest()

@@ -18,6 +18,7 @@ import polars as pl
 from lockgate.datasets.pieces import pieces_of, rows_of
 
 DIGEST_FORMAT = "lockgate-table-1"
+CHUNK_BYTES = 1 << 22
 Pieces = Callable[[str], Iterator[pl.Series]]  # a column, once more each time it is asked for
 
 
@@ -36,6 +37,15 @@ def digest_of_parquet(path: Path) -> str:
         rows_of(path),
         lambda name: (piece[name] for piece in pieces_of(path, [name])),
     )
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, 64 hex digits, read a piece at a time."""
+    state = sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            state.update(chunk)
+    return state.hexdigest()
 
 
 def _digest(schema: dict[str, pl.DataType], rows: int, pieces: Pieces) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import sqlalchemy as sa
 
-from lockgate.datasets.content import digest_of_frame
+from lockgate.datasets.content import digest_of_frame, sha256_of
 from lockgate.datasets.dataset import READERS, Dataset, blob_of, load_dataset, read_table, store_dataset
 from lockgate.datasets.expectations import Expectations, broken_by
 from lockgate.datasets.images import FILES, files_of_folder
@@ -34,7 +33,6 @@ from lockgate.governance.permissions import Permission
 from lockgate.wiring.house import House
 
 Tell = Callable[..., None]
-CHUNK_BYTES = 1 << 22
 KINDS = {
     DataKind.TABLE: "table",
     DataKind.IMAGES: "folder",
@@ -93,7 +91,7 @@ def add_any(house: House, person: Person, name: str, path: Path, *, source: Sour
     size = path.stat().st_size
     if size == 0:
         raise InvalidInput(f"{source.said or path.name}: the file is empty", got="0 bytes")
-    hexes = source.sha256 or _sha256(path)
+    hexes = source.sha256 or sha256_of(path)
     if source.path is None:
         house.blobs.put(f"{FILES}/{hexes}", path.read_bytes())
     kept = Dataset(f"sha256:{hexes}", f"{FILES}/{hexes}", 0, (), size)
@@ -190,7 +188,7 @@ def unchanged(data: DataVersion) -> Path:
     if not path.is_file():
         raise NotFound(f"the file of {data.full} is gone", got=path, fix="put it back, or add a version that is there: "
                        f"lockgate data add {data.name} FILE")  # fmt: skip
-    if _sha256(path) != data.source.sha256:
+    if sha256_of(path) != data.source.sha256:
         raise _changed(data)
     return path
 
@@ -200,7 +198,10 @@ def file_source(path: Path, *, refer: bool) -> Source:
     if not path.is_file():
         raise NotFound(f"there is no file {path}")
     return Source(
-        origin=Origin.FILE, said=path.name, path=str(path.resolve()) if refer else None, sha256=_sha256(path)
+        origin=Origin.FILE,
+        said=path.name,
+        path=str(path.resolve()) if refer else None,
+        sha256=sha256_of(path),
     )
 
 
@@ -286,11 +287,3 @@ def _changed(data: DataVersion) -> Conflict:
         f"what {data.full} refers to has changed since it was added", got=data.source.path, allowed=data.source.sha256,
         fix=f"bring the old file back, or take it as a new version: lockgate data add {data.name} {data.source.path} --refer",
     )  # fmt: skip
-
-
-def _sha256(path: Path) -> str:
-    state = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            state.update(chunk)
-    return state.hexdigest()

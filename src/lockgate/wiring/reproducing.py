@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ import numpy as np
 
 from lockgate.config import ModelConfig
 from lockgate.datasets.columns import Columns, columns_from
+from lockgate.datasets.content import sha256_of
 from lockgate.datasets.dataset import load_dataset
 from lockgate.errors import NotFound
 from lockgate.governance import audit
@@ -163,12 +163,12 @@ class _Rebuilding:
         sealed = self.version.manifest.files
         models = {name: file.sha256 for name, file in sealed.items() if name.startswith("model/")}
         built_again = (
-            {_sha256(path) for path in (into / "model").rglob("*") if path.is_file()}
+            {sha256_of(path) for path in (into / "model").rglob("*") if path.is_file()}
             if (into / "model").is_dir()
             else set()
         )
         code = {name: file.sha256 for name, file in sealed.items() if name.startswith("code/")}
-        again = {f"code/{path.relative_to(into / 'code').as_posix()}": _sha256(path)
+        again = {f"code/{path.relative_to(into / 'code').as_posix()}": sha256_of(path)
                  for path in (into / "code").rglob("*") if path.is_file()} if (into / "code").is_dir() else {}  # fmt: skip
         return set(models.values()) == built_again and code == again
 
@@ -285,7 +285,3 @@ def _difference(before: Columns, again: Columns) -> tuple[int, float, int]:
 
 def _close(old: float, new: float) -> bool:
     return math.isclose(old, new, rel_tol=CLOSE, abs_tol=CLOSE)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
