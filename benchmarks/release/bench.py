@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable
 
 from benchmarks.gateway.figures import Figure
-from benchmarks.release import cost, delays, harmless, labelled
+from benchmarks.release import canaries, cost, delays, harmless, labelled
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
     "harmless": harmless.figures,
     "delays": delays.figures,
     "labels": labelled.figures,
     "cost": cost.figures,
+    "canaries": canaries.figures,
 }
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import psutil
 from benchmarks.gateway.figures import Figure
-from benchmarks.release.troubled import KILLED, TROUBLES, make_models, request, words
+from benchmarks.release.troubled import KILLED, TROUBLES, Models, make_models, request, words
 
 LOCKGATE = str(Path(sys.executable).with_name("lockgate"))
 THREADS, PAUSE_S, WINDOW_S, LIMIT_S = 8, 0.04, 25.0, 300.0
@@ -43,12 +43,14 @@ class NotInTime(Exception):
 
 @dataclass
 class Box:
-    """A running lockgate with two versions of a model, the first of them live."""
+    """A running lockgate. `model`: the one that is asked, with two versions, the first of them live."""
 
     folder: Path
     console: str
     gateway: str
     key: str
+    models: Models
+    model: str = ""
 
     def api(self, method: str, path: str, body: object = None) -> Any:
         """One call of the JSON API."""
@@ -64,7 +66,7 @@ class Box:
 
     def phase(self) -> str:
         """Where the newest release is."""
-        return str(self.api("GET", "/models/troubled/release")["release"]["phase"])
+        return str(self.api("GET", f"/models/{self.model}/release")["release"]["phase"])
 
     def wait_for(self, *phases: str) -> str:
         """The phase, when it is one of these."""
@@ -73,7 +75,7 @@ class Box:
     def lockgate(self, *said: str) -> None:
         """One command, as from a laptop."""
         env = {**os.environ, "LOCKGATE_URL": self.console, "LOCKGATE_KEY": self.key}
-        subprocess.run([LOCKGATE, *said], env=env, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([LOCKGATE, *said], env=env, cwd=self.folder, check=True, capture_output=True)
 
 
 @dataclass
@@ -111,6 +113,7 @@ class Callers:
 
     def _call(self, number: int) -> None:
         rng, where = np.random.default_rng(number), self._box.gateway.partition("://")[2]
+        model = self._box.model
         line = http.client.HTTPConnection(where, timeout=60)
         for count in itertools.count():
             if self._done.wait(PAUSE_S):
@@ -118,11 +121,11 @@ class Callers:
             body = json.dumps(request(rng, f"k{number}-{count}", self.trouble))
             seen, began = self.seen, time.perf_counter()
             try:
-                line.request("POST", "/v2/models/troubled/infer", body, self._box.headers)
+                line.request("POST", f"/v2/models/{model}/infer", body, self._box.headers)
                 answer = line.getresponse()
                 answer.read()
                 seen.errors += answer.status != 200
-                seen.canary += answer.headers.get("x-lockgate-version") == "troubled/2"
+                seen.canary += answer.headers.get("x-lockgate-version") == f"{model}/2"
             except (OSError, http.client.HTTPException):
                 seen.errors += 1
                 line.close()
@@ -149,51 +152,69 @@ def running() -> Iterator[Box]:
             argv = [LOCKGATE, "up", "--port", "0", "--gateway-port", "0", "--workers", "2"]
             process = subprocess.Popen(argv, stdout=log, stderr=log, env=env, cwd=folder)
         try:
-            until(lambda: "\n\n  " in (said := (folder / "up.log").read_text()) and "gateway  http" in said)
-            said = (folder / "up.log").read_text()
+            log_file = folder / "up.log"
+            until(
+                lambda: all(
+                    word in log_file.read_text() for word in ("console  http", "gateway  http", "\n\n  ")
+                )
+            )
+            said = log_file.read_text()
             lines = (line.split() for line in said.splitlines() if line.startswith(("console ", "gateway ")))
             found = dict(line for line in lines)
-            box = Box(folder, found["console"], found["gateway"], said.split("\n\n  ")[1].split("\n")[0])
-            _prepare(box)
+            box = Box(
+                folder,
+                found["console"],
+                found["gateway"],
+                said.split("\n\n  ")[1].split("\n")[0],
+                make_models(folder),
+            )
             yield box
         finally:
             process.terminate()
             process.wait(120)
 
 
-def _prepare(box: Box) -> None:
-    models = make_models(box.folder)
-    box.lockgate(*words(models, models.live))
-    box.lockgate("validate", "troubled/1")
-    box.lockgate("release", "troubled/1", "--set", "watch_s=0")
+def prepare(box: Box, model: str) -> None:
+    """A model of its own for each trouble, so that no shadow scores what was asked of the one before."""
+    box.model = model
+    box.lockgate(*words(box.models, box.models.live, model))
+    box.lockgate("validate", f"{model}/1")
+    box.lockgate("release", f"{model}/1", "--set", "watch_s=0")
     box.wait_for("done")
-    box.lockgate(*words(models, models.troubled), "--set", "memory_mb=1200")
-    box.lockgate("validate", "troubled/2")
+    box.lockgate(*words(box.models, box.models.troubled, model), "--set", "memory_mb=1200")
+    box.lockgate("validate", f"{model}/2")
 
 
-def meet(box: Box, callers: Callers, trouble: str) -> tuple[Seen, Seen, str]:
+def meet(box: Box, trouble: str) -> tuple[Seen, Seen, str]:
     """One release: what callers saw of live alone, what from the first trouble on, and how it ended."""
-    callers.seen, alone = (fresh := Seen()), fresh
-    time.sleep(WINDOW_S)
-    callers.seen = Seen()
-    box.api("POST", "/models/troubled/releases", {"version": "2", "reason": trouble, "settings": SETTINGS})
-    box.wait_for("canary")
-    until(lambda: callers.seen.canary > 5)
-    callers.seen, troubled, over = (fresh := Seen()), fresh, threading.Event()
-    callers.trouble, began = trouble, time.monotonic()
-    killer = threading.Thread(target=_kill, args=(box, over)) if trouble == KILLED else None
-    if killer is not None:
+    with Callers(box) as callers:
+        alone = callers.seen
+        time.sleep(WINDOW_S)
+        callers.seen = Seen()
+        asked = {"version": "2", "reason": trouble, "settings": SETTINGS}
+        box.api("POST", f"/models/{box.model}/releases", asked)
+        box.wait_for("canary")
+        until(lambda: callers.seen.canary > 5)
+        callers.seen, callers.trouble = (troubled := Seen()), trouble
+        ended = _ended(box, trouble)
+    return alone, troubled, ended
+
+
+def _ended(box: Box, trouble: str) -> str:
+    """How the release ended and when; callers go on for a whole window."""
+    began, over = time.monotonic(), threading.Event()
+    killer = threading.Thread(target=_kill, args=(box, over))
+    if trouble == KILLED:
         killer.start()
     try:
         phase = box.wait_for("rolled_back", "held")
         took_s = time.monotonic() - began
     finally:
         over.set()
-        if killer is not None:
+        if trouble == KILLED:
             killer.join()
     time.sleep(max(WINDOW_S - took_s, 0.0))
-    callers.trouble, callers.seen = None, Seen()
-    return alone, troubled, f"{phase} after {took_s:.1f} s"
+    return f"{phase} after {took_s:.1f} s"
 
 
 def _kill(box: Box, over: threading.Event) -> None:
@@ -209,9 +230,10 @@ def figures() -> list[Figure]:
     """Seven releases on one box; prints a row for each."""
     found = []
     print("trouble                     requests  errors  live alone  from the first trouble on", flush=True)
-    with running() as box, Callers(box) as callers:
-        for trouble in TROUBLES:
-            alone, troubled, ended = meet(box, callers, trouble)
+    with running() as box:
+        for number, trouble in enumerate(TROUBLES):
+            prepare(box, f"troubled-{number}")
+            alone, troubled, ended = meet(box, trouble)
             ratio = troubled.p99_ms / alone.p99_ms
             print(
                 f"{trouble:26}  {len(troubled.seconds):8,}  {troubled.errors:6}  p99 {alone.p99_ms:4.1f} ms  "

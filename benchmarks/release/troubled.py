@@ -121,9 +121,9 @@ def request(rng: np.random.Generator, key: str, trouble: str | None = None) -> d
     return {"inputs": inputs, "parameters": {"key": key}}
 
 
-def words(models: Models, file: Path) -> list[str]:
+def words(models: Models, file: Path, name: str = "troubled") -> list[str]:
     """The words of `lockgate submit` for one of them."""
-    said = ["submit", str(file), "--name", "troubled", "--target", "left"]
+    said = ["submit", str(file), "--name", name, "--target", "left"]
     for split in ("train", "test"):
         said += [f"--{split}", str(models.table(split))]
     return said if file == models.live else [*said, "--code", str(models.code)]
