@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from lockgate.alerts import store
 from lockgate.alerts.alert import Alert, Cause, State
+from lockgate.alerts.away import read_absence
 from lockgate.clock import DAY_US, HOUR_US, FakeClock
 from lockgate.config import Home, ModelConfig, Tier
 from lockgate.config_alerts import AlertKind, Severity
@@ -33,7 +35,7 @@ from lockgate.release.counts import Counts
 from lockgate.release.phases import Phase, Release
 from lockgate.samples import Sample, leave
 from lockgate.supervisor import Child, Supervisor
-from lockgate.wiring.alerting import LOOKS, Watch
+from lockgate.wiring.alerting import LOOKS, Watch, patient_house
 from lockgate.wiring.hosts import KEYS_LOST
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.looking import Look
@@ -292,6 +294,26 @@ def test_only_one_of_two_services_acts(house: House) -> None:
     assert (first.tick(), second.tick(), second.mine) == (True, False, False)
     house.clock.sleep(30)
     assert (second.tick(), first.tick()) == (True, False)
+
+
+def test_a_service_whose_database_is_away_from_the_start_tells_it(home: Home) -> None:
+    """Nothing can be opened: it is told all the same, once, and the service goes on trying until it is stopped."""
+    address, stop, made = Address(), threading.Event(), []
+    (home.root / "config.yaml").write_text(
+        f"database: postgresql://nobody@/none?host={home.root}\n"
+        f"alerts: {{sinks: {{ops: {{kind: webhook, url: '{address.url}'}}}}, rules: {{database_away: {{for_s: 0}}}}}}\n"
+    )
+    waiting = threading.Thread(target=lambda: made.append(patient_house(home, stop)))
+    waiting.start()
+    wait_for(lambda: bool(address.good))
+    stop.set()
+    waiting.join(LIMIT_S)
+    address.close()
+    assert made == [None]
+    assert [got.values["data"]["alerts"][0]["kind"] for got in address.good] == ["database_away"]
+    absence = read_absence(home.run)
+    assert absence is not None
+    assert absence.sinks["ops"].told_us is not None
 
 
 def wait_for(found: Callable[[], bool]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from lockgate.access import Access
@@ -14,6 +15,8 @@ from lockgate.governance.people import PersonKind, add_person, grant
 from lockgate.governance.permissions import RoleName
 from lockgate.hosts import HostBeat
 from lockgate.membership import LEASE_S, Member, members
+from lockgate.resources.kept import far_hosts
+from lockgate.resources.sampler import Sampler
 from lockgate.traffic import Route
 from lockgate.wiring.hosts import check_host, hear, is_news, package_file, word_for
 from lockgate.wiring.house import House, open_house
@@ -51,6 +54,17 @@ def test_workers_elsewhere_count_by_their_age(house: House) -> None:
     assert [m.worker[-1] for m in members(house.home.members, now_us)] == ["0", "1"]
     assert [m.worker[-1] for m in members(house.home.members, now_us + SECOND_US)] == ["0"]
     assert members(house.home.members, now_us + round((LEASE_S + 0.1) * SECOND_US)) == []
+
+
+def test_what_is_used_elsewhere_is_kept_under_the_host_s_own_name_and_our_time(house: House) -> None:
+    """As the host says it, but for name and time: those are what we know; over after a while of silence."""
+    used = Sampler(house.home.root, "another name").sample({}, {}, THERE_US)
+    hear(house, HOST, msgspec.structs.replace(beat(worker(0)), resources=used))
+    hear(house, HOST, beat(worker(0)))  # a beat without news of it
+    now_us = house.clock.now_us()
+    (kept,) = far_hosts(house.home.run, now_us)
+    assert (kept.host, kept.at_us, kept.cores) == (HOST, now_us, used.cores)
+    assert far_hosts(house.home.run, now_us + 60 * SECOND_US) == []
 
 
 def test_a_worker_that_stopped_is_taken_away(house: House) -> None:
