@@ -24,12 +24,14 @@ _STATUS = re.compile(r"error=(\d{3})")
 def send(sink: ServiceSink, message: Message, config: AlertsConfig) -> None:
     """One attempt. Raises NotTaken; the library does not tell what will never be taken."""
     address = secret_of(sink.url_file, "url_file")
-    said = _Said()
-    library = logging.getLogger("apprise")  # its own words hold addresses: they go nowhere but through _Said
-    library.propagate = False
-    library.addHandler(said)
     try:
         messenger = apprise.Apprise()
+    except ImportError:
+        raise NotTaken("Apprise is not installed: pip install 'lockgate[alerts]'") from None
+    said = _Said()
+    library = logging.getLogger("apprise")  # its own words hold addresses: they go nowhere but through _Said
+    library.addFilter(said)
+    try:
         if not messenger.add(address):
             raise NotTaken(
                 "the file that 'url_file' in config.yaml names holds no address that Apprise knows"
@@ -40,25 +42,24 @@ def send(sink: ServiceSink, message: Message, config: AlertsConfig) -> None:
             body=body_text(message, config.console, config.runbooks),
             notify_type=kind,
         )
-    except ImportError:
-        raise NotTaken("Apprise is not installed: pip install 'lockgate[alerts]'") from None
     finally:
-        library.removeHandler(said)
+        library.removeFilter(said)
     if not taken:
         raise NotTaken(
             f"the service answered {said.status}" if said.status else "the service could not be reached"
         )
 
 
-class _Said(logging.Handler):
-    """Listens to the library for the one thing that is told on: the status that a service answered."""
+class _Said(logging.Filter):
+    """Lets nothing through that the library says, and keeps the one thing that is told on: the status that a service answered."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self.status: str | None = None
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         """Take the status out of what is said."""
         found = _STATUS.search(record.getMessage())
         if found:
             self.status = found[1]
+        return False

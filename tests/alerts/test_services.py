@@ -1,0 +1,135 @@
+"""Slack, Discord and JSON through the real library: its own addresses, answered by a server of this test behind a proxy."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lockgate.alerts import services
+from lockgate.alerts.trouble import NotTaken
+from lockgate.config_alerts import AlertsConfig, ServiceSink
+
+from ..authority import Authority
+from .receivers import Address, message
+
+# of the library's own plugins, which look at a module that Python takes away later
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+SLACK = "https://hooks.slack.com/services/T00000000/B00000000/T0KENxT0KENxT0KENxT0KENx"
+DISCORD = "https://discord.com/api/webhooks/123456789012345678/T0KENxT0KENxT0KENxT0KENxT0KENxT0KENxT0KENxT0KENxT0KENxT0KENxT0KENxT0KE"
+
+
+class Elsewhere:
+    """A proxy that leads every HTTPS host to one server of ours; `asked`: request line and body of each. `status`: its answer."""
+
+    def __init__(self, authority: Authority) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.status = 200
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(
+            *map(str, authority.issue("elsewhere", "hooks.slack.com", "discord.com"))
+        )
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return  # it was closed
+            with connection:
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        host = _head(connection).split()[1].partition(":")[0]
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with self._context.wrap_socket(connection, server_side=True) as secured:
+            head = _head(secured)
+            length = next(
+                int(line.split(":")[1])
+                for line in head.splitlines()
+                if line.lower().startswith("content-length")
+            )
+            body = b""
+            while len(body) < length:
+                body += secured.recv(65_536)
+            self.asked.append((f"{host}{head.split()[1]}", body.decode()))
+            secured.sendall(
+                f"HTTP/1.1 {self.status} said\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok".encode()
+            )
+
+    def close(self) -> None:
+        """End it."""
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._thread.join()
+
+
+def _head(connection: socket.socket) -> str:
+    found = b""
+    while not found.endswith(b"\r\n\r\n"):
+        piece = connection.recv(1)
+        if not piece:
+            break
+        found += piece
+    return found.decode()
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
+    """The only way out, trusted by the library."""
+    authority = Authority(tmp_path)
+    made = Elsewhere(authority)
+    monkeypatch.setenv("HTTPS_PROXY", made.url)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.certificate))
+    yield made
+    made.close()
+
+
+def sink(tmp_path: Path, url: str) -> ServiceSink:
+    """A service whose address is in a file."""
+    (tmp_path / "url").write_text(url + "\n")
+    return ServiceSink(url_file=str(tmp_path / "url"))
+
+
+@pytest.mark.parametrize("url", [SLACK, DISCORD], ids=["slack", "discord"])
+def test_chat_services_get_words_and_what_to_do(elsewhere: Elsewhere, tmp_path: Path, url: str) -> None:
+    """At the very address that the service gave, in its own form; a refusal is said by its status, without the address."""
+    services.send(sink(tmp_path, url), message(), AlertsConfig(console="https://box.example"))
+    ((where, body),) = elsewhere.asked
+    assert where == url.removeprefix("https://") or where.startswith(url.removeprefix("https://"))
+    text = json.dumps(json.loads(body))
+    assert "A release was rolled back: churn/1" in text
+    assert "lockgate status churn" in text
+    elsewhere.status = 404
+    with pytest.raises(NotTaken, match="the service answered 404") as refused:
+        services.send(sink(tmp_path, url), message(), AlertsConfig())
+    assert "T0KEN" not in str(refused.value)
+
+
+def test_what_the_library_says_goes_nowhere_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """No service, an address that it does not know, none at all: said; nothing of it in our log."""
+    caplog.set_level(logging.DEBUG)
+    address = Address(answers=[500])
+    try:
+        good = f"json://127.0.0.1:{address.url.split(':')[2].removesuffix('/hook')}/T0KEN"
+        with pytest.raises(NotTaken, match="answered 500"):
+            services.send(sink(tmp_path, good), message(), AlertsConfig())
+        services.send(sink(tmp_path, good), message(), AlertsConfig())
+        assert address.good[0].values["title"] == "[critical] churn: A release was rolled back: churn/1"
+    finally:
+        address.close()
+    with pytest.raises(NotTaken, match="could not be reached"):
+        services.send(sink(tmp_path, "json://127.0.0.1:1/T0KEN"), message(), AlertsConfig())
+    with pytest.raises(NotTaken, match="no address that Apprise knows"):
+        services.send(sink(tmp_path, "pigeon://T0KEN"), message(), AlertsConfig())
+    assert "T0KEN" not in "".join(r.getMessage() for r in caplog.records if not r.name.startswith("urllib3"))
