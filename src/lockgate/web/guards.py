@@ -13,6 +13,7 @@ MEGABYTE = 1_000_000
 MAX_JSON_BYTES = 4 * MEGABYTE
 UPLOADS = (
     "/versions",
+    "/runs",
     "/labels",
     "/labels/import",
     "/score",
