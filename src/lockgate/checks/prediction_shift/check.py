@@ -122,7 +122,9 @@ def _against_training(evidence: Evidence, mine: Answers, split: Split, settings:
     follow = large and moves is not None and moves.follow
     behind = moves is not None and moves.stay_behind and not follow
     # a model is surer of rows that it remembers: whether that costs anything on new ones is the question of fit
-    surer = large and moves is not None and moves.level and not (moves.sure or follow) and _wider(left, right)
+    surer = (
+        large and moves is not None and moves.level and not (moves.sure or follow) and _surer(trained, mine)
+    )
     said, advice = "", ""
     if follow:
         said = ", and the labels moved along: the rows are different, and the answers follow"
@@ -146,9 +148,11 @@ def _against_training(evidence: Evidence, mine: Answers, split: Split, settings:
     )  # fmt: skip
 
 
-def _wider(trained: np.ndarray, other: np.ndarray) -> bool:
-    """Whether the answers to training rows lie farther apart."""
-    return float(np.std(trained)) > float(np.std(other))
+def _surer(trained: Answers, other: Answers) -> bool:
+    """Whether the answers to training rows are nearer to one class, or, of two classes and of numbers, farther apart."""
+    if trained.probabilities is not None and other.probabilities is not None:
+        return bool(trained.probabilities.max(axis=1).mean() > other.probabilities.max(axis=1).mean())
+    return float(np.std(_shape(trained))) > float(np.std(_shape(other)))
 
 
 def _status(flips: Interval, large: bool, settings: ShiftSettings) -> Status:
