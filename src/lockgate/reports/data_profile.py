@@ -120,7 +120,10 @@ def _column(column: ColumnProfile, rows: int) -> Finding:
         words = f"{column.distinct:,} values, most often {column.top[0][0]}"
     else:
         return Finding(
-            check=COLUMN, subject=column.name, status=Status.PASS, headline=f"{column.kind}{missing}."
+            check=COLUMN,
+            subject=column.name,
+            status=Status.PASS,
+            headline=f"{column.name} ({column.kind}){missing}.",
         )
-    headline = f"{column.kind}: {words}{missing}."
+    headline = f"{column.name} ({column.kind}): {words}{missing}."
     return Finding(check=COLUMN, subject=column.name, status=Status.PASS, plot=plot, headline=headline)
