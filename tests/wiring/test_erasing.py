@@ -58,7 +58,9 @@ def house(home: Home) -> Iterator[House]:
     said = manifest(digest)
     with made.db.write() as tx:
         create_model(tx, "churn", ModelConfig(key="customer"), actor=made.owner.id, at_us=1)
-        record_version(tx, model="churn", digest=digest_of(said), manifest=said, author=made.owner.id, at_us=1)
+        record_version(
+            tx, model="churn", digest=digest_of(said), manifest=said, author=made.owner.id, at_us=1
+        )
     with SegmentWriter(home.log, "w") as log:
         log.append([Record(id=str(n), at_us=n + 1, model="churn", key=f"{7 + n % 2}") for n in range(3)])
     yield made

@@ -51,7 +51,9 @@ class RoleName(StrEnum):
 
 _READ = frozenset({Permission.MODEL_READ, Permission.POLICY_READ})
 _WATCH = _READ | {Permission.LOG_READ, Permission.PREDICTION_CALL, Permission.MODEL_ANNOTATE}
-_BRAKE = frozenset({Permission.ALERT_ACT, Permission.RELEASE_HOLD, Permission.RELEASE_ROLLBACK})  # lowers risk: given generously
+_BRAKE = frozenset(
+    {Permission.ALERT_ACT, Permission.RELEASE_HOLD, Permission.RELEASE_ROLLBACK}
+)  # lowers risk: given generously
 
 ROLES: dict[RoleName, frozenset[Permission]] = {
     RoleName.VIEWER: _READ,

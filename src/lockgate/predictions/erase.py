@@ -119,7 +119,9 @@ def get(tx: sa.Connection, number: int) -> Erasure:
 
 def key_of(tx: sa.Connection, number: int) -> str | None:
     """Whom an erasure is about, None when it is finished: then nobody knows any more."""
-    key: str | None = tx.execute(sa.select(log_erasures.c.key).where(log_erasures.c.id == number)).scalar_one()
+    key: str | None = tx.execute(
+        sa.select(log_erasures.c.key).where(log_erasures.c.id == number)
+    ).scalar_one()
     return key
 
 

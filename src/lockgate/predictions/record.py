@@ -74,7 +74,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     digest: str = ""
     role: Role = Role.LIVE  # of the version that gave the answer
     assigned: Role = Role.LIVE  # what `assign` said
-    weight: float = 0.0  # w: probability that this request had of going to the canary; in shadow: of being scored
+    weight: float = (
+        0.0  # w: probability that this request had of going to the canary; in shadow: of being scored
+    )
     epoch: int = 0
     release: int | None = None
     stage: int = 0

@@ -1,4 +1,4 @@
-"""Samples this host: what lockgate's processes and everything else use. A round over 20 processes takes about 2 ms of processor time.
+"""Samples this host: what lockgate's processes and everything else use. A round over 20 processes takes about 2 ms of CPU.
 
 Processor shares are differences between two rounds. The proportional memory makes the kernel walk a process's pages, so it is
 read in every `PSS_ROUNDS`-th round alone and kept in between.

@@ -20,7 +20,10 @@ from lockgate.wiring.labelling import LabelIntake
 from lockgate.wiring.performance import performance_watcher
 
 Maker = Callable[[House, str], Watcher | None]  # None: this model is not watched so
-MAKERS: dict[str, Maker] = {"labels": LabelIntake, "performance": performance_watcher}  # by the first part of the watchers' names
+MAKERS: dict[str, Maker] = {
+    "labels": LabelIntake,
+    "performance": performance_watcher,
+}  # by the first part of the watchers' names
 
 
 def watchers_of(
