@@ -58,7 +58,13 @@ def test_new_rows_alone_are_read_where_a_column_grows(database: Database, addres
 
 
 @pytest.mark.parametrize(
-    "statement", ["DELETE FROM outcomes", "INSERT INTO outcomes VALUES ('x', 1, NULL)", "SELECT nothing"]
+    "statement",
+    [
+        "DELETE FROM outcomes",
+        "INSERT INTO outcomes VALUES ('x', 1, NULL)",
+        "SELECT nothing",
+        "SELECT 1) AS one; COMMIT; DELETE FROM outcomes; COMMIT; SELECT * FROM (SELECT 1",
+    ],
 )
 def test_nothing_but_a_select_is_possible(database: Database, address: Path, statement: str) -> None:
     """What would write, and what is no query, is refused and changes nothing; the address is not told."""
@@ -75,16 +81,42 @@ def test_what_cannot_be_asked_is_said(address: Path, tmp_path: Path) -> None:
         list(new_rows(address, SQL.replace("wrote", "wrote AS grown2"), "grown", None))
     for text, says in (
         ("nonsense", "holds no address"),
-        ("mysql+pymysql://a/b", "."),
+        ("mysql+pymysql://a/b", "this kind of database"),
+        ("postgresql://a/b", "this kind of database"),
         ("sqlite:////nowhere/x.db", "not there"),
     ):
         wrong = tmp_path / "wrong"
         wrong.write_text(text)
-        with pytest.raises((InvalidInput, Unavailable, ModuleNotFoundError), match=says):
+        with pytest.raises((InvalidInput, Unavailable), match=says):
             list(new_rows(wrong, SQL, None, None))
     with pytest.raises(InvalidInput, match="cannot be read"):
         list(new_rows(tmp_path / "absent", SQL, None, None))
-    wrong.write_text("postgresql+psycopg://ann:secret@127.0.0.1:1/none")
-    with pytest.raises(Unavailable) as away:
-        list(new_rows(wrong, SQL, None, None))
-    assert "secret" not in away.value.sentence()
+    with pytest.raises(InvalidInput, match="no column that grows so"):
+        list(new_rows(address, SQL, "WROTE", None))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql+psycopg://ann:secret@127.0.0.1:1/none",
+        "postgresql+psycopg://ann:half@secret@127.0.0.1:1/none",
+        "postgresql+psycopg://ann:half@x:secret@127.0.0.1/none",
+    ],
+)
+def test_no_error_tells_the_address(tmp_path: Path, text: str) -> None:
+    """Neither a database that is away nor a password that breaks the address, by an @ of its own, shows a piece of it."""
+    path = tmp_path / "address"
+    path.write_text(text)
+    with pytest.raises((InvalidInput, Unavailable)) as away:
+        list(new_rows(path, SQL, None, None))
+    said = away.value.sentence()
+    assert not [word for word in ("secret", "half", "ann:", "127.0.0.1", "none") if word in said]
+
+
+def test_keys_that_are_uuids_and_comments_in_statements_are_read(postgres: Database, tmp_path: Path) -> None:
+    """What PostgreSQL gives as an object is a key as text; a comment at the end of a statement ends with its line."""
+    path = tmp_path / "address"
+    path.write_text(postgres.engine.url.render_as_string(hide_password=False))
+    sql = "SELECT '6f1c2d5e-0000-4000-8000-000000000001'::uuid AS customer -- the only one"
+    ((rows, _),) = new_rows(path, sql, None, None)
+    assert rows["customer"].to_list() == ["6f1c2d5e-0000-4000-8000-000000000001"]

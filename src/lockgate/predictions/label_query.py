@@ -7,10 +7,12 @@ from a file and is never told in errors.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import polars as pl
@@ -22,6 +24,8 @@ from lockgate.predictions.tables import label_queries
 
 CHUNK = 20_000
 CONNECT_S = 10
+DRIVERS = ("postgresql+psycopg", "sqlite", "sqlite+pysqlite")  # those that are made unable to write
+ADDRESSES = "postgresql+psycopg://USER:PASSWORD@HOST/NAME, sqlite:////path/file"
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -50,18 +54,22 @@ def new_rows(
     """
     engine = _engine(url_file)
     inner = sql.strip().rstrip(";").replace(":", r"\:")  # its colons are its own, and bind nothing
-    text = f"SELECT * FROM ({inner}) AS labels_asked"  # noqa: S608 - the statement is the administrator's, from config.yaml
+    text = f"SELECT * FROM (\n{inner}\n) AS labels_asked"  # noqa: S608 - the statement is the administrator's, from config.yaml
     if grows is not None:
         text += f" WHERE {grows} >= :reached" * (reached is not None) + f" ORDER BY {grows}"
     bound = {} if reached is None or grows is None else {"reached": _value(reached)}
     try:
-        with engine.connect() as connection:
-            tx = _read_only(connection, engine.dialect.name)
-            found = tx.execution_options(yield_per=CHUNK).execute(sa.text(text), bound)
-            names = list(found.keys())
-            for part in found.partitions(CHUNK):
-                last = None if grows is None else _reached(part[-1][names.index(grows)])
-                yield _frame(names, part), last
+        with _connected(engine) as connection:
+            tx = _read_only(connection, engine.dialect.name).execution_options(yield_per=CHUNK)
+            with tx.execute(sa.text(text), bound) as found:
+                names = list(found.keys())
+                if grows is not None and grows not in names:
+                    raise InvalidInput(
+                        "the query has no column that grows so", got=grows, allowed=", ".join(names)
+                    )
+                for part in found.partitions(CHUNK):
+                    last = None if grows is None else _reached(part[-1][names.index(grows)])
+                    yield _frame(names, part), last
     except sa.exc.SQLAlchemyError as error:
         raise _refusal(error, engine.dialect.name) from error
     finally:
@@ -94,9 +102,13 @@ def _engine(url_file: Path) -> sa.Engine:
         raise InvalidInput(
             "the file with the database's address cannot be read", got=f"{url_file}: {error.strerror}"
         ) from error
-    except sa.exc.ArgumentError as error:
-        raise InvalidInput(f"{url_file} holds no address of a database",
-                           allowed="postgresql+psycopg://USER:PASSWORD@HOST/NAME, sqlite:////path/file") from error  # fmt: skip
+    except (sa.exc.ArgumentError, ValueError):
+        # What it says holds a piece of the address, maybe of the password.
+        raise InvalidInput(f"{url_file} holds no address of a database", allowed=ADDRESSES) from None
+    if address.drivername not in DRIVERS:
+        raise InvalidInput(
+            "labels cannot be read from this kind of database", got=address.drivername, allowed=ADDRESSES
+        )
     if address.get_backend_name() == "sqlite":
         if not address.database or not Path(address.database).exists():
             raise Unavailable("the database of the labels is not there", got="no such file")
@@ -104,16 +116,21 @@ def _engine(url_file: Path) -> sa.Engine:
     return sa.create_engine(address, connect_args={"connect_timeout": CONNECT_S})
 
 
+def _connected(engine: sa.Engine) -> sa.Connection:
+    """A connection. Raises Unavailable, which names nobody: of a password with an @ in it the rest would stand as the host."""
+    try:
+        return engine.connect()
+    except sa.exc.SQLAlchemyError as error:
+        said = re.sub(r"""'.*'|"[^"]*"|\bport \d+""", "...", _first_line(error))
+        raise Unavailable("the database of the labels cannot be reached", got=said) from None
+
+
 def _read_only(connection: sa.Connection, dialect: str) -> sa.Connection:
     """The connection, unable to write."""
     if dialect == "sqlite":
         connection.exec_driver_sql("PRAGMA query_only=ON")
         return connection
-    if dialect == "postgresql":
-        return connection.execution_options(postgresql_readonly=True)
-    raise InvalidInput(
-        "labels cannot be read from this kind of database", got=dialect, allowed="postgresql, sqlite"
-    )
+    return connection.execution_options(postgresql_readonly=True)
 
 
 def _frame(names: Sequence[str], rows: Sequence[Any]) -> pl.DataFrame:
@@ -122,6 +139,8 @@ def _frame(names: Sequence[str], rows: Sequence[Any]) -> pl.DataFrame:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
     return float(value) if isinstance(value, Decimal) else value
 
 
