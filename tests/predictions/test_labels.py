@@ -9,7 +9,7 @@ from lockgate.config import Home
 from lockgate.db import Database
 from lockgate.errors import InvalidInput
 from lockgate.predictions.label_import import CHUNK_ROWS, Imported, Naming, import_labels, import_many
-from lockgate.predictions.labels import coverage, history, latest_labels, newest_label
+from lockgate.predictions.labels import coverage, history, key_texts, latest_labels, newest_label
 from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.query import frame
 
@@ -60,6 +60,14 @@ def test_an_input_with_decimals_is_matched_as_it_is_written(
     """Whole numbers match however the file writes them, as long as the column of the predictions is whole too."""
     put(database, {"age": ["5", "6"], "y": [True, False]}, on="in.age")
     assert labels_of(predicted, blobs, database) == [None, None, True, False, None]
+
+
+def test_numbers_that_no_integer_holds_are_keys_too() -> None:
+    """Infinity and what is too large among whole numbers: they stay as they are written, the others lose their point."""
+    texts = key_texts(pl.Series([12.0, float("inf"), 1e30, float("nan"), None])).to_list()
+    assert texts[:2] == ["12", "inf"]
+    assert texts[2] is not None
+    assert texts[3:] == [None, None]
 
 
 def test_the_last_label_counts_and_history_is_kept(predicted: Home, blobs: Blobs, database: Database) -> None:
@@ -169,15 +177,22 @@ def test_a_table_that_cannot_be_read_leaves_nothing(sqlite: Database) -> None:
     ("named", "says"),
     [
         ({"on": "status"}, "cannot be matched on this; received: status"),
-        ({"label": "truth"}, "no column 'truth'; allowed: key, y, when"),
+        ({"label": "truth"}, "no column 'truth'; allowed: key, y, when, far, many"),
         ({"at": "when"}, "'when' cannot be read as times"),
         ({"row": "when"}, "'when' must hold row numbers"),
+        ({"label": "far"}, "'far' holds infinity"),
+        ({"label": "many"}, "'many' holds lists or objects, and a label is one value"),
+        ({"key": "many"}, "'many' holds lists or objects, and a key is one value"),
     ],
 )
 def test_wrong_imports_say_what_is_wrong(sqlite: Database, named: dict[str, str], says: str) -> None:
     """A wrong match, a missing column, an unreadable time: refused, nothing imported."""
     with pytest.raises(InvalidInput, match=says):
-        put(sqlite, {"key": ["12"], "y": [1], "when": ["soon"]}, **named)
+        put(
+            sqlite,
+            {"key": ["12"], "y": [1], "when": ["soon"], "far": [float("inf")], "many": [[1, 2]]},
+            **named,
+        )
 
 
 def test_values_of_a_business_metric_stay_apart(database: Database) -> None:

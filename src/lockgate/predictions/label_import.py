@@ -131,14 +131,18 @@ def _given(table: pl.DataFrame, naming: Naming, now_us: int) -> pl.DataFrame:
     key = naming.key or naming.on.removeprefix("in.")
     _check_columns(table, naming.on, (key, naming.label, naming.at, naming.row))
     truth = table[naming.label]
-    if truth.dtype.is_nested():
-        raise InvalidInput(
-            f"the column '{naming.label}' holds lists, and a label is one value", got=truth.dtype
-        )
+    for name, what in ((key, "a key"), (naming.label, "a label")):
+        if table[name].dtype.is_nested() or table[name].dtype == pl.Object:
+            raise InvalidInput(
+                f"the column '{name}' holds lists or objects, and {what} is one value", got=table[name].dtype
+            )
     if naming.metric and not (truth.dtype.is_numeric() or truth.dtype == pl.Boolean):
         raise InvalidInput(
             f"values of the metric '{naming.metric}' are numbers", got=f"a column of {truth.dtype}"
         )
+    if truth.dtype.is_float() and truth.is_infinite().any():
+        raise InvalidInput(f"the column '{naming.label}' holds infinity, and a label is a number that can be counted",
+                           fix="leave the cell empty where nothing is known")  # fmt: skip
     return pl.DataFrame(
         {
             "on_column": pl.repeat(naming.on, table.height, dtype=pl.String, eager=True),

@@ -170,9 +170,12 @@ def _precedence(columns: list[str]) -> list[str]:
 def key_texts(values: pl.Series) -> pl.Series:
     """Keys as text; whole numbers without a decimal point, so that 12.0 in a CSV finds 12."""
     if values.dtype.is_float():
-        whole = values.drop_nulls().drop_nans()
-        if (whole == whole.floor()).all():
-            values = values.fill_nan(None).cast(pl.Int64)
+        finite = values.filter(values.is_finite())
+        if (finite == finite.floor()).all():
+            values = values.fill_nan(None)
+            # Infinity, and what is too large, is null then.
+            whole = values.cast(pl.Int64, strict=False).cast(pl.String)
+            return whole.zip_with(whole.is_not_null(), values.cast(pl.String))
     return values.cast(pl.String)
 
 
