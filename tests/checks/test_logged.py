@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 from tests.checks.test_store import FINE, LEAK, record, version
 
 from lockgate.checks.logged import changed_validations, unlike_the_log
 from lockgate.checks.store import findings_of
 from lockgate.checks.tables import validations
+from lockgate.governance.tables import audit
 
 __all__ = ["version"]  # the fixture
 
@@ -75,3 +77,19 @@ def test_a_validation_that_nobody_recorded_is_not_taken(database, version):
         newest_is(database, version)
         == f"validation {bad.id + 1} of bikes/1 is not the one that the audit log names"
     )
+
+
+@pytest.mark.parametrize("details", ["{}", '{"validation": "first"}', "no JSON"])
+def test_a_row_of_the_log_that_names_no_validation_is_a_fault(database, version, details):
+    """Edited so, it is said of that row: nothing else ends, neither the proof of the other rows nor a release's guards."""
+    good = record(database, version, [FINE], required=())
+    with database.write() as tx:
+        row = tx.execute(sa.select(audit.c.seq).order_by(audit.c.seq.desc()).limit(1)).scalar_one()
+        tx.execute(sa.update(audit).where(audit.c.seq == row).values(details=details))
+    said = f"row {row} of the audit log, about bikes/1, does not name its validation any more"
+    assert newest_is(database, version) == said
+    with database.read() as tx:
+        assert changed_validations(tx) == [
+            said,
+            f"validation {good.id} of bikes/1 is not the one that the audit log names",
+        ]

@@ -17,16 +17,25 @@ from lockgate.governance.tables import audit
 _ACTIONS = "checks:"
 
 
+class _Named(msgspec.Struct, frozen=True):
+    """What is used of a row's details."""
+
+    validation: int
+    digest: str
+
+
 def changed_validations(tx: sa.Connection) -> list[str]:
     """Sentences about validations that are not what the audit log says was recorded, or are gone; empty when all is well.
 
     The audit log itself is verified by `governance.audit`; together they find a row whose body and digest were both
     exchanged.
     """
-    logged = dict(_named(entry) for entry in chain(tx) if entry.action.startswith(_ACTIONS))
+    said = [(entry, _named(entry)) for entry in chain(tx) if entry.action.startswith(_ACTIONS)]
+    logged = dict(named for _, named in said if named is not None)
     query = sa.select(validations.c.id, validations.c.model, validations.c.version, validations.c.digest)
     kept = {row.id: row for row in tx.execute(query)}
-    faults = [
+    faults = [_unreadable(entry) for entry, named in said if named is None]
+    faults += [
         f"validation {number} is in the audit log and gone from the table"
         for number in logged
         if number not in kept
@@ -52,7 +61,10 @@ def unlike_the_log(tx: sa.Connection, model: str, number: int, newest: Validatio
         .mappings()
         .one_or_none()
     )
-    named = None if last is None else _named(AuditRow(**last))
+    entry = None if last is None else AuditRow(**last)
+    named = None if entry is None else _named(entry)
+    if entry is not None and named is None:
+        return _unreadable(entry)
     found = None if newest is None else (newest.id, newest.digest)
     if named == found:
         return None
@@ -63,6 +75,14 @@ def unlike_the_log(tx: sa.Connection, model: str, number: int, newest: Validatio
     return f"validation {newest.id} of {model}/{number} is not the one that the audit log names"
 
 
-def _named(entry: AuditRow) -> tuple[int, str]:
-    details = msgspec.json.decode(entry.details)
-    return int(details["validation"]), str(details["digest"])
+def _named(entry: AuditRow) -> tuple[int, str] | None:
+    """The validation that a row names; None for a row that was edited so that it names none."""
+    try:
+        said = msgspec.json.decode(entry.details, type=_Named)
+    except msgspec.MsgspecError:
+        return None
+    return said.validation, said.digest
+
+
+def _unreadable(entry: AuditRow) -> str:
+    return f"row {entry.seq} of the audit log, about {entry.subject}, does not name its validation any more"
