@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lockgate.blobs import Blobs
@@ -18,6 +19,7 @@ from lockgate.errors import Unavailable
 from lockgate.gateway.agent import Agent, run
 from lockgate.gateway.control import Control
 from lockgate.gateway.shipping import ship
+from lockgate.hosts import HostWord
 from lockgate.predictions.log import LogReader, SegmentWriter
 from lockgate.predictions.record import Record
 
@@ -164,6 +166,20 @@ def test_a_defect_beside_the_beat_is_said_and_tried_again(
     assert "'ship'" in defect
     assert quoted not in defect
     assert "ship works again" in said
+
+
+def test_the_beat_needs_no_figures(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker's numbers that cannot be read: the control plane is asked without them, and the defect is said once."""
+    (home.run / "metrics-gateway-0.json").write_bytes(b'{"of": "another version"}')
+    heard = HostWord(epoch=0, plan=None, access_epoch=0, access=None)
+    with between(200, msgspec.json.encode(heard)) as control:
+        agent = agent_of(home, control)
+        agent.beat()
+        assert agent.lease.holds()
+        agent._sampled_us = 0
+        agent.beat()
+    (said,) = [line.getMessage() for line in caplog.records if "internal error" in line.getMessage()]
+    assert "what is used on this host" in said
 
 
 def test_a_loop_that_ends_ends_the_process(home: Home) -> None:

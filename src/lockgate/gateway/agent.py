@@ -75,7 +75,7 @@ class Agent:
         self.failed: dict[str, str] = {}
         self._access_epoch = 0  # the control plane's, of the keys on our shelf; 0: ask for them
         self._clock = SystemClock()
-        self._sampler, self._sampled_us = Sampler(self.home.root, self.host), 0
+        self._sampler, self._sampled_us, self._unsampled = Sampler(self.home.root, self.host), 0, Trouble()
 
     def beat(self, wait_s: float = BEAT_WAIT_S) -> bool:
         """One question to the control plane and what follows from its answer; true when there was something new.
@@ -118,12 +118,19 @@ class Agent:
                 return
 
     def _used(self, now_us: int) -> HostUse | None:
-        """What is used here, every few seconds; None in between."""
+        """What is used here, every few seconds; None in between, and when it cannot be told: plan and lease need no figures."""
         if 0 <= now_us - self._sampled_us < SAMPLE_US:
             return None
         self._sampled_us = now_us
-        runs = runners(gather(self.home.run, "", []))
-        return self._sampler.sample(alive(self.home.run), runs, now_us)
+        try:
+            runs = runners(gather(self.home.run, "", []))
+            used = self._sampler.sample(alive(self.home.run), runs, now_us)
+        except Exception as error:  # noqa: BLE001  at the first beat too: a process started anew would end at once again
+            if self._unsampled.is_new(type(error).__name__):
+                internal("what is used on this host, which is sampled again")
+            return None
+        self._unsampled = Trouble()
+        return used
 
     def _with_failures(self, member: Member) -> Member:
         failed = {
