@@ -15,6 +15,7 @@ import pytest
 
 from lockgate.errors import Conflict
 from lockgate.rotating import RotatingLog
+from lockgate.running import KEPT_DEATHS, deaths_of
 from lockgate.supervisor import Child, Event, Supervisor, delay_s
 
 SLEEPER = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)")
@@ -95,6 +96,28 @@ def test_a_program_that_does_not_exist_is_tried_again_and_harms_nobody(tmp_path:
     with Running(children, tmp_path) as running:
         wait_for(lambda: len(running.told("could not be started:")) >= 2)
         assert alive(running.told("started", "good")[0].pid)
+
+
+def test_the_last_deaths_are_noted(tmp_path: Path) -> None:
+    """With their words, the oldest first, no more than a few; of a child that is alive and well there are none."""
+    dies = Child(name="dies", argv=(sys.executable, "-c", "raise SystemExit(3)"))
+    (tmp_path / "dies.deaths").write_text("".join(f"{n} long ago\n" for n in range(1, KEPT_DEATHS + 1)))
+    with Running([dies, Child(name="lives", argv=SLEEPER)], tmp_path) as running:
+        wait_for(lambda: len(running.told("died", "dies")) >= 2)
+    found = deaths_of(tmp_path, "dies")
+    assert len(found) == KEPT_DEATHS
+    assert [death.words for death in found[-2:]] == ["exit status 3"] * 2
+    assert deaths_of(tmp_path, "lives") == []
+
+
+def test_a_death_that_cannot_be_noted_is_told_and_harms_nobody(tmp_path: Path) -> None:
+    """Where the notes of earlier deaths cannot be read: the supervisor lives, and starts the child again."""
+    (tmp_path / "dies.deaths").mkdir()
+    with Running(
+        [Child(name="dies", argv=(sys.executable, "-c", "raise SystemExit(3)"))], tmp_path
+    ) as running:
+        wait_for(lambda: len(running.told("started", "dies")) >= 2)
+        assert running.told("died, which cannot be noted:")
 
 
 def test_stopping_follows_the_ranks_and_removes_the_pid_files(tmp_path: Path) -> None:

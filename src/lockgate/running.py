@@ -181,14 +181,16 @@ class Running:
 
     def _note_death(self, words: str) -> None:
         """Keep the last deaths where others can read them, whatever becomes of this process."""
-        known = deaths_of(self._folder, self.child.name)[1 - KEPT_DEATHS :]
-        lines = [f"{death.at_us} {death.words}" for death in (*known, Death(time.time_ns() // 1000, words))]
         path = self._folder / f"{self.child.name}{DEATHS}"
         try:
+            known = deaths_of(self._folder, self.child.name)[1 - KEPT_DEATHS :]
+            lines = [
+                f"{death.at_us} {death.words}" for death in (*known, Death(time.time_ns() // 1000, words))
+            ]
             temporary = path.with_suffix(".new")
             temporary.write_text("\n".join(lines) + "\n")
             temporary.rename(path)
-        except OSError as error:  # a full disk: the death is told all the same
+        except OSError as error:  # a full or a failing disk: the death is told all the same
             self._tell(Event(self.child.name, "died, which cannot be noted:", str(error), 0))
 
     def _put_off(self) -> float:
