@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from lockgate.errors import InvalidInput, TooLarge, Unsafe
-from lockgate.registry.exportfile import scan_exported
+from lockgate.registry.exportfile import MOST_FOUND, scan_exported
 from lockgate.registry.exportrules import is_calculation
 from lockgate.registry.manifest import Framework
 from lockgate.submission.recognise import Kind, recognise
@@ -98,6 +98,15 @@ def test_a_description_is_bounded(tmp_path: Path) -> None:
     path = written(tmp_path / "large.pt2", lambda entries: entries.update({MODEL: bytes(32 * 1024**2 + 1)}))
     with pytest.raises(TooLarge, match=r"33554433 bytes in net/models/model\.json; allowed: 33554432 bytes"):
         scan_exported(path)
+
+
+def test_a_flood_of_faults_is_not_collected(tmp_path: Path) -> None:
+    """A file that packs to little may hold millions: the first ones refuse it, the others take no memory."""
+
+    def flood(said: dict[str, Any]) -> None:
+        said["more"] = ["!"] * 10_000
+
+    assert len(scan_exported(described(tmp_path / "flood.pt2", flood)).refused) == MOST_FOUND
 
 
 def node(said: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -47,6 +48,7 @@ _FIX = "export it again with torch.export.export and torch.export.save of this v
 # Parsed, it takes several times that. Sample rows are whole tensors.
 MOST_BYTES = {".json": 32 * 1024**2, ".pt": MAX_PICKLE_BYTES}
 _SIZE_FIX = "a graph of some 40,000 nodes fits: export the model in parts, or with fewer sample rows"
+MOST_FOUND = 100  # one is enough to refuse; a small file may hold millions, and each takes some 400 bytes
 _END, _LOCATOR, _END64 = struct.Struct("<4s4H2LH"), struct.Struct("<4sLQL"), struct.Struct("<4sQ2H2L4Q")
 NOTED = ("graph_module", "nodes")  # what has notes; elsewhere "metadata" is a name like any other
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, KeyError, ValueError,
@@ -79,11 +81,12 @@ def scan_exported(path: Path, *, label: str | None = None) -> ScanReport:
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             _require_size(archive, name)
-            found = [*_apart(file, "its list of entries"), *_entries(archive)]
+            found = [*_apart(file, "its list of entries"), *islice(_entries(archive), MOST_FOUND)]
             root = archive.namelist()[0].partition("/")[0]
             if not found:
                 program = json.loads(archive.read(f"{root}/{MODEL_ENTRY}"))
-                found += [*_program(program), *_payloads(archive, root), *_samples(archive, root)]
+                looks = _program(program), _payloads(archive, root), _samples(archive, root)
+                found += islice(chain.from_iterable(looks), MOST_FOUND)
             if not found:
                 _require_any_rows(program, name)
                 return ScanReport(globals=tuple(sorted(set(_targets(program)))))
