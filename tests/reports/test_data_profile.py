@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pytest
 
 from lockgate.checks.finding import Status
 from lockgate.datasets.content import digest_of_frame
 from lockgate.datasets.expectations import broken_by, expectations_like
 from lockgate.datasets.profile import profile
 from lockgate.datasets.versions import DataKind, DataVersion, Origin, Source
+from lockgate.errors import InvalidInput
 from lockgate.reports.data_profile import data_findings, data_page
 
 
@@ -56,3 +58,27 @@ def test_each_fault_comes_with_the_step_that_repairs_it() -> None:
     step = found["repeated"].advice.partition("As a step: ")[2]
     repaired = eval(step, {"frame": bad, "pl": pl})
     assert repaired.height == 300
+
+
+def test_labels_that_are_words_are_labels() -> None:
+    """A target of text is not said to be missing; one class of few rows is; numbers written as text stay numbers."""
+    words = clean().with_columns(
+        churned=pl.when(pl.int_range(pl.len()) < 5).then(pl.lit("maybe")).otherwise("plan")
+    )
+    found = [one for one in data_findings(version(words), words, "churned") if one.check == "quality"]
+    (rare,) = [one for one in found if one.subject.startswith("rare classes")]
+    assert rare.table is not None
+    assert rare.table.rows == (("maybe", 5),)
+    assert not any("no value in" in one.headline for one in found)
+    figures = clean().with_columns(pl.col("age").cast(pl.String))
+    said = [one.headline for one in data_findings(version(figures), figures, "age") if one.check == "quality"]
+    assert not any("no value in" in each or "fewer than" in each for each in said)
+
+
+def test_a_target_that_is_no_column_is_refused() -> None:
+    """By its name, with the columns that there are; one of lists is no target either."""
+    with pytest.raises(InvalidInput, match=r"no column 'churn'.*age, plan, churned"):
+        data_findings(version(clean()), clean(), "churn")
+    lists = clean().with_columns(churned=pl.concat_list("churned"))
+    with pytest.raises(InvalidInput, match="holds lists"):
+        data_findings(version(clean()), lists, "churned")

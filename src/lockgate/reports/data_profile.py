@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status
 from lockgate.checks.quality import check as quality
 from lockgate.checks.quality.kinds import TROUBLES
+from lockgate.checks.values import numbers_of
 from lockgate.clock import iso
 from lockgate.datasets.profile import ColumnProfile
 from lockgate.datasets.versions import DataVersion
+from lockgate.errors import InvalidInput
 from lockgate.registry.manifest import Task
 from lockgate.reports.html import findings_page
 
@@ -40,7 +43,14 @@ DUPLICATES = "frame.unique(maintain_order=True)"
 
 
 def data_findings(data: DataVersion, frame: pl.DataFrame, target: str | None = None) -> list[Finding]:
-    """What a version breaks of its contract, what the quality check says of it, and its columns."""
+    """What a version breaks of its contract, what the quality check says of it, and its columns.
+
+    Raises InvalidInput for a target that is none of its columns.
+    """
+    if target is not None and target not in frame.columns:
+        raise InvalidInput(
+            f"{data.full} has no column '{target[:80]}'", allowed=", ".join(frame.columns[:MOST_COLUMNS])
+        )
     broken = [
         Finding(
             check=CONTRACT,
@@ -52,7 +62,8 @@ def data_findings(data: DataVersion, frame: pl.DataFrame, target: str | None = N
         for one in data.broken
     ]
     inputs = tuple(name for name in frame.columns if name != target)
-    evidence = Evidence(task=Task.OTHER, inputs=inputs, target=target, frames={Split.TRAIN: frame})
+    task = Task.CLASSIFICATION if target is not None and _are_classes(frame[target]) else Task.OTHER
+    evidence = Evidence(task=task, inputs=inputs, target=target, frames={Split.TRAIN: frame})
     found = [_with_repair(each) for each in quality.run(evidence)]
     columns = [_column(column, data.rows) for column in data.profile.columns[:MOST_COLUMNS]]
     return [*broken, *found, *_repeated(frame), *columns]
@@ -70,6 +81,13 @@ def data_page(data: DataVersion, findings: Sequence[Finding]) -> str:
         "added": f"{iso(data.created_us)} by {data.author}",
     }
     return findings_page(data.full, findings, about=about)
+
+
+def _are_classes(labels: pl.Series) -> bool:
+    """Whether some labels are no numbers: read as numbers, these would be missing."""
+    if labels.dtype.is_numeric():
+        return False
+    return int(np.isfinite(numbers_of(labels)).sum()) < len(labels) - labels.null_count()
 
 
 def _with_repair(finding: Finding) -> Finding:
