@@ -16,7 +16,7 @@ from lockgate.alerts import outbox, webhook
 from lockgate.alerts.sender import REFUSALS, Sender
 from lockgate.alerts.telling import News
 from lockgate.clock import FakeClock
-from lockgate.config_alerts import AlertsConfig, WebhookSink
+from lockgate.config_alerts import AlertsConfig, EmailSink, WebhookSink
 from lockgate.db import Database
 
 from .receivers import Address, alert, message
@@ -202,6 +202,26 @@ def test_nothing_that_is_kept_or_logged_holds_a_secret(
     own = [record.getMessage() for record in caplog.records if record.name.startswith("lockgate")]
     assert own
     assert "T0KEN" not in "".join(own)
+
+
+def test_a_setting_that_no_library_takes_is_trouble_like_any_other(
+    sqlite: Database, clock, address: Address, secret: Path
+) -> None:
+    """A secret that is no base64, a port that none can be: said, without the secret, and sent when it is set right."""
+    secret.write_text("whsec_T0KEN\n")
+    post(sqlite, message())
+    carrier = sender(sqlite, address.url, secret, clock)
+    assert not carrier.round()
+    assert "holds no base64" in standing(sqlite).trouble
+    assert "T0KEN" not in standing(sqlite).trouble
+    nowhere = EmailSink(smtp="smtp://127.0.0.1:99999", sender="a@b.example", to=("c@d.example",))
+    clock.sleep(10)
+    assert not Sender(sqlite, "ops", AlertsConfig(sinks={"ops": nowhere}), clock).round()
+    assert "ValueError at " in standing(sqlite).trouble
+    secret.write_text(SECRET)
+    clock.sleep(60)
+    assert carrier.round()
+    assert standing(sqlite).trouble is None
 
 
 def test_a_message_survives_its_way_through_the_outbox(database: Database) -> None:

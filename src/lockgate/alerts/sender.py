@@ -10,6 +10,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from lockgate.alerts import mail, outbox, services, webhook
 from lockgate.alerts.outbox import Parcel
@@ -26,18 +27,29 @@ _log = logging.getLogger(__name__)
 
 
 def deliver(sink: Sink, message: Message, key: str, config: AlertsConfig, now_us: int) -> None:
-    """One attempt to one address. Raises NotTaken or Refused, whose words hold no secret."""
-    if isinstance(sink, WebhookSink):
-        webhook.send(sink, message, key, config, now_us)
-    elif isinstance(sink, EmailSink):
-        mail.send(sink, message, key, config)
-    else:
-        services.send(sink, message, config)
+    """One attempt to one address. Raises NotTaken or Refused, whose words hold no secret.
+
+    What a setting makes a library raise (a secret that is no base64, a password that is no ASCII) is trouble like any other:
+    kept, shown and tried again.
+    """
+    try:
+        if isinstance(sink, WebhookSink):
+            webhook.send(sink, message, key, config, now_us)
+        elif isinstance(sink, EmailSink):
+            mail.send(sink, message, key, config)
+        else:
+            services.send(sink, message, config)
+    except NotTaken:
+        raise
+    except Exception as error:  # noqa: BLE001 - its words may hold a secret: only kind and place are told
+        raise NotTaken(
+            f"an attempt failed by a setting or a defect: {type(error).__name__} at {_place(error)}"
+        ) from None
 
 
 def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
 
 
 class Sender:

@@ -53,12 +53,12 @@ def send(sink: WebhookSink, message: Message, key: str, config: AlertsConfig, no
 
 
 def signature(secret: str, key: str, timestamp: str, body: bytes) -> str:
-    """What proves that a message is ours and fresh.
+    """What proves that a message is ours and fresh. Raises NotTaken for a secret that is none.
 
     >>> signature("whsec_c2VjcmV0", "m1", "1700000000", b"{}")
     'v1,6a2BS7tv4ywWskEzv65tBIvuQ6lMqhUAxIXRZuEx1t4='
     """
-    known = base64.b64decode(secret.removeprefix(PREFIX)) if secret.startswith(PREFIX) else secret.encode()
+    known = _decoded(secret.removeprefix(PREFIX)) if secret.startswith(PREFIX) else secret.encode()
     signed = hmac.new(known, f"{key}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     return "v1," + base64.b64encode(signed).decode()
 
@@ -86,6 +86,15 @@ def payload(message: Message, key: str, config: AlertsConfig) -> dict[str, objec
             ],
         },
     }  # fmt: skip
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except ValueError:  # its words say how much of the secret could be read
+        raise NotTaken(
+            f"the file that 'secret_file' in config.yaml names holds no base64 after '{PREFIX}'"
+        ) from None
 
 
 def _words(error: Exception) -> str:
