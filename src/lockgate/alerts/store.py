@@ -30,13 +30,13 @@ def alerts_to_tell(tx: sa.Connection, sinks: Sequence[str]) -> list[Alert]:
 
 
 def list_alerts(
-    tx: sa.Connection, *, only_open: bool = False, model: str | None = None, limit: int = 200
+    tx: sa.Connection, *, only_open: bool = False, models: Sequence[str] | None = None, limit: int = 200
 ) -> list[Alert]:
-    """Alerts as people see them, the newest change first; none that is only pending."""
+    """Alerts of everything or of some models as people see them, the newest change first; none that is only pending."""
     states = [str(state) for state in (_OPEN if only_open else (*_OPEN, State.RESOLVED))]
     query = sa.select(alerts).where(alerts.c.state.in_(states))
-    if model is not None:
-        query = query.where(alerts.c.model == model)
+    if models is not None:
+        query = query.where(alerts.c.model.in_(models))
     query = query.order_by(alerts.c.changed_us.desc(), alerts.c.id.desc()).limit(limit)
     return [_read(row) for row in tx.execute(query)]
 

@@ -77,16 +77,15 @@ def alerts_for(
 ) -> list[AlertShown]:
     """The alerts that a person may see: those of their models, and of the box where they see any model."""
     seen = models_with(tx, person, Permission.MODEL_READ)
-    found = store.list_alerts(tx, only_open=only_open, model=model, limit=limit)
-    return [shown(alert) for alert in found if _visible(alert.model, seen)]
+    models = _models(seen)
+    if model is not None:
+        models = [model] if _visible(model, seen) else []
+    return [shown(alert) for alert in store.list_alerts(tx, only_open=only_open, models=models, limit=limit)]
 
 
 def count_for(tx: sa.Connection, person: Person) -> int:
     """How many open alerts a person may see."""
-    seen = models_with(tx, person, Permission.MODEL_READ)
-    if not seen:
-        return 0
-    return store.count_open(tx, None if EVERY_MODEL in seen else [*seen, BOX])
+    return store.count_open(tx, _models(models_with(tx, person, Permission.MODEL_READ)))
 
 
 def one_alert(tx: sa.Connection, person: Person, number: int) -> AlertPage:
@@ -150,6 +149,13 @@ def try_sink(house: House, person: Person, name: SinkName) -> None:
         raise Unavailable(
             f"'{name}' did not take the message", got=str(trouble), fix="correct it in config.yaml"
         ) from None
+
+
+def _models(seen: tuple[str, ...]) -> list[str] | None:
+    """Whose alerts a person may see who may read these models; None: all."""
+    if EVERY_MODEL in seen:
+        return None
+    return [*seen, BOX] if seen else []
 
 
 def _visible(model: str, seen: tuple[str, ...]) -> bool:

@@ -52,7 +52,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 def summary_of(tx: sa.Connection, standing: ModelStanding, now_us: int) -> Summary:
     """What a person should know of a model, from what the house keeps."""
     day, traffic = day_of(tx, standing.name, now_us), traffic_of(tx, standing.name)
-    open_ = list_alerts(tx, only_open=True, model=standing.name)
+    open_ = list_alerts(tx, only_open=True, models=[standing.name])
     said = open_notices(tx, standing.name)
     running = standing.release
     status = status_of(tx, running.id) if running else None

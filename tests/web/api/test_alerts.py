@@ -9,10 +9,12 @@ from lockgate.alerts.alert import Cause
 from lockgate.alerts.fold import fold
 from lockgate.alerts.rules import Rulebook
 from lockgate.cli import alerts as verb
+from lockgate.clock import SECOND_US
 from lockgate.config_alerts import AlertKind, AlertsConfig
 from lockgate.errors import Conflict, Forbidden, NotFound, Unavailable
 from lockgate.governance.permissions import RoleName
 from lockgate.web.app import create_app
+from lockgate.web.pages.alerts import PAST
 from lockgate.wiring.house import open_house
 
 from ...alerts.receivers import Address
@@ -56,6 +58,34 @@ def test_one_sees_one_s_own_models_and_the_box(people) -> None:
     assert page["steps"]
     with pytest.raises(NotFound):
         people["builder"].get("/alerts/2")
+
+
+def test_an_open_alert_stays_in_sight_behind_many_newer_ones(box, people) -> None:
+    """250 that came later, of another model, open and then resolved: older ones stand in the lists of all who may see them."""
+    now_us = box.house.clock.now_us() + SECOND_US
+    causes = [
+        Cause(kind=AlertKind.RELEASE_HELD, model="fraud", subject=f"fraud/{number}", words="-", next="look")
+        for number in range(10, 260)
+    ]
+    with box.house.db.write() as tx:
+        made = store.apply(tx, fold([], causes, Rulebook(AlertsConfig()), now_us))
+    assert [a["id"] for a in people["builder"].get("/alerts")] == [3, 1]
+    assert [a["id"] for a in people["builder"].get("/alerts", every=True, limit=1)] == [3]
+    with box.house.db.write() as tx:
+        for alert in made:
+            store.resolve(tx, alert.id, "done", by="ann", at_us=now_us)
+    page = box.http(box.owner()).get("/alerts").text
+    assert all(f'href="/alerts/{number}"' in page for number in (1, 2, 3))
+    assert page.count("fraud/") == PAST + 1
+
+
+def test_a_word_that_the_console_does_not_know_is_refused(box, people) -> None:
+    """Only what its forms send: anything else does nothing to the alert."""
+    looking = box.http(box.owner())
+    assert looking.post("/alerts/1/forget", data={"reason": "x"}).status_code == 400
+    assert people["owner"].get("/alerts/1")["alert"]["state"] == "open"
+    assert looking.post("/alerts/1/acknowledge", data={"reason": "x"}).status_code == 303
+    assert people["owner"].get("/alerts/1")["alert"]["state"] == "acknowledged"
 
 
 def test_words_are_for_those_who_may(people) -> None:

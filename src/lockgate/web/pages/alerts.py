@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
@@ -20,6 +21,13 @@ from lockgate.wiring.alerts_shown import alerts_for, count_for, one_alert, say, 
 
 PAST = 50
 router = APIRouter(route_class=PageRoute)
+
+
+class Word(StrEnum):
+    """What people say to an alert."""
+
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
 
 
 @router.get("/alerts")
@@ -54,13 +62,13 @@ def one(number: int, looking: Looking, done: str = "") -> Response:
 
 
 @router.post("/alerts/{number}/{word}")
-def do(number: int, word: str, looking: Looking, reason: Annotated[str, Form()] = "") -> Response:
+def do(number: int, word: Word, looking: Looking, reason: Annotated[str, Form()] = "") -> Response:
     """Acknowledge or resolve; a refusal is shown on the same page."""
     try:
-        say(looking.house, looking.person, number, reason, over=word == "resolve")
+        say(looking.house, looking.person, number, reason, over=word is Word.RESOLVE)
     except LockgateError as error:
         return _show(looking, number, problem=error)
-    return go(f"/alerts/{number}?done={'Resolved' if word == 'resolve' else 'Acknowledged'}")
+    return go(f"/alerts/{number}?done={'Resolved' if word is Word.RESOLVE else 'Acknowledged'}")
 
 
 def _show(looking: Viewer, number: int, *, done: str = "", problem: LockgateError | None = None) -> Response:
@@ -83,7 +91,7 @@ def _context(looking: Viewer) -> dict[str, Any]:
         require_anywhere(tx, looking.person, Permission.MODEL_READ)
         every = alerts_for(tx, looking.person, only_open=False)
         return {
-            "open": [alert for alert in every if alert.resolved_us is None],
+            "open": alerts_for(tx, looking.person),
             "past": [alert for alert in every if alert.resolved_us is not None][:PAST],
             "sinks": sinks_for(tx, looking.house),
             "box": EVERY_MODEL,
