@@ -15,18 +15,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from lockgate.alerts import store
+from lockgate.alerts import outbox, store
 from lockgate.alerts.alert import Alert, Cause, State
 from lockgate.alerts.away import read_absence
 from lockgate.clock import DAY_US, HOUR_US, FakeClock
 from lockgate.config import Home, ModelConfig, Tier
-from lockgate.config_alerts import AlertKind, Severity
+from lockgate.config_alerts import AlertKind, AlertsConfig, Severity, WebhookSink
 from lockgate.config_gateway import TlsConfig
 from lockgate.governance.approvals import Seal, request
 from lockgate.governance.audit import append
 from lockgate.governance.policy import current_policy
 from lockgate.membership import Loaded, LoadState, Member, report
 from lockgate.monitor import notices
+from lockgate.monitor.performance_delay import Delay
+from lockgate.monitor.performance_silence import silence
+from lockgate.monitor.performance_windows import Window
 from lockgate.predictions.offsets import register_reader
 from lockgate.registry.store import create_model
 from lockgate.release import snapshots
@@ -38,10 +41,11 @@ from lockgate.supervisor import Child, Supervisor
 from lockgate.wiring.alerting import LOOKS, Watch, patient_house
 from lockgate.wiring.hosts import KEYS_LOST
 from lockgate.wiring.house import House, open_house
+from lockgate.wiring.labelling import INTAKE
 from lockgate.wiring.looking import Look
 from lockgate.wiring.status import note_trouble
 
-from ..alerts.receivers import Address
+from ..alerts.receivers import Address, message
 from ..authority import Authority
 
 LIMIT_S = 120.0
@@ -242,6 +246,26 @@ def test_a_certificate_that_is_about_to_run_out_is_an_alert(house: House, tmp_pa
     assert AlertKind.CERTIFICATE not in looked(secured, for_s=1200)
 
 
+def test_an_address_that_refused_something_is_an_alert_again_when_it_is_away(house: House) -> None:
+    """What was refused for good stays on record, and a person knows; that the address takes nothing later is told as well."""
+    ops = WebhookSink(url="http://127.0.0.1:1/", least=Severity.CRITICAL)
+    config = msgspec.structs.replace(house.config, alerts=AlertsConfig(sinks={"ops": ops}))
+    told = House(**{**house.__dict__, "config": config})
+    with house.db.write() as tx:
+        outbox.insert(tx, message(), "first")
+        outbox.set_aside(tx, outbox.oldest(tx, "ops"), "it answered 410", house.clock.now_us())
+    refused = looked(told, for_s=240)[AlertKind.SINK_AWAY]
+    assert refused.words == "1 messages were refused for good."
+    with house.db.write() as tx:
+        store.resolve(tx, refused.id, "known", by="ann", at_us=house.clock.now_us())
+    assert AlertKind.SINK_AWAY not in looked(told, for_s=240)
+    with house.db.write() as tx:
+        outbox.insert(tx, message(), "second")
+        outbox.put_off(tx, outbox.oldest(tx, "ops"), "it answered 503", house.clock.now_us())
+    away = looked(told, for_s=240)[AlertKind.SINK_AWAY]
+    assert away.words == "1 messages wait: it answered 503. Nothing is lost."
+
+
 def test_what_monitors_hosts_and_labels_say_becomes_alerts(house: House) -> None:
     """A drift that matters, keys that a host lost, labels that came daily and come no more."""
     now_us = house.clock.now_us()
@@ -267,6 +291,28 @@ def test_what_monitors_hosts_and_labels_say_becomes_alerts(house: House) -> None
         notices.settle(tx, "drift", "churn", 3, [], at_us=now_us)
         append(tx, at_us=house.clock.now_us(), actor="ann", action="labels:model:imported", subject="churn")
     assert not {AlertKind.DRIFT, AlertKind.LABELS_STOPPED} & looked(house, for_s=900).keys()
+
+
+def test_labels_that_do_not_come_are_not_called_worse_answers(house: House) -> None:
+    """Files with labels that were set aside, and what the monitor of performance says of silence: alerts about labels."""
+    windows = [
+        Window(version=1, number=day, since_us=day * DAY_US, until_us=(day + 1) * DAY_US, rows=500,
+               labelled=450 if day < 10 else 0)
+        for day in range(14)
+    ]  # fmt: skip
+    delay = Delay(grown=(), median_us=DAY_US, late_us=DAY_US, ever=0.9)
+    silent = silence(("churn", 1), windows, delay, 60 * DAY_US)
+    aside = notices.Notice(source=INTAKE, model="churn", version=0, subject="files", severity=notices.Severity.WARN,
+                           words="1 files with labels of churn were set aside: a.csv.", since_us=1)  # fmt: skip
+    with house.db.write() as tx:
+        notices.settle(tx, "performance", "churn", 1, silent, at_us=house.clock.now_us())
+        notices.settle(tx, INTAKE, "churn", 0, [aside], at_us=house.clock.now_us())
+    looked(house)
+    with house.db.read() as tx:
+        found = {alert.subject: alert.kind for alert in store.list_alerts(tx)}
+    assert found == dict.fromkeys(
+        ("churn/1, performance: labels stopped", "churn, labels: files"), AlertKind.LABELS_STOPPED
+    )
 
 
 def test_a_look_that_fails_says_so_and_stops_no_other(house: House) -> None:

@@ -75,12 +75,13 @@ RUNBOOKS: dict[AlertKind, Runbook] = {
         "It is over when later windows are as promised again.",
     ),
     K.LABELS_STOPPED: Runbook(
-        "Labels came in a rhythm and come no more. Guards by labels, performance and calibration grow old.",
+        "Labels came in a rhythm and come no more, or files and queries that bring them fail. Guards by labels, performance and "
+        "calibration grow old.",
         (
             "Ask whoever hands them in.",
             "`lockgate labels import MODEL FILE` takes what was missed; late and repeated ones do no harm.",
         ),
-        "It is over with the next labels.",
+        "It is over with the next labels, or when what brings them works again.",
     ),
     K.MODEL_FAILS: Runbook(
         "A worker cannot load a version that it should serve, or the version's processes die one after the other.",
@@ -181,7 +182,7 @@ RUNBOOKS: dict[AlertKind, Runbook] = {
             "Correct its address or secret in `config.yaml` and start `lockgate up` again.",
             "`lockgate alerts test NAME` tries it at once.",
         ),
-        "It is over when everything is delivered.",
+        "It is over when everything is delivered; what was refused for good, when a person resolves it.",
     ),
 }
 

@@ -42,7 +42,11 @@ LOOKS: tuple[Look, ...] = (
     Look("held releases", frozenset({AlertKind.RELEASE_HELD}), causes.held),
     Look("approvals", frozenset({AlertKind.APPROVAL_WAITS}), causes.approvals),
     Look("shadows", frozenset({AlertKind.SHADOW_BEHIND}), causes.shadows),
-    Look("what monitors say", frozenset({AlertKind.DRIFT, AlertKind.PERFORMANCE}), causes_model.monitored),
+    Look(
+        "what monitors say",
+        frozenset({AlertKind.DRIFT, AlertKind.PERFORMANCE, AlertKind.LABELS_STOPPED}),
+        causes_model.monitored,
+    ),
     Look("labels", frozenset({AlertKind.LABELS_STOPPED}), causes_model.labels_stopped, MINUTE_S),
     Look("deaths of processes", frozenset({AlertKind.PROCESS_DIES}), causes_box.deaths),
     Look("gateway workers", frozenset({AlertKind.GATEWAY_SILENT}), causes_box.silent_workers),

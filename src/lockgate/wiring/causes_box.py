@@ -184,15 +184,17 @@ def lost_keys(tx: sa.Connection, ground: Ground) -> Iterator[Cause]:
 def silent_sinks(tx: sa.Connection, ground: Ground) -> Iterator[Cause]:
     """Addresses that take no alerts."""
     for sink in standings(tx, ground.house.config.alerts.sinks):
-        if sink.trouble is None and not sink.refused:
-            continue
-        waits = f"{sink.waiting} messages wait: {sink.trouble}. " if sink.trouble else ""
-        aside = f"{sink.refused} were refused for good." if sink.refused else "Nothing is lost."
-        yield Cause(
-            kind=AlertKind.SINK_AWAY, subject=sink.name, words=waits + aside, level=float(sink.refused),
-            next=f"correct it in config.yaml, start lockgate up again, then lockgate alerts test {sink.name}",
-            link="/alerts",
-        )  # fmt: skip
+        step = f"correct it in config.yaml, start lockgate up again, then lockgate alerts test {sink.name}"
+        if sink.trouble is not None:
+            yield Cause(
+                kind=AlertKind.SINK_AWAY, subject=sink.name, next=step, link="/alerts",
+                words=f"{sink.waiting} messages wait: {sink.trouble}. Nothing is lost.",
+            )  # fmt: skip
+        if sink.refused:  # for ever, so an alert of its own: it must not hide that the address is away again
+            yield Cause(
+                kind=AlertKind.SINK_AWAY, subject=f"{sink.name}, refused", next=step, link="/alerts",
+                words=f"{sink.refused} messages were refused for good.", level=float(sink.refused),
+            )  # fmt: skip
 
 
 def _names(plan: Plan) -> dict[str, tuple[str, str]]:

@@ -12,8 +12,10 @@ from lockgate.clock import DAY_US, SECOND_US
 from lockgate.config_alerts import AlertKind, Severity
 from lockgate.governance.audit import rows
 from lockgate.monitor import notices
+from lockgate.monitor.verdicts import SOURCE as DRIFT
 from lockgate.registry.store import list_models
 from lockgate.release.words import span
+from lockgate.wiring.labelling import INTAKE
 from lockgate.wiring.looking import Ground
 
 SEVERITIES = {
@@ -21,7 +23,7 @@ SEVERITIES = {
     notices.Severity.WARN: Severity.WARNING,
     notices.Severity.NOTE: Severity.INFO,
 }
-DRIFT_SOURCES = frozenset({"drift", "concept"})
+SILENCE = ("performance", "labels stopped")  # source and subject of its notice
 LEAST_IMPORTS = 4  # fewer say nothing of a rhythm
 LOOKED_AT = 30
 LEAST_PAUSE_US = DAY_US
@@ -31,13 +33,22 @@ def monitored(tx: sa.Connection, _ground: Ground) -> Iterator[Cause]:
     """What monitors say of models, one cause a notice; severities are theirs."""
     for said in notices.open_notices(tx):
         notice = said.notice
-        kind = AlertKind.DRIFT if notice.source in DRIFT_SOURCES else AlertKind.PERFORMANCE
+        kind = _kind_of(notice)
         page = "drift" if kind is AlertKind.DRIFT else "performance"
+        of = f"{notice.model}/{notice.version}" if notice.version else notice.model
         yield Cause(
-            kind=kind, model=notice.model, subject=f"{notice.model}/{notice.version}, {notice.source}: {notice.subject}"[:200],
+            kind=kind, model=notice.model, subject=f"{of}, {notice.source}: {notice.subject}"[:200],
             words=notice.words, next=notice.advice or f"lockgate {page} {notice.model} shows what moved and since when",
             link=f"/models/{notice.model}/{page}", severity=SEVERITIES[notice.severity],
         )  # fmt: skip
+
+
+def _kind_of(notice: notices.Notice) -> AlertKind:
+    if notice.source == DRIFT:
+        return AlertKind.DRIFT
+    if notice.source == INTAKE or (notice.source, notice.subject) == SILENCE:
+        return AlertKind.LABELS_STOPPED
+    return AlertKind.PERFORMANCE
 
 
 def labels_stopped(tx: sa.Connection, ground: Ground) -> Iterator[Cause]:
