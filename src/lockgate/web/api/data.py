@@ -144,7 +144,7 @@ def new_version(
     file: Annotated[UploadFile, File(description="parquet, csv, tsv, jsonl or json")],
 ) -> Response:
     """A table, or any file that a pipeline reads itself. The job's result is `{"data", "new"}`."""
-    parse_data(name)
+    name = _set_only(name)
     with house.db.read() as tx:
         may_write(tx, me)
     said = _source(source)
@@ -162,7 +162,7 @@ def new_version(
 @router.post("/data/{name}/referred", responses=says(Job))
 def new_reference(name: str, sent: Referred, house: InHouse, me: Asking, *, jobs: AllJobs) -> Response:
     """A file or a folder of images where it lies, for admins: only digests are kept."""
-    parse_data(name)
+    name = _set_only(name)
     path = Path(sent.path)
 
     def work(tell: Any) -> object:
@@ -237,6 +237,16 @@ def lineage(
         found = resolve_data(tx, f"{name}@{number}")
     rows = None if first is None else (first, last or first)
     return answer(data_lineage(house, found, rows))
+
+
+def _set_only(name: str) -> str:
+    """The data set that is named: a number would not be the new version's, and the set's contract is looked up by its name."""
+    found, number = parse_data(name)
+    if number is not None:
+        raise InvalidInput(
+            "a data set is wanted here, not one of its versions", got=name, fix=f"name it '{found}'"
+        )
+    return found
 
 
 def _source(text: str) -> Source:
