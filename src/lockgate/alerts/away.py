@@ -121,6 +121,9 @@ def _with(absence: Absence, name: str, attempt: Attempt) -> Absence:
 
 def _noted(run: Path, absence: Absence) -> Absence:
     temporary = run / f".{FILE}.{os.getpid()}"
-    temporary.write_bytes(msgspec.json.encode(absence))
+    with temporary.open("wb") as file:
+        file.write(msgspec.json.encode(absence))
+        file.flush()
+        os.fsync(file.fileno())  # an empty file after a loss of power would stop every later look
     temporary.rename(run / FILE)
     return absence
