@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -187,6 +188,25 @@ def test_whoever_is_erased_from_the_log_is_erased_from_the_ledger(
 def keys(stage: Stage) -> int:
     """Of how many people the ledger's files hold rows."""
     return pl.read_parquet(stage.home.root / "ledger" / "loans" / "*.parquet")["key"].n_unique()
+
+
+@pytest.mark.parametrize("window", [None, "1000 rows"])
+def test_a_ledger_that_is_made_again_leaves_no_window_of_the_old_one(
+    home: Home, blobs: Blobs, sqlite: Database, window: str | None
+) -> None:
+    """Thrown away while the monitor runs, and made anew for one more slice: the same windows, each once, with what labels say."""
+    stage = loans_stage(home, blobs, sqlite, loans(), window=window)
+    stage.play(3_000, 250)
+    before = windows(stage)
+    watcher = stage.watcher()
+    stage.settle(watcher)
+    shutil.rmtree(home.root / "ledger" / "loans")
+    stage.settle(watcher)
+    assert windows(stage) == before
+    assert keys(stage) == 3_000
+    stage.settings = {**stage.settings, "kept": ("salary_range", "size_of_downpayment")}
+    stage.settle(stage.watcher())
+    assert windows(stage) == before
 
 
 def test_what_is_archived_already_counts_too(home: Home, blobs: Blobs, sqlite: Database) -> None:

@@ -28,6 +28,7 @@ from lockgate.monitor.performance_verdict import judged
 from lockgate.monitor.performance_windows import (
     Width,
     complete_of,
+    drop_windows,
     is_complete,
     put_windows,
     width_for,
@@ -105,18 +106,23 @@ class PerformanceWatcher:
         return Looked(more, said or ("" if made or state.labels else "no label is known yet"))
 
     def _state(self, subject: Subject, now_us: int) -> State:
-        """Where it stands; back at the beginning when something must be kept of each row that was not."""
+        """Where it stands; back at the beginning when something is to be kept that was not, or the ledger was thrown away."""
         with self._db.read() as tx:
-            body = place_of(tx, self.name)
+            body, lost = place_of(tx, self.name), self._ledger.lost(tx)
             needed = {*subject.kept, *label_numbers(tx, self.model)}
         state = State() if body is None else msgspec.json.decode(body, type=State)
-        if state.recipe is None or needed <= set(state.recipe.kept):
+        if state.recipe is None or state.width is None or (needed <= {*state.recipe.kept} and not lost):
             return state
+        # The same recipe and width, so that older windows can still be held against newer ones.
+        recipe = msgspec.structs.replace(state.recipe, kept=tuple(sorted(needed)))
+        begun = State(recipe=recipe, width=state.width)
         with self._db.write() as tx:
             self._ledger.drop(tx)
-            self._put(tx, State(), now_us)
+            if state.width.rows:  # rows are numbered anew
+                drop_windows(tx, self.model)
+            self._put(tx, begun, now_us)
         self._ledger.sweep(self._db)
-        return State()
+        return begun
 
     def _read(self, state: State, subject: Subject, now_us: int) -> tuple[State, bool, str]:
         """Put new records into the ledger, one part a look."""
@@ -177,9 +183,8 @@ class PerformanceWatcher:
         if reached == state.labels:
             return state, False
         keys = touched(self._ledger, parts, state.recipe, state.width, values)
-        after = msgspec.structs.replace(
-            state, labels=reached, dirty=tuple(sorted({*state.dirty, *keys}, key=_order))
-        )
+        dirty = tuple(sorted({*state.dirty, *keys}, key=_order))
+        after = msgspec.structs.replace(state, labels=reached, dirty=dirty)
         return self._commit(after, now_us), values.height >= LOOK_LABELS // 2
 
     def _forget(self, state: State, now_us: int) -> State:
@@ -201,13 +206,11 @@ class PerformanceWatcher:
                 windows.append(self._making.window(self.model, rows, key, about))
             self._made_us[key] = now_us
         if ready:
-            after = msgspec.structs.replace(
-                state, dirty=tuple(key for key in state.dirty if key not in ready)
-            )
+            left = tuple(key for key in state.dirty if key not in ready)
+            state = msgspec.structs.replace(state, dirty=left)
             with self._db.write() as tx:
                 put_windows(tx, self.model, windows, now_us)
-                self._put(tx, after, now_us)
-            state = after
+                self._put(tx, state, now_us)
         return state, bool(windows)
 
     def _ready(self, key: Key, state: State, now_us: int) -> bool:
@@ -230,12 +233,11 @@ class PerformanceWatcher:
             about = self._about(window.version)
             if key in done or about is None or not state.width.over(window.number, state.rows, now_us):
                 continue
-            before = [
-                each
-                for each in complete_of(windows, delay, now_us, window.version)
-                if each.number < window.number
-            ]
+            older = [each for each in windows if each.number < window.number]
+            before = complete_of(older, delay, now_us, window.version)
             learned = self._making.learned(self.model, state.recipe, state.width, before, about)
+            if learned is None and about.calibration is None:  # nothing could be said of its rows
+                continue
             rows = self._making.rows(state.recipe, state.width, [key], subject.group)
             made = self._making.estimate(rows, key, about, learned)
             if made is not None:

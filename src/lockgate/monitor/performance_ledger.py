@@ -91,6 +91,10 @@ class Ledger:
         """Forget every part, in the caller's transaction; `sweep` takes the files away."""
         tx.execute(sa.delete(performance_parts).where(performance_parts.c.model == self.model))
 
+    def lost(self, tx: sa.Connection) -> bool:
+        """Whether the file of a part is gone: somebody threw the ledger away."""
+        return not all(self.path(part).exists() for part in self.parts(tx))
+
     def join(self, db: Database) -> None:
         """Join small neighbours, when there are many."""
         with self.held():

@@ -18,7 +18,7 @@ from lockgate.monitor.performance_delay import GROWN, Delay, ages_of
 from lockgate.monitor.performance_figures import Figure, Labelled, figures_of
 from lockgate.monitor.performance_ledger import PLACE
 from lockgate.monitor.performance_meaning import Meaning, meaning_of
-from lockgate.monitor.tables import performance_windows
+from lockgate.monitor.tables import performance_estimates, performance_windows
 from lockgate.registry.manifest import Manifest, Task
 from lockgate.stats.expected import Calibration
 
@@ -183,6 +183,12 @@ def put_windows(tx: sa.Connection, model: str, windows: Iterable[Window], now_us
         if tx.execute(sa.update(performance_windows).where(same).values(values)).rowcount == 0:
             fixed = {"model": model, "version": window.version, "number": window.number}
             tx.execute(sa.insert(performance_windows).values(fixed | values))
+
+
+def drop_windows(tx: sa.Connection, model: str) -> None:
+    """Forget the windows of a model and what was expected of them, in the caller's transaction."""
+    for table in (performance_windows, performance_estimates):
+        tx.execute(sa.delete(table).where(table.c.model == model))
 
 
 def windows_of(
