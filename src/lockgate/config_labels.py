@@ -34,3 +34,10 @@ class LabelsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     folder: str | None = None
     queries: tuple[LabelQuery, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where two queries of a model have one name: each would go on where the other was."""
+        names = [(query.model, query.name) for query in self.queries]
+        twice = sorted({name for model, name in names if names.count((model, name)) > 1})
+        if twice:
+            raise ValueError(f"two queries of one model are named {', '.join(twice)}")

@@ -15,10 +15,11 @@ from tests.gateway.conftest import World
 
 from lockgate.cli.main import main
 from lockgate.clock import DAY_US, SECOND_US, FakeClock
-from lockgate.config import Goal, Home, Labels, ModelConfig
+from lockgate.config import Goal, Home, Labels, ModelConfig, ServerConfig
 from lockgate.errors import InvalidInput
 from lockgate.governance.audit import rows as audit_rows
 from lockgate.monitor.notices import open_notices
+from lockgate.predictions.label_query import Progress, progress_of
 from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.record import Record, blocks_of
 from lockgate.registry.package import read_manifest
@@ -27,6 +28,7 @@ from lockgate.wiring.house import House, open_house
 from lockgate.wiring.labelling import LabelIntake, hand_in, naming_of
 from lockgate.wiring.monitoring import watchers_of
 from lockgate.wiring.performance import coming, performance_of, performance_watcher
+from lockgate.yamlfile import parse_yaml
 
 ROWS = 400
 QUERY = """
@@ -171,6 +173,22 @@ def test_what_the_command_line_shows(
 def test_every_model_has_both_watchers(house: House) -> None:
     """The monitor lets somebody bring labels and somebody look at performance."""
     assert {"labels:churn", "performance:churn"} <= set(watchers_of(house)({}))
+
+
+def test_queries_of_one_name_have_each_their_own_place(house: House) -> None:
+    """Of two models they do not go on where the other one was; two of one model are refused."""
+    look(house, LabelIntake(house, "churn"))
+    with house.db.read() as tx:
+        assert progress_of(tx, "churn: crm").error is not None
+        assert progress_of(tx, "fraud: crm") == Progress()
+    text = QUERY.format(address="address")
+    query = text[text.index("    - name") :]
+    assert (
+        len(parse_yaml(text + query.replace("churn", "fraud"), ServerConfig, "config.yaml").labels.queries)
+        == 2
+    )
+    with pytest.raises(InvalidInput, match="two queries of one model are named crm"):
+        parse_yaml(text + query, ServerConfig, "config.yaml")
 
 
 def test_what_names_the_columns(house: House) -> None:

@@ -84,8 +84,9 @@ class LabelIntake:
 
     def _ask(self, query: LabelQuery, now_us: int) -> str | None:
         """Ask one query, if its time has come; why it cannot be asked."""
+        name = f"{self.model}: {query.name}"  # another model's query of that name has a place of its own
         with self._house.db.read() as tx:
-            before = progress_of(tx, query.name)
+            before = progress_of(tx, name)
         every_us = round((min(query.every_s, RETRY_S) if before.error else query.every_s) * SECOND_US)
         if now_us - before.asked_us < every_us:
             return before.error
@@ -103,10 +104,10 @@ class LabelIntake:
                     quiet=True,
                 )
                 after = replace(after, reached=reached or after.reached, rows=after.rows + rows.height)
-                put_progress(self._house.db, query.name, self.model, after)
+                put_progress(self._house.db, name, self.model, after)
         except LockgateError as error:
             after = replace(after, error=f"the query '{query.name}': {error.sentence()}")
-        put_progress(self._house.db, query.name, self.model, after)
+        put_progress(self._house.db, name, self.model, after)
         return after.error
 
     def _say(self, aside: list[str], failed: list[str], now_us: int) -> None:
