@@ -13,7 +13,7 @@ from lockgate.config_release import ReleaseConfig
 from lockgate.db import Database
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.record import Attempt, Kind, Record
-from lockgate.release.baseline import Baseline, Traffic
+from lockgate.release.baseline import Baseline, Day, Traffic
 from lockgate.release.counts import Counts, Frozen, fold
 from lockgate.release.evidence import Evidence
 from lockgate.release.judge import judge
@@ -85,6 +85,16 @@ def test_a_clock_that_was_a_year_ahead_spoils_neither_rate_nor_silence():
     traffic = baseline.traffic()
     assert traffic.per_s == pytest.approx(1.0, rel=0.05)
     assert traffic.longest_gap_s < 60
+
+
+def test_failures_of_a_clock_that_was_ahead_are_none_of_the_last_day():
+    """When the clock is right again, requests and failures of hours to come are both forgotten."""
+    baseline, now_us = Baseline(), 10 * YEAR_US + 3 * SECOND_US
+    baseline.add(request(0, 0))
+    for number in (1, 2):
+        baseline.add(request(number, 2, 3 * 3_600 * SECOND_US))
+    baseline.set_back(now_us)
+    assert baseline.day(now_us) == Day(requests=1, errors=0)
 
 
 def test_a_step_ahead_and_back_does_not_blind_a_release(

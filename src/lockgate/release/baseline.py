@@ -100,7 +100,10 @@ class Baseline(msgspec.Struct, kw_only=True):
         """Forget times that lie ahead of now: the clock had stepped, and rate and silence would be wrong until then."""
         if self.last_us <= now_us + AHEAD_US:
             return
-        self.hours = {hour: n for hour, n in self.hours.items() if hour * HOUR_US <= now_us}
+        self.hours, self.failed_hours = (
+            {hour: n for hour, n in held.items() if hour * HOUR_US <= now_us}
+            for held in (self.hours, self.failed_hours)
+        )
         self.first_us, self.keys_us = min(self.first_us, now_us), min(self.keys_us, now_us)
         self.last_us, self.longest_gap_us = now_us, 0
 
