@@ -21,6 +21,7 @@ from lockgate.governance.policy import (
     current_policy,
     install_defaults,
     policy_digest,
+    policy_for,
     policy_history,
     tighten,
     write_policy,
@@ -115,6 +116,22 @@ def test_settings_that_tighten_are_taken() -> None:
     assert (tight.approvals, tight.waivable, tight.approval_days) == (2, (), 7)
     assert "fairness" in tight.must_pass
     assert policy_digest(tight) != policy_digest(DEFAULTS[Tier.LOW])
+
+
+def test_what_a_model_asks_beyond_its_tier_outlives_a_new_policy_of_the_tier(
+    database: Database, trio: Trio
+) -> None:
+    """The tier asks for another check and another waiver: the model's own check stays, and no waiver that either refuses."""
+    own = {"must_pass": ["leakage", "performance", "fairness"], "waivable": ["leakage"]}
+    new = Policy(must_pass=("leakage", "performance", "quality"), waivable=("performance",))
+    with database.write() as tx:
+        before = policy_for(tx, Tier.LOW, own).policy
+        write_policy(tx, Tier.LOW, new, by=trio.owner, reason="tables must be sound", at_us=6)
+        after = policy_for(tx, Tier.LOW, own)
+    assert (set(before.must_pass), before.waivable) == ({"leakage", "performance", "fairness"}, ("leakage",))
+    assert set(after.policy.must_pass) == {"leakage", "performance", "quality", "fairness"}
+    assert after.policy.waivable == ()
+    assert after.digest == policy_digest(after.policy)
 
 
 @pytest.mark.parametrize(

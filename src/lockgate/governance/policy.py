@@ -8,7 +8,6 @@ each may go (`wiring.settings` compares).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from hashlib import sha256
 from typing import Annotated
 
@@ -220,13 +219,16 @@ def tighten(policy: Policy, settings: Mapping[str, object] | Iterable[tuple[str,
 def policy_for(tx: sa.Connection, tier: Tier, own: Mapping[str, object]) -> PolicyVersion:
     """The newest policy of a tier with what a model's own settings ask for more; its digest is that of both together.
 
-    A setting that the tier's policy asks by now anyway, or even more of, says nothing any more.
+    A setting that the tier's policy asks by now anyway, or even more of, says nothing any more. Of lists the tier's policy
+    may ask for more and for less: checks that either asks must pass, and only what both let be waived may be.
     """
     version = current_policy(tx, tier)
     policy = version.policy
-    for setting in own.items():
-        with suppress(Forbidden):
-            policy = tighten(policy, [setting])
+    for name, wanted in own.items():
+        try:
+            policy = tighten(policy, {name: wanted})
+        except Forbidden:
+            policy = _lists_of_both(policy, name, wanted)
     if policy == version.policy:
         return version
     return msgspec.structs.replace(version, policy=policy, digest=policy_digest(policy))
@@ -239,6 +241,20 @@ def lowers(old: Tier, new: Tier) -> bool:
     (True, False)
     """
     return _TIER_ORDER[new] < _TIER_ORDER[old]
+
+
+def _lists_of_both(policy: Policy, name: str, wanted: object) -> Policy:
+    """The policy with what a model's own list asks beyond it, where that list does not ask all that the policy does."""
+    match name:
+        case "must_pass":
+            own = msgspec.convert(wanted, tuple[str, ...])
+            both = tuple(dict.fromkeys((*policy.must_pass, *own)))
+            return msgspec.structs.replace(policy, must_pass=both)
+        case "waivable":
+            own = msgspec.convert(wanted, tuple[str, ...])
+            both = tuple(check for check in policy.waivable if check in own)
+            return msgspec.structs.replace(policy, waivable=both)
+    return policy
 
 
 def _at_least_as_strict(name: str, old: object, new: object) -> bool:
