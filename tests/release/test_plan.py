@@ -58,6 +58,10 @@ def test_a_business_metric_guards_where_its_values_are_known():
     lacking = make_plan(ReleaseConfig(business=Business("revenue"), guards=("errors", "business")), busy)
     assert {guard.name for guard in lacking.guards} == {GuardName.ERRORS, GuardName.INVALID}
     assert any("Business metric revenue: fewer than 100 values" in said for said in lacking.cannot_see)
+    for settings, first in ((ReleaseConfig(business=Business("revenue")), True),
+                            (ReleaseConfig(business=Business("revenue"), guards=("errors",)), False)):  # fmt: skip
+        unmeant = make_plan(settings, busy, first=first)
+        assert all("fewer than 100 values" not in said for said in unmeant.cannot_see)
 
 
 def test_the_plan_names_errors_only_where_they_are_watched():

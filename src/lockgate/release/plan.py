@@ -111,9 +111,7 @@ def make_plan(
     return msgspec.structs.replace(
         plan,
         sentences=plan_sentences(plan, traffic),
-        cannot_see=unseen_sentences(
-            plan, traffic, metric=settings.business.metric if settings.business else None
-        ),
+        cannot_see=unseen_sentences(plan, traffic, metric=_metric(settings, first=first)),
     )
 
 
@@ -243,6 +241,13 @@ def _guards(
         msgspec.structs.replace(guard, action=Action.HOLD) if guard.name is GuardName.LABELS else guard
         for guard in guards
     )
+
+
+def _metric(settings: ReleaseConfig, *, first: bool) -> str | None:
+    """The business metric that is meant to guard; none where there is no live version, or the guards are named without it."""
+    if settings.business is None or first or "business" not in (settings.guards or GROUPS):
+        return None
+    return settings.business.metric
 
 
 def _canary_deadline_ms(deadline_ms: float, traffic: Traffic) -> float:
