@@ -4,7 +4,7 @@ import pytest
 
 from lockgate.config import ModelConfig
 from lockgate.config_release import ReleaseConfig
-from lockgate.errors import Conflict, Forbidden, NotFound
+from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound
 from lockgate.governance import audit
 from lockgate.governance.people import revoke
 from lockgate.governance.permissions import RoleName
@@ -122,6 +122,31 @@ def test_supersede_needs_a_person_and_passes_the_queue(world):
     assert release.version == 4
     assert world.shelf.latest().routes["churn"].arm(Role.CANARY) is None
     assert places(world) == [(3, PlaceState.WAITING)]
+
+
+def test_whoever_passes_the_queue_does_not_begin_once_more(world):
+    """A version that waited and superseded is off the queue: taken back, it stays so."""
+    queued(world, 3)
+    release = start(world.desk, world.ann, "churn/3", "hot fix", supersede=True)
+    with world.db.read() as tx:
+        assert [(p.state, p.release) for p in places_of(tx, "churn")] == [(PlaceState.STARTED, release.id)]
+    acts.cancel(world.desk, world.ann, "churn", "wrong file")
+    world.controls.tick()
+    assert world.running() is None
+
+
+@pytest.mark.parametrize("supersede", [True, False])
+def test_settings_that_cannot_be_are_refused_at_once(world, supersede):
+    """Nothing waits for a turn that cannot come, and the canary that runs is not taken out of the gateways."""
+    running = world.running()
+    shrinks = ReleaseConfig(canary=("50%", "10%"))
+    with pytest.raises(InvalidInput, match="canary stages grow"):
+        start(world.desk, world.ann, "churn/3", settings=shrinks, supersede=supersede)
+    assert places(world) == []
+    assert world.running() == running
+    plan = world.shelf.latest()
+    assert running.id not in plan.killed
+    assert plan.routes["churn"].arm(Role.CANARY) is not None
 
 
 @pytest.mark.parametrize("why", ["checks", "person"])

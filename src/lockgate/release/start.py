@@ -45,8 +45,8 @@ def start(
     While another release of the model runs, the version takes a place in the queue, which is returned instead; its turn
     comes when that release has ended. `supersede` ends that one first and passes the queue.
 
-    Raises Forbidden without release:start, Conflict that says what is missing and the command: not validated, blocked by a
-    check, live already, being released or waiting already.
+    Raises Forbidden without release:start, InvalidInput for settings that no plan can be made of, Conflict that says what is
+    missing and the command: not validated, blocked by a check, live already, being released or waiting already.
     """
     now_us = desk.clock.now_us()
     with desk.db.write() as tx:
@@ -57,13 +57,17 @@ def start(
             model=wanted.model, version=wanted.number, settings=settings, python=python, author=person.id,
             reason=reason, asked_us=now_us,
         )  # fmt: skip
-        if supersede:
-            ended = end_running(tx, person, wanted.model, at_us=now_us)
-            if ended is not None:  # its canary goes out before the database says so
-                desk.shelf.publish_route(route_of(ended), killed=(ended.id,))
-        elif _has_to_wait(tx, wanted):
+        if not supersede and _has_to_wait(tx, wanted):
+            _draft(tx, wanted, settings, python, proof=stands.proof)  # what cannot be is said now
             return record_place(tx, place)
-        return _enter(tx, place, wanted, proof=stands.proof, at_us=now_us)
+        ended = end_running(tx, person, wanted.model, at_us=now_us) if supersede else None
+        release = _enter(tx, place, wanted, proof=stands.proof, at_us=now_us)
+        own = next((held for held in waiting(tx, wanted.model) if held.version == wanted.number), None)
+        if own is not None:  # it passed the queue: else it would begin once more
+            close_place(tx, own, PlaceState.STARTED, actor=person.id, at_us=now_us, release=release.id)
+        if ended is not None:  # all of this can be: its canary goes out before the database says so
+            desk.shelf.publish_route(route_of(ended), killed=(ended.id,))
+        return release
 
 
 def start_waiting(tx: sa.Connection, place: Place, *, at_us: int) -> Release:
@@ -94,10 +98,7 @@ def _has_to_wait(tx: sa.Connection, wanted: Version) -> bool:
             f"{wanted.name} is being released already: release {running.id} is in {running.phase}",
             fix=f"lockgate release status {wanted.model}",
         )
-    if running is None and not waiting(tx, wanted.model):
-        return False
-    _live(tx, wanted)
-    return True
+    return running is not None or bool(waiting(tx, wanted.model))
 
 
 def _enter(tx: sa.Connection, place: Place, wanted: Version, *, proof: bool, at_us: int) -> Release:
