@@ -1,12 +1,14 @@
 """A second release of a model waits, begins by itself, can be cancelled; whoever dies in between changes nothing."""
 
 import pytest
+from typer.testing import CliRunner
 
+from lockgate.cli.release import app
 from lockgate.config import ModelConfig
 from lockgate.config_release import ReleaseConfig
 from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound
 from lockgate.governance import audit
-from lockgate.governance.people import revoke
+from lockgate.governance.people import add_person, grant, revoke
 from lockgate.governance.permissions import RoleName
 from lockgate.registry.store import get_version
 from lockgate.release import acts, store
@@ -14,6 +16,7 @@ from lockgate.release.phases import Phase
 from lockgate.release.queue import Place, PlaceState, places_of, waiting
 from lockgate.release.start import start
 from lockgate.traffic import Role
+from lockgate.wiring.house import account_of
 
 from .world import World, invariants
 
@@ -84,6 +87,21 @@ def test_the_next_begins_after_a_rollback_too(world):
     acts.rollback(world.desk, world.bob, "churn", "complaints")
     world.controls.tick()
     assert (world.running().version, world.running().previous) == (3, 1)
+
+
+def test_whoever_watches_a_release_is_told_how_that_one_ended(world, monkeypatch):
+    """The next in the queue has begun already: it is another release, and the exit status is that of the first."""
+    queued(world, 3)
+    number = world.running().id
+    acts.rollback(world.desk, world.bob, "churn", "complaints")
+    world.controls.tick()
+    assert world.running().version == 3
+    _know_the_owner(world)
+    monkeypatch.setenv("LOCKGATE_HOME", str(world.home.root))
+    monkeypatch.delenv("LOCKGATE_URL", raising=False)
+    done = CliRunner().invoke(app, ["status", "churn", "--number", str(number), "--watch"])
+    assert done.exit_code == 1
+    assert f"release {number} ended: rolled_back" in done.output
 
 
 def test_cancelled_places_never_begin(world):
@@ -203,6 +221,15 @@ def test_two_controllers_begin_it_once(either):
     with either.db.read() as tx:
         assert [r.version for r in store.releases_of(tx, "churn")] == [3, 2, 1]
     invariants(either)
+
+
+def _know_the_owner(world):
+    """Whoever runs the tests owns the home folder, and may look at its releases."""
+    account, now_us = account_of(world.home), world.clock.now_us()
+    if account != world.admin.id:
+        with world.db.write() as tx:
+            add_person(tx, account, by=world.admin, at_us=now_us)
+            grant(tx, account, RoleName.VIEWER, "churn", by=world.admin, at_us=now_us)
 
 
 def _until_live(world, number):

@@ -63,7 +63,7 @@ def status(
     """Where a release stands, in words: phase, weight, verdicts, what it waits for."""
     name = parts_of(model)[0]
     if watch:
-        _follow(name)
+        _follow(name, number)
         return
     found = releases.status(name, number)
     told = releases.shadow(name, found["release"]["id"]) if found["release"]["plan"]["shadow"] else None
@@ -224,12 +224,13 @@ def _answered(one: dict[str, Any], side: str) -> str:
     return str(one[side]) if score is None or f"{score:g}" == str(one[side]) else f"{one[side]} ({score:.3g})"
 
 
-def _follow(model: str) -> None:
-    """One line per change until the release ends."""
+def _follow(model: str, number: int | None) -> None:
+    """One line per change until the release ends; that of the next in the queue is another one."""
     seen: tuple[object, ...] = ()
     while True:
-        found = releases.status(model)
+        found = releases.status(model, number)
         release, state = found["release"], found["status"]
+        number = release["id"]
         now = (release["phase"], found["weight"], state["reason"] if state else "", found["blocked"])
         if now != seen:
             seen = now
