@@ -15,11 +15,12 @@ from lockgate.db import Database
 from lockgate.predictions.label_import import import_labels
 from lockgate.predictions.record import Kind, Record, blocks_of
 from lockgate.release import store
+from lockgate.release.business_evidence import from_values
 from lockgate.release.guards import GuardName
 from lockgate.release.label_feed import LabelFeed
 from lockgate.release.phases import Phase
 from lockgate.release.start import preview, start
-from lockgate.traffic import Role
+from lockgate.traffic import Role, Stick
 
 from .test_label_feed import answered, labelled
 from .world import QUICK, World, invariants
@@ -106,6 +107,27 @@ def test_a_metric_that_nobody_handed_in_does_not_guard(
         armed = preview(tx, "churn/2")
     assert any(guard.name is GuardName.BUSINESS for guard in armed.guards)
     assert sum(guard.alpha for guard in armed.guards) == pytest.approx(0.05)
+
+
+def test_a_metric_that_came_as_yes_and_no_and_as_numbers_guards_all_the_same(
+    sqlite: Database, home: Home, clock: FakeClock
+) -> None:
+    """One file says true and false, the next 1 and 0: all of them count, before the release and in it."""
+    world = World(sqlite, home, clock, settings=SPENDING)
+    world.ship_first(world.controller())
+    world.version(2)
+    spend(world, {f"first{i}": bool(i % 2) for i in range(60)})
+    spend(world, {f"next{i}": i % 2 for i in range(60)})
+    with sqlite.read() as tx:
+        business = preview(tx, "churn/2").business
+    assert business is not None
+    assert (business.spread.low, business.spread.high) == (0.0, 1.0)
+    rows = pl.DataFrame(
+        {"id": ["a", "b"], "key": ["a", "b"], "stage": [1, 1], "label": ["true", "0"],
+         "assigned": [Role.CANARY.value, Role.LIVE.value]}
+    )  # fmt: skip
+    arms = from_values(rows, business, stick=Stick.KEY)[1]
+    assert (arms.canary.mean, arms.baseline.mean) == (1.0, 0.0)
 
 
 def test_what_wrong_answers_cost_decides_where_costs_are_declared(

@@ -15,6 +15,17 @@ from lockgate.traffic import Role, Stick
 VALUE, UNIT = "value", "unit"
 
 
+def numbers_in(values: pl.Series) -> pl.Series:
+    """A metric's values as numbers; yes and no are 1 and 0, also where others of the same metric came as numbers.
+
+    >>> numbers_in(pl.Series(["true", "0.5", "false"])).to_list()
+    [1.0, 0.5, 0.0]
+    """
+    if values.dtype == pl.String:
+        values = values.replace({"true": "1", "false": "0"})
+    return values.cast(pl.Float64, strict=False)
+
+
 def from_values(
     rows: pl.DataFrame, business: BusinessPlan, *, stick: Stick, heavy: tuple[str, ...] = ()
 ) -> dict[int, Arms]:
@@ -23,7 +34,8 @@ def from_values(
     A caller with several requests in a stage counts once, with the mean of their values; `heavy` callers do not count.
     """
     spread = business.spread
-    number = pl.col("label").cast(pl.Float64, strict=False).clip(spread.low, spread.high)
+    rows = rows.with_columns(numbers_in(rows["label"]).alias("label"))
+    number = pl.col("label").clip(spread.low, spread.high)
     unit = pl.coalesce("key", "id") if stick is Stick.KEY else pl.col("id")
     light = ~pl.col("key").is_in(heavy).fill_null(value=False) if stick is Stick.KEY else pl.lit(value=True)
     known = rows.filter(light).select("stage", "assigned", unit.alias(UNIT), number.alias(VALUE))

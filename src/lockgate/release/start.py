@@ -18,6 +18,7 @@ from lockgate.registry.naming import VersionName
 from lockgate.registry.store import Version, get_model, get_version
 from lockgate.release import gate, snapshots, store
 from lockgate.release.acts import supersede as end_running
+from lockgate.release.business_evidence import numbers_in
 from lockgate.release.desk import Desk
 from lockgate.release.label_evidence import largest_difference
 from lockgate.release.outputs_before import spread_of
@@ -183,7 +184,7 @@ def _business(tx: sa.Connection, model: str, wished: ReleaseConfig) -> BusinessP
     declared = wished.business
     if declared is None or (wished.guards and "business" not in wished.guards):
         return None
-    values = latest_labels(tx, model, declared.metric)["label"]
+    values = numbers_in(latest_labels(tx, model, declared.metric)["label"])
     spread = spread_of(values) if len(values) >= FEWEST_VALUES else None
     if spread is None:
         return None
