@@ -90,7 +90,7 @@ def test_a_step_runs_again_when_what_made_it_changes_and_not_before(bench: Bench
     first = bench.run(bench.order())
     assert set(states(first).values()) == {StepState.RAN}
     assert (first.handed["metrics"], first.handed["model"]) == ({"mean": 2.0}, "model.pkl")
-    assert (bench.folder / "run/work/handed/code/churn_model.py").is_file()
+    assert (bench.folder / "run/handed/code/churn_model.py").is_file()
     assert set(states(bench.run(bench.order())).values()) == {StepState.KEPT}
     more = states(bench.run(bench.order(parameters={"most": 9})))
     assert more == {"numbers": StepState.RAN, "model": StepState.KEPT, "metrics": StepState.KEPT}
@@ -172,6 +172,57 @@ def test_what_goes_wrong_is_said_with_the_step(
     with pytest.raises(kind, match=f"(?s){words}") as found:
         bench.run(bench.order(text))
     assert found.value.fix
+
+
+FORGING = """
+import os
+from lockgate.pipelines.inside import main as inside
+
+_write, _hand = inside.write_value, inside.hand_over
+
+def _written(step, value, into):
+    said = _write(step, value, into)
+    os.symlink({target!r}, into / "digest")
+    return said
+
+def _linked(module, asked, into):
+    said = _hand(module, asked, into)
+    (into / "model" / "model.pkl").unlink()
+    os.symlink({target!r}, into / "model" / "model.pkl")
+    return said
+
+def _named(module, asked, into):
+    return {{**_hand(module, asked, into), "model": {target!r}}}
+
+def _poisoned(module, asked, into):
+    return {{**_hand(module, asked, into), "metrics": {{"mean": "much"}}}}
+
+inside.{act} = {forged}
+
+def model():
+    return print
+"""
+
+
+@pytest.mark.parametrize(
+    ("act", "forged", "kind", "words"),
+    [
+        ("write_value", "_written", InvalidInput, "folders and regular files.*digest"),
+        ("hand_over", "_linked", InvalidInput, "folders and regular files.*model.pkl"),
+        ("hand_over", "_named", PredictionFailed, "names files that it cannot have made"),
+        ("hand_over", "_poisoned", PredictionFailed, "does not say what it made"),
+    ],
+)
+def test_a_pipeline_that_forges_leads_nobody_to_other_files(
+    bench: Bench, act: str, forged: str, kind: type[LockgateError], words: str
+) -> None:
+    """Links and paths of a confined process are refused before its owner, who may open anything, follows them."""
+    target = bench.folder / "owned.txt"
+    target.write_text("untouched")
+    with pytest.raises(kind, match=f"(?s){words}"):
+        bench.run(bench.order(FORGING.format(target=str(target), act=act, forged=forged)))
+    assert target.read_text() == "untouched"
+    assert not list((bench.folder / "steps").glob("*/*.part"))
 
 
 def test_one_function_and_a_command_are_pipelines_too(bench: Bench) -> None:

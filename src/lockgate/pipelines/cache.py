@@ -8,12 +8,15 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+
+from lockgate.errors import InvalidInput
 
 META = "value.json"
 KEPT_DAYS = 30.0
@@ -59,22 +62,29 @@ class StepCache:
 
     def keep(self, key: str, made: Path) -> Kept:
         """Take a folder that a step wrote under its key. Where another run was first, that one's result stays."""
-        digest, size = digest_of_folder(made)
-        (made / "digest").write_text(f"{digest} {size}")
         place = self._place(key)
         place.parent.mkdir(parents=True, exist_ok=True)
+        taken = made.rename(_beside(place))  # out of the step's reach before anything in it is opened
         try:
-            made.rename(place)
-        except OSError:
-            if self.find(key) is None:  # what is there is broken
-                aside = place.with_name(f"{place.name}.{uuid.uuid4().hex}.part")
-                place.rename(aside)
-                made.rename(place)
-                shutil.rmtree(aside, ignore_errors=True)
+            require_plain(taken)
+            digest, size = digest_of_folder(taken)
+            (taken / "digest").write_text(f"{digest} {size}")
+            self._place_it(taken, place, key)
+        finally:
+            shutil.rmtree(taken, ignore_errors=True)  # refused, or another run was first
         found = self.find(key)
         if found is None:
             raise OSError(f"the result {key[:12]} cannot be read back")
         return found
+
+    def _place_it(self, taken: Path, place: Path, key: str) -> None:
+        try:
+            taken.rename(place)
+        except OSError:
+            if self.find(key) is None:  # what is there is broken
+                aside = place.rename(_beside(place))
+                taken.rename(place)
+                shutil.rmtree(aside, ignore_errors=True)
 
     def clean(self, days: float = KEPT_DAYS) -> int:
         """Let go of results that nobody wanted for that long. Returns how many."""
@@ -87,6 +97,29 @@ class StepCache:
 
     def _place(self, key: str) -> Path:
         return self.folder / key[:2] / key
+
+
+def require_plain(folder: Path) -> None:
+    """What a pipeline's process left holds folders and regular files alone: a link could lead to any file of ours.
+
+    Raises InvalidInput. `folder` must lie where that process can no longer write.
+    """
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
+        found = path.lstat()
+        if stat.S_ISDIR(found.st_mode):
+            waiting += path.iterdir()
+        elif not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            raise InvalidInput(
+                "what a pipeline leaves are folders and regular files",
+                got=f"{path.name} (a link or a special file)",
+                fix="copy the file instead of linking to it",
+            )
+
+
+def _beside(place: Path) -> Path:
+    return place.with_name(f"{place.name}.{uuid.uuid4().hex}.part")
 
 
 def digest_of_folder(folder: Path) -> tuple[str, int]:

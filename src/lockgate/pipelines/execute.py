@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from lockgate.errors import LockgateError
-from lockgate.pipelines.cache import Kept, StepCache
+from lockgate.errors import LockgateError, PredictionFailed
+from lockgate.pipelines.cache import Kept, StepCache, require_plain
 from lockgate.pipelines.child import Child, no_room, started
 from lockgate.pipelines.keys import code_digests, key_of
-from lockgate.pipelines.layout import LIBRARY, WORK, Order, file_of, first_words, is_command, lay_out
+from lockgate.pipelines.layout import HANDED, LIBRARY, WORK, Order, file_of, first_words, is_command, lay_out
 from lockgate.pipelines.place import WORDS
 from lockgate.pipelines.plan import METRICS, MODEL, TABLES, From, GraphStep, Planned, plan
 from lockgate.pipelines.run import StepRun, StepState
@@ -24,6 +24,16 @@ from lockgate.pipelines.run import StepRun, StepState
 COMMAND = "command"
 PARITY_ROWS = 300
 Told = Callable[[str, int, int], None]  # step, done, in all
+
+
+class _Handed(msgspec.Struct, frozen=True):
+    """What the process says that it handed over: names of files, never paths."""
+
+    model: str | None
+    entry: str | None
+    tables: dict[str, str]
+    metrics: dict[str, float]
+    answered: int
 
 
 @dataclass
@@ -76,10 +86,13 @@ class _Execution:
             tell(each.step.name, place, len(planned) + 1)
             self.kept[each.step.name] = self._one(each, codes[each.step.function])
         tell("handing over", len(planned), len(planned) + 1)
-        into = self.folder / WORK / "handed"
-        self.ran.handed = self.child.ask("handing over", {
-            "do": "hand", "into": str(into), "outputs": self._outputs(), "task": self.order.task, "rows": PARITY_ROWS,
+        made = self.folder / WORK / HANDED
+        said = self.child.ask("handing over", {
+            "do": "hand", "into": str(made), "outputs": self._outputs(), "task": self.order.task, "rows": PARITY_ROWS,
         })  # fmt: skip
+        into = made.rename(self.folder / HANDED)  # out of the process's reach before it is opened
+        require_plain(into)
+        self.ran.handed = _held(said)
         return into
 
     def _planned(self) -> list[Planned]:
@@ -145,3 +158,19 @@ class _Execution:
                 if name in whole.said.items
             }
         return {MODEL: {"stored": str(whole.folder)}}
+
+
+def _held(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Words of a process that runs foreign code, held to their types, and names to the folder. Raises PredictionFailed."""
+    try:
+        handed = msgspec.convert(said, _Handed)
+    except msgspec.ValidationError as error:
+        raise PredictionFailed("the pipeline's process does not say what it made", got=error) from error
+    names = [*handed.tables.values(), *([handed.model] if handed.model is not None else [])]
+    strange = [name for name in names if Path(name).name != name or name in ("", "..")]
+    strange += sorted(set(handed.tables) - {*TABLES})
+    if strange:
+        raise PredictionFailed(
+            "the pipeline's process names files that it cannot have made", got=", ".join(strange)[:200]
+        )
+    return {name: getattr(handed, name) for name in _Handed.__struct_fields__}

@@ -11,7 +11,7 @@ from pathlib import Path
 from lockgate.pipelines.child import PACKAGE
 from lockgate.pipelines.sources import Sources, search_path, written
 
-LIBRARY, CODE, WORK = "library", "code", "work"
+LIBRARY, CODE, WORK, HANDED = "library", "code", "work", "handed"
 SYSTEM_PROGRAMS = ["/usr", "/bin", "/lib", "/lib64", "/opt"]  # what a command may start in turn
 
 
@@ -76,8 +76,9 @@ def _path(order: Order, code: Path, file: str) -> list[str]:
 
 def lay_out(order: Order, folder: Path) -> Path:
     """The code in the folder of a run, beside an empty place to work; where the code is."""
-    for name in (CODE, WORK):
+    for name in (CODE, WORK, HANDED):
         shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (CODE, WORK):
         (folder / name).mkdir(parents=True)
     (folder / LIBRARY).mkdir(exist_ok=True)
     link = folder / LIBRARY / PACKAGE.name
