@@ -177,6 +177,18 @@ def test_a_policy_says_how_far_its_tier_may_go(people: People) -> None:
         people.write(people.colleague, checks=fine, release={"watch_s": 59})
 
 
+def test_an_interpreter_is_named_by_an_admin(people: People) -> None:
+    """Forbidden for a builder and for an admin of one model, at first and later; one that an admin named stays."""
+    for who in (people.colleague, people.chief):
+        with pytest.raises(Forbidden, match=r"only an admin may name an interpreter.*ask olga"):
+            people.write(who, python="/dev/shm/python")
+    assert people.write(people.owner, python="/opt/python").python == "/opt/python"
+    assert people.write(people.colleague, python="/opt/python", target="y").target == "y"
+    with pytest.raises(Forbidden, match="python: /dev/shm/python"):
+        people.write(people.colleague, python="/dev/shm/python")
+    assert people.write(people.colleague).python is None
+
+
 def test_a_tier_is_raised_by_a_builder_and_lowered_by_an_admin(people: People) -> None:
     """The first choice is free; raising is part of submitting; lowering is Forbidden for builders, OK for an admin."""
     people.write(people.colleague, tier="low")

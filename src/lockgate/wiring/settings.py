@@ -59,6 +59,7 @@ def write_settings(
         require(tx, by, Permission.MODEL_TIER, model)
     if settings.tier is not old.settings.tier:
         _hold_tier(tx, model, settings.tier, by)
+    hold_python(tx, settings.python, old=old.settings.python, by=by)
     _hold_policy(tx, model, settings, old=old.settings, by=by)
     _hold(tx, model, settings, old=old.settings, by=by, at_us=at_us)
     return change_settings(tx, model, settings, actor=by.id, at_us=at_us)
@@ -73,8 +74,22 @@ def hold_first(
     something. Raises Forbidden.
     """
     _hold_tier(tx, model, settings.tier, by)
+    hold_python(tx, settings.python, old=None, by=by)
     _hold_policy(tx, model, settings, old=None, by=by)
     return _hold(tx, model, settings, old=None, by=by, at_us=at_us, record=record)
+
+
+def hold_python(tx: sa.Connection, wanted: str | None, *, old: str | None, by: Person) -> None:
+    """An interpreter is a program of this machine that runs before anything confines it: who runs the machine names one.
+
+    The one that stands already may be named by all. Raises Forbidden.
+    """
+    if wanted is not None and wanted != old and not may(tx, by, Permission.PERSON_WRITE):
+        raise Forbidden(
+            "only an admin may name an interpreter of the machine that lockgate runs on",
+            got=f"python: {wanted}",
+            fix=f"leave it out and pin the model's requirements; or ask {_admins(tx)}",
+        )
 
 
 def hold_standing(tx: sa.Connection, model: str, *, by: Person, at_us: int) -> None:

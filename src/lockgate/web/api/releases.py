@@ -34,7 +34,7 @@ from lockgate.web.events import stream
 from lockgate.web.shapes import says
 from lockgate.wiring.names import resolve
 from lockgate.wiring.releasing import ReleaseShown, desk_of, newest_release, show_release
-from lockgate.wiring.settings import hold_release
+from lockgate.wiring.settings import hold_python, hold_release
 from lockgate.wiring.verdicts import ShadowShown, shadow_of
 from lockgate.yamlfile import convert
 
@@ -124,8 +124,10 @@ def begin(model: str, sent: NewRelease, house: InHouse, me: Asking) -> Response:
     with house.db.write() as tx:
         require(tx, me, Permission.RELEASE_START, model)
         name = resolve(tx, model, sent.version).name
-        settings = _settings(get_model(tx, model).settings, sent.settings)
+        own = get_model(tx, model).settings
+        settings = _settings(own, sent.settings)
         hold_release(tx, model, settings, by=me, at_us=house.clock.now_us())
+        hold_python(tx, sent.python, old=own.python, by=me)
     made = start(
         desk_of(house), me, name, sent.reason, settings=settings, python=sent.python, supersede=sent.supersede
     )
