@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import msgspec
@@ -17,8 +19,10 @@ from lockgate.config import Home
 from lockgate.datasets.expectations import ColumnExpected, Expectations
 from lockgate.datasets.split import Split
 from lockgate.datasets.versions import DataSettings, Origin, Source, data_versions_of
-from lockgate.errors import Conflict, NotFound, PredictionFailed
+from lockgate.errors import Conflict, Forbidden, NotFound, PredictionFailed
 from lockgate.governance.audit import rows as audit_rows
+from lockgate.governance.people import add_person, grant
+from lockgate.governance.permissions import RoleName
 from lockgate.pipelines.run import RunState, StepState
 from lockgate.pipelines.sources import Sources
 from lockgate.pipelines.store import runs_of
@@ -27,7 +31,7 @@ from lockgate.wiring.codestore import store_code
 from lockgate.wiring.datasets import add_table, describe_data, refer_table, resolve_data
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.lineage import data_lineage, split_data, version_lineage
-from lockgate.wiring.reproducing import Equal, reproduce
+from lockgate.wiring.reproducing import Equal, _difference, reproduce
 from lockgate.wiring.training import TrainOrder, end_lost, order_of, train
 
 PIPELINE = """
@@ -159,6 +163,66 @@ def test_what_depends_on_chance_is_named(house: House) -> None:
     assert found.largest_difference > 0
     assert "step 'model' is the first that gives another result" in found.differences[0]
     assert "it depends on chance, threads or time" in found.differences[0]
+
+
+def test_a_seed_that_was_set_as_a_parameter_is_used_again(house: House) -> None:
+    """`--set seed=7` wins over the seed of the model, when the version is built again too."""
+    text = PIPELINE.replace("strength: float = 1.0", "seed: int").replace("C=strength", "C=1.0 + seed")
+    made = train(house, house.owner, order(house, text, model="seeded", parameters={"seed": 7}), quiet)
+    assert made.version is not None
+    assert (made.run.made.parameters["seed"], made.run.made.seed) == (7, 0)
+    assert reproduce(house, house.owner, made.version, quiet, clean=False).equal is Equal.BYTES
+
+
+def test_answers_differ_where_a_number_is_none_any_more() -> None:
+    """NaN on one side alone is another answer, on both it is none; infinities are numbers; text is no number."""
+    old = {"p": np.array([1.0, np.nan, np.inf])}
+    assert _difference(old, {"p": np.array([1.0, np.nan, np.inf])}) == (3, 0.0, 0)
+    assert _difference(old, {"p": np.array([np.nan, np.nan, np.inf])}) == (3, 0.0, 1)
+    assert _difference(old, {"p": np.array([1.5, np.nan, -np.inf])}) == (3, np.inf, 0)
+    assert _difference(old, {"p": np.array(["1", "nan", "inf"])}) == (3, 0.0, 3)
+
+
+def test_a_run_on_its_way_is_never_taken_for_lost(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sees a run, sees that its process lives: also before its first step, and when its folder is tidied."""
+    found: list[int] = []
+
+    class Catalogue(BaseHTTPRequestHandler):
+        """Looks for lost runs whenever it hears of one."""
+
+        def do_POST(self) -> None:
+            """One event."""
+            self.rfile.read(int(self.headers["content-length"]))
+            found.append(end_lost(house, "alive"))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_said: object) -> None:  # type: ignore[override]
+            """Nothing is printed."""
+
+    text = "def model():\n    return len"
+    with HTTPServer(("127.0.0.1", 0), Catalogue) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("OPENLINEAGE_URL", f"http://127.0.0.1:{server.server_port}")
+        try:
+            done = train(house, house.owner, order(house, text, model="alive", data={}, submit=False), quiet)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (done.run.state, found, done.remarks) == (RunState.DONE, [0, 0], ())
+
+
+def test_an_interpreter_is_no_word_of_a_builder(house: House) -> None:
+    """A pipeline's process confines itself, so its interpreter is an admin's to name: refused before anything starts."""
+    with house.db.write() as tx:
+        builder = add_person(tx, "bea", by=house.owner, at_us=1)
+        grant(tx, "bea", RoleName.BUILDER, "*", by=house.owner, at_us=1)
+    asked = order(house, model="named", settings={"target": "y", "python": sys.executable}, replace=True)
+    with pytest.raises(Forbidden, match="only an admin may name an interpreter"):
+        train(house, builder, asked, quiet)
+    with house.db.read() as tx:
+        assert runs_of(tx, "named") == []
 
 
 def test_a_version_that_answers_otherwise_ends_its_run(house: House) -> None:

@@ -32,7 +32,7 @@ def folder_of(home: Home, model: str, run: int) -> Path:
 
 @contextmanager
 def working(home: Home, model: str, run: int) -> Iterator[Path]:
-    """The folder of a run for the length of a block; afterwards only what it printed is left. Raises Unavailable."""
+    """The folder of a run, locked for the length of a block: its process is alive. Raises Unavailable."""
     folder = folder_of(home, model, run)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,12 +45,18 @@ def working(home: Home, model: str, run: int) -> Iterator[Path]:
         ) from error
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            yield folder
-        finally:
-            for path in folder.iterdir():
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path, ignore_errors=True)
+        yield folder
+
+
+@contextmanager
+def tidied(folder: Path) -> Iterator[None]:
+    """After the block, only what a run printed is left in its folder."""
+    try:
+        yield
+    finally:
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def is_alive(home: Home, model: str, run: int) -> bool:

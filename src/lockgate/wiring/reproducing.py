@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from enum import StrEnum
 from pathlib import Path
@@ -145,7 +144,7 @@ class _Rebuilding:
                                 KINDS[one.kind], one.digest)
                  for role, one in data.items()}  # fmt: skip
         order = Order(
-            pipeline=made.pipeline, sources=load_code(house, made.code), data=files, parameters=_given(made.parameters, data),
+            pipeline=made.pipeline, sources=load_code(house, made.code), data=files, parameters=made.parameters,
             seed=made.seed, python=python, environment="again", task=str(self.settings.task) if self.settings.task else None,
             memory_bytes=(self.settings.memory_mb or 0) * MEGABYTE or memory_bytes(),
         )  # fmt: skip
@@ -173,7 +172,7 @@ class _Rebuilding:
         return set(models.values()) == built_again and code == again
 
     def _answers(self, into: Path, python: Path) -> tuple[int, float, int]:
-        """Rows asked, largest difference of numbers, rows whose words differ: the sealed model against the one built again."""
+        """Rows asked, largest difference of numbers, rows that differ otherwise: the sealed model against the one built again."""
         manifest = self.version.manifest
         columns = self._columns()
         if columns is None:
@@ -235,7 +234,7 @@ class _Rebuilding:
         if rows and (largest or flips):
             said.append(
                 f"answers to {rows} rows differ by at most {largest:.3g}"
-                + (f", {flips} rows in their words" if flips else "")
+                + (f", {flips} rows in words or missing numbers" if flips else "")
             )
         for name, (old, new) in self._metrics().items():
             if not _close(old, new):
@@ -262,22 +261,19 @@ class _Rebuilding:
         return "code, data, parameters, environment and machine are the same, so it depends on chance, threads or time: seed it"
 
 
-def _given(parameters: Mapping[str, object], data: Mapping[str, object]) -> dict[str, object]:
-    """What was used, defaults too; the seed is given by itself."""
-    return {name: value for name, value in parameters.items() if name != "seed" and name not in data}
-
-
 def _difference(before: Columns, again: Columns) -> tuple[int, float, int]:
     rows = len(next(iter(before.values())))
     largest, words = 0.0, np.zeros(rows, dtype=bool)
     for name, old in before.items():
         new = again.get(name)
-        if new is None or new.shape != old.shape:
+        if new is None or new.shape != old.shape or (old.dtype.kind in "fiu") != (new.dtype.kind in "fiu"):
             words[:] = True
         elif old.dtype.kind in "fiu":
-            largest = max(
-                largest, float(np.nanmax(np.abs(old.astype(float) - new.astype(float)), initial=0.0))
-            )
+            first, second = old.astype(float), new.astype(float)
+            same = (first == second) | (np.isnan(first) & np.isnan(second))
+            gap = np.abs(np.where(same, 0.0, first) - np.where(same, 0.0, second))
+            words |= np.isnan(gap).reshape(rows, -1).any(axis=1)  # a number is none any more
+            largest = max(largest, float(np.nan_to_num(gap, nan=0.0, posinf=np.inf).max(initial=0.0)))
         else:
             words |= (old.astype(str) != new.astype(str)).reshape(rows, -1).any(axis=1)
     return rows, largest, int(words.sum())

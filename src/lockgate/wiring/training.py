@@ -21,7 +21,7 @@ from lockgate.governance.people import Person
 from lockgate.pipelines.execute import Ran, execute
 from lockgate.pipelines.layout import DataFile, Order
 from lockgate.pipelines.machine import memory_bytes, this_machine
-from lockgate.pipelines.place import cache_of, is_alive, working
+from lockgate.pipelines.place import cache_of, is_alive, tidied, working
 from lockgate.pipelines.plan import TABLES
 from lockgate.pipelines.run import AnswersHeld, DataUsed, Made, Run, RunState
 from lockgate.pipelines.sources import Sources
@@ -33,7 +33,7 @@ from lockgate.wiring.codestore import environment_of, load_code
 from lockgate.wiring.datasets import KINDS, file_of, resolve_data
 from lockgate.wiring.house import House
 from lockgate.wiring.mirroring import mirror
-from lockgate.wiring.settings import settings_from
+from lockgate.wiring.settings import hold_python, settings_from
 from lockgate.wiring.submitting import Metadata, may_submit, submit_upload
 
 Tell = Callable[..., None]
@@ -74,12 +74,12 @@ class Trained:
 
 
 def train(house: House, person: Person, order: TrainOrder, tell: Tell) -> Trained:
-    """Run a pipeline and submit what it made. The run is on record however it ends.
+    """Run a pipeline and submit what it made. A run that began is on record however it ends.
 
     Raises Forbidden, NotFound and Conflict (data), what the pipeline's process said, and what a submission raises.
     """
     may_submit(house, person, order.model)
-    settings = _settings(house, order)
+    settings = _settings(house, person, order)
     sources = load_code(house, order.code)
     data = _data(house, order)
     pins = pins_from(order.requirements) if order.requirements is not None else ()
@@ -89,17 +89,19 @@ def train(house: House, person: Person, order: TrainOrder, tell: Tell) -> Traine
         seed=seed, lock=pins,
         data={role: DataUsed(name=one.name, number=one.number, digest=one.digest, rows=one.rows) for role, one in data.items()},
     )  # fmt: skip
-    with house.db.write() as tx:
-        run = start_run(tx, made, author=person.id, why=order.why, at_us=house.clock.now_us())
-    mirror(house, run)
-    running = _Running(house, person, order, settings, sources, data, run, tell)
-    try:
-        with working(house.home, order.model, run.id) as folder:
-            made_version = running.carry_out(folder)
-    except BaseException as error:
-        running.end(RunState.FAILED, error=error)
-        raise
-    return running.end(RunState.DONE, made=made_version)
+    with ExitStack() as stack:
+        with house.db.write() as tx:
+            run = start_run(tx, made, author=person.id, why=order.why, at_us=house.clock.now_us())
+            folder = stack.enter_context(working(house.home, order.model, run.id))  # seen running: seen alive
+        mirror(house, run)
+        running = _Running(house, person, order, settings, sources, data, run, tell)
+        try:
+            with tidied(folder):
+                made_version = running.carry_out(folder)
+        except BaseException as error:
+            running.end(RunState.FAILED, error=error)
+            raise
+        return running.end(RunState.DONE, made=made_version)
 
 
 @dataclass(frozen=True)
@@ -229,15 +231,18 @@ class _Running:
         )  # fmt: skip
 
 
-def _settings(house: House, order: TrainOrder) -> ModelConfig:
-    """The model's settings as they will be: what the order says, else what is known."""
-    if order.settings is not None and order.replace:
-        return settings_from(order.settings, order.model)
+def _settings(house: House, person: Person, order: TrainOrder) -> ModelConfig:
+    """The model's settings as they will be: what the order says, else what is known. Raises Forbidden for an interpreter."""
     with house.db.read() as tx:
         try:
-            return get_model(tx, order.model).settings
+            known = get_model(tx, order.model).settings
         except NotFound:
-            return settings_from(order.settings or {}, order.model)
+            known = None
+        if known is not None and not (order.settings is not None and order.replace):
+            return known
+        wanted = settings_from(order.settings or {}, order.model)
+        hold_python(tx, wanted.python, old=known.python if known is not None else None, by=person)
+    return wanted
 
 
 def _data(house: House, order: TrainOrder) -> dict[str, DataVersion]:
