@@ -14,12 +14,13 @@ from lockgate.config_release import Business
 from lockgate.db import Database
 from lockgate.predictions.label_import import import_labels
 from lockgate.predictions.record import Kind, Record, blocks_of
-from lockgate.release import store
+from lockgate.release import acts, store
 from lockgate.release.business_evidence import from_values
 from lockgate.release.guards import GuardName
 from lockgate.release.label_feed import LabelFeed
 from lockgate.release.phases import Phase
 from lockgate.release.start import preview, start
+from lockgate.release.votes import Vote
 from lockgate.traffic import Role, Stick
 
 from .test_label_feed import answered, labelled
@@ -180,6 +181,11 @@ def test_shifted_answers_hold_a_release_and_people_let_it_go_on(
     with sqlite.read() as tx:
         said = store.moves_of(tx, release.id)[-1].verdicts[0]
     assert (said.guard, said.action) == ("shift", "hold")
+    assert isinstance(acts.resume(world.desk, world.bob, "churn", "the season has changed"), Vote)
+    acts.resume(world.desk, world.cat, "churn", "the season has changed")
+    world.beat()
+    controller.tick()
+    assert (world.last().phase, world.last().overridden) == (Phase.CANARY, True)
 
 
 def _shadowed(world: World, release: int, number: int) -> list[Record]:
