@@ -21,6 +21,7 @@ from lockgate.governance.checkpoints import verify
 from lockgate.predictions.archive import archive
 from lockgate.predictions.erase import AGAIN_US, ErasureState, Ground, ask, carry_out, due
 from lockgate.predictions.label_import import import_labels
+from lockgate.predictions.labels import latest_labels
 from lockgate.predictions.log import LogReader, SegmentWriter
 from lockgate.predictions.offsets import commit_offsets, register_reader
 from lockgate.predictions.query import frame
@@ -97,6 +98,21 @@ def test_nothing_of_the_person_is_left_on_the_disk(ground: Ground) -> None:
     erase(ground)
     ground.db.close()
     assert files_with(ground.home.root, PERSON, NAME) == []
+
+
+def test_labels_by_the_key_column_go_too(ground: Ground) -> None:
+    """A label that was matched by the input that holds keys names the person as one by the key does; others' labels stay."""
+    table = pl.DataFrame({"customer": [PERSON, "other"], "churned": [1, 0]})
+    with ground.db.write() as tx:
+        import_labels(tx, "churn", table, on="in.customer", label="churned", by="ada", now_us=3)
+    erase(ground)
+    with ground.db.read() as tx:
+        assert latest_labels(tx, "churn").select("on_column", "value").rows() == [
+            ("key", "other"),
+            ("in.customer", "other"),
+        ]
+    ground.db.close()
+    assert files_with(ground.home.root, PERSON) == []
 
 
 def test_everybody_else_is_as_before(ground: Ground) -> None:

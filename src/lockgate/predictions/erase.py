@@ -175,7 +175,7 @@ def carry_out(
         take_in(ground.home.log, ground.db, ended_only=False)
     finally:
         os.close(lock)
-    return _done(ground, row, gone, counts)
+    return _done(ground, row, gone, counts, key_field)
 
 
 def find(ground: Ground, model: str, key: str, key_field: str | None) -> dict[str, Gone]:
@@ -219,12 +219,14 @@ def _held(log: Path, patience_s: float) -> int:
             time.sleep(0.05)
 
 
-def _done(ground: Ground, row: sa.Row[tuple[object, ...]], gone: dict[str, Gone], counts: Counts) -> Erasure:
+def _done(
+    ground: Ground, row: sa.Row[tuple[object, ...]], gone: dict[str, Gone], counts: Counts, key_field: str | None,
+) -> Erasure:  # fmt: skip
     now_us = ground.clock.now_us()
     again = row.state == ErasureState.ERASED
     with ground.db.write() as tx:
         overwrite_deleted(tx)
-        counts.labels += _labels(tx, row.model, row.key, gone)
+        counts.labels += _labels(tx, row.model, row.key, key_field, gone)
         c = log_keys.c
         counts.keys += tx.execute(
             sa.delete(log_keys).where(c.model == row.model, c.subject == row.subject)
@@ -272,12 +274,12 @@ def forget_deleted(db: Database) -> None:
             connection.exec_driver_sql("RESET lock_timeout")
 
 
-def _labels(tx: sa.Connection, model: str, key: str, gone: dict[str, Gone]) -> int:
-    """Labels given by the person's key, and by the ids of requests that are gone as a whole."""
-    c = labels.c
+def _labels(tx: sa.Connection, model: str, key: str, key_field: str | None, gone: dict[str, Gone]) -> int:
+    """Labels given by the person's key, also as an input, and by the ids of requests that are gone as a whole."""
+    c, by = labels.c, ("key", f"in.{key_field}")
     ids = [name for name, rows in gone.items() if rows is None]
     removed = tx.execute(
-        sa.delete(labels).where(c.model == model, c.on_column == "key", c.value == key)
+        sa.delete(labels).where(c.model == model, c.on_column.in_(by), c.value == key)
     ).rowcount
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
