@@ -38,7 +38,11 @@ function keepLive(part) {
     if (!document.hidden) part.replaceChildren(found.content);
     part.removeAttribute("data-stale");
   });
-  source.onerror = () => part.setAttribute("data-stale", ""); // the browser tries again by itself
+  source.onerror = () => {
+    part.setAttribute("data-stale", "");
+    // the browser tries again by itself, but not after an answer that is no stream: nothing samples yet, say
+    if (source.readyState === EventSource.CLOSED) setTimeout(keepLive, 5000, part);
+  };
 }
 
 document.querySelectorAll("[data-live]").forEach(keepLive);
