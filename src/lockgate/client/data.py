@@ -147,8 +147,11 @@ def _query(sql: str, database: str | None) -> Any:
         )
     try:
         engine = sa.create_engine(database)
-        with engine.connect() as connection:
-            return pl.read_database(sql, connection, infer_schema_length=None)
+        try:
+            with engine.connect() as connection:
+                return pl.read_database(sql, connection, infer_schema_length=None)
+        finally:
+            engine.dispose()
     except ModuleNotFoundError as error:
         raise MissingExtra(
             f"the database needs the library {error.name}", fix=f"pip install {error.name}"
