@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from lockgate.cli.show import AsJson, new_group, print_json, print_pairs, print_table, when
-from lockgate.client.transport import connected
+from lockgate.client.transport import Connection, connected
+from lockgate.errors import EXIT_STATUS, Unavailable
 
 app = new_group("What is wrong now, and what to do.")
 Number = Annotated[int, typer.Argument(metavar="ALERT", help="Its number.", show_default=False)]
@@ -103,15 +104,28 @@ def try_address(
 ) -> None:
     """Send a message now and say whether it was taken."""
     with connected() as lockgate:
-        names = [sink] if sink is not None else [each["name"] for each in lockgate.get("/alert-sinks")]
-        done = [lockgate.post(f"/alert-sinks/{name}/test") for name in names]
+        if sink is not None:
+            done = [lockgate.post(f"/alert-sinks/{sink}/test")]
+        else:
+            done = [_tried(lockgate, each["name"]) for each in lockgate.get("/alert-sinks")]
     if as_json:
         print_json(done)
-        return
-    for each in done:
-        print(f"{each['sink']}: taken")
-    if not done:
-        print("no address is named under 'alerts.sinks' in config.yaml")
+    else:
+        for each in done:
+            print(f"{each['sink']}: {'taken' if each['taken'] else 'not taken: ' + each['trouble']}")
+        if not done:
+            print("no address is named under 'alerts.sinks' in config.yaml")
+    if not all(each["taken"] for each in done):
+        raise typer.Exit(EXIT_STATUS[Unavailable])
+
+
+def _tried(lockgate: Connection, name: str) -> dict[str, Any]:
+    """One address of all: that it took nothing keeps the others from no try."""
+    try:
+        done: dict[str, Any] = lockgate.post(f"/alert-sinks/{name}/test")
+    except Unavailable as error:
+        return {"sink": name, "taken": False, "trouble": str(error.got)}
+    return done
 
 
 def _say(number: int, word: str, reason: str, *, as_json: bool) -> None:

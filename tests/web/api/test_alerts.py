@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import typer
 
 from lockgate.alerts import store
 from lockgate.alerts.alert import Cause
@@ -11,7 +12,7 @@ from lockgate.alerts.rules import Rulebook
 from lockgate.cli import alerts as verb
 from lockgate.clock import SECOND_US
 from lockgate.config_alerts import AlertKind, AlertsConfig
-from lockgate.errors import Conflict, Forbidden, NotFound, Unavailable
+from lockgate.errors import EXIT_STATUS, Conflict, Forbidden, NotFound, Unavailable
 from lockgate.governance.permissions import RoleName
 from lockgate.web.app import create_app
 from lockgate.web.pages.alerts import PAST
@@ -111,10 +112,10 @@ def test_addresses_are_shown_without_where_they_are(
     address = Address()
     try:
         (tmp_path / "url").write_text(f"{address.url}/T0KEN")
-        (box.house.home.root / "config.yaml").write_text(
-            f"alerts: {{sinks: {{ops: {{kind: webhook, url_file: {tmp_path}/url}}, "
-            "gone: {kind: email, smtp: 'smtp://127.0.0.1:1', sender: a@b.example, to: [c@d.example]}}}\n"
-        )
+        ops = f"ops: {{kind: webhook, url_file: {tmp_path}/url}}"
+        gone = "gone: {kind: email, smtp: 'smtp://127.0.0.1:1', sender: a@b.example, to: [c@d.example]}"
+        settings = box.house.home.root / "config.yaml"
+        settings.write_text(f"alerts: {{sinks: {{{ops}, {gone}}}}}\n")
         again = open_house(box.house.home, clock)
         app = create_app(again)
         far = type(box)(again, type(box.transport).over(app), app)
@@ -139,6 +140,13 @@ def test_addresses_are_shown_without_where_they_are(
         assert "A release is held and waits for a person: churn/3" in said
         assert "1. Read why on the release's page." in said
         assert "T0KEN" not in said
+        settings.write_text(f"alerts: {{sinks: {{{gone}, {ops}}}}}\n")
+        with pytest.raises(typer.Exit) as missed:  # the first is away: the second is tried all the same
+            verb.try_address(None)
+        assert missed.value.exit_code == EXIT_STATUS[Unavailable]
+        tried = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+        assert tried["ops"] == "taken"
+        assert "Connection refused" in tried["gone"]
         app.state.jobs.close()
         far.transport.close()
         again.close()
