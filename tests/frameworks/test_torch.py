@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.frameworks.torch_programs import MAKE, NET, PACK, PLANTED
+from tests.frameworks.torch_programs import BRANCHING, MAKE, NET, PACK, PLANTED
 
 import lockgate
 from lockgate.errors import InvalidInput, PredictionFailed, Unsafe
@@ -180,6 +180,14 @@ def test_branches_answer_as_pytorch(
     assert compiled.reason is None
     assert compiled.parity is not None
     assert body
+
+
+@pytest.mark.frameworks
+def test_a_part_without_gradients_is_no_branch(torch_python: Path) -> None:
+    """torch.no_grad in a program makes a graph inside a node, of which there is one way only; a branch in there is one."""
+    done = subprocess.run([torch_python, "-W", "ignore", "-c", BRANCHING, Path(lockgate.__file__).parent],
+                          capture_output=True, text=True, timeout=1800, check=False)  # fmt: skip
+    assert done.stdout.split() == ["False", "True"], done.stderr[-2000:]
 
 
 @pytest.mark.frameworks

@@ -109,6 +109,27 @@ with torch.inference_mode():
                       "both": both(age, code)["prediction"].tolist(), "codes": both(age, code)["codes"].tolist(),
                       "pictures": pictures.tolist(), "bright": bright(pictures).tolist()}))
 """
+BRANCHING = """
+import sys, torch
+sys.path.append(sys.argv[1])
+from runner.convert.torch import _branches
+class Quiet(torch.nn.Module):
+    def __init__(self, branches):
+        super().__init__()
+        self.first, self.second, self.branches = torch.nn.Linear(4, 4), torch.nn.Linear(4, 1), branches
+        self.register_buffer("which", torch.tensor(1))
+    def forward(self, rows):
+        with torch.no_grad():
+            made = self.first(rows)
+            if self.branches:
+                made = torch.cond(self.which > 0, lambda x: x.relu(), lambda x: -x, (made,))
+        return self.second(made)
+rows = {0: torch.export.Dim("n")}
+for branches in (False, True):
+    program = torch.export.export(Quiet(branches).eval(), (torch.zeros(2, 4),), dynamic_shapes=(rows,))
+    assert branches or "set_grad_enabled" in str(program.graph), program.graph
+    print(_branches(program))
+"""
 PACK = """
 import sys, types
 sys.path[:0] = [sys.argv[1]]

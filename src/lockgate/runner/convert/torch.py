@@ -17,6 +17,7 @@ from .writing import CannotConvert
 
 OPSET = 17
 TENSOR = "x"
+WITHOUT_GRADIENTS = "wrap_with_set_grad_enabled"
 
 
 def convert(model: TorchModule, inputs: list[dict[str, Any]]) -> bytes:
@@ -68,10 +69,18 @@ def _counts_rows(program: Any) -> bool:
 
 
 def _branches(program: Any) -> bool:
-    """Whether it holds graphs inside nodes (torch.cond), which following one call cannot look into."""
+    """Whether it holds graphs inside nodes (torch.cond), at any depth, of which following one call sees one way only.
+
+    A part without gradients (torch.no_grad) is such a graph too, and has one way.
+    """
     import torch
 
-    return any(isinstance(node.target, torch._ops.HigherOrderOperator) for node in program.graph.nodes)
+    graphs = [part.graph for part in program.graph_module.modules() if isinstance(part, torch.fx.GraphModule)]
+    return any(
+        isinstance(node.target, torch._ops.HigherOrderOperator) and node.target.name() != WITHOUT_GRADIENTS
+        for graph in graphs
+        for node in graph.nodes
+    )
 
 
 def _followed(answering: Any, samples: tuple[Any, ...], names: list[str], outputs: list[str]) -> bytes:
