@@ -17,7 +17,7 @@ from lockgate.errors import Conflict, Unavailable
 from lockgate.gateway.breaker import FAILURES_IN_ROW, Breaker
 from lockgate.gateway.cost import Cost, measure
 from lockgate.gateway.ids import id_maker
-from lockgate.gateway.listening import stop_listening_softly
+from lockgate.gateway.listening import connections, stop_listening_softly
 from lockgate.gateway.port import claim_port, free_port
 
 from .conftest import quiet_port
@@ -122,11 +122,13 @@ def test_a_deaf_socket_keeps_who_had_come_and_takes_nobody_new() -> None:
                 late.settimeout(0.3)
                 with pytest.raises(TimeoutError):
                     late.connect(("127.0.0.1", port))
+            assert connections(port) == 0
             accepted, _ = listener.accept()
             with accepted:
+                assert connections(port) == 1
                 early.sendall(b"question")
                 assert accepted.recv(100) == b"question"
-    assert stop_listening_softly(port) == 0
+    assert stop_listening_softly(port) == connections(port) == 0
 
 
 def test_a_large_request_runs_apart_while_small_ones_are_answered(served: Any) -> None:

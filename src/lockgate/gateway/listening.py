@@ -52,29 +52,35 @@ def give_up_stuck_writes(port: int, timeout_ms: int) -> int:
     return found
 
 
+def connections(port: int) -> int:
+    """How many connections to that port this process holds."""
+    found = 0
+    for handle in _sockets():
+        with handle:
+            found += handle.getsockname()[1] == port and not handle.getsockopt(
+                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+            )
+    return found
+
+
 def _listeners(port: int) -> Iterator[socket.socket]:
     """Duplicates of this process's listening sockets on a port, each closed after its turn."""
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  numbers, not paths
-        handle = _listener(int(name), port)
-        if handle is not None:
-            with handle:
+    for handle in _sockets():
+        with handle:
+            if handle.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and handle.getsockname()[1] == port:
                 yield handle
 
 
-def _listener(descriptor: int, port: int) -> socket.socket | None:
-    """A duplicate of a listening socket on the port; None when the descriptor is something else."""
-    try:
-        if not str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith("socket:"):
-            return None
-        handle = socket.socket(fileno=os.dup(descriptor))
-    except OSError:
-        return None  # closed meanwhile
-    internet = handle.family in (socket.AF_INET, socket.AF_INET6)
-    if (
-        internet
-        and handle.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        and handle.getsockname()[1] == port
-    ):
-        return handle
-    handle.close()
-    return None
+def _sockets() -> Iterator[socket.socket]:
+    """Duplicates of this process's internet sockets, for the caller to close."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  numbers, not paths
+        try:
+            if not str(Path(f"/proc/self/fd/{name}").readlink()).startswith("socket:"):
+                continue
+            handle = socket.socket(fileno=os.dup(int(name)))
+        except OSError:
+            continue  # closed meanwhile
+        if handle.family in (socket.AF_INET, socket.AF_INET6) and handle.type == socket.SOCK_STREAM:
+            yield handle
+        else:
+            handle.close()

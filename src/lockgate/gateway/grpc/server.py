@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.config_gateway import GatewayConfig
 from lockgate.errors import Unavailable
 from lockgate.gateway.grpc.service import Service
-from lockgate.gateway.listening import stop_listening_softly
+from lockgate.gateway.listening import connections, stop_listening_softly
 from lockgate.late import late
 
 if TYPE_CHECKING:
@@ -19,7 +21,11 @@ else:
 
 STREAMS = 128  # requests at once on one connection
 WINDOW_BYTES = 65_536  # of a message that nobody reads yet; one that is being read may come as fast as it can
-GRACE_S = 30.0  # for calls that have begun when the worker stops; each has a deadline of its own besides
+AGE_S = 10.0  # of a connection, give or take a tenth; calls on it are let end, new ones open another, at any sibling
+GRACE_S = (
+    16.0  # for calls that have begun before that; with AGE_S less than a worker is given to stop (running.py)
+)
+LOOK_S = 0.05  # between two looks at the connections that are left
 PING_EVERY_MS = 10_000  # clients that keep idle connections alive may ask this often
 HEADER_BYTES = 65_536
 
@@ -51,10 +57,18 @@ class GrpcServer:
         return int(port)
 
     async def stop(self) -> None:
-        """Take no new connections, let what has begun end, then close."""
+        """Take no new connections, let those that are there grow old, then close.
+
+        A server that is told to stop at once cancels the calls that reach it before their callers heard so.
+        """
         if self._server is None:
             return
-        stop_listening_softly(int(self._config.grpc_port or 0))
+        port = int(self._config.grpc_port or 0)
+        stop_listening_softly(port)
+        with contextlib.suppress(TimeoutError):  # calls that take longer have the grace below
+            async with asyncio.timeout(AGE_S * 1.2):
+                while connections(port):
+                    await asyncio.sleep(LOOK_S)
         await self._server.stop(GRACE_S)
 
 
@@ -69,6 +83,7 @@ def options(config: GatewayConfig) -> list[tuple[str, int]]:
         ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
         ("grpc.http2.bdp_probe", 0),  # which would let a caller send megabytes that nobody asked for yet
         ("grpc.max_connection_idle_ms", round(config.idle_s * 1000)),
+        ("grpc.max_connection_age_ms", round(AGE_S * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_EVERY_MS),
     ]
