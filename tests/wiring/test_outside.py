@@ -118,7 +118,7 @@ def test_a_faithful_rewrite_passes_in_both_protocols(asked):
         with service(lambda rows, shaped=shaped: {"predictions": shaped(rows)}) as at:
             found = compared(asked, f"{at}/people/invocations")
         assert found.status is Status.PASS, found.headline
-        assert f"60 rows in {columns}" in found.headline
+        assert f"60 rows (compared: {columns};" in found.headline
 
 
 def test_a_rewrite_that_forgets_missing_values_is_found_and_said(asked):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,23 +24,24 @@ from ..resources.test_sampler import told
 
 @pytest.fixture
 def house(home, clock) -> House:
-    """A home in which this process is the archiver."""
+    """A home whose archiver is a process that sleeps, known to be this home's by a file of run/ that it holds open."""
     opened = open_house(home, clock)
-    (home.run / "archiver.pid").write_text(str(os.getpid()))
     (home.run / "here").touch()
+    with (home.run / "here").open() as here:
+        archiver = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], stdin=here)
+    (home.run / "archiver.pid").write_text(str(archiver.pid))
     yield opened
+    archiver.kill()
+    archiver.wait()
     opened.close()
 
 
 def test_a_round_is_left_for_everybody(house: House) -> None:
     """The newest sample with its history; the same for Prometheus, by the usual names, as its own library reads them."""
-    with (
-        house.home.run / "here"
-    ).open():  # by a file of run/ that it holds open, a process is known to be this home's
-        watcher = Watcher(house)
-        watcher.round()
-        house.clock.sleep(2)
-        watcher.round()
+    watcher = Watcher(house)
+    watcher.round()
+    house.clock.sleep(2)
+    watcher.round()
     found = kept.newest(house.home.run)
     assert found is not None
     assert [use.name for use in found.hosts[0].processes] == ["archiver"]

@@ -51,7 +51,7 @@ class Watcher(Protocol):
         ...
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class WatcherStanding(msgspec.Struct, frozen=True, kw_only=True):
     """How a watcher fares. `failures`: in a row; `error`: of the last."""
 
     name: str
@@ -103,7 +103,7 @@ class Watch:
                 _log.error("the monitor waits %g s: %s", poll_s, error.sentence())
             stop.wait(0.0 if more else poll_s)
 
-    def _look(self, watcher: Watcher, before: Standing | None) -> tuple[Standing, bool]:
+    def _look(self, watcher: Watcher, before: WatcherStanding | None) -> tuple[WatcherStanding, bool]:
         failures = before.failures if before else 0
         ok_us = before.ok_us if before else None
         try:
@@ -115,17 +115,17 @@ class Watch:
             _log.exception("the watcher %s failed, %d in a row", watcher.name, failures + 1)
             pause_s = min(FIRST_PAUSE_S * 2 ** min(failures, 16), LONGEST_PAUSE_S)
             now_us = self._clock.now_us()
-            return Standing(
+            return WatcherStanding(
                 name=watcher.name, model=watcher.model, looked_us=now_us, ok_us=ok_us, failures=failures + 1,
                 retry_us=now_us + round(pause_s * SECOND_US), error=words, words="",
             ), False  # fmt: skip
         now_us = self._clock.now_us()
-        return Standing(
+        return WatcherStanding(
             name=watcher.name, model=watcher.model, looked_us=now_us, ok_us=now_us, failures=0, retry_us=0,
             error=None, words=looked.words,
         ), looked.more  # fmt: skip
 
-    def _note(self, before: Standing | None, after: Standing) -> None:
+    def _note(self, before: WatcherStanding | None, after: WatcherStanding) -> None:
         """Into the database when there is something to say, and otherwise now and then."""
         same = before is not None and (before.error, before.words) == (after.error, after.words)
         if before is None or not same or after.failures or after.looked_us - before.looked_us >= MINUTE_US:
@@ -136,12 +136,12 @@ class Watch:
             self._standing[after.name] = msgspec.structs.replace(after, looked_us=before.looked_us)
 
 
-def standings(tx: sa.Connection, model: str | None = None) -> list[Standing]:
+def standings(tx: sa.Connection, model: str | None = None) -> list[WatcherStanding]:
     """How every watcher fares, of one model or of all."""
     query = sa.select(monitor_watchers).order_by(monitor_watchers.c.name)
     if model is not None:
         query = query.where(monitor_watchers.c.model == model)
-    return [Standing(**row) for row in tx.execute(query).mappings()]
+    return [WatcherStanding(**row) for row in tx.execute(query).mappings()]
 
 
 def place_of(tx: sa.Connection, watcher: str) -> bytes | None:
@@ -159,7 +159,7 @@ def put_place(tx: sa.Connection, watcher: str, body: bytes, now_us: int) -> None
         tx.execute(sa.insert(monitor_places).values(watcher=watcher, **values))
 
 
-def _put(tx: sa.Connection, standing: Standing) -> None:
+def _put(tx: sa.Connection, standing: WatcherStanding) -> None:
     values = msgspec.structs.asdict(standing)
     c = monitor_watchers.c
     if tx.execute(sa.update(monitor_watchers).where(c.name == standing.name).values(values)).rowcount == 0:

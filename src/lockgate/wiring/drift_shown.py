@@ -13,7 +13,7 @@ from lockgate.monitor.notices import Said, notices_of
 from lockgate.monitor.profiles import versions_with_rows
 from lockgate.monitor.reference import kept_reference
 from lockgate.monitor.verdicts import SOURCE, Line, Verdict, verdicts_of
-from lockgate.monitor.watcher import Standing, standings
+from lockgate.monitor.watcher import WatcherStanding, standings
 
 DRAWN = 5  # columns in one picture
 _NEWEST = 8  # versions
@@ -58,7 +58,7 @@ class DriftShown(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     versions: list[DriftVersion]
     notices: list[Said]
-    watcher: Standing | None
+    watcher: WatcherStanding | None
 
 
 def drift_of(tx: sa.Connection, model: str, *, since_us: int = 0) -> DriftShown:

@@ -34,7 +34,7 @@ def drift(
         return answer(drift_of(tx, model, since_us=since_us))
 
 
-@router.get("/models/{model}/notices", responses=says(list[Said]))
+@router.get("/models/{model}/notices", responses=says(Said, many=True))
 def notices(
     model: str, house: InHouse, me: Asking, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> Response:
