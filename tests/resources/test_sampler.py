@@ -169,7 +169,10 @@ def test_samples_are_kept_whole_and_other_hosts_only_while_they_speak(tmp_path: 
     kept.leave(tmp_path, found)
     kept.leave_far(tmp_path, host(host="edge-1f3a", at_us=1_000_000))
     assert kept.newest(tmp_path) == found
+    (tmp_path / "resources-edge-77aa.json").write_bytes(b"")  # as a loss of power leaves it
     assert [each.host for each in kept.far_hosts(tmp_path, 2_000_000)] == ["edge-1f3a"]
     assert kept.far_hosts(tmp_path, 60_000_000) == []
+    (tmp_path / kept.FILE).write_bytes(b'{"at_us"')
+    assert kept.newest(tmp_path) is None
     kept.take_away(tmp_path)
     assert kept.newest(tmp_path) is None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from lockgate.clock import SECOND_US
 from lockgate.resources.use import HostUse, Resources
 
+_Kind = TypeVar("_Kind", Resources, HostUse)
 FILE = "resources.json"
 FRESH_US = 15 * SECOND_US  # older ones are of a host that is silent
 
@@ -26,21 +28,15 @@ def leave_far(run: Path, found: HostUse) -> None:
 
 def newest(run: Path) -> Resources | None:
     """The newest sample; None where nothing samples."""
-    try:
-        return msgspec.json.decode((run / FILE).read_bytes(), type=Resources)
-    except FileNotFoundError:
-        return None
+    return _read(run / FILE, Resources)
 
 
 def far_hosts(run: Path, now_us: int) -> list[HostUse]:
     """What other hosts said of themselves lately, by name."""
     found = []
     for path in sorted(run.glob("resources-*.json")):
-        try:
-            said = msgspec.json.decode(path.read_bytes(), type=HostUse)
-        except FileNotFoundError:
-            continue
-        if now_us - said.at_us <= FRESH_US:
+        said = _read(path, HostUse)
+        if said is not None and now_us - said.at_us <= FRESH_US:
             found.append(said)
     return found
 
@@ -48,6 +44,14 @@ def far_hosts(run: Path, now_us: int) -> list[HostUse]:
 def take_away(run: Path) -> None:
     """Nothing samples any more."""
     (run / FILE).unlink(missing_ok=True)
+
+
+def _read(path: Path, kind: type[_Kind]) -> _Kind | None:
+    """What lies there; None also for what a loss of power left empty, or another version wrote: a newer one comes soon."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
 
 
 def _write(path: Path, body: bytes) -> None:
