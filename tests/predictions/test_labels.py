@@ -195,6 +195,25 @@ def test_wrong_imports_say_what_is_wrong(sqlite: Database, named: dict[str, str]
         )
 
 
+@pytest.mark.parametrize(
+    ("table", "named", "says"),
+    [
+        ({"key": ["a" * 301], "y": [1]}, {}, "a key that cannot be kept"),
+        ({"key": ["a\0b"], "y": [1]}, {}, "a key that cannot be kept"),
+        ({"key": [b"\xff"], "y": [1]}, {}, "a key is one value"),
+        ({"key": ["a"], "y": [1], "nth": [2**31]}, {"row": "nth"}, "must hold row numbers"),
+        ({"key": ["a"], "y": [1]}, {"on": "in." + "x" * 200, "key": "key"}, "too long to match"),
+    ],
+)
+def test_what_no_database_keeps_is_refused_alike(
+    database: Database, table: dict[str, list[object]], named: dict[str, str], says: str
+) -> None:
+    """On SQLite as on PostgreSQL, whose columns have an end; what just fits goes in."""
+    with pytest.raises(InvalidInput, match=says):
+        put(database, table, **named)
+    put(database, {"key": ["é" * 300], "y": [1], "nth": [2**31 - 1]}, row="nth", source="x" * 400)
+
+
 def test_values_of_a_business_metric_stay_apart(database: Database) -> None:
     """What a customer spent is no label, is joined by nobody who asks for labels, and is a number."""
     spent = pl.DataFrame({"key": ["a", "b"], "spent": [12.5, 0.0]})

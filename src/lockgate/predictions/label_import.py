@@ -22,6 +22,7 @@ from lockgate.predictions.labels import (
 )
 from lockgate.predictions.tables import labels
 
+MOST_ON, MOST_VALUE, MOST_ROW = 200, 300, 2**31 - 1  # letters, letters, and a number: as the table keeps them
 _LOCK = 846_352  # of PostgreSQL, for whoever records labels
 
 
@@ -90,7 +91,13 @@ def import_labels(
     """
     naming = Naming(label, on, key, at, row, metric)
     given = _given(table, naming, now_us)
-    fixed = {"model": model, "metric": metric, "imported_us": now_us, "imported_by": by, "source": source}
+    fixed = {
+        "model": model,
+        "metric": metric,
+        "imported_us": now_us,
+        "imported_by": by,
+        "source": source[:MOST_VALUE],
+    }
     done = Imported()
     for part in given.iter_slices(CHUNK_ROWS):
         done += _record(tx, part, fixed, told=at is not None)
@@ -115,7 +122,7 @@ def import_many(
     """
     given = _given(table, naming, now_us)
     fixed = {
-        "model": model, "metric": naming.metric, "imported_us": now_us, "imported_by": by, "source": source,
+        "model": model, "metric": naming.metric, "imported_us": now_us, "imported_by": by, "source": source[:MOST_VALUE],
     }  # fmt: skip
     done, rows = Imported(), 0
     for part in given.iter_slices(CHUNK_ROWS):
@@ -132,7 +139,7 @@ def _given(table: pl.DataFrame, naming: Naming, now_us: int) -> pl.DataFrame:
     _check_columns(table, naming.on, (key, naming.label, naming.at, naming.row))
     truth = table[naming.label]
     for name, what in ((key, "a key"), (naming.label, "a label")):
-        if table[name].dtype.is_nested() or table[name].dtype == pl.Object:
+        if table[name].dtype.is_nested() or table[name].dtype in (pl.Object, pl.Binary):
             raise InvalidInput(
                 f"the column '{name}' holds lists or objects, and {what} is one value", got=table[name].dtype
             )
@@ -146,7 +153,7 @@ def _given(table: pl.DataFrame, naming: Naming, now_us: int) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "on_column": pl.repeat(naming.on, table.height, dtype=pl.String, eager=True),
-            "value": key_texts(table[key]),
+            "value": _values(table[key]),
             "row": _row_numbers(table[naming.row]) if naming.row else _constant(EVERY_ROW, table.height),
             "label": truth.fill_nan(None) if truth.dtype.is_float() else truth,
             "at_us": _times(table[naming.at]) if naming.at else _constant(now_us, table.height),
@@ -181,6 +188,9 @@ def _check_columns(table: pl.DataFrame, on: str, named: tuple[str | None, ...]) 
         raise InvalidInput(
             "labels cannot be matched on this", got=on, allowed="key, inference_id, id, in.<input>"
         )
+    if len(on) > MOST_ON:
+        raise InvalidInput("this name of an input is too long to match labels by", got=f"{len(on)} letters",
+                           allowed=f"at most {MOST_ON}")  # fmt: skip
     for name in named:
         if name is not None and name not in table.columns:
             raise InvalidInput(f"the labels have no column '{name}'", allowed=", ".join(table.columns))
@@ -224,10 +234,20 @@ def _contradictory(fresh: pl.DataFrame, known: pl.DataFrame) -> int:
     return fresh.height - alone.height + alone.height - alone.unique(moment).height
 
 
+def _values(keys: pl.Series) -> pl.Series:
+    """Keys as text. Raises InvalidInput for one that no database keeps."""
+    values = key_texts(keys)
+    wrong = values.filter((values.str.len_chars() > MOST_VALUE) | values.str.contains("\0", literal=True))
+    if len(wrong):
+        raise InvalidInput(f"the column '{keys.name}' holds a key that cannot be kept", got=repr(wrong[0][:40]),
+                           allowed=f"at most {MOST_VALUE} letters, none of them NUL")  # fmt: skip
+    return values
+
+
 def _row_numbers(values: pl.Series) -> pl.Series:
     """Rows within requests, `EVERY_ROW` among them. Raises InvalidInput for what is no such number."""
     numbers = values.cast(pl.Int64, strict=False)
-    wrong = values.filter(numbers.is_null() | (numbers < EVERY_ROW).fill_null(value=True))
+    wrong = values.filter(numbers.is_between(EVERY_ROW, MOST_ROW).fill_null(value=False).not_())
     if len(wrong):
         raise InvalidInput(f"the column '{values.name}' must hold row numbers", got=str(wrong.head(1).to_list()),
                            allowed="0, 1, 2, ...; -1 for every row of the request")  # fmt: skip
