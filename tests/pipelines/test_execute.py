@@ -225,6 +225,16 @@ def test_a_pipeline_that_forges_leads_nobody_to_other_files(
     assert not list((bench.folder / "steps").glob("*/*.part"))
 
 
+def test_what_reads_and_serves_is_locked_though_nobody_imports_it(bench: Bench) -> None:
+    """An environment made from the lock alone must read the tables again and load the served module."""
+    text = "from pathlib import Path\ndef model(raw: Path):\n    return len\n"
+    assert bench.run(bench.order(text)).ready["distributions"] == {}
+    served = bench.run(bench.order(f"{text}def predict(model, rows):\n    return [1]\n"))
+    assert "pandas" in served.ready["distributions"]
+    reading = bench.run(bench.order(f"{text}def other(raw: 'pd.DataFrame'):\n    return raw\n"))
+    assert {"pandas", "pyarrow"} <= set(reading.ready["distributions"])
+
+
 def test_one_function_and_a_command_are_pipelines_too(bench: Bench) -> None:
     """A function that returns model and metrics; a command that leaves files."""
     text = "import math\ndef train(scale):\n    return {'model': math.sqrt, 'metrics': {'scale': scale}}"
