@@ -10,6 +10,7 @@ import pytest
 
 from lockgate.clock import SECOND_US
 from lockgate.db import Database
+from lockgate.errors import Unavailable
 from lockgate.governance.audit import rows as audit_rows
 from lockgate.predictions.label_folder import LabelFolder
 from lockgate.predictions.label_import import Imported, Naming, import_many
@@ -99,6 +100,23 @@ def test_whoever_died_between_recording_and_moving_records_nothing_twice(folder:
     folder.look(NOW_US)
     assert folder.look(NOW_US)[0].taken
     assert (known(folder), names(folder)) == (2, [])
+
+
+def test_a_file_waits_for_a_database_that_is_away(folder: LabelFolder) -> None:
+    """It is not set aside for what is no fault of its own, and taken when the database is back."""
+    record = folder.record
+
+    def away(_table: pl.DataFrame, _name: str) -> Imported:
+        raise Unavailable("the database is away")
+
+    put(folder, "a.csv", "key,y\n1,0\n")
+    folder.look(NOW_US)
+    folder.record = away
+    with pytest.raises(Unavailable):
+        folder.look(NOW_US)
+    assert (names(folder), folder.waiting()) == (["a.csv"], [])
+    folder.record = record
+    assert [each.taken for each in folder.look(NOW_US)] == [True]
 
 
 def test_a_folder_that_is_not_there_is_no_trouble(folder: LabelFolder) -> None:

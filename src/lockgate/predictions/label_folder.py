@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from lockgate.clock import SECOND_US
 from lockgate.datasets.dataset import READERS, read_table
 from lockgate.db import Database
-from lockgate.errors import LockgateError
+from lockgate.errors import LockgateError, Unavailable
 from lockgate.governance.audit import append
 from lockgate.predictions.label_import import Imported
 from lockgate.predictions.tables import label_files
@@ -89,6 +89,8 @@ class LabelFolder:
             return FileTaken(path.name, True, f"this content was taken before, as {known.name}")
         try:
             done = self.record(read_table(body, path.name), path.name)
+        except Unavailable:  # it is not the file: it waits until the database is back
+            raise
         except LockgateError as error:
             return self._set_aside(path, digest, error.sentence(), now_us)
         with self.db.write() as tx:
