@@ -111,16 +111,16 @@ def say(house: House, person: Person, number: int, reason: str, *, over: bool) -
         return shown(act(tx, number, reason.strip(), by=person.id, at_us=house.clock.now_us()))
 
 
-def sinks_for(tx: sa.Connection, house: House) -> list[SinkShown]:
-    """Every address of config.yaml."""
-    sinks = house.config.alerts.sinks
+def sinks_for(tx: sa.Connection, house: House, person: Person) -> list[SinkShown]:
+    """Every address of config.yaml, with those of its models that the person may see."""
+    sinks, seen = house.config.alerts.sinks, models_with(tx, person, Permission.MODEL_READ)
     found = {standing.name: standing for standing in standings(tx, sinks)}
     return [
         SinkShown(
             name=name,
             kind=str(type(sink).__struct_config__.tag),
             least=sink.least,
-            models=sink.models,
+            models=tuple(model for model in sink.models if _visible(model, seen)),
             standing=found[name],
         )
         for name, sink in sinks.items()

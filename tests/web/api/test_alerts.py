@@ -113,7 +113,7 @@ def test_addresses_are_shown_without_where_they_are(
     try:
         (tmp_path / "url").write_text(f"{address.url}/T0KEN")
         ops = f"ops: {{kind: webhook, url_file: {tmp_path}/url}}"
-        gone = "gone: {kind: email, smtp: 'smtp://127.0.0.1:1', sender: a@b.example, to: [c@d.example]}"
+        gone = "gone: {kind: email, smtp: 'smtp://127.0.0.1:1', sender: a@b.example, to: [c@d.example], models: [churn, fraud]}"
         settings = box.house.home.root / "config.yaml"
         settings.write_text(f"alerts: {{sinks: {{{ops}, {gone}}}}}\n")
         again = open_house(box.house.home, clock)
@@ -129,8 +129,11 @@ def test_addresses_are_shown_without_where_they_are(
             owner.post("/alert-sinks/gone/test")
         with pytest.raises(NotFound, match="ops, gone"):
             owner.post("/alert-sinks/nobody/test")
+        eve = far.connect(far.person("eve", (RoleName.BUILDER, "churn")))
         with pytest.raises(Forbidden):
-            far.connect(far.person("eve", (RoleName.BUILDER, "churn"))).post("/alert-sinks/ops/test")
+            eve.post("/alert-sinks/ops/test")
+        assert [each["models"] for each in shown] == [["*"], ["churn", "fraud"]]
+        assert [each["models"] for each in eve.get("/alert-sinks")] == [["*"], ["churn"]]
         monkeypatch.setenv("LOCKGATE_HOME", str(box.house.home.root))
         verb.sinks()
         verb.show_all()

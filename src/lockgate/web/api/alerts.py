@@ -74,7 +74,7 @@ def sinks(house: InHouse, me: Asking) -> Response:
     """The addresses that are told, and how they fare; never where they are."""
     with house.db.read() as tx:
         require_anywhere(tx, me, Permission.MODEL_READ)
-        return answer(sinks_for(tx, house))
+        return answer(sinks_for(tx, house, me))
 
 
 @router.post("/alert-sinks/{sink}/test", responses=says())

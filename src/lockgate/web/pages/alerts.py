@@ -93,6 +93,6 @@ def _context(looking: Viewer) -> dict[str, Any]:
         return {
             "open": alerts_for(tx, looking.person),
             "past": [alert for alert in every if alert.resolved_us is not None][:PAST],
-            "sinks": sinks_for(tx, looking.house),
+            "sinks": sinks_for(tx, looking.house, looking.person),
             "box": EVERY_MODEL,
         }
