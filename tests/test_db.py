@@ -34,6 +34,16 @@ def _write_and_fail(database: Database) -> None:
         raise RuntimeError("in the middle")
 
 
+def test_errors_tell_no_values_of_rows(database: Database) -> None:
+    """They stand in logs, and as what a watcher failed of before whoever may see the model."""
+    with database.write() as tx:
+        _insert(tx, "ada")
+    with pytest.raises(sa.exc.IntegrityError) as refused, database.write() as tx:
+        _insert(tx, "ada")
+    assert "INSERT INTO people" in str(refused.value)
+    assert PERSON["name"] not in str(refused.value)
+
+
 def test_a_write_that_raises_leaves_nothing(database: Database) -> None:
     """All or nothing."""
     with pytest.raises(RuntimeError, match="in the middle"):

@@ -85,7 +85,8 @@ def open_database(url: str) -> Database:
     """
     address = _address(url)
     try:
-        engine = sa.create_engine(address, **_options(address))
+        # Errors stand in logs and before people: values of rows, keys of persons among them, are not told there.
+        engine = sa.create_engine(address, hide_parameters=True, **_options(address))
     except ModuleNotFoundError as error:
         raise MissingExtra(
             f"the database {address.drivername} needs the library {error.name}",
