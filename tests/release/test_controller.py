@@ -12,6 +12,7 @@ from lockgate.config_release import ReleaseConfig
 from lockgate.errors import Conflict
 from lockgate.governance.approvals import approvals_of
 from lockgate.governance.policy import Policy, write_policy
+from lockgate.governance.tables import approval_requests
 from lockgate.membership import Tripped
 from lockgate.release import acts, store
 from lockgate.release.moves import moved
@@ -434,6 +435,46 @@ def test_broken_record_stops_growth_and_no_guard(world):
     with world.db.read() as tx:
         assert "not what was recorded" in status_of(tx, world.last().id).blocked
     world.go(controller, Phase.ROLLED_BACK, bad=from_version_two)
+
+
+def test_an_approval_that_cannot_be_read_stops_growth_and_no_guard(world):
+    """A damaged row that nobody foresaw is a defect, in the log and in the status; the guards stay armed."""
+    controller = world.controller()
+    world.ship_first(controller)
+    world.version(2)
+    start(world.desk, world.ann, "churn/2")
+    world.go(controller, Phase.CANARY)
+    with world.db.write() as tx:
+        tx.execute(sa.update(approval_requests).values(makers="{"))
+    for _ in range(30):
+        world.send(50, seconds=5)
+        assert controller.tick()
+    assert (world.last().phase, world.last().stage) == (Phase.CANARY, 1)
+    with world.db.read() as tx:
+        assert "cannot be read" in status_of(tx, world.last().id).blocked
+    world.go(controller, Phase.ROLLED_BACK, bad=from_version_two)
+
+
+def test_a_defect_in_one_release_ends_no_round(world, caplog):
+    """What cannot be judged is said and tried again; evidence is kept meanwhile, and nothing of it is lost."""
+    broken = []
+
+    def labels(release):
+        if broken:
+            raise ZeroDivisionError(release)
+
+    controller = world.controller(labels=labels)
+    world.ship_first(controller)
+    world.version(2)
+    start(world.desk, world.ann, "churn/2")
+    world.go(controller, Phase.CANARY)
+    broken.append(True)
+    world.send(50, seconds=5)
+    assert controller.tick()
+    assert "cannot be judged" in caplog.text
+    broken.clear()
+    world.go(controller, Phase.DONE)
+    invariants(world)
 
 
 def test_findings_exchanged_for_better_ones_stop_growth(world):

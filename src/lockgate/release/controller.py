@@ -112,6 +112,12 @@ class Controller:
             except Conflict as error:
                 # a person or another controller was first
                 _log.info("release %d: %s", release.id, error)
+            except Unavailable:
+                raise
+            except Exception:  # noqa: BLE001  what is wrong with one release ends no guard of another
+                _log.exception(
+                    "release %d of %s cannot be judged; it is tried again", release.id, release.model
+                )
         self._run_effects()
         if self._evidence.save(self._clock.now_us(), self._fence):
             self._evidence.forget(running)
@@ -229,6 +235,13 @@ class Controller:
                     stands = gate.ask(tx, release, at_us=now_us)
         except (SealBroken, NotFound) as error:  # a broken record stops traffic from rising, not the guards
             return gate.Gate(blocked=error.sentence())
+        except (Conflict, Unavailable):
+            raise
+        except Exception:  # noqa: BLE001  nor does one that cannot even be read
+            _log.exception("what lets release %d pass cannot be read", release.id)
+            return gate.Gate(
+                blocked="The records about this version cannot be read: the controller's log says why."
+            )
         return stands
 
     def _blind(self, release: Release, there: list[Member]) -> int:

@@ -12,7 +12,15 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from lockgate.db import Database
-from lockgate.errors import Conflict, Forbidden, InvalidInput, LockgateError, NotFound, SealBroken
+from lockgate.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    LockgateError,
+    NotFound,
+    SealBroken,
+    Unavailable,
+)
 from lockgate.release import store
 from lockgate.release.queue import Place, PlaceState, close_place, waiting
 from lockgate.release.start import start_waiting
@@ -44,6 +52,10 @@ def take_turns(db: Database, fence: Fence, admit: Admit, *, now_us: int) -> None
             _begin(db, fence, admit, place, now_us)
         except Conflict as error:  # a person or another controller was first
             _log.info("the turn of %s: %s", place.name, error)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001  what is wrong with one place ends no release that runs
+            _log.exception("the release of %s cannot begin; it is tried again", place.name)
 
 
 def _begin(db: Database, fence: Fence, admit: Admit, place: Place, now_us: int) -> None:
