@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.errors import InvalidInput, LockgateError, PredictionFailed, TooLarge, Unavailable
+from lockgate.errors import InvalidInput, LockgateError, NotFound, PredictionFailed, TooLarge, Unavailable
 from lockgate.pipelines.cache import StepCache
 from lockgate.pipelines.child import Child
 from lockgate.pipelines.execute import Ran, execute
@@ -233,6 +233,22 @@ def test_what_reads_and_serves_is_locked_though_nobody_imports_it(bench: Bench) 
     assert "pandas" in served.ready["distributions"]
     reading = bench.run(bench.order(f"{text}def other(raw: 'pd.DataFrame'):\n    return raw\n"))
     assert {"pandas", "pyarrow"} <= set(reading.ready["distributions"])
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "kind", "words"),
+    [
+        ("bash 'train.sh", InvalidInput, "no command line.*closing quotation"),
+        (" ", InvalidInput, "the pipeline has no name"),
+        ("getpass.py:getuser", NotFound, "getpass.py is not among the code that was sent"),
+    ],
+)
+def test_an_order_that_names_nothing_to_run_is_refused(
+    bench: Bench, pipeline: str, kind: type[LockgateError], words: str
+) -> None:
+    """A command line with an open quote, an empty one, a module of Python itself instead of the project."""
+    with pytest.raises(kind, match=words):
+        bench.run(bench.order("def model():\n    return len", pipeline=pipeline))
 
 
 def test_one_function_and_a_command_are_pipelines_too(bench: Bench) -> None:

@@ -88,6 +88,9 @@ def test_code_that_is_none_or_lies_outside_is_named(project: Path) -> None:
         unzipped_sources(zipped_sources(Sources({"../evil.py": b""})))
     with pytest.raises(InvalidInput, match="no readable zip"):
         unzipped_sources(b"PK nothing")
+    whole = zipped_sources(Sources({"a.py": bytes(range(256)) * 20}))
+    with pytest.raises(InvalidInput, match="no readable zip"):
+        unzipped_sources(whole[:40] + b"\xff" * 40 + whole[80:])
 
 
 @pytest.mark.parametrize(

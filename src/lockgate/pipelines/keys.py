@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from lockgate.errors import NotFound
 from lockgate.pipelines.sources import Sources, parsed
 
 FORMAT = "lockgate-step-1"
@@ -21,7 +22,10 @@ COMPUTED = frozenset(
 
 
 def code_digests(sources: Sources, file: str, functions: Iterable[str]) -> dict[str, str]:
-    """The digest of each function's code: what running it may run. `file`: where the functions stand."""
+    """The digest of each function's code: what running it may run. `file`: where the functions stand. Raises NotFound."""
+    if file not in sources.files:
+        raise NotFound(f"{file} is not among the code that was sent", allowed=", ".join(sorted(sources.files)[:20]) or None,
+                       fix="name the pipeline by its path from the folder of lockgate.yaml")  # fmt: skip
     rest = hashlib.sha256(FORMAT.encode())
     for name in sorted(sources.files):
         if name != file:

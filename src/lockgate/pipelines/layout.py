@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lockgate.errors import InvalidInput
 from lockgate.pipelines.child import PACKAGE
 from lockgate.pipelines.sources import Sources, search_path, written
 
@@ -88,9 +89,9 @@ def lay_out(order: Order, folder: Path) -> Path:
 
 
 def first_words(order: Order, folder: Path, code: Path, steps: Path) -> dict[str, object]:
-    """What the process is told first."""
+    """What the process is told first. Raises InvalidInput for a command line that is none."""
     file = file_of(order.pipeline)
-    command = shlex.split(order.pipeline) if is_command(order.pipeline) else []
+    command = _command(order.pipeline) if is_command(order.pipeline) else []
     read = [folder, PACKAGE, steps, *(data.path for data in order.data.values())]
     return {
         "command": command, "code": str(code), "programs": SYSTEM_PROGRAMS if command else [],
@@ -102,3 +103,15 @@ def first_words(order: Order, folder: Path, code: Path, steps: Path) -> dict[str
         "read": [str(path) for path in read], "write": [str(folder / WORK)],
         "memory_bytes": order.memory_bytes, "confined": order.confined,
     }  # fmt: skip
+
+
+def _command(line: str) -> list[str]:
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise InvalidInput("the pipeline is no command line", got=f"{line}: {error}") from error
+    if not words:
+        raise InvalidInput(
+            "the pipeline has no name", allowed="pipelines/churn.py, or a command: Rscript train.R"
+        )
+    return words

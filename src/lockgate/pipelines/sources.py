@@ -11,6 +11,7 @@ import hashlib
 import io
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -136,7 +137,7 @@ def unzipped_sources(body: bytes) -> Sources:
                 )
             for info in members:
                 found[_plain(info.filename)] = archive.read(info)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise InvalidInput("the pipeline's code is no readable zip", got=error) from error
     return Sources(found)
 
