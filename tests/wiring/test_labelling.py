@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,6 +134,12 @@ def test_from_folder_and_query_to_figures(house: House, clock: FakeClock, tmp_pa
     status = coming(house, "churn")
     assert (status.labels, status.labelled, status.unknown, status.behind) == (ROWS + 1, ROWS, {"key": 1}, 0)
     assert status.delay.late_us == 35 * DAY_US  # the end of the age in which 31 days and a minute are counted
+    shutil.rmtree(house.home.root / "ledger")
+    assert coming(house, "churn").labelled == ROWS
+    clock.sleep(60)
+    look(house, performance)
+    again = coming(house, "churn")
+    assert (again.labelled, again.unknown, again.behind) == (ROWS, {"key": 1}, 0)
 
 
 def test_what_the_command_line_shows(

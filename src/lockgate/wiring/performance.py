@@ -177,7 +177,8 @@ def coming(house: House, model: str) -> Coming:
         windows, state = windows_of(tx, model), state_of(tx, model)
         counts = label_counts(tx, model)
         values, _ = newer_labels(tx, model, counts.newest - UNMATCHED_LABELS, UNMATCHED_LABELS)
-        parts = ledger.parts(tx)
+        # The monitor joins parts meanwhile, and makes a ledger anew that somebody threw away.
+        parts = [part for part in ledger.parts(tx) if ledger.path(part).exists()]
     unknown = unmatched(ledger, parts, state.recipe, values) if state.recipe is not None else {}
     return Coming(
         model=model, rows=sum(each.rows for each in windows), labelled=sum(each.labelled for each in windows),
