@@ -14,14 +14,17 @@ from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from lockgate.alerts import outbox, store
 from lockgate.alerts.alert import Alert, Cause, State
 from lockgate.alerts.away import read_absence
+from lockgate.alerts.rules import Rulebook
 from lockgate.clock import DAY_US, HOUR_US, FakeClock
 from lockgate.config import Home, ModelConfig, Tier
 from lockgate.config_alerts import AlertKind, AlertsConfig, Severity, WebhookSink
 from lockgate.config_gateway import TlsConfig
+from lockgate.db import Database
 from lockgate.governance.approvals import Seal, request
 from lockgate.governance.audit import append
 from lockgate.governance.policy import current_policy
@@ -42,7 +45,7 @@ from lockgate.wiring.alerting import LOOKS, Watch, patient_house
 from lockgate.wiring.hosts import KEYS_LOST
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.labelling import INTAKE
-from lockgate.wiring.looking import Look
+from lockgate.wiring.looking import Ground, Look, Lookout
 from lockgate.wiring.status import note_trouble
 
 from ..alerts.receivers import Address, message
@@ -332,6 +335,23 @@ def test_a_look_that_fails_says_so_and_stops_no_other(house: House) -> None:
         found = {alert.kind: alert for alert in store.list_alerts(tx, only_open=True)}
     assert found.keys() == {AlertKind.RELEASE_HELD, AlertKind.MONITOR_FAILS}
     assert "ZeroDivisionError" in found[AlertKind.MONITOR_FAILS].words
+
+
+def test_a_statement_that_fails_blinds_no_later_look(house: House, postgres: Database) -> None:
+    """PostgreSQL ends a transaction in which a statement failed; each look has a savepoint of its own."""
+
+    def divides(tx: sa.Connection, _ground: Ground) -> list[Cause]:
+        return [tx.execute(sa.text("select 1 / 0")).one()]
+
+    def counts(tx: sa.Connection, _ground: Ground) -> list[Cause]:
+        words = str(tx.execute(sa.text("select 41 + 1")).scalar_one())
+        return [Cause(kind=AlertKind.RELEASE_HELD, subject="x", words=words, next="y")]
+
+    looks = [Look("one", frozenset(), divides), Look("two", frozenset(), counts)]
+    ground = Ground(house, Rulebook(AlertsConfig()), house.clock.now_us())
+    with postgres.read() as tx:
+        seen = Lookout(looks).look_around(tx, ground)
+    assert [cause.words for cause in seen.causes] == ["It failed: DataError.", "42"]
 
 
 def test_only_one_of_two_services_acts(house: House) -> None:

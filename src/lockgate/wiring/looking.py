@@ -58,7 +58,10 @@ class Lookout:
         blind: set[AlertKind] = set()
         for look in self._looks:
             try:
-                causes += self._one(look, tx, ground)
+                with (
+                    tx.begin_nested()
+                ):  # PostgreSQL answers nothing more in a transaction in which a statement failed
+                    causes += self._one(look, tx, ground)
             except (sa.exc.OperationalError, Unavailable):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is: the others go on, and people are told

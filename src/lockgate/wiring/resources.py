@@ -64,6 +64,8 @@ class Watcher:
                 self.round()
             except OSError as error:
                 _log.warning("resources cannot be sampled or written: %s", error)
+            except Exception:  # noqa: BLE001  another version's file, a driver: the next round may see more
+                _log.exception("resources were not sampled this time")
             stop.wait(EVERY_S)
         kept.take_away(self._house.home.run)
         samples.take_away(self._house.home.run, NAME)
