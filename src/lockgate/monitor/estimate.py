@@ -117,14 +117,10 @@ def put_estimate(tx: sa.Connection, model: str, estimate: Estimate, now_us: int)
     tx.execute(sa.insert(performance_estimates).values(**values, body=body, made_us=now_us))
 
 
-def estimates_of(
-    tx: sa.Connection, model: str, version: int | None = None, *, unchecked: bool = False
-) -> list[Estimate]:
+def estimates_of(tx: sa.Connection, model: str, *, unchecked: bool = False) -> list[Estimate]:
     """The estimates of a model, oldest first. `unchecked`: those alone that wait for their labels."""
     c = performance_estimates.c
     query = sa.select(c.body).where(c.model == model).order_by(c.number, c.version)
-    if version is not None:
-        query = query.where(c.version == version)
     if unchecked:
         query = query.where(c.checked_us.is_(None))
     return [msgspec.json.decode(body, type=Estimate) for body in tx.execute(query).scalars()]

@@ -43,11 +43,6 @@ class Width(msgspec.Struct, frozen=True):
         """The number of the window that a row of the ledger is in."""
         return (pl.col(PLACE) if self.rows else pl.col("at_us")) // self.size
 
-    def inside(self, number: int) -> pl.Expr:
-        """The rows of one window."""
-        column = pl.col(PLACE) if self.rows else pl.col("at_us")
-        return column.is_between(number * self.size, (number + 1) * self.size, closed="left")
-
     def over(self, number: int, rows: int, now_us: int) -> bool:
         """Whether nothing more comes into a window. `rows`: of the whole ledger so far."""
         return (rows if self.rows else now_us) >= (number + 1) * self.size
@@ -191,16 +186,12 @@ def drop_windows(tx: sa.Connection, model: str) -> None:
         tx.execute(sa.delete(table).where(table.c.model == model))
 
 
-def windows_of(
-    tx: sa.Connection, model: str, version: int | None = None, since_us: int | None = None
-) -> list[Window]:
+def windows_of(tx: sa.Connection, model: str, version: int | None = None) -> list[Window]:
     """The windows of a model, or of one version, oldest first."""
     c = performance_windows.c
     query = sa.select(c.body).where(c.model == model).order_by(c.number, c.version)
     if version is not None:
         query = query.where(c.version == version)
-    if since_us is not None:
-        query = query.where(c.until_us >= since_us)
     return [msgspec.json.decode(body, type=Window) for body in tx.execute(query).scalars()]
 
 
