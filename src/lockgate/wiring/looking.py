@@ -58,9 +58,8 @@ class Lookout:
         blind: set[AlertKind] = set()
         for look in self._looks:
             try:
-                with (
-                    tx.begin_nested()
-                ):  # PostgreSQL answers nothing more in a transaction in which a statement failed
+                # PostgreSQL answers nothing more in a transaction in which a statement failed
+                with tx.begin_nested():
                     causes += self._one(look, tx, ground)
             except (sa.exc.OperationalError, Unavailable):
                 raise
