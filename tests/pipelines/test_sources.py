@@ -62,7 +62,7 @@ def test_a_pipeline_is_its_module_and_what_it_imports_of_the_project(project: Pa
         "package/__init__.py", "package/deep.py", "package/list.txt", "package/other.py", "steps/beside.py", "steps/churn.py",
         "words.py",
     ]  # fmt: skip
-    assert found.libraries == {"pandas"}
+    assert found.libraries == {"pandas", "pyarrow"}
     again = unzipped_sources(zipped_sources(found))
     assert (again.digest, again.libraries) == (found.digest, found.libraries)
 

@@ -99,7 +99,6 @@ def first_words(order: Order, folder: Path, code: Path, steps: Path) -> dict[str
         "function": order.pipeline.partition(":")[2] or None if not command else None,
         "path": [] if command else _path(order, code, file),
         "parameters": dict(order.parameters), "seed": order.seed, "libraries": sorted(order.sources.libraries),
-        "tables": [name for name, data in order.data.items() if data.kind == "table"],
         "read": [str(path) for path in read], "write": [str(folder / WORK)],
         "memory_bytes": order.memory_bytes, "confined": order.confined,
     }  # fmt: skip

@@ -33,15 +33,15 @@ class Sources:
 
     @property
     def libraries(self) -> frozenset[str]:
-        """Top names that are imported and are no part of the project, nor of Python."""
+        """Top names that are imported and are no part of the project, nor of Python; and what serving and reading need beside.
+
+        A served `predict(model, rows)` is asked with pandas, and pandas reads tables with pyarrow: nobody has to import these.
+        """
         ours = {part for name in self.files for part in Path(name).with_suffix("").parts}
-        found = {
-            module.partition(".")[0]
-            for name, body in self.files.items()
-            if name.endswith(".py")
-            for module, level in _imports(parsed(body, name))
-            if level == 0
-        }
+        trees = [parsed(body, name) for name, body in self.files.items() if name.endswith(".py")]
+        found = {module.partition(".")[0] for tree in trees for module, level in _imports(tree) if level == 0}
+        found |= {"pyarrow"} if "pandas" in found else set()
+        found |= {"pandas"} if any(map(_serves, trees)) else set()
         return frozenset(found - ours - sys.stdlib_module_names)
 
     @property
@@ -178,6 +178,14 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InvalidInput(f"{path.name} cannot be read", got=error.strerror) from error
+
+
+def _serves(tree: ast.Module) -> bool:
+    """Whether a module defines the `predict(model, rows)` that is served (see `inside.handing`)."""
+    found = (
+        node.args.args for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "predict"
+    )
+    return any(len(given) == 2 and given[0].arg == "model" for given in found)
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, int]]:

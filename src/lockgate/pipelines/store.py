@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 import sqlalchemy as sa
 
@@ -78,12 +80,19 @@ def get_run(tx: sa.Connection, number: int) -> Run:
 
 
 def runs_of(
-    tx: sa.Connection, model: str | None = None, *, state: RunState | None = None, limit: int = 50
+    tx: sa.Connection,
+    model: str | None = None,
+    *,
+    among: Collection[str] | None = None,
+    state: RunState | None = None,
+    limit: int = 50,
 ) -> list[Run]:
-    """Runs of a model, or of all, the newest first."""
+    """Runs of a model, or of those `among`, or of all, the newest first."""
     wanted = sa.select(runs).order_by(runs.c.id.desc()).limit(limit)
     if model is not None:
         wanted = wanted.where(runs.c.model == model)
+    if among is not None:
+        wanted = wanted.where(runs.c.model.in_(among))
     if state is not None:
         wanted = wanted.where(runs.c.state == state.value)
     return [_run(row) for row in tx.execute(wanted)]

@@ -23,7 +23,7 @@ from lockgate.pipelines.inside.tables import library_of
 from lockgate.pipelines.inside.values import BODY, kind_of, read_value
 
 TABLES = ("train", "validation", "test")
-ENTRY_MODULE, ENTRY_LIBRARY = "lockgate_served", "pandas"  # see `_entry`
+ENTRY_MODULE = "lockgate_served"
 MODEL_FILE = "model.pkl"
 ENDINGS = (".parquet", ".csv", ".tsv", ".jsonl", ".json")
 
@@ -38,7 +38,7 @@ def hand_over(module: ModuleType | None, asked: dict[str, Any], into: Path) -> d
     }
     metrics = _metrics(values.get("metrics", {}))
     tables = {name: _table(name, values[name], into) for name in TABLES if values.get(name) is not None}
-    serve = serving(module)
+    serve = _serving(module)
     model = values["model"]
     kept = _pickled(asked["outputs"]["model"])
     parcel = _served(module, serve, model, asked.get("task")) if serve else pack(model)
@@ -56,7 +56,7 @@ def _pickled(given: dict[str, str]) -> Path | None:
     return folder / BODY if kind_of(folder) == "pickle" and "item" not in given else None
 
 
-def serving(module: ModuleType) -> Step | None:
+def _serving(module: ModuleType) -> Step | None:
     """The pipeline's own `predict(model, rows)`."""
     found = vars(module).get("predict")
     if not callable(found) or getattr(found, "__module__", "") != module.__name__:

@@ -19,10 +19,10 @@ from lockgate.errors import LockgateError
 from lockgate.pipelines.inside import walls
 from lockgate.pipelines.inside.command import run_command
 from lockgate.pipelines.inside.environment import distributions
-from lockgate.pipelines.inside.handing import ENTRY_LIBRARY, hand_over, serving
+from lockgate.pipelines.inside.handing import hand_over
 from lockgate.pipelines.inside.promises import keep_promises, promises_of
 from lockgate.pipelines.inside.steps import Step, steps_of
-from lockgate.pipelines.inside.tables import loaded, readers
+from lockgate.pipelines.inside.tables import loaded
 from lockgate.pipelines.inside.values import read_value, write_value
 from lockgate.runner.start import die_with
 
@@ -45,11 +45,6 @@ class Work:
         """Every step with what it needs, in the order of the file."""
         return [{"name": step.name, "function": step.function, "needs": step.needs, "defaults": step.defaults}
                 for step in self.steps.values()]  # fmt: skip
-
-    def libraries(self) -> set[str]:
-        """What the environment must hold: what the project imports, what reads its tables, what its served form imports."""
-        served = {ENTRY_LIBRARY} if self.module is not None and serving(self.module) else set()
-        return {*self.order["libraries"], *readers(self.steps.values(), self.order["tables"]), *served}
 
     def run(self, asked: dict[str, Any]) -> dict[str, Any]:
         """One step; its value lies in the folder `into` afterwards."""
@@ -88,7 +83,7 @@ def main(reading: int, writing: int, life: int) -> None:
         if work is None:
             return
         _say(said, {"say": "ready", "graph": work.graph(), "confined": held.done, "unconfined": held.missing,
-                    "python": sys.version.split()[0], "distributions": distributions(sorted(work.libraries()))})  # fmt: skip
+                    "python": sys.version.split()[0], "distributions": distributions(order.get("libraries", []))})  # fmt: skip
         acts = {"run": work.run, "hand": work.hand}
         for line in asked:
             task = json.loads(line)

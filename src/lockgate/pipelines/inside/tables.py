@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
 from lockgate.errors import InvalidInput
-from lockgate.pipelines.inside.steps import Step
 
 LIBRARIES = ("polars", "pandas")
 
@@ -33,14 +30,6 @@ def loaded(data: dict[str, Any], wanted: Any, name: str) -> Any:
         f"the environment has no {said or 'polars or pandas'} to read the data set '{name}' with",
         fix="pin one in the model's requirements, or take the parameter as a pathlib.Path",
     )
-
-
-def readers(steps: Iterable[Step], tables: Collection[str]) -> set[str]:
-    """The libraries that `loaded` reads these tables with, whether the project's own code imports them or not."""
-    said = [library_of(step.kind_of(name)) for step in steps for name in step.needs if name in tables]
-    usual = next((library for library in LIBRARIES if find_spec(library)), None)
-    found = {library or usual for library in said} - {"path", None}
-    return {str(library) for library in found} | ({"pyarrow"} if "pandas" in found else set())
 
 
 def library_of(wanted: Any) -> str | None:
