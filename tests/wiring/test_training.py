@@ -116,6 +116,8 @@ def test_a_pipeline_becomes_a_version_that_answers_as_it_did(house: House) -> No
     assert (same.version.number, same.new) == (1, False)
     with house.db.read() as tx:
         acts = [row.action for row in audit_rows(tx, subject="flow", limit=50)]
+        assert len(runs_of(tx, among=("flow", "other"), limit=2)) == 2
+        assert runs_of(tx, among=("other",)) == runs_of(tx, among=()) == []
     assert acts.count("pipelines:run:done") == 3
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 
+from lockgate.access import EVERY_MODEL
 from lockgate.errors import InvalidInput
 from lockgate.governance.people import models_with, require
 from lockgate.governance.permissions import Permission
@@ -27,7 +28,6 @@ from lockgate.wiring.submitting import may_submit
 from lockgate.wiring.training import TrainOrder, end_lost, train
 
 router = APIRouter(tags=["runs"])
-EVERY = "*"
 
 
 @router.post("/models/{model}/runs", responses=says(Job))
@@ -67,7 +67,7 @@ def list_runs(
         if model is not None:
             require(tx, me, Permission.MODEL_READ, model)
         seen = models_with(tx, me, Permission.MODEL_READ)
-        found = [run for run in runs_of(tx, model, limit=limit) if EVERY in seen or run.model in seen]
+        found = runs_of(tx, model, among=None if EVERY_MODEL in seen else seen, limit=limit)
     return answer(found)
 
 
