@@ -8,6 +8,7 @@ from lockgate.alerts.alert import State
 from lockgate.clock import DAY_US, HOUR_US
 from lockgate.config import Tier
 from lockgate.config_alerts import Severity
+from lockgate.monitor.verdicts import Verdict, put_verdict
 from lockgate.predictions.record import Record
 from lockgate.release.baseline import Baseline, Day, Traffic
 from lockgate.release.phases import Phase
@@ -125,3 +126,15 @@ def test_the_day_is_counted_from_the_log_and_forgets(sqlite) -> None:
     assert found.known_by.startswith("In the last 24 hours 23 requests: 8.7 % failed.")
     assert "no labels came" in found.known_by
     assert (later.requests, later.health) == (0, Health.UNKNOWN)
+
+
+def test_what_was_compared_is_counted_in_rows(sqlite) -> None:
+    """Nothing is called alike before a chunk was judged; then it is the newest chunk's rows that look alike."""
+    with sqlite.read() as tx:
+        assert "not compared with the validation's yet" in summary_of(tx, standing(), NOW_US).known_by
+    verdict = Verdict(start_us=NOW_US - DAY_US, until_us=NOW_US, rows=1_234, look=1, columns={}, answers={})
+    with sqlite.write() as tx:
+        put_verdict(tx, "churn", 3, verdict, NOW_US)
+    with sqlite.read() as tx:
+        known_by = summary_of(tx, standing(), NOW_US).known_by
+    assert "answers of the newest 1,234 rows look as they did when it was validated" in known_by

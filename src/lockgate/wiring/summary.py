@@ -16,7 +16,8 @@ from lockgate.monitor.notices import Said, open_notices
 from lockgate.monitor.notices import Severity as Weight
 from lockgate.monitor.performance_figures import LOWER_IS_BETTER, NEITHER
 from lockgate.monitor.performance_windows import Window, windows_of
-from lockgate.monitor.profiles import versions_with_rows
+from lockgate.monitor.verdicts import SOURCE as DRIFT
+from lockgate.monitor.verdicts import verdicts_of
 from lockgate.release.baseline import Day, Traffic
 from lockgate.release.phases import Phase
 from lockgate.release.snapshots import Status, day_of, status_of, traffic_of
@@ -130,23 +131,23 @@ def _release_words(name: str, running: RunningRelease, status: Status | None) ->
 def _drift_words(tx: sa.Connection, standing: ModelStanding, said: Sequence[Said]) -> list[str]:
     if standing.live is None:
         return []
-    found = [
-        each.notice for each in said if each.notice.source not in ("performance", "promised", "estimate")
-    ]
+    found = [each.notice for each in said if each.notice.source == DRIFT]
     grave = [notice for notice in found if notice.severity is not Weight.NOTE]
     if grave:
         more = f" ({len(grave) - 1} more)" if len(grave) > 1 else ""
         return [f"{grave[0].words.rstrip('.')}{more}."]
-    rows = versions_with_rows(tx, standing.name).get(standing.live, 0)
-    if not rows:
+    judged = verdicts_of(tx, standing.name, standing.live, newest=1)
+    if not judged:
         return ["Its inputs are not compared with the validation's yet."]
-    return [f"Inputs and answers of {rows:,} rows look as they did when it was validated."]
+    return [
+        f"Inputs and answers of the newest {judged[0].rows:,} rows look as they did when it was validated."
+    ]
 
 
 def _performance_words(tx: sa.Connection, standing: ModelStanding, said: Sequence[Said]) -> str:
     if standing.live is None:
         return ""
-    worse = [each.notice for each in said if each.notice.source in ("performance", "promised", "estimate")]
+    worse = [each.notice for each in said if each.notice.source == "performance"]
     if worse:
         return f"{worse[0].words.rstrip('.')}."
     labelled = [window for window in windows_of(tx, standing.name, version=standing.live) if window.labelled]
