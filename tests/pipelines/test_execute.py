@@ -197,6 +197,9 @@ def _named(module, asked, into):
 def _poisoned(module, asked, into):
     return {{**_hand(module, asked, into), "metrics": {{"mean": "much"}}}}
 
+def _endless(module, asked, into):
+    return {{**_hand(module, asked, into), "model": "m" * 20_000_000}}
+
 inside.{act} = {forged}
 
 def model():
@@ -211,6 +214,7 @@ def model():
         ("hand_over", "_linked", InvalidInput, "folders and regular files.*model.pkl"),
         ("hand_over", "_named", PredictionFailed, "names files that it cannot have made"),
         ("hand_over", "_poisoned", PredictionFailed, "does not say what it made"),
+        ("hand_over", "_endless", TooLarge, "said of itself is too long"),
     ],
 )
 def test_a_pipeline_that_forges_leads_nobody_to_other_files(

@@ -18,6 +18,7 @@ from lockgate.inference.runner_order import THREADS
 
 PACKAGE = Path(room.__path__[0]).parent
 LAST_LINES = 8
+MOST_LINE_BYTES = 16_000_000  # of one message: names and numbers, never tables
 START = (  # -I would hide PYTHONHASHSEED, so the current folder is taken off the path here
     "import sys; sys.path[:] = [*filter(None, sys.path), sys.argv[4]]; "
     "from lockgate.pipelines.inside.main import main; main(*map(int, sys.argv[1:4]))"
@@ -60,8 +61,11 @@ class Child:
 
     def hear(self, step: str) -> dict[str, Any]:
         """The next message. Raises what the pipeline raised, TooLarge for memory, PredictionFailed when it died."""
-        line = self._hears.readline()
+        line = self._hears.readline(MOST_LINE_BYTES)
         if not line.endswith(b"\n"):
+            if len(line) == MOST_LINE_BYTES:
+                raise TooLarge(f"what step '{step}' said of itself is too long", allowed=f"{MOST_LINE_BYTES:,} bytes",
+                               fix="return large things as results of steps: metrics are names and numbers")  # fmt: skip
             raise self._died(step)
         said: dict[str, Any] = msgspec.json.decode(line)
         match said["say"]:
