@@ -163,25 +163,35 @@ def test_power_durability_syncs_for_many_threads_at_once(
 ) -> None:
     """Every append returns only after a sync that covers it; threads that wait together share one."""
     synced: list[int] = []
-    real = os.fdatasync
+    real, expected_bytes = os.fdatasync, [0]
 
     def counted(handle: int) -> None:
-        time.sleep(0.02)  # a slow disk: who comes meanwhile waits for the next sync
         real(handle)
-        synced.append(os.fstat(handle).st_size)
+        size = os.fstat(handle).st_size
+        deadline_s = (
+            time.monotonic() + 60
+        )  # a slow disk: who comes meanwhile, here all, waits for the next sync
+        while os.fstat(handle).st_size < expected_bytes[0] and time.monotonic() < deadline_s:
+            time.sleep(0.001)
+        synced.append(size)
 
     monkeypatch.setattr(os, "fdatasync", counted)
     late: list[Offset] = []
     together = threading.Barrier(8)
 
     def work(writer: SegmentWriter, name: str) -> None:
-        together.wait(60)
         for number in range(20):
-            place = writer.append([record(f"{name}{number}")])
+            if together.wait(60) == 0:
+                expected_bytes[0] = first + frame * 8 * (number + 1)
+            together.wait(60)
+            place = writer.append([record(f"{name}{number:02}")])
             if max(synced) < place.position:
                 late.append(place)
 
     with SegmentWriter(tmp_path, "w", durability=Durability.POWER) as writer:
+        before = writer.append([record("y00")]).position
+        first = writer.append([record("z00")]).position
+        frame = first - before
         threads = [threading.Thread(target=work, args=(writer, name)) for name in "abcdefgh"]
         for thread in threads:
             thread.start()
@@ -189,7 +199,7 @@ def test_power_durability_syncs_for_many_threads_at_once(
             thread.join()
     assert late == []
     assert len(synced) < 8 * 20 / 2
-    assert len(set(read_all(tmp_path))) == 160
+    assert len(set(read_all(tmp_path))) == 162
 
 
 def test_a_full_disk_leaves_valid_segments(tmp_path: Path) -> None:

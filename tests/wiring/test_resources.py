@@ -28,11 +28,13 @@ def house(home, clock) -> House:
     opened = open_house(home, clock)
     (home.run / "here").touch()
     with (home.run / "here").open() as here:
-        archiver = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], stdin=here)
+        program = "import time; print('up', flush=True); time.sleep(3600)"
+        archiver = subprocess.Popen([sys.executable, "-c", program], stdin=here, stdout=subprocess.PIPE)
+    assert archiver.stdout.readline() == b"up\n"
     (home.run / "archiver.pid").write_text(str(archiver.pid))
     yield opened
     archiver.kill()
-    archiver.wait()
+    archiver.communicate()
     opened.close()
 
 
