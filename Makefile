@@ -37,7 +37,7 @@ test: $(SYSTEM) ## the whole suite: real servers, databases and a browser
 test-faults: $(SYSTEM) ## hundreds of kills and long soaks
 	$(BIN)/pytest -m faults --timeout 3600
 
-test-frameworks: $(READY) ## heavy frameworks in environments of their own
+test-frameworks: $(READY) ## heavy frameworks in environments of their own (15 minutes, more while those are built)
 	$(BIN)/pytest -m frameworks tests --timeout 3600
 
 lint: $(READY) ## ruff, strict types, import layers, pins without addresses
