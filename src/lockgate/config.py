@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -100,9 +101,8 @@ class Home:
             ):
                 folder.mkdir(parents=True, exist_ok=True)
             self.secrets.mkdir(mode=0o700, exist_ok=True)
-            probe = self.root / ".writable"
-            probe.write_bytes(b"")
-            probe.unlink()
+            with tempfile.TemporaryFile(dir=self.root):  # without a name that another process could take away
+                pass
         except OSError as error:
             raise Unavailable(
                 f"the home folder {self.root} cannot be written",
