@@ -46,6 +46,7 @@ def metrics(model: Pipeline, test: pd.DataFrame) -> dict[str, float]:
 
 def _people(path: Path, skip: int = 0) -> pd.DataFrame:
     frame = pd.read_csv(path, names=COLUMNS, skiprows=skip, skipinitialspace=True)
-    frame = frame.drop_duplicates(ignore_index=True)  # of whole rows: people who are alike in ten columns are still two
+    # of whole rows, before columns go: people who are alike in ten of them are still two
+    frame = frame.drop_duplicates(ignore_index=True)
     frame["income"] = frame["income"].str.rstrip(".")
     return frame[[*NUMBERS, *WORDS, "sex", "race", "income"]].replace("?", "unknown")
