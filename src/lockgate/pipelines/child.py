@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,17 @@ START = (  # -I would hide PYTHONHASHSEED, so the current folder is taken off th
     "from lockgate.pipelines.inside.main import main; main(*map(int, sys.argv[1:4]))"
 )
 MEMORY_FIX = "let it use less (fewer columns, pieces of the table), or give it more: memory_mb of the model in lockgate.yaml"
+
+Replies = Callable[[Mapping[str, Any]], Mapping[str, object]]  # what the process wonders -> what it is told
+
+
+class Stopped(LockgateError):
+    """A search ended the step early: what it reported was not among the better."""
+
+
+def unheard(_asked: Mapping[str, Any]) -> Mapping[str, object]:
+    """The answer of a run that is no trial: go on."""
+    return {"go": True}
 
 
 class Child:
@@ -76,17 +87,24 @@ class Child:
                                fix=MEMORY_FIX)  # fmt: skip
             case "room":
                 raise no_room(said["message"], f"step '{said['step']}'")
+            case "stopped":
+                raise Stopped(f"step '{said['step']}' was ended early", got=said.get("message"))
             case "raised":
                 raise _raised(said)
         return said
 
-    def ask(self, step: str, task: Mapping[str, Any]) -> dict[str, Any]:
-        """One task and what came of it. Raises as `hear`."""
-        try:
-            self._send(task)
-        except BrokenPipeError as error:
-            raise self._died(step) from error
-        return self.hear(step)
+    def ask(self, step: str, task: Mapping[str, Any], replies: Replies = unheard) -> dict[str, Any]:
+        """One task and what came of it; `replies` answers what it wonders meanwhile. Raises as `hear`, and Stopped."""
+        message: Mapping[str, Any] = task
+        while True:
+            try:
+                self._send(message)
+            except BrokenPipeError as error:
+                raise self._died(step) from error
+            said = self.hear(step)
+            if said["say"] != "wonders":
+                return said
+            message = replies(said)
 
     def end(self) -> None:
         """End it and everything that it started. Twice does no harm."""

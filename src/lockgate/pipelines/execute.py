@@ -14,7 +14,7 @@ import msgspec
 
 from lockgate.errors import LockgateError, PredictionFailed
 from lockgate.pipelines.cache import Kept, StepCache, require_plain
-from lockgate.pipelines.child import Child, no_room, started
+from lockgate.pipelines.child import Child, Replies, no_room, started, unheard
 from lockgate.pipelines.keys import code_digests, key_of
 from lockgate.pipelines.layout import HANDED, LIBRARY, WORK, Order, file_of, first_words, is_command, lay_out
 from lockgate.pipelines.place import WORDS
@@ -24,6 +24,7 @@ from lockgate.pipelines.run import StepRun, StepState
 COMMAND = "command"
 PARITY_ROWS = 300
 Told = Callable[[str, int, int], None]  # step, done, in all
+BESIDE_KEYS = (From.PARAMETER, From.REPORT)
 
 
 class _Handed(msgspec.Struct, frozen=True):
@@ -49,8 +50,12 @@ class Ran:
     parameters: dict[str, object] = field(default_factory=dict)
 
 
-def execute(order: Order, folder: Path, cache: StepCache, ran: Ran, tell: Told) -> Path:
+def execute(
+    order: Order, folder: Path, cache: StepCache, ran: Ran, tell: Told, *, replies: Replies = unheard
+) -> Path:
     """Run it in `folder`; the folder with what it made (see `inside.handing`). `ran` is filled as it goes.
+
+    `replies` answers what steps report while they run.
 
     Raises what the pipeline's process said (see `child`), InvalidInput for a graph that cannot be run.
     """
@@ -58,7 +63,7 @@ def execute(order: Order, folder: Path, cache: StepCache, ran: Ran, tell: Told) 
         words = first_words(order, folder, lay_out(order, folder), cache.folder)
         with started(order.python, words, folder / WORDS, folder / LIBRARY) as child:
             ran.ready = child.hear("load")
-            return _Execution(order, folder, cache, ran, child).run(tell)
+            return _Execution(order, folder, cache, ran, child, replies).run(tell)
     except OSError as error:
         if isinstance(error, LockgateError):
             raise
@@ -74,6 +79,7 @@ class _Execution:
     cache: StepCache
     ran: Ran
     child: Child
+    replies: Replies
     kept: dict[str, Kept] = field(default_factory=dict)
 
     def run(self, tell: Told) -> Path:
@@ -116,7 +122,7 @@ class _Execution:
             into = self.folder / WORK / f"step-{len(self.ran.steps)}"
             task = {"do": "run", "step": name, "into": str(into), "arguments": self._told(each)}
             try:
-                seconds = float(self.child.ask(name, task)["seconds"])
+                seconds = float(self.child.ask(name, task, self.replies)["seconds"])
             except LockgateError:
                 self.ran.steps.append(StepRun(name=name, state=StepState.FAILED, key=key))
                 raise
@@ -127,7 +133,7 @@ class _Execution:
 
     def _key(self, each: Planned, code: str) -> str:
         inputs = {need: self.kept[said.name].digest if said.source is From.STEP else self.order.data[said.name].digest
-                  for need, said in each.arguments.items() if said.source is not From.PARAMETER}  # fmt: skip
+                  for need, said in each.arguments.items() if said.source not in BESIDE_KEYS}  # fmt: skip
         values = {need: said.value for need, said in each.arguments.items() if said.source is From.PARAMETER}
         return key_of(code, step=each.step.name, environment=self.order.environment, inputs=inputs, parameters=values,
                       seed=self.order.seed)  # fmt: skip
@@ -141,6 +147,8 @@ class _Execution:
             elif said.source is From.DATA:
                 data = self.order.data[said.name]
                 told[need] = {"data": {"path": str(data.path), "kind": data.kind}}
+            elif said.source is From.REPORT:
+                told[need] = {"report": True}
             else:
                 told[need] = {"value": said.value}
         return told

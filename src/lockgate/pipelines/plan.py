@@ -14,6 +14,7 @@ from lockgate.errors import InvalidInput
 MODEL, METRICS = "model", "metrics"
 TABLES = ("train", "validation", "test")
 SEED = "seed"
+REPORT = "report"  # what a step tells its search with while it runs
 TARGETS = (MODEL, *TABLES, METRICS)
 
 
@@ -32,6 +33,7 @@ class From(StrEnum):
     STEP = "step"
     DATA = "data"
     PARAMETER = "parameter"
+    REPORT = "report"
 
 
 class Argument(msgspec.Struct, frozen=True):
@@ -64,7 +66,7 @@ def plan(
 ) -> list[Planned]:
     """The steps that the outputs need, each after those that it needs, in the order of the file where that is free.
 
-    A parameter of a function is another step's result, the seed, a data set, a parameter of the run, or its default.
+    A parameter of a function is another step's result, the seed, a data set, a parameter of the run, its default, or `report`.
     Raises InvalidInput for a missing model step, unknown names, circles, and parameters that no step takes.
     """
     names = _Names({step.name: step for step in steps}, data, parameters, seed)
@@ -112,6 +114,8 @@ def _argument(step: GraphStep, need: str, names: _Names) -> Argument:
         return Argument(From.DATA, need)
     if need == SEED:
         return Argument(From.PARAMETER, need, names.seed)
+    if need == REPORT and step.defaults.get(need) is None:
+        return Argument(From.REPORT, need)
     if need in step.defaults:
         return Argument(From.PARAMETER, need, step.defaults[need])
     known, data, parameters = names.steps, names.data, names.parameters

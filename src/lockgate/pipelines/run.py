@@ -13,6 +13,7 @@ class RunState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    STOPPED = "stopped"  # ended early by the search that it was a trial of
     LOST = "lost"  # its process ended without a word: killed, or the machine went down
 
 

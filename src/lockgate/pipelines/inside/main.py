@@ -21,6 +21,7 @@ from lockgate.pipelines.inside.command import run_command
 from lockgate.pipelines.inside.environment import distributions
 from lockgate.pipelines.inside.handing import hand_over
 from lockgate.pipelines.inside.promises import keep_promises, promises_of
+from lockgate.pipelines.inside.reporting import Line, Report, Stopped, Trial
 from lockgate.pipelines.inside.steps import Step, steps_of
 from lockgate.pipelines.inside.tables import loaded
 from lockgate.pipelines.inside.values import read_value, write_value
@@ -32,8 +33,8 @@ TRACE_LINES = 12
 class Work:
     """One pipeline, loaded."""
 
-    def __init__(self, order: dict[str, Any]) -> None:
-        self.order = order
+    def __init__(self, order: dict[str, Any], line: Line) -> None:
+        self.order, self.line = order, line
         self.module: Any = None
         self.steps: dict[str, Step] = {}
         if not order.get("command"):
@@ -58,6 +59,10 @@ class Work:
         keep_promises(step.name, promises_of(step), value)
         return write_value(step.name, value, into)
 
+    def space(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The parameters of one trial, by the project's own function."""
+        return {"parameters": Trial(self.line).parameters(self.module, asked["function"])}
+
     def hand(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What the pipeline made, as files to submit."""
         return hand_over(self.module, asked, Path(asked["into"]))
@@ -65,6 +70,8 @@ class Work:
     def _argument(self, step: Step, name: str, given: dict[str, Any]) -> Any:
         if "value" in given:
             return given["value"]
+        if "report" in given:
+            return Report(self.line)
         if "data" in given:
             return loaded(given["data"], step.kind_of(name), name)
         return read_value(Path(given["stored"]), given.get("item"))
@@ -79,12 +86,12 @@ def main(reading: int, writing: int, life: int) -> None:
     with os.fdopen(reading) as asked, os.fdopen(writing, "w") as said:
         order = json.loads(asked.readline())
         held = walls.confine(order, keep={asked.fileno(), said.fileno(), life})
-        work = _tried(said, "load", lambda: Work(order))
+        work = _tried(said, "load", lambda: Work(order, Line(asked, said)))
         if work is None:
             return
         _say(said, {"say": "ready", "graph": work.graph(), "confined": held.done, "unconfined": held.missing,
                     "python": sys.version.split()[0], "distributions": distributions(order.get("libraries", []))})  # fmt: skip
-        acts = {"run": work.run, "hand": work.hand}
+        acts = {"run": work.run, "hand": work.hand, "space": work.space}
         for line in asked:
             task = json.loads(line)
             began_s = time.monotonic()
@@ -98,6 +105,8 @@ def _tried(said: IO[str], step: str, act: Any) -> Any:
         return act()
     except LockgateError as error:
         _say(said, {"say": "refused", "step": step, "error": error.as_json()})
+    except Stopped as error:
+        _say(said, {"say": "stopped", "step": step, "message": str(error)})
     except MemoryError as error:
         _say(said, {"say": "memory", "step": step, "message": str(error)[:500]})
     except OSError as error:
