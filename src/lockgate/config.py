@@ -126,9 +126,15 @@ class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where model code runs. `python`: an interpreter that exists; else one is built by uv from the package's pins."""
+    """Where model code runs. `python`: an interpreter that exists; else one is built by uv from the package's pins.
+
+    `build`: packages that may be built from their sources, which runs code of theirs, confined. `unconfined`: pipelines and such
+    builds run also where this machine cannot keep them from its files.
+    """
 
     python: str | None = None
+    build: tuple[str, ...] = ()
+    unconfined: bool = False
     memory_mb: Count = 4096  # of address space, for each process of a model
     replicas: Count = 1  # processes for each version in each worker
 
