@@ -266,3 +266,25 @@ def test_the_same_seed_gives_the_same_findings(loans):
     """Chance repeats."""
     few = dataclasses.replace(loans, settings={"noise": {"rows": 300}}, inputs=CAR_INPUTS)
     assert run(few) == run(few)
+
+
+def test_flips_of_one_persons_rows_are_not_sure():
+    """All rows of six of 40 people lie on the edge of a decision and flip in every second tremble: taken for strangers they are
+    surely too many, of 40 people they are a warning."""
+    draw = np.random.default_rng(0)
+    people = np.repeat(np.arange(40), 50)
+    frame = pl.DataFrame(
+        {"who": people, "x": np.where(people < 6, 50.0, draw.uniform(0, 40, people.size) + 60 * (people % 2))}
+    )
+
+    def ask(rows: pl.DataFrame, _of, _chunk) -> Answers:
+        return answered(0.5 + (rows["x"].fill_null(0).to_numpy() - 50).clip(-50, 50) / 101)
+
+    given = dataclasses.replace(asked(frame, smooth), inputs=("x",), ask=ask,
+                                answers={Split.TEST: ask(frame, None, 0)})  # fmt: skip
+    alone = by_subject(run(given))["small noise"]
+    assert alone.status is Status.FAIL
+    by_person = by_subject(run(dataclasses.replace(given, group="who")))["small noise"]
+    assert by_person.status is Status.WARN
+    assert by_person.measure.value == alone.measure.value
+    assert by_person.measure.low < alone.measure.low

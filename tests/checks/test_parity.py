@@ -224,3 +224,28 @@ def test_another_python_is_asked_where_it_is_named():
     without = dataclasses.replace(asked(other_python=broken), settings={"parity": {"python": "3.12"}})
     assert by_subject(without)["Python 3.12"].status is Status.COULD_NOT_RUN
     assert by_subject(without)["Python 3.12"].advice == "name an interpreter"
+
+
+def test_rows_of_one_person_are_no_pattern():
+    """Everything about two people differs, and both are from Bonn: of 40 rows that is a pattern, of two people it is chance. What
+    differs within every person is one all the same."""
+    people = np.repeat(np.arange(20), 20)
+    frame = pl.DataFrame({"town": np.where(people < 6, "Bonn", "Ulm"), "row": np.tile(np.arange(20), 20)})
+    differs = people < 2
+    assert "town is 'Bonn'" in pattern(frame, ["town"], differs).words
+    assert pattern(frame, ["town"], differs, people).words == ""
+    every = frame["row"].to_numpy() == 7
+    assert "row is 7" in pattern(frame, ["row"], every, people).words
+
+
+def test_rows_of_one_person_widen_the_interval():
+    """The share of rows that differ counts people where rows have one, and the verdict stays: a wrong answer is wrong."""
+    half = dataclasses.replace(asked(original=lambda rows: answer(rows, fill=20.0)))
+    frame = half.frames[Split.TEST].sort("age", nulls_last=False).with_columns(who=pl.int_range(500) // 50)
+    shares = [
+        by_subject(dataclasses.replace(half, frames={Split.TEST: frame}, group=group))["compiled"]
+        for group in (None, "who")
+    ]
+    assert shares[0].status is shares[1].status is Status.FAIL
+    assert shares[0].measure.value == shares[1].measure.value
+    assert shares[1].measure.high > shares[0].measure.high

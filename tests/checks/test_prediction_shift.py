@@ -175,3 +175,39 @@ def test_answers_without_scores():
     finding = against_live(dataclasses.replace(given, answers={Split.TEST: all_yes}, live={Split.TEST: bare}))
     assert finding.status is Status.WARN
     assert finding.plot is None
+
+
+def test_rows_of_one_person_do_not_make_a_shift():
+    """Three of 60 people turn from no to yes: of 1,500 strangers that is sure; of 60 people, 25 rows each, it is not, and neither
+    is the range of ages that they alone are in."""
+    draw = np.random.default_rng(9)
+    people = np.repeat(np.arange(60), 25)
+    frame = pl.DataFrame({"who": people, "age": 20 + people})
+    score = np.where(people < 3, 0.1, draw.random(people.size))
+    turned = np.where(people < 3, 0.9, score)
+    given = evidence(
+        frames={Split.TEST: frame},
+        inputs=("age",),
+        live={Split.TEST: decided(score)},
+        answers={Split.TEST: decided(turned)},
+    )
+    assert against_live(given).status is Status.WARN
+    by_person = against_live(dataclasses.replace(given, group="who"))
+    assert by_person.status is Status.PASS
+    assert "Most change" not in by_person.headline
+    assert by_person.measure.low < 0 < by_person.measure.value
+
+
+def test_other_people_are_no_other_distribution():
+    """Each person has a level of their own: 30 people in training and 30 others in test differ by chance."""
+    draw = np.random.default_rng(3)
+    people = np.repeat(np.arange(30), 50)
+
+    def score() -> np.ndarray:
+        return np.clip(draw.normal(0.5, 0.15, 30)[people] + draw.normal(0, 0.02, people.size), 0, 1)
+
+    frames = {split: pl.DataFrame({"who": people}) for split in (Split.TRAIN, Split.TEST)}
+    answers = {split: decided(score()) for split in frames}
+    given = evidence(frames=frames, answers=answers, live={})
+    assert run(given)[0].status is Status.WARN
+    assert run(dataclasses.replace(given, group="who"))[0].status is Status.PASS

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from lockgate.stats.auc import auc, auc_difference, auc_interval
-from lockgate.stats.clusters import clustered_difference, clustered_excess, clustered_mean, clustered_share
+from lockgate.stats.clusters import (
+    clustered_difference,
+    clustered_excess,
+    clustered_mean,
+    clustered_share,
+    ks_by,
+    paired_share_by,
+)
+from lockgate.stats.distances import ks
 from lockgate.stats.intervals import bootstrap, mean_interval, wilson
 
 RUNS, SUBJECTS, ROWS = 300, 60, 8
@@ -88,3 +96,25 @@ def test_a_difference_within_and_between_subjects():
     assert clustered_excess(two, values + 0.3 * two, clusters, 0.01)[1] < 0
     assert clustered_excess(np.zeros(values.size, bool), values, clusters, 0.01) == (0.0, -np.inf)
     assert clustered_difference(two[:8], values[:8], clusters[:8]).p == 1.0
+
+
+def test_distances_over_subjects_raise_no_more_alarms_than_they_say():
+    """Of 300 pairs of samples of other people at most about 5 % have a p below 0.05; taken for strangers, far more have."""
+    by_subject, by_row = 0, 0
+    for seed in range(RUNS):
+        left, clusters, _ = people(seed)
+        right = people(seed + RUNS)[0]
+        by_subject += ks_by(left, right, (clusters, clusters)).p < 0.05
+        by_row += ks(left, right).p < 0.05
+    assert by_subject / RUNS <= 0.06
+    assert by_row / RUNS >= 0.2
+    assert ks_by(left, right, (clusters, None)).value == ks(left, right).value
+    assert ks_by(left, right, (None, None)) == ks(left, right)
+
+
+def test_a_share_that_changed_for_two_people_is_not_sure():
+    """Forty rows that changed tell as much as the people that they are of: of two it is anything, of forty it is sure."""
+    was, now = np.zeros(400, dtype=bool), np.arange(400) < 40
+    assert paired_share_by(now, was, None).low > 0
+    assert paired_share_by(now, was, np.arange(400) // 20).low < 0
+    assert paired_share_by(now, was, np.arange(400)).low > 0

@@ -86,6 +86,12 @@ def subjects_in(evidence: Evidence, table: pl.DataFrame) -> np.ndarray | None:
     return _numbers(table, evidence.group, alone=True)
 
 
+def subjects_answered(evidence: Evidence, split: Split) -> np.ndarray | None:
+    """The number of each answered row's subject in a table, as in `subjects_in`."""
+    table, sample = evidence.frames[split], evidence.answered.get(split)
+    return subjects_in(evidence, table if sample is None else table[sample])
+
+
 def classes_of(evidence: Evidence, truth: np.ndarray) -> list[str]:
     """The class names; of two the second is the positive one. Labels that the model does not know come last."""
     known = list(evidence.classes or [])

@@ -15,8 +15,8 @@ from lockgate.checks.judged import Judged
 from lockgate.checks.ranking import Ranked, ndcg, precision, ranked, reciprocal_rank
 from lockgate.stats.auc import auc, auc_difference, auc_interval
 from lockgate.stats.calibration import reliability
-from lockgate.stats.clusters import mean_by, share_by
-from lockgate.stats.intervals import Interval, bootstrap, paired_share_difference
+from lockgate.stats.clusters import mean_by, paired_share_by, share_by
+from lockgate.stats.intervals import Interval, bootstrap
 
 _TINY = 1e-15  # probabilities are kept that far from 0 and 1 in the log loss, as in scikit-learn
 PER_DECISIONS = 1_000  # costs are told for that many
@@ -69,10 +69,8 @@ def paired(metric: Metric, new: Judged, old: Judged) -> Interval:
     sign, clusters = 1.0 if metric.higher_is_better else -1.0, clusters_of(new)
     if metric is _AUC and new.score is not None and old.score is not None:
         return auc_difference(new.truth, new.score, old.score, clusters=clusters)
-    if metric is _ACCURACY and clusters is None:
-        right, was_right = new.truth == new.decision, old.truth == old.decision
-        gained, lost = int((right & ~was_right).sum()), int((was_right & ~right).sum())
-        return paired_share_difference(gained, lost, right.size)
+    if metric is _ACCURACY:
+        return paired_share_by(new.truth == new.decision, old.truth == old.decision, clusters)
     if metric is _BIAS:  # smaller in size is better, whichever way it points
         return bootstrap(
             lambda rows: abs(metric.figure(old.take(rows))) - abs(metric.figure(new.take(rows))),

@@ -14,12 +14,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.late import late
-from lockgate.stats.intervals import LEVEL, Interval, mean_interval, wilson
+from lockgate.stats.distances import Distance, ks
+from lockgate.stats.intervals import LEVEL, Interval, mean_interval, paired_share_difference, wilson
 
 if TYPE_CHECKING:
     from scipy import stats
 else:
     stats = late("scipy.stats")
+
+_PLACES = np.linspace(
+    0.1, 0.9, 9
+)  # of the pooled values, at which it is seen what rows of a cluster are worth
 
 
 def covariance_of_sums(parts: ArrayLike, clusters: np.ndarray) -> np.ndarray:
@@ -100,6 +105,37 @@ def share_by(hits: ArrayLike, clusters: np.ndarray | None, level: float = LEVEL)
     if clusters is None:
         return wilson(int(array.sum()), array.size, level)
     return clustered_share(array, np.unique(clusters, return_inverse=True)[1], level)
+
+
+def paired_share_by(new: ArrayLike, old: ArrayLike, clusters: np.ndarray | None) -> Interval:
+    """By how much a share of n rows changed, `new - old` row by row, over clusters where there are some.
+
+    >>> gone = paired_share_by(np.zeros(40, bool), np.arange(40) < 8, None)
+    >>> gone.value, gone.high < 0
+    (-0.2, True)
+    """
+    now, was = np.asarray(new, dtype=bool), np.asarray(old, dtype=bool)
+    if clusters is None:
+        return paired_share_difference(int((now & ~was).sum()), int((was & ~now).sum()), now.size)
+    return mean_by(now.astype(float) - was, clusters)
+
+
+def ks_by(
+    left: ArrayLike, right: ArrayLike, clusters: tuple[np.ndarray | None, np.ndarray | None]
+) -> Distance:
+    """Kolmogorov and Smirnov's distance of two samples, its p over clusters where either has some.
+
+    Each sample counts as the fewest rows of strangers that its shares below the deciles of both are worth (Kish 1965).
+    """
+    first, second = (np.asarray(each, dtype=float).ravel() for each in (left, right))
+    if (clusters[0] is None and clusters[1] is None) or not first.size or not second.size:
+        return ks(first, second)
+    places = np.unique(np.quantile(np.concatenate([first, second]), _PLACES))
+
+    def worth(values: np.ndarray, numbers: np.ndarray | None) -> float:
+        return values.size if numbers is None else min(worth_of(values <= place, numbers) for place in places)
+
+    return ks(first, second, worth=(worth(first, clusters[0]), worth(second, clusters[1])))
 
 
 @dataclass(frozen=True)

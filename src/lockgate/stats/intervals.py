@@ -58,17 +58,6 @@ def wilson(hits: float, of: float, level: float = LEVEL) -> Interval:
     )
 
 
-def clopper_pearson(hits: int, of: int, level: float = LEVEL) -> Interval:
-    """A share's exact interval, never too narrow. Source: Clopper and Pearson (1934), Biometrika 26."""
-    _refuse_counts(hits, of)
-    if of == 0:
-        return Interval(float("nan"), 0.0, 1.0)
-    tail = (1 - level) / 2
-    low = 0.0 if hits == 0 else float(stats.beta.ppf(tail, hits, of - hits + 1))
-    high = 1.0 if hits == of else float(stats.beta.ppf(1 - tail, hits + 1, of - hits))
-    return Interval(hits / of, low, high)
-
-
 def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     """A mean's interval by Student's t. Source: Student (1908), Biometrika 6. One value: no bounds."""
     array = np.asarray(values, dtype=float)
@@ -78,14 +67,6 @@ def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     mean = float(array.mean())
     half = float(stats.t.ppf((1 + level) / 2, array.size - 1) * array.std(ddof=1) / np.sqrt(array.size))
     return Interval(mean, mean - half, mean + half)
-
-
-def paired_mean(new: ArrayLike, old: ArrayLike, level: float = LEVEL) -> Interval:
-    """The mean of `new - old` over the same rows, by Student's t on the differences."""
-    left, right = np.asarray(new, dtype=float), np.asarray(old, dtype=float)
-    if left.shape != right.shape:
-        raise InvalidInput("paired values come in equal numbers", got=f"{left.shape} and {right.shape}")
-    return mean_interval(left - right, level)
 
 
 def share_difference(

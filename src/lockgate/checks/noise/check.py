@@ -9,6 +9,8 @@ raises is a warning; a refusal by the signature, before the model, is as it shou
 Settings (`checks: {noise: {...}}`): `tremble` (share of a number's spread), `rate` (share of categories and texts that change),
 `flips` (share of decisions that may flip, all inputs trembling), `rows`.
 
+Rows of one subject (`group`) count for what they are worth: the interval is over subjects.
+
 Sources: Hendrycks and Dietterich (2019), Benchmarking neural network robustness to common corruptions, ICLR, for flips under
 small noise; Ribeiro et al. (2020), Beyond accuracy: CheckList, ACL, for invariance to typing errors.
 """
@@ -25,6 +27,7 @@ from msgspec import Meta
 from lockgate.checks.base import Check, Limits, could_not_run, sampled, settings_for
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding
+from lockgate.checks.judged import subjects_in
 from lockgate.checks.needs import Need
 from lockgate.checks.noise.moves import Moved, moves
 from lockgate.checks.noise.odd import ODD, plain
@@ -72,7 +75,7 @@ def run(evidence: Evidence) -> list[Finding]:
     if any(known[name].dtype != inputs[name].dtype for name in columns):
         known = inputs  # a column of another type in training is another check's to name
     try:
-        together, alone, said = _tremble(evidence, settings, inputs, known)
+        together, alone, said = _tremble(evidence, settings, frame, inputs, known)
         first = small_noise(NAME, together, alone, limit=settings.flips, tremble=settings.tremble, said=said)
     except PredictionFailed as error:
         first = unanswered(NAME, error.what)
@@ -80,20 +83,24 @@ def run(evidence: Evidence) -> list[Finding]:
 
 
 def _tremble(
-    evidence: Evidence, settings: NoiseSettings, inputs: pl.DataFrame, known: pl.DataFrame
+    evidence: Evidence,
+    settings: NoiseSettings,
+    table: pl.DataFrame,
+    inputs: pl.DataFrame,
+    known: pl.DataFrame,
 ) -> tuple[Moved, list[Moved], str]:
-    """All inputs together, each alone, and what is to be said of the sample."""
+    """All inputs together, each alone, and what is to be said of the sample. `inputs`: those of the rows of `table`."""
     draw = evidence.random(NAME)
     many = sampled(evidence, NAME, inputs.height, settings.rows)
     rows = inputs[many.rows]
+    subjects = subjects_in(evidence, table[many.rows])
     shaken = {
         name: trembling(rows[name], known[name], settings.tremble, settings.rate, draw) for name in inputs.columns
     }  # fmt: skip
     evidence.tell(0, len(ODD) + 2, "small noise")
     before = evidence.predict(rows)
-    together = moves(
-        "all inputs", before, evidence.predict(rows.with_columns(list(shaken.values()))), evidence
-    )
+    moved = evidence.predict(rows.with_columns(list(shaken.values())))
+    together = moves("all inputs", before, moved, evidence, subjects=subjects)
     width = len(inputs.columns)
     each = min(_MOST, rows.height, max(_LEAST, _CELLS // (width * width)))
     looked = [name for name in inputs.columns if not rows[name].equals(shaken[name])]
@@ -109,9 +116,10 @@ def _tremble(
     table = pl.concat([head.with_columns(shaken[name][:each]) for name in looked])
     after, first = evidence.predict(table), before.take(np.arange(each))
     alone = [
-        moves(name, first, after.take(np.arange(place * each, (place + 1) * each)), evidence, whole=before)
+        moves(name, first, after.take(np.arange(place * each, (place + 1) * each)), evidence,
+              subjects=None if subjects is None else subjects[:each], whole=before)
         for place, name in enumerate(looked)
-    ]
+    ]  # fmt: skip
     return together, alone, said.strip()
 
 

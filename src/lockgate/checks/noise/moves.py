@@ -13,7 +13,8 @@ import numpy as np
 
 from lockgate.checks.evidence import Answers, Evidence
 from lockgate.checks.noise.tremble import spread_of
-from lockgate.stats.intervals import Interval, wilson
+from lockgate.stats.clusters import share_by
+from lockgate.stats.intervals import Interval
 
 NUMBER_SHARE = 0.1  # of the answers' spread: a number that moves less stays put
 SURE = 0.2  # of a probability: a decision farther than that from the boundary was a sure one
@@ -33,8 +34,17 @@ class Moved:
     classifies: bool
 
 
-def moves(name: str, before: Answers, after: Answers, evidence: Evidence, whole: Answers | None = None) -> Moved:  # fmt: skip
-    """How far n answers moved. `whole`: more of the answers before, for boundary and spread."""
+def moves(
+    name: str,
+    before: Answers,
+    after: Answers,
+    evidence: Evidence,
+    *,
+    subjects: np.ndarray | None = None,
+    whole: Answers | None = None,
+) -> Moved:
+    """How far n answers moved. `subjects` (n,): numbers of the rows' subjects, over which the interval is; `whole`: more of the
+    answers before, for boundary and spread."""
     base = whole or before
     count = before.decisions.size
     if not evidence.classifies:
@@ -44,9 +54,9 @@ def moves(name: str, before: Answers, after: Answers, evidence: Evidence, whole:
         distance = np.abs(new - old)
         far = (distance > NUMBER_SHARE * spread) | ~np.isfinite(new)
         relative = float(distance.mean() / spread) if spread else 0.0
-        return Moved(name, count, wilson(int(far.sum()), count), float(distance.mean()), relative, 0, False)
+        return Moved(name, count, share_by(far, subjects), float(distance.mean()), relative, 0, False)
     flipped = np.array([new != old for new, old in zip(after.decisions, before.decisions, strict=True)], dtype=bool)  # fmt: skip
-    share = wilson(int(flipped.sum()), count)
+    share = share_by(flipped, subjects)
     margin, shift = _margin(before, base, evidence), _shift(before, after)
     if margin is None or shift is None:
         return Moved(name, count, share, float("nan"), float("nan"), 0, True)

@@ -26,6 +26,7 @@ from msgspec import Meta
 from lockgate.checks.base import Check, Limits, Part, could_not_run, figure, sampled, settings_for
 from lockgate.checks.evidence import CHUNK_ROWS, Asked, Evidence, Split
 from lockgate.checks.finding import Cell, Finding, Measure, Status, Table, Threshold
+from lockgate.checks.judged import subjects_in
 from lockgate.checks.needs import Need
 from lockgate.checks.parity.differences import PROBABILITY, Differences, differences
 from lockgate.checks.parity.how import how
@@ -33,7 +34,7 @@ from lockgate.checks.parity.where import Pattern, pattern
 from lockgate.config import Tier
 from lockgate.errors import LockgateError
 from lockgate.governance.bounds import Setting, Stricter
-from lockgate.stats.intervals import wilson
+from lockgate.stats.clusters import share_by
 
 NAME = "parity"
 _SHOWN = 12
@@ -72,10 +73,11 @@ class _Way:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """The rows that are asked, and their numbers in the table they come from."""
+    """The rows that are asked, their numbers in the table they come from, and those of their subjects (None: each its own)."""
 
     frame: pl.DataFrame
     numbers: list[int]
+    subjects: np.ndarray | None
 
 
 _SERVE = "Callers would get other answers than were tested: look at the rows below, and at how the inputs are typed."
@@ -133,7 +135,9 @@ def _one(evidence: Evidence, asked: _Rows, way: _Way, settings: ParitySettings) 
         return could_not_run(
             NAME, way.subject, "The two ways answer nothing that can be compared.", way.advice
         )
-    share = wilson(found.rows.size, rows.height)
+    differs = np.zeros(rows.height, dtype=bool)
+    differs[found.rows] = True
+    share = share_by(differs, asked.subjects)
     measure = Measure(
         name="rows that differ", value=share.value, unit="share", low=share.low, high=share.high
     )
@@ -145,9 +149,7 @@ def _one(evidence: Evidence, asked: _Rows, way: _Way, settings: ParitySettings) 
             headline=f"{way.names[0].capitalize()} and {way.names[1]}: the same answers to {rows.height:,} rows (compared: "
                      f"{names}; largest difference {found.largest:.1g}).",
         )  # fmt: skip
-    differs = np.zeros(rows.height, dtype=bool)
-    differs[found.rows] = True
-    common = pattern(rows, evidence.inputs, differs)
+    common = pattern(rows, evidence.inputs, differs, asked.subjects)
     return Finding(
         check=NAME, subject=way.subject, status=Status.FAIL if share.value > settings.differing_fail else Status.WARN,
         headline=_headline(way, rows.height, found, common), advice=way.advice, measure=measure, threshold=limit,
@@ -198,7 +200,8 @@ def _rows(evidence: Evidence, most: int) -> _Rows:
         if series.dtype.is_numeric() and series.null_count() < len(series):
             chosen |= {place for place in (series.arg_min(), series.arg_max()) if place is not None}
     numbers = sorted(chosen)
-    return _Rows(frame[numbers], numbers)
+    table = frame[numbers]
+    return _Rows(table, numbers, subjects_in(evidence, table))
 
 
 CHECK = Check(

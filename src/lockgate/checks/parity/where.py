@@ -54,8 +54,10 @@ class Pattern:
     columns: tuple[str, ...]
 
 
-def pattern(rows: pl.DataFrame, inputs: Sequence[str], differs: np.ndarray) -> Pattern:
-    """What the rows that differ (n truth values) have in common.
+def pattern(
+    rows: pl.DataFrame, inputs: Sequence[str], differs: np.ndarray, subjects: np.ndarray | None = None
+) -> Pattern:
+    """What the rows that differ (n truth values) have in common. `subjects` (n,): rows of one tell no more than one row.
 
     >>> frame = pl.DataFrame({"age": [None if row % 4 else 1.0 * row for row in range(40)]})
     >>> pattern(frame, ["age"], frame["age"].is_null().to_numpy()).words
@@ -76,7 +78,7 @@ def pattern(rows: pl.DataFrame, inputs: Sequence[str], differs: np.ndarray) -> P
             *known,
             *(each for name in inputs if name in rows.columns for each in _bounds(rows[name], left)),
         ]
-        best = _best(among, left, open_rows)
+        best = _best(among, left, open_rows, subjects)
         if best is None:
             break
         found.append(best)
@@ -86,7 +88,9 @@ def pattern(rows: pl.DataFrame, inputs: Sequence[str], differs: np.ndarray) -> P
     )
 
 
-def _best(among: Sequence[Condition], differs: np.ndarray, open_rows: np.ndarray) -> Condition | None:
+def _best(
+    among: Sequence[Condition], differs: np.ndarray, open_rows: np.ndarray, subjects: np.ndarray | None
+) -> Condition | None:
     """The condition that covers the differing rows best (F1), if that is no chance; the simplest of equals."""
     tried = sum(each.tried for each in among)
     total, hit = int(open_rows.sum()), int(differs.sum())
@@ -100,9 +104,27 @@ def _best(among: Sequence[Condition], differs: np.ndarray, open_rows: np.ndarray
         if recall < _RECALL and (precision < _PRECISION or both < _FEWEST):
             continue
         score = 2 * recall * precision / (recall + precision)
-        if score > worth and float(stats.hypergeom.sf(both - 1, total, size, hit)) * tried < _CHANCE:
+        if score <= worth:
+            continue
+        if (
+            _chance(there[open_rows], differs[open_rows], None if subjects is None else subjects[open_rows])
+            * tried
+            < _CHANCE
+        ):
             best, worth = each, score
     return best if best is None else _with_twin(best, among)
+
+
+def _chance(there: np.ndarray, differs: np.ndarray, subjects: np.ndarray | None) -> float:
+    """How likely so many of the differing rows (n truth values) lie where a condition holds, by chance.
+
+    Of one subject all rows where it holds count as one, and all others as one: either differs where any row of it does.
+    """
+    if subjects is not None:
+        cells, places = np.unique(2 * subjects + there, return_inverse=True)
+        there, differs = cells % 2 == 1, np.bincount(places, differs) > 0
+    both = int((there & differs).sum())
+    return float(stats.hypergeom.sf(both - 1, there.size, int(there.sum()), int(differs.sum())))
 
 
 def _with_twin(best: Condition, among: Sequence[Condition]) -> Condition:

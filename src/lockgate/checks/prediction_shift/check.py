@@ -9,7 +9,10 @@ alarm here (feature shift names the columns). Where labels moved and the answers
 Settings (`checks: {prediction_shift: {...}}`): `decision` (change of a decision's rate worth a warning), `distance`
 (shift of scores in standard deviations, or KS), `max_flips` (share of changed decisions that fails; none by default).
 
-Sources: Agresti and Min (2005) for paired rates, Smirnov (1939) for KS, Benjamini and Hochberg (1995) over slices.
+Rows of one subject (`group`) tell no more than they are worth: intervals and chances are over subjects.
+
+Sources: Agresti and Min (2005) for paired rates, Smirnov (1939) for KS, Benjamini and Hochberg (1995) over slices; Liang and
+Zeger (1986) and Kish (1965) for rows of one subject.
 """
 
 from __future__ import annotations
@@ -20,12 +23,14 @@ import numpy as np
 from lockgate.checks.base import Check, Part, figure, settings_for, split_name
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.judged import subjects_answered
 from lockgate.checks.needs import Need
 from lockgate.checks.prediction_shift.labels import moves_of
 from lockgate.checks.prediction_shift.where import changed_most
 from lockgate.governance.bounds import Setting, Stricter
-from lockgate.stats.distances import ks, wasserstein
-from lockgate.stats.intervals import Interval, paired_mean, paired_share_difference, wilson
+from lockgate.stats.clusters import ks_by, mean_by, paired_share_by, share_by
+from lockgate.stats.distances import wasserstein
+from lockgate.stats.intervals import Interval
 
 NAME = "prediction_shift"
 _BINS = 30
@@ -55,26 +60,31 @@ def run(evidence: Evidence) -> list[Finding]:
     found = []
     if split in evidence.live:
         other = evidence.live[split]
-        found.append(_decisions(evidence, mine, other, settings) if evidence.classifies
-                     else _numbers(evidence, mine, other, settings))  # fmt: skip
+        compared = _decisions if evidence.classifies else _numbers
+        found.append(compared(evidence, mine, other, settings, subjects_answered(evidence, split)))
     if Split.TRAIN in evidence.answers:
         found.append(_against_training(evidence, mine, split, settings))
     return found or [Finding(check=NAME, subject="against live", status=Status.PASS,
                              headline="No version is live yet, so there is nothing to compare answers with.")]  # fmt: skip
 
 
-def _decisions(evidence: Evidence, mine: Answers, other: Answers, settings: ShiftSettings) -> Finding:
+def _decisions(
+    evidence: Evidence, mine: Answers, other: Answers, settings: ShiftSettings, subjects: np.ndarray | None
+) -> Finding:
     """Classes: changed decisions, and the rate of each class before and after."""
     rows, live = mine.decisions.size, evidence.live_name or "the live version"
     changed = mine.decisions != other.decisions
-    flips = wilson(int(changed.sum()), rows)
-    rates = {name: _rate(name, mine, other) for name in sorted({*mine.decisions, *other.decisions}, key=str)}
+    flips = share_by(changed, subjects)
+    names = sorted({*mine.decisions, *other.decisions}, key=str)
+    rates = {
+        name: paired_share_by(mine.decisions == name, other.decisions == name, subjects) for name in names
+    }
     name, moved = max(rates.items(), key=lambda pair: abs(pair[1].value))
     if evidence.positive in rates and len(rates) == 2:
         name, moved = str(evidence.positive), rates[str(evidence.positive)]
     large = abs(moved.value) >= settings.decision and not moved.holds(0.0)
     status = _status(flips, large, settings)
-    where = changed_most(evidence, changed.astype(float), flips.value)
+    where = changed_most(evidence, changed.astype(float), subjects)
     before, after = (float((answers.decisions == name).mean()) for answers in (other, mine))
     return Finding(
         check=NAME, subject=f"against {live}", status=status,
@@ -93,14 +103,16 @@ def _decisions(evidence: Evidence, mine: Answers, other: Answers, settings: Shif
     )  # fmt: skip
 
 
-def _numbers(evidence: Evidence, mine: Answers, other: Answers, settings: ShiftSettings) -> Finding:
+def _numbers(
+    evidence: Evidence, mine: Answers, other: Answers, settings: ShiftSettings, subjects: np.ndarray | None
+) -> Finding:
     """Regression: the mean difference in standard deviations of the live answers, and where it is largest."""
     live = evidence.live_name or "the live version"
     new, old = np.asarray(mine.decisions, dtype=float), np.asarray(other.decisions, dtype=float)
     spread = float(old.std()) or 1.0
-    moved, distance = paired_mean(new, old), wasserstein(old, new)
+    moved, distance = mean_by(new - old, subjects), wasserstein(old, new)
     large = distance >= settings.distance and not moved.holds(0.0)
-    where = changed_most(evidence, np.abs(new - old), float(np.abs(new - old).mean()))
+    where = changed_most(evidence, np.abs(new - old), subjects)
     return Finding(
         check=NAME, subject=f"against {live}", status=Status.WARN if large else Status.PASS,
         headline=f"Answers move by {figure(moved.value)} in the mean against {live} "
@@ -116,7 +128,9 @@ def _against_training(evidence: Evidence, mine: Answers, split: Split, settings:
     """Whether answers are spread as on training rows; where labels are there too, whether both moved together."""
     trained, where = evidence.answers[Split.TRAIN], split_name(split)
     left, right = _shape(trained), _shape(mine)
-    distance = ks(left, right)
+    distance = ks_by(
+        left, right, (subjects_answered(evidence, Split.TRAIN), subjects_answered(evidence, split))
+    )
     large = distance.value >= settings.distance and distance.p < _SURE
     moves = moves_of(evidence, trained, mine, split, decision=settings.decision, distance=settings.distance)
     follow = large and moves is not None and moves.follow
@@ -170,11 +184,6 @@ def _advice(status: Status, settings: ShiftSettings) -> str:
         return f"At most {figure(settings.max_flips, 'share')} may change: find out which rows do, or have the limit changed."
     return "Ask whoever acts on these answers whether this change is wanted; a shadow release shows it on real traffic." if (
         status is Status.WARN) else ""  # fmt: skip
-
-
-def _rate(name: object, mine: Answers, other: Answers) -> Interval:
-    now, was = mine.decisions == name, other.decisions == name
-    return paired_share_difference(int((now & ~was).sum()), int((was & ~now).sum()), now.size)
 
 
 def _shape(answers: Answers) -> np.ndarray:

@@ -8,12 +8,22 @@ import numpy as np
 
 from lockgate.checks.base import figure
 from lockgate.checks.evidence import Answers, Evidence, Split
-from lockgate.stats.distances import ks
-from lockgate.stats.intervals import share_difference
+from lockgate.checks.judged import subjects_answered
+from lockgate.checks.metrics import apart
+from lockgate.stats.clusters import ks_by, share_by
 
 _ALIKE = 0.5  # of a move: the other went the same way, by half as much up to half as much again
 _FEWEST = 30
 _SURE = 0.001  # of labels that moved by chance
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """The labelled rows of one table: labels and answers, and the numbers of their subjects (None: each row its own)."""
+
+    truth: np.ndarray
+    answers: Answers
+    subjects: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,20 +67,21 @@ def moves_of(
     if before is None or after is None:
         return None
     sides = [
-        (truth, answers, _there(evidence, truth)) for truth, answers in ((before, trained), (after, mine))
+        _side(evidence, where, truth, answers)
+        for where, truth, answers in ((Split.TRAIN, before, trained), (split, after, mine))
     ]
-    if min(int(there.sum()) for *_, there in sides) < _FEWEST:
+    if min(side.truth.size for side in sides) < _FEWEST:
         return None
     if evidence.classifies:
         return _of_classes(evidence, sides, decision)
-    labels = [truth[there] for truth, _, there in sides]
-    made = [np.asarray(answers.decisions, dtype=float)[there] for _, answers, there in sides]
-    apart = ks(*labels)
+    labels = [side.truth for side in sides]
+    made = [np.asarray(side.answers.decisions, dtype=float) for side in sides]
+    gap = ks_by(labels[0], labels[1], (sides[0].subjects, sides[1].subjects))
     shapes = [np.array([each.mean(), each.std()]) for each in (*made, *labels)]
     far = float(np.linalg.norm(shapes[3] - shapes[2])) >= distance * (float(shapes[2][1]) or 1.0)
     level = abs(float(shapes[1][0] - shapes[0][0])) < distance * (float(shapes[2][1]) or 1.0)
     return Moves(("the mean", "the spread"), (shapes[0], shapes[1]), (shapes[2], shapes[3]),
-                 far and apart.value >= distance and apart.p < _SURE, level)  # fmt: skip
+                 far and gap.value >= distance and gap.p < _SURE, level)  # fmt: skip
 
 
 def alike(one: np.ndarray, other: np.ndarray) -> bool:
@@ -83,40 +94,37 @@ def alike(one: np.ndarray, other: np.ndarray) -> bool:
     return bool(far > 0 and float(np.linalg.norm(one - other)) <= _ALIKE * far)
 
 
-def _there(evidence: Evidence, truth: np.ndarray) -> np.ndarray:
-    if evidence.classifies:
-        return np.array([name is not None for name in truth], dtype=bool)
-    finite: np.ndarray = np.isfinite(truth)
-    return finite
+def _side(evidence: Evidence, split: Split, truth: np.ndarray, answers: Answers) -> _Side:
+    there = np.array([name is not None for name in truth]) if evidence.classifies else np.isfinite(truth)
+    subjects = subjects_answered(evidence, split)
+    return _Side(
+        truth[there], answers.take(np.flatnonzero(there)), None if subjects is None else subjects[there]
+    )
 
 
-def _of_classes(
-    evidence: Evidence, sides: list[tuple[np.ndarray, Answers, np.ndarray]], decision: float
-) -> Moves:
+def _of_classes(evidence: Evidence, sides: list[_Side], decision: float) -> Moves:
     """By the mean probability of each class where there is one, else by how often it is decided."""
-    names = evidence.classes or tuple(sorted({str(name) for name in sides[0][1].decisions}))
-    counts = [np.array([int((truth[there] == name).sum()) for name in names]) for truth, _, there in sides]
-    rows = [int(there.sum()) for *_, there in sides]
+    names = evidence.classes or tuple(sorted({str(name) for name in sides[0].answers.decisions}))
+    rates = [[share_by(side.truth == name, side.subjects, 1 - _SURE) for name in names] for side in sides]
     sure = any(
         not moved.holds(0.0) and abs(moved.value) >= decision
-        for moved in (share_difference(int(now), rows[1], int(was), rows[0], 1 - _SURE)
-                      for was, now in zip(*counts, strict=True))
-    )  # fmt: skip
-    said = [_shares(evidence, answers, there, names) for _, answers, there in sides]
+        for moved in (apart(now, was) for was, now in zip(*rates, strict=True))
+    )
+    said = [_shares(evidence, side.answers, names) for side in sides]
     return Moves(
         tuple(f"'{name}'" for name in names),
         (said[0], said[1]),
-        (counts[0] / rows[0], counts[1] / rows[1]),
+        (np.array([rate.value for rate in rates[0]]), np.array([rate.value for rate in rates[1]])),
         sure,
         bool(np.abs(said[1] - said[0]).max(initial=0.0) < decision),
     )
 
 
-def _shares(evidence: Evidence, answers: Answers, there: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+def _shares(evidence: Evidence, answers: Answers, names: tuple[str, ...]) -> np.ndarray:
     if answers.probabilities is not None and answers.probabilities.shape[1] == len(names):
-        wide: np.ndarray = answers.probabilities[there].mean(axis=0)
+        wide: np.ndarray = answers.probabilities.mean(axis=0)
         return wide
     if answers.scores is not None and len(names) == 2 and evidence.positive in names:
-        positive = float(np.mean(answers.scores[there]))
+        positive = float(np.mean(answers.scores))
         return np.array([positive if name == evidence.positive else 1 - positive for name in names])
-    return np.array([np.mean(answers.decisions[there] == name) for name in names])
+    return np.array([np.mean(answers.decisions == name) for name in names])

@@ -13,6 +13,7 @@ from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Table
 from lockgate.datasets.slices import slices_of
 from lockgate.late import late
+from lockgate.stats.clusters import clustered_difference
 from lockgate.stats.multiple import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ else:
     stats = late("scipy.stats")
 
 _COLUMNS = 40
-_MIN_ROWS = 50
+_MIN_ROWS, _MIN_SUBJECTS = 50, 10
 _TIMES = 1.5  # a slice is named when it changes that many times as much as the whole
 _CHANCE = 0.01
 _SHOWN = 10
@@ -35,8 +36,12 @@ class Where:
     table: Table | None
 
 
-def changed_most(evidence: Evidence, change: np.ndarray, overall: float) -> Where:
-    """The slices of the inputs whose `change` (n values >= 0) stands out, largest first, corrected for their number."""
+def changed_most(evidence: Evidence, change: np.ndarray, subjects: np.ndarray | None) -> Where:
+    """The slices of the inputs whose `change` (n values >= 0) stands out, largest first, corrected for their number.
+
+    `subjects` (n,): numbers of the rows' subjects, None where every row is its own.
+    """
+    overall = float(change.mean())
     frame = evidence.frames[evidence.judged_split() or Split.TEST]
     names = [*evidence.slices, *evidence.protected, *evidence.inputs]
     columns = [
@@ -48,10 +53,7 @@ def changed_most(evidence: Evidence, change: np.ndarray, overall: float) -> Wher
     ):
         if part.rows > frame.height - 2 or not np.ptp(change):
             continue
-        inside, outside = change[part.mask], change[~part.mask]
-        p = float(stats.ttest_ind(inside, outside, equal_var=False, alternative="greater").pvalue) if (
-            inside.std() + outside.std() > 0) else 1.0  # fmt: skip
-        found.append((part, float(inside.mean()), p))
+        found.append((part, float(change[part.mask].mean()), _chance(change, part.mask, subjects)))
     adjusted = benjamini_hochberg([p for _, _, p in found])
     standing = [(part, mean) for (part, mean, _), p in zip(found, adjusted, strict=True)
                 if p < _CHANCE and mean >= _TIMES * overall]  # fmt: skip
@@ -63,6 +65,19 @@ def changed_most(evidence: Evidence, change: np.ndarray, overall: float) -> Wher
     table = Table(columns=("slice", "rows", "change"), shares=("change",) if unit else (), rows=tuple(
         (each.name, each.rows, round(value, 6)) for each, value in standing[:_SHOWN]))  # fmt: skip
     return Where(f" Most change for {part.name}: {figure(mean, unit)}.", table)
+
+
+def _chance(change: np.ndarray, inside: np.ndarray, subjects: np.ndarray | None) -> float:
+    """How likely the rows `inside` would change so much more than the others by chance."""
+    if subjects is not None:
+        if np.unique(subjects[inside]).size < _MIN_SUBJECTS:
+            return 1.0
+        found = clustered_difference(inside, change, subjects)
+        return found.p / 2 if found.value > 0 else 1.0
+    mine, rest = change[inside], change[~inside]
+    if not mine.std() + rest.std():
+        return 1.0
+    return float(stats.ttest_ind(mine, rest, equal_var=False, alternative="greater").pvalue)
 
 
 def _sliceable(series: pl.Series) -> bool:
