@@ -1,0 +1,75 @@
+"""The section `retrain` of `lockgate.yaml`: when a model is trained again by itself, on what, and how often at most."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from lockgate.config_gateway import Count, Positive, Share
+from lockgate.cron import parse_cron
+
+
+class Trigger(StrEnum):
+    """What a retraining can be for."""
+
+    DRIFT = (
+        "drift"  # inputs or answers moved in a way that matters, and labels do not say that it does no harm
+    )
+    PERFORMANCE = "performance"  # labels say that it does worse than promised
+    SCHEDULE = "schedule"  # its time has come
+    LABELS = "labels"  # so many labels came since the last training
+    HAND = "hand"  # a person asked
+
+
+class Rows(StrEnum):
+    """Which rows it learns from."""
+
+    NEWEST = "newest"  # the newest version of each data set that it was trained on
+    LOG = "log"  # what it was trained on, and the predictions since then whose label came
+
+
+class Wins(StrEnum):
+    """How a retrained version must stand beside the live one, on the same rows."""
+
+    BETTER = "better"  # the whole interval of the difference says so
+    AS_GOOD = "as_good"  # the interval leaves no harm beyond the margin of the performance check
+
+
+class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Without this section nothing is retrained by itself. `when`: by what; `cron` and `new_labels` count where they are given.
+
+    `drift_days`: how long drift must last; `cool_down_days`: between two retrainings, twice as long after each that came to
+    nothing; `least_rows`: share of the rows of the training before that new data must have; `least_labelled`: share of the
+    predictions whose label should be there by now; `wins`: None: better, and as good for one that its schedule asked for.
+    """
+
+    when: tuple[Trigger, ...] = (Trigger.DRIFT, Trigger.PERFORMANCE)
+    cron: str | None = None
+    new_labels: Count | None = None
+    rows: Rows = Rows.NEWEST
+    wins: Wins | None = None
+    release: bool = True
+    drift_days: Positive = 3.0
+    cool_down_days: Positive = 14.0
+    runs_a_month: Count = 4
+    compute_hours_a_month: Positive = 24.0
+    least_rows: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    least_labelled: Share = 0.5
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a schedule that is none, and for triggers that say themselves when they count."""
+        if self.cron is not None:
+            parse_cron(self.cron)
+        for name, key in ((Trigger.SCHEDULE, "cron"), (Trigger.LABELS, "new_labels")):
+            if name in self.when and getattr(self, key) is None:
+                raise ValueError(f"'{name}' needs `{key}`")
+        if Trigger.HAND in self.when:
+            raise ValueError("a person may always ask: 'hand' is not named in `when`")
+
+    def by(self, trigger: Trigger) -> bool:
+        """Whether this trigger counts."""
+        given = {Trigger.SCHEDULE: self.cron is not None, Trigger.LABELS: self.new_labels is not None}
+        return trigger is Trigger.HAND or given.get(trigger, trigger in self.when)
