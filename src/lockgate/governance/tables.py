@@ -82,6 +82,28 @@ approval_decisions = sa.Table(
     sa.Column("decided_us", sa.BigInteger, nullable=False),
 )
 
+standing_approvals = sa.Table(
+    "standing_approvals",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.String(64), nullable=False, index=True),
+    sa.Column("allowed_by", sa.String(64), sa.ForeignKey("people.id"), nullable=False),
+    sa.Column("policy", sa.String(80), nullable=False),  # digest of the policy under which it was given
+    sa.Column("terms", sa.Text, nullable=False),  # JSON of standing.Terms
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("allowed_us", sa.BigInteger, nullable=False),
+    sa.Column("revoked_us", sa.BigInteger),
+    sa.Column("revoked_by", sa.String(64)),
+)
+
+standing_uses = sa.Table(
+    "standing_uses",
+    metadata,
+    sa.Column("standing", sa.Integer, sa.ForeignKey("standing_approvals.id"), primary_key=True),
+    sa.Column("request", sa.Integer, sa.ForeignKey("approval_requests.id"), primary_key=True),
+    sa.Column("used_us", sa.BigInteger, nullable=False),
+)
+
 audit = sa.Table(
     "audit",
     metadata,

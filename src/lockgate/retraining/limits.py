@@ -53,7 +53,8 @@ def cool_down_us(config: RetrainConfig, past: Sequence[Retraining]) -> int:
         if each.state in WELL:
             break
         in_vain += each.state in IN_VAIN
-    return min(round(config.cool_down_days * DAY_US) * 2 ** min(in_vain, 16), max(LONGEST_US, _days(config)))
+    doubled: int = _days(config) * 2 ** min(in_vain, 16)
+    return min(doubled, max(LONGEST_US, _days(config)))
 
 
 def _days(config: RetrainConfig) -> int:
