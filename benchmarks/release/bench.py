@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable
 
 from benchmarks.gateway.figures import Figure
-from benchmarks.release import canaries, cost, delays, harmless, labelled
+from benchmarks.release import canaries, cost, delays, harmless, labelled, watched
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
     "harmless": harmless.figures,
     "delays": delays.figures,
     "labels": labelled.figures,
+    "watch": watched.figures,
     "cost": cost.figures,
     "canaries": canaries.figures,
 }

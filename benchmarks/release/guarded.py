@@ -11,7 +11,7 @@ from benchmarks.release.scenarios import Simulated
 from lockgate.config import Observed
 from lockgate.config_release import ReleaseConfig
 from lockgate.release.baseline import Traffic
-from lockgate.release.guards import SLOW, SPLIT_ALPHA, GuardName, GuardPlan
+from lockgate.release.guards import SLOW, SPLIT_ALPHA, GuardName, GuardPlan, label_alphas
 from lockgate.release.outputs import Spread
 from lockgate.release.plan import make_plan
 from lockgate.release.promise import BusinessPlan, ReleasePlan
@@ -92,7 +92,8 @@ def guarded(release: Simulated, plan: ReleasePlan, rng: np.random.Generator) -> 
     found = {}
     for guard in plan.guards:
         if guard.name is GuardName.LABELS:
-            found[guard.name] = label_path(release, rng).fires(guard.threshold)
+            alpha, _ = label_alphas(guard.alpha, paired=True)
+            found[guard.name] = label_path(release, rng).fires(math.log(1.0 / alpha))
         elif guard.name is GuardName.BUSINESS and plan.business is not None:
             found[guard.name] = business_fires(release, guard, plan.business)
         elif guard.name is GuardName.ERRORS or guard.name is GuardName.INVALID or guard.name in SLOW:

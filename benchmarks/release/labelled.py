@@ -13,7 +13,7 @@ from benchmarks.release.scenarios import STAGES
 from lockgate.config import Observed
 from lockgate.config_release import ReleaseConfig
 from lockgate.release.baseline import Traffic
-from lockgate.release.guards import Action, GuardName, GuardPlan
+from lockgate.release.guards import Action, GuardName, GuardPlan, label_alphas
 from lockgate.release.plan import make_plan
 from lockgate.stats.intervals import wilson
 
@@ -71,7 +71,8 @@ def _paired(differ: float, guard: GuardPlan, rng: np.random.Generator) -> float:
     places = np.flatnonzero(rng.random(PAIRS) < differ)
     new_wrong = rng.random(len(places)) < (differ + WORSE) / 2 / differ
     weight = np.full(len(places), PAIR_WEIGHT)
-    return event_path(places, weight, new_wrong, copies(np.zeros(PAIRS, dtype=int))).fires(guard.threshold)
+    threshold = math.log(1.0 / label_alphas(guard.alpha, paired=True)[0])
+    return event_path(places, weight, new_wrong, copies(np.zeros(PAIRS, dtype=int))).fires(threshold)
 
 
 def _accepted(guard: GuardPlan, rng: np.random.Generator) -> tuple[bool, bool]:

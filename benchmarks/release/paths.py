@@ -78,6 +78,19 @@ def mean_path(at: np.ndarray, values: np.ndarray, canary: np.ndarray, *, a: floa
     return Path(at, np.where(ready, log_e, 0.0))
 
 
+def detector_paths(canary: np.ndarray, baseline: np.ndarray, w: float) -> np.ndarray:
+    """Log R of the e-detector after every batch of many watches at once, (runs, batches). `canary`, `baseline` (runs, batches):
+    events of the batch in each arm."""
+    terms = [np.array(event_arm_terms([cell], 1.0, THETAS)) for cell in ((w, 1, 0), (w, 0, 1))]
+    held = np.full((len(canary), len(THETAS)), -np.inf)
+    found = np.empty(canary.shape)
+    for batch in range(canary.shape[1]):
+        steps = canary[:, batch, None] * terms[0] + baseline[:, batch, None] * terms[1]
+        held = np.logaddexp(0.0, held) + steps
+        found[:, batch] = special.logsumexp(held, axis=1) - math.log(len(THETAS))
+    return found
+
+
 def split_path(at: np.ndarray, canary: np.ndarray, w: float, c: float = 1000.0) -> Path:
     """The guard on the split in one stage, after every unit."""
     n_c, n_b = np.cumsum(canary), np.cumsum(~canary)

@@ -64,6 +64,18 @@ class Watched(msgspec.Struct, kw_only=True):
     total: int = 0
 
 
+class WatchedLabels(msgspec.Struct, frozen=True, kw_only=True):
+    """Pairs of the watch whose label is known: in order of what became known, `WATCH_BATCH` requests a batch.
+
+    `canary`: callers for whom the new version alone was wrong (or its answer lost more), `baseline`: the previous one.
+    """
+
+    detector: Detector = Detector()
+    labelled: int = 0  # rows
+    canary: int = 0
+    baseline: int = 0
+
+
 class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A shadow answer until its request is known: `unit` as in `unit_of`, `today` false for recorded history."""
 
@@ -93,8 +105,9 @@ class Counts(msgspec.Struct, kw_only=True):
     waiting: list[Waiting] = []  # shadow answers waiting for their request
     failed_ids: dict[str, bool] = {}  # requests that failed, until their shadow answer comes; the newest ones
     voided: int = 0  # the newest resume whose broken split was taken into account
-    labelled: int = 0  # rows whose label is known and that the guard on wrong answers looked at
+    labelled: int = 0  # rows of requests before the watch whose label is known and that the guard on wrong answers looked at
     losses: BetState | None = None  # in regression: who is nearer to the truth, pair by pair
+    watched_labels: WatchedLabels | None = None  # the same of requests in the watch
     business: dict[int, Arms] = {}  # stage -> values of the business metric, one a caller
     outputs_before: Outputs | None = None  # how live answers so far, for the moment the canary starts
 
@@ -131,7 +144,7 @@ def void(counts: Counts, stage: int, seq: int) -> None:
         for name, process in counts.guards.items()
         if name not in LATE  # what labels say comes anew, from a look that knows of this
     }
-    counts.labelled, counts.losses, counts.business = 0, None, {}
+    counts.labelled, counts.losses, counts.watched_labels, counts.business = 0, None, None, {}
     if stage in counts.stages:
         counts.stages[stage] = StageCounts(weight=counts.stages[stage].weight)
     counts.stage_keys, counts.pair_refused, counts.pair_errors = set(), 0, 0

@@ -51,6 +51,7 @@ SHIFT_ALPHA = (
     0.01  # of the guard on shifted answers, over all stages and means; outside the budget for the same reason
 )
 SHIFT_MARGIN = 0.1  # of live's standard deviation: a smaller shift of a mean is none
+WATCH_SHARE = 0.25  # of the alpha of labels in pairs: for what breaks after promotion, see `label_alphas`
 SUSPICIOUS_E = 5.0  # a guard with E above this keeps the canary where it is
 
 SHARES: dict[GuardName, float] = {  # of alpha; those of unused guards go to the others
@@ -111,3 +112,15 @@ def split_alpha(names: Sequence[GuardName], alpha: float) -> tuple[GuardPlan, ..
         )
         for name in names
     )
+
+
+def label_alphas(alpha: float, *, paired: bool) -> tuple[float, float]:
+    """The part of labels' alpha that is spent on requests before the watch, and the part for those in it.
+
+    Two processes judge them, each with its own clock, so they split alpha. Single answers have no second arm in the watch.
+
+    >>> label_alphas(0.0125, paired=True), label_alphas(0.0125, paired=False)
+    ((0.009375, 0.003125), (0.0125, 0.0))
+    """
+    watch = alpha * WATCH_SHARE if paired else 0.0
+    return alpha - watch, watch

@@ -18,11 +18,12 @@ from lockgate.release.guards import (
     GuardName,
     GuardPlan,
 )
+from lockgate.release.label_verdict import label_verdicts
 from lockgate.release.means import business_verdict, shift_verdict
 from lockgate.release.promise import ReleasePlan
 from lockgate.release.verdict import Label, Verdict, weighed
-from lockgate.release.words import percent
-from lockgate.stats.eprocess import BetState, EventProcess
+from lockgate.release.words import callers, percent
+from lockgate.stats.eprocess import EventProcess
 from lockgate.stats.evalues import beta_arm, event_arm_safe
 
 FLOOR_REQUESTS = 20  # hard floor: of at least so many canary requests in a stage ...
@@ -49,8 +50,10 @@ def judge(plan: ReleasePlan, counts: Counts, frozen: Frozen) -> list[Verdict]:
         for guard in plan.guards:
             if guard.name is GuardName.BUSINESS:
                 verdicts += business_verdict(guard, plan, counts)
+            elif guard.name is GuardName.LABELS:
+                verdicts += label_verdicts(guard, plan, counts)
             elif guard.name in counts.guards:
-                verdicts.append(_verdict(guard, plan, counts, frozen))
+                verdicts.append(_events(guard, counts, frozen))
         verdicts += shift_verdict(plan, counts.stages, frozen.outputs)
     for name, limit in frozen.limits.items():
         watching = next((g for g in plan.guards if g.name is name), None)
@@ -77,22 +80,6 @@ def unproven_guards(plan: ReleasePlan, counts: Counts) -> list[str]:
     return found
 
 
-def _verdict(guard: GuardPlan, plan: ReleasePlan, counts: Counts, frozen: Frozen) -> Verdict:
-    if guard.name is GuardName.LABELS and counts.losses is not None:
-        worse = "its wrong answers cost more" if plan.costs else "the new version is farther from the truth"
-        return _losses(guard, counts.labelled, counts.losses, worse)
-    return _events(guard, counts, frozen)
-
-
-def _losses(guard: GuardPlan, labelled: int, losses: BetState, worse: str) -> Verdict:
-    """Pair by pair: on which side the truth lay nearer, or whose answer cost less."""
-    log_e, looked = losses.log_e(), f"{losses.pairs:,} callers with a label of {labelled:,} rows"
-    label, said = weighed(TITLES[guard.name], log_e, guard.threshold, looked, worse=worse)
-    return Verdict(
-        guard=guard.name, label=label, sentence=said, action=guard.action, log_e=log_e, alpha=guard.alpha
-    )
-
-
 def _events(guard: GuardPlan, counts: Counts, frozen: Frozen) -> Verdict:
     process = counts.guards[guard.name]
     log_e = process.log_e(guard.theta0)
@@ -100,7 +87,7 @@ def _events(guard: GuardPlan, counts: Counts, frozen: Frozen) -> Verdict:
     title = TITLES[guard.name]
     slower_us = {GuardName.SLOW_T99: frozen.t99_us, GuardName.SLOW_T95: frozen.t95_us}.get(guard.name)
     waited = f" waited longer than {slower_us / 1000:.3g} ms" if slower_us else ""
-    counted = f"{canary} {_callers(canary)} of the canary and {baseline} of live{waited}, {_looked(guard.name, counts)}"
+    counted = f"{callers(canary)} of the canary and {baseline} of live{waited}, {_looked(guard.name, counts)}"
     label, said = weighed(title, log_e, guard.threshold, counted)
     if label is Label.WORSE and slower_us:
         said += "; if that is fast enough, state what is: goal.p99_ms"
@@ -221,18 +208,12 @@ def _limit(guard: GuardPlan, watched: Watched, limit: float, plan: ReleasePlan) 
 
 def _looked(guard: GuardName, counts: Counts) -> str:
     """How many requests a guard has looked at, so that none bad of many is not taken for none seen."""
-    if guard is GuardName.LABELS:
-        return f"of {counts.labelled:,} rows with a label"
     stages = counts.stages.values()
     said = f"in {sum(s.canary for s in stages):,} and {sum(s.baseline for s in stages):,} requests"
     if guard is not GuardName.ERRORS or not counts.pairs:
         return said
     pairs = f"{counts.pairs:,} shadow pairs"
     return f"{said} and {pairs}" if counts.stages else f"in {pairs}"
-
-
-def _callers(count: int) -> str:
-    return "caller" if count == 1 else "callers"
 
 
 def watch_limits(

@@ -5,20 +5,30 @@ no shadow, rows count for the arm that their request was assigned to, whoever an
 loss is the difference of the two absolute errors over their sum, in [-1, 1], which needs no scale.
 
 Labels come late and are corrected, so evidence is made anew from all labels that count now, in the order in which they
-became known.
+became known. Requests before the watch and those in it are judged apart: the first by an e-process, the others by an e-detector.
 """
 
 from __future__ import annotations
+
+import math
 
 import msgspec
 import polars as pl
 
 from lockgate.datasets.classes import class_texts
-from lockgate.release.counts import PAIR_WEIGHT, Counts
+from lockgate.release.counts import PAIR_WEIGHT, WATCH_BATCH, Counts, WatchedLabels
 from lockgate.release.guards import GuardName
 from lockgate.release.outputs import Outputs
 from lockgate.release.shadow_cost import Basis, Prices, changes
-from lockgate.stats.eprocess import RESTART_REQUESTS, BetState, EventCounts, EventProcess, Segment
+from lockgate.stats.eprocess import (
+    RESTART_REQUESTS,
+    BetState,
+    Detector,
+    EventCounts,
+    EventProcess,
+    Segment,
+)
+from lockgate.stats.evalues import BETS, bet_steps
 from lockgate.stats.means import Arms
 from lockgate.traffic import Role
 
@@ -30,13 +40,15 @@ class LabelEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """What the labels of a release say now. `labelled`: rows that could be judged; `void_seq`: the release's at the look.
 
     `wrong`: events of classification. `losses`: bets on the differences in regression and of costs, None elsewhere.
-    `business`: stage -> both arms' values. `outputs`: how answers were before the canary.
+    `watched`: pairs of the watch, which are in none of these. `business`: stage -> both arms' values. `outputs`: how
+    answers were before the canary.
     """
 
     labelled: int = 0
     void_seq: int = 0
     wrong: EventProcess = EventProcess()
     losses: BetState | None = None
+    watched: WatchedLabels | None = None
     business: dict[int, Arms] = {}
     outputs: Outputs | None = None
 
@@ -45,24 +57,34 @@ def take(counts: Counts, evidence: LabelEvidence) -> None:
     """Put what labels say now in place of what they said before."""
     counts.guards[GuardName.LABELS] = evidence.wrong
     counts.labelled, counts.losses = evidence.labelled, evidence.losses
+    counts.watched_labels = evidence.watched
     counts.business, counts.outputs_before = evidence.business, evidence.outputs or counts.outputs_before
 
 
-def from_pairs(pairs: pl.DataFrame, *, costs: dict[str, dict[str, float]] | None = None) -> LabelEvidence:
+def from_pairs(
+    pairs: pl.DataFrame, *, costs: dict[str, dict[str, float]] | None = None, watch: int | None = None
+) -> LabelEvidence:
     """Evidence of rows with `old`, `new` (decisions), `label` and the columns `KEPT`, `at_us`, `id`, `row`.
 
-    `costs`: truth -> decision -> what it costs; then not the number of wrong answers decides, but what they cost.
+    `costs`: truth -> decision -> what it costs; then not the number of wrong answers decides, but what they cost. `watch`:
+    the stage of the watch; requests of that stage are judged apart.
     """
     known = pairs.drop_nulls(["old", "new", "label"]).sort(*IN_ORDER).with_columns(unit=_unit())
-    if known["old"].dtype.is_numeric():
-        return _graded(known)
-    known = _as_classes(known, "old", "new", "label")
-    if costs:
-        return _priced(known, costs)
-    truth = pl.col("label")
-    known = known.with_columns(canary=pl.col("new") != truth, baseline=pl.col("old") != truth)
-    one = pl.col("canary") != pl.col("baseline")
-    return _process(_once(known, one).with_columns(weight=pl.lit(PAIR_WEIGHT)))
+    graded, costs = known["old"].dtype.is_numeric(), costs or {}
+    if not graded:
+        known = _as_classes(known, "old", "new", "label")
+    in_watch = pl.lit(False) if watch is None else pl.col("stage") >= watch
+    before, after = known.filter(~in_watch), known.filter(in_watch)
+    found = _graded(before) if graded else _priced(before, costs) if costs else _counted(before)
+    if not after.height:
+        return found
+    after = after.with_columns(batch=_batch())
+    if graded or costs:
+        return msgspec.structs.replace(
+            found,
+            watched=_watched_losses(after, _graded_rows(after) if graded else _priced_rows(after, costs)),
+        )
+    return msgspec.structs.replace(found, watched=_watched_events(after))
 
 
 def from_requests(rows: pl.DataFrame, *, heavy: tuple[str, ...] = ()) -> LabelEvidence | None:
@@ -79,6 +101,50 @@ def from_requests(rows: pl.DataFrame, *, heavy: tuple[str, ...] = ()) -> LabelEv
     wrong, in_canary = pl.col("decision") != pl.col("label"), pl.col("assigned") == Role.CANARY.value
     known = known.with_columns(canary=wrong & in_canary, baseline=wrong & ~in_canary)
     return _process(_once(known, pl.col("canary") | pl.col("baseline")))
+
+
+def _counted(known: pl.DataFrame) -> LabelEvidence:
+    return _process(_alone_wrong(known).with_columns(weight=pl.lit(PAIR_WEIGHT)))
+
+
+def _alone_wrong(known: pl.DataFrame) -> pl.DataFrame:
+    """Rows with `canary` and `baseline`: whether that version alone was wrong, and it is the caller's first such row."""
+    truth = pl.col("label")
+    known = known.with_columns(canary=pl.col("new") != truth, baseline=pl.col("old") != truth)
+    return _once(known, pl.col("canary") != pl.col("baseline"))
+
+
+def _batch() -> pl.Expr:
+    """The batch of a row in the watch: so many requests, in the order in which a label of each became known first."""
+    return (pl.col("id").is_first_distinct().cum_sum().cast(pl.Int64) - 1) // WATCH_BATCH
+
+
+def _watched_events(known: pl.DataFrame) -> WatchedLabels:
+    rows = _alone_wrong(known)
+    counted = rows.group_by("batch").agg(pl.col("canary").sum(), pl.col("baseline").sum()).sort("batch")
+    detector = Detector()
+    for canary, baseline in counted.select("canary", "baseline").iter_rows():
+        detector = detector.batch([(PAIR_WEIGHT, canary, baseline)])
+    return WatchedLabels(
+        detector=detector, labelled=known.height,
+        canary=int(rows["canary"].sum()), baseline=int(rows["baseline"].sum()),
+    )  # fmt: skip
+
+
+def _watched_losses(known: pl.DataFrame, differing: pl.DataFrame) -> WatchedLabels:
+    """`differing`: the rows of `known` that count, with `difference`."""
+    by_batch = dict(differing.group_by("batch").agg("difference").iter_rows())
+    detector = Detector((-math.inf,) * len(BETS))
+    for batch in range(int(known["batch"][-1]) + 1):
+        steps = [bet_steps(difference) for difference in by_batch.get(batch, [])]
+        detector = detector.step(
+            [math.fsum(column) for column in zip(*steps, strict=True)] or [0.0] * len(BETS)
+        )
+    return WatchedLabels(
+        detector=detector, labelled=known.height,
+        canary=differing.filter(pl.col("difference") > 0).height,
+        baseline=differing.filter(pl.col("difference") < 0).height,
+    )  # fmt: skip
 
 
 def _as_classes(known: pl.DataFrame, *columns: str) -> pl.DataFrame:
@@ -116,14 +182,15 @@ def _process(known: pl.DataFrame) -> LabelEvidence:
 
 
 def _priced(known: pl.DataFrame, costs: dict[str, dict[str, float]]) -> LabelEvidence:
+    return LabelEvidence(labelled=known.height, losses=_bets(_priced_rows(known, costs)))
+
+
+def _priced_rows(known: pl.DataFrame, costs: dict[str, dict[str, float]]) -> pl.DataFrame:
     """Differences of what both decisions cost, over the largest difference there can be: each caller's first that differs."""
-    largest = largest_difference(costs)
     change = changes(known, Prices({truth: dict(row) for truth, row in costs.items()}), Basis.LABELS)
     differ = known.with_columns(change=change).filter(pl.col("change") != 0.0)
-    losses = BetState()
-    for difference in differ.unique("unit", keep="first", maintain_order=True)["change"]:
-        losses = losses.add(difference / largest)
-    return LabelEvidence(labelled=known.height, losses=losses)
+    first = differ.unique("unit", keep="first", maintain_order=True)
+    return first.with_columns(difference=pl.col("change") / largest_difference(costs))
 
 
 def largest_difference(costs: dict[str, dict[str, float]]) -> float:
@@ -137,16 +204,23 @@ def largest_difference(costs: dict[str, dict[str, float]]) -> float:
 
 
 def _graded(known: pl.DataFrame) -> LabelEvidence:
+    return LabelEvidence(labelled=known.height, losses=_bets(_graded_rows(known)))
+
+
+def _graded_rows(known: pl.DataFrame) -> pl.DataFrame:
     """Differences of absolute errors, the first labelled row of each caller."""
     truth = pl.col("label").cast(pl.Float64, strict=False)
-    errors = known.unique("unit", keep="first", maintain_order=True).select(
-        new=(pl.col("new") - truth).abs(), old=(pl.col("old") - truth).abs()
+    first = known.unique("unit", keep="first", maintain_order=True).with_columns(
+        new_error=(pl.col("new") - truth).abs(), old_error=(pl.col("old") - truth).abs()
     )
-    whole = pl.col("new") + pl.col("old")
-    shares = errors.drop_nulls().select(
-        pl.when(whole > 0).then((pl.col("new") - pl.col("old")) / whole).otherwise(0.0).alias("share")
-    )
+    whole = pl.col("new_error") + pl.col("old_error")
+    share = pl.when(whole > 0).then((pl.col("new_error") - pl.col("old_error")) / whole).otherwise(0.0)
+    readable = first.drop_nulls(["new_error", "old_error"]).with_columns(difference=share)
+    return readable.filter(pl.col("difference").is_not_nan())
+
+
+def _bets(differing: pl.DataFrame) -> BetState:
     losses = BetState()
-    for difference in shares["share"].drop_nans():
+    for difference in differing["difference"]:
         losses = losses.add(difference)
-    return LabelEvidence(labelled=known.height, losses=losses)
+    return losses

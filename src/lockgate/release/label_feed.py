@@ -117,7 +117,8 @@ class LabelFeed:
         asked = asked.with_columns(mine.alias("stage"))  # another release's stages are not this one's
         shadow = self._rows(release, Kind.SHADOW, f"release = {release.id}", beside=asked["id"])
         old, new = versions
-        return from_pairs(paired(asked, shadow, old=old, new=new, kept=KEPT), costs=release.plan.costs)
+        both = paired(asked, shadow, old=old, new=new, kept=KEPT)
+        return from_pairs(both, costs=release.plan.costs, watch=len(release.plan.stages) + 1)
 
     def _business(self, release: Release) -> dict[int, Arms]:
         """The business metric of the callers whose request had a chance to go either way."""

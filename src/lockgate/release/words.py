@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from lockgate.release.baseline import Traffic
-from lockgate.release.guards import TITLES, Action, GuardName
+from lockgate.release.guards import TITLES, Action, GuardName, label_alphas
 from lockgate.release.promise import DAY_S, FAST_MS, HOUR_S, MINUTE_S, BusinessPlan, ReleasePlan
 from lockgate.stats.evalues import normal_margin
 from lockgate.stats.means import FEWEST_VALUES
@@ -138,6 +138,15 @@ def percent(share: float) -> str:
     return f"{share * 100:.3g} %"
 
 
+def callers(count: int) -> str:
+    """A number of callers for people.
+
+    >>> callers(1), callers(0)
+    ('1 caller', '0 callers')
+    """
+    return f"{count} caller{'' if count == 1 else 's'}"
+
+
 def _traffic_sentence(plan: ReleasePlan, traffic: Traffic) -> str:
     if plan.per_s <= 0:
         return "No traffic was measured yet: steps are counted in requests, and times are the usual ones."
@@ -166,7 +175,8 @@ def _event_sentences(plan: ReleasePlan, share: float) -> list[str]:
     if GuardName.ERRORS in guards:
         said += _error_sentences(plan, share, guards[GuardName.ERRORS])
     if GuardName.LABELS in guards and plan.paired_labels and not plan.costs:
-        rows = events_until(TYPICAL_WRONG, 0.5, guards[GuardName.LABELS]) / TYPICAL_DIFFER
+        before, _ = label_alphas(guards[GuardName.LABELS], paired=True)
+        rows = events_until(TYPICAL_WRONG, 0.5, before) / TYPICAL_DIFFER
         said.append(
             f"Where the versions differ on {percent(TYPICAL_DIFFER)} of rows and the new one is wrong on "
             f"{percent(TYPICAL_WRONG)} of these, that is seen after about {about(rows)} labelled rows."

@@ -160,7 +160,8 @@ class Detector(msgspec.Struct, frozen=True):
     """Shiryaev-Roberts e-detector on batches: R_t = (R_{t-1} + 1) * e_t per bet, averaged over bets.
 
     For a watch without a horizon. Alarm at R >= A gives an average run length of at least A batches (Shin, Ramdas &
-    Rinaldo, NEJSDS, arXiv 2203.03532), and at most n/A false alarms in n batches. `log_r` holds log R per bet.
+    Rinaldo, NEJSDS, arXiv 2203.03532), and at most n/A false alarms in n batches, also for who looks before the last batch
+    is full. `log_r` holds log R per bet.
 
     >>> quiet = Detector().batch([(0.01, 0, 100)])
     >>> loud = quiet.batch([(0.01, 30, 70)])
@@ -173,8 +174,11 @@ class Detector(msgspec.Struct, frozen=True):
 
     def batch(self, cells: Sequence[Cell], theta0: float = 1.0) -> Detector:
         """With one more batch of events. For a limit on a share s, cells are [(s, bad, good)]."""
-        steps = event_arm_terms(cells, theta0, THETAS)
-        held = tuple(_log1p_exp(r) + step for r, step in zip(self.log_r, steps, strict=True))
+        return self.step(event_arm_terms(cells, theta0, THETAS))
+
+    def step(self, logs: Sequence[float]) -> Detector:
+        """With one more batch, whose factor for each bet has these logs."""
+        held = tuple(_log1p_exp(r) + log for r, log in zip(self.log_r, logs, strict=True))
         return Detector(held, self.batches + 1)
 
     def log_r_mean(self) -> float:
