@@ -29,7 +29,7 @@ def interpreter_for(
         return _existing(chosen)
     if running_fits(manifest.requirements, manifest.python):
         return Path(sys.executable)
-    return built(manifest.requirements, manifest.python, home, say)
+    return built(manifest.requirements, manifest.python, home, say, environment)
 
 
 def running_fits(requirements: tuple[str, ...], python: str) -> bool:

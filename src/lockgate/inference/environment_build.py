@@ -22,18 +22,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lockgate.config import Home
+from lockgate.config import EnvironmentConfig, Home
 from lockgate.errors import Unavailable
+from lockgate.inference.environment_uv import HOW_TO_NAME, fetched, uv
 
-BUILD_TIMEOUT_S = 1800.0
 PIN = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*===?\s*([^\s;#\\]+)")
-HOW_TO_NAME = (
-    "name an interpreter that has these packages: 'environment: {python: /path/to/python}' in config.yaml"
-)
-NO_NETWORK = re.compile(
-    r"error sending request|dns error|connection refused|network|timed out|tls|offline", re.I
-)
-WORDS_LETTERS = 1200  # of uv's explanation: two pins that do not go together take a few lines
+WHEELS_ALONE = EnvironmentConfig()
 _log = logging.getLogger("lockgate.environments")
 Say = Callable[[str], None]
 
@@ -43,10 +37,14 @@ def log_line(line: str) -> None:
     _log.info("%s", line)
 
 
-def built(requirements: tuple[str, ...], python: str, home: Home, say: Say = log_line) -> Path:
+def built(
+    requirements: tuple[str, ...], python: str, home: Home, say: Say = log_line,
+    environment: EnvironmentConfig = WHEELS_ALONE,
+) -> Path:  # fmt: skip
     """The interpreter of an environment with exactly these requirements, made once.
 
-    Raises Unavailable with uv's own words: the package that could not be had, the pins that do not go together.
+    `environment`: says which packages may be built from their sources. Raises Unavailable with uv's own words: the package that
+    could not be had or is no wheel, the pins that do not go together.
     """
     if not any(map(PIN.match, requirements)):
         raise Unavailable(
@@ -64,7 +62,7 @@ def built(requirements: tuple[str, ...], python: str, home: Home, say: Say = log
         if not interpreter.exists():
             temporary = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.part")
             try:
-                _build(temporary, requirements, python, say)
+                _build(temporary, requirements, python, say, environment)
                 temporary.rename(folder)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -72,16 +70,21 @@ def built(requirements: tuple[str, ...], python: str, home: Home, say: Say = log
     return interpreter
 
 
-def resolved(requirements: tuple[str, ...], python: str) -> tuple[str, ...]:
+def resolved(
+    requirements: tuple[str, ...], python: str, environment: EnvironmentConfig = WHEELS_ALONE
+) -> tuple[str, ...]:
     """These pins and those of everything that they need, as uv resolves them for this version of Python today.
 
-    Raises Unavailable with what uv said: most often two pins that do not go together.
+    Raises Unavailable with what uv said: most often two pins that do not go together, or a package that is no wheel.
     """
     options = ["--no-header", "--no-annotate", "--quiet", "--python-version", minor_of(python)]
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
         lines = Path(folder) / "requirements.in"
         lines.write_text("\n".join(requirements) + "\n")
-        said = _uv(["pip", "compile", *options, str(lines)], "what the requirements need in turn")
+        said = fetched(
+            ["pip", "compile", *options, str(lines)], "what the requirements need in turn", None, environment,
+            work=Path(folder) / "work", read=[Path(folder), Path(sys.base_prefix)],
+        )  # fmt: skip
     return tuple(line.strip() for line in said.splitlines() if PIN.match(line))
 
 
@@ -113,65 +116,36 @@ def alone(lock: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[No
         yield
 
 
-def _build(folder: Path, requirements: tuple[str, ...], python: str, say: Say) -> None:
-    began_s, count = time.monotonic(), sum(1 for line in requirements if PIN.match(line))
-    say(f"building an environment: Python {minor_of(python)}, {count} packages")
-    _uv(
-        ["venv", "--relocatable", "--python", _base_python(python), str(folder)],
-        "a Python of version " + minor_of(python),
-    )
+def _build(
+    folder: Path, requirements: tuple[str, ...], python: str, say: Say, environment: EnvironmentConfig
+) -> None:
+    began_s = time.monotonic()
+    names = [found.group(1) for line in requirements if (found := PIN.match(line))]
+    say(f"building an environment: Python {minor_of(python)}, {len(names)} packages")
+    base = _base_python(python)
+    uv(["venv", "--relocatable", "--python", base, str(folder)], "a Python of version " + minor_of(python))
     lock = folder / "requirements.txt"
     lock.write_text("\n".join(requirements) + "\n")
     hashed = ["--require-hashes"] if any("--hash=" in line for line in requirements) else []
-    options = ["--python", str(folder / "bin" / "python"), "--compile-bytecode", *hashed]
-    _uv(["pip", "sync", *options, str(lock)], "the package's requirements")
+    interpreter = folder / "bin" / "python"
+    fetched(
+        ["pip", "sync", "--python", str(interpreter), *hashed, str(lock)], "the package's requirements", names, environment,
+        work=folder.with_name(f"{folder.name}.work.part"), into=[folder], read=[interpreter.resolve().parents[1]],
+    )  # fmt: skip
+    _compiled(folder)
     say(f"the environment is ready after {time.monotonic() - began_s:.1f} s")
 
 
-def _uv(arguments: list[str], what: str) -> str:
-    """Run uv and return what it printed. Raises Unavailable that says what uv said."""
-    command = [sys.executable, "-m", "uv", "--no-config", "--no-progress", "--color", "never", *arguments]
-    quiet = {**os.environ, "UV_LINK_MODE": os.environ.get("UV_LINK_MODE", _link_mode(arguments))}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False, env=quiet
-        )
-    except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"uv did not get {what} within {BUILD_TIMEOUT_S:g} s", fix=HOW_TO_NAME) from error
-    if done.returncode:
-        raise Unavailable(
-            f"uv cannot get {what}", got=_words(done.stderr, done.returncode), fix=_remedy(done.stderr)
-        )
-    return done.stdout
-
-
-def _link_mode(arguments: list[str]) -> str:
-    """Hard links, where uv's cache and the environment lie on one file system; else copies, without a warning a file."""
-    cache = Path(os.environ.get("UV_CACHE_DIR") or Path.home() / ".cache" / "uv")
-    here = Path(arguments[-1]).parent
-    try:
-        return "hardlink" if cache.stat().st_dev == here.stat().st_dev else "copy"
-    except OSError:
-        return "hardlink"  # no cache yet: uv makes one
-
-
-def _words(said: str, status: int) -> str:
-    lines = [line.strip(" ×╰▶─│├") for line in said.splitlines()]
-    kept = [
-        line
-        for line in lines
-        if line and not line.startswith(("Using ", "Creating ", "Resolved ", "warning:"))
-    ]
-    return " ".join(kept)[:WORDS_LETTERS] or f"exit status {status}"
-
-
-def _remedy(said: str) -> str:
-    """What mends it, by uv's words: reach the index, another set of pins, or an interpreter that is there already."""
-    if NO_NETWORK.search(said):
-        return f"let this machine reach its package index, or {HOW_TO_NAME}"
-    if "No interpreter found" in said or "No solution found" not in said:
-        return HOW_TO_NAME
-    return f"hand in pins that go together (pip freeze where the model was made), or {HOW_TO_NAME}"
+def _compiled(folder: Path) -> None:
+    """Bytecode of every module. Without the interpreter's site module: lines of a package's .pth files would run."""
+    for packages in sorted(folder.glob("lib/python*/site-packages")):
+        words = ["-I", "-S", "-m", "compileall", "-q", "-q", "-j", "0", str(packages)]
+        subprocess.run(
+            [str(folder / "bin" / "python"), *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )  # a module that no Python can compile is no error: nobody need import it
 
 
 def _base_python(python: str) -> str:

@@ -73,7 +73,7 @@ def confine(wish: dict[str, Any], keep: set[int]) -> Confinement:
     _hand_over(keep, uid)
     _another_user(report, uid, wish["folder"])
     prctl(NO_NEW_PRIVS, 1)
-    _no_capabilities(report)
+    no_capabilities(report)
     _files(report, read, temporary, wish.get("run") or [])
     _calls(report, bool(wish.get("run")))
     _limits(report, int(wish.get("memory_bytes") or MEMORY_BYTES))
@@ -181,7 +181,7 @@ def readable_by_all(folder: str) -> bool:
     )
 
 
-def _no_capabilities(report: Confinement) -> None:
+def no_capabilities(report: Confinement) -> None:
     """Drop what root, or a user namespace, may do beyond other users."""
     for number in range(64):
         try:

@@ -42,15 +42,21 @@ def abi() -> int:
 
 
 def restrict(
-    version: int, read: Iterable[str], write: Iterable[str], devices: Iterable[str], run: Iterable[str] = ()
+    version: int,
+    read: Iterable[str],
+    write: Iterable[str],
+    devices: Iterable[str],
+    run: Iterable[str] = (),
+    *,
+    network: bool = False,
 ) -> list[str]:
     """Allow reading below `read`, all but running below `write`, reading and writing `devices`, running `run`; no more.
 
-    Needs no_new_privs. Returns, in words, what this kernel's version cannot hold back.
+    `network`: TCP stays allowed. Needs no_new_privs. Returns, in words, what this kernel's version cannot hold back.
     """
     rights = FIRST_RIGHTS | (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
     rights |= IOCTL_DEV if version >= 5 else 0
-    attr = RulesetAttr(rights, TCP_BOTH if version >= 4 else 0, SCOPES if version >= 6 else 0)
+    attr = RulesetAttr(rights, TCP_BOTH if version >= 4 and not network else 0, SCOPES if version >= 6 else 0)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = call("landlock_create_ruleset", ctypes.byref(attr), ctypes.c_size_t(size), ctypes.c_uint32(0))
     try:
@@ -67,7 +73,7 @@ def restrict(
         os.close(ruleset)
     gaps = (
         (3, "cutting files short (Linux 6.2)"),
-        (4, "TCP (Linux 6.7)"),
+        (0 if network else 4, "TCP (Linux 6.7)"),
         (6, "signals and abstract sockets (Linux 6.12)"),
     )
     return [

@@ -124,7 +124,7 @@ def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progres
 def _of_mlflow(source: Source, environment: EnvironmentConfig) -> tuple[str, ...]:
     """MLflow's list, with what it leaves out, unless people named an interpreter."""
     said = pins_from("\n".join(source.requirements))
-    return said if environment.python is not None else completed(said, source.python or "")
+    return said if environment.python is not None else completed(said, source.python or "", environment)
 
 
 def _first_look(job: Job, python: Path, environment: EnvironmentConfig) -> Description:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from importlib import metadata
 
+from lockgate.config import EnvironmentConfig
 from lockgate.errors import InvalidInput
 from lockgate.inference.environment import running_fits
-from lockgate.inference.environment_build import resolved
+from lockgate.inference.environment_build import WHEELS_ALONE, resolved
 
 _PIN = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._ -]*\])?\s*===?\s*[A-Za-z0-9.!+_-]+(\s*;[^\\]*)?"
@@ -47,7 +48,9 @@ def pins_of_globals(names: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def completed(pins: tuple[str, ...], python: str) -> tuple[str, ...]:
+def completed(
+    pins: tuple[str, ...], python: str, environment: EnvironmentConfig = WHEELS_ALONE
+) -> tuple[str, ...]:
     """Pins with those of everything that they need in turn, so that an environment with nothing else runs the model.
 
     MLflow writes only what a model imports itself. Where this process has these pins, its own versions are taken; else
@@ -57,7 +60,7 @@ def completed(pins: tuple[str, ...], python: str) -> tuple[str, ...]:
         return pins
     if running_fits(pins, python):
         return _with_needs(_name(line) for line in pins)
-    return tuple(line for line in resolved(pins, python) if _name(line).lower() not in _OURS)
+    return tuple(line for line in resolved(pins, python, environment) if _name(line).lower() not in _OURS)
 
 
 def _with_needs(names: Iterable[str]) -> tuple[str, ...]:

@@ -111,7 +111,7 @@ class Models:
         """An environment of the version's pins in another Python, for checks to ask. Who asks hears why there is none."""
         house, version = self._house, self._version
         try:
-            python = built(version.manifest.requirements, wanted, house.home, say)
+            python = built(version.manifest.requirements, wanted, house.home, say, house.config.environment)
         except LockgateError as error:
             self._elsewhere = _refusing(error)
             return

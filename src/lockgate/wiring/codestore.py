@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def environment_of(
             )
         return place, environment_digest(pins, f"{place} {place.parent.stat().st_mtime_ns}")
     if pins and not running_fits(pins, ""):
-        python = built(pins, "", house.home, lambda line: tell("environment", 0, 0, line))
+        say = partial(tell, "environment", 0, 0)
+        python = built(pins, "", house.home, say, house.config.environment)
         return python, environment_digest(pins, "")
     held = pins or pins_of_distributions(distributions(sources.libraries))
     return Path(sys.executable), sha256("\n".join((sys.version, *held)).encode()).hexdigest()

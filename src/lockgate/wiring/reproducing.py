@@ -119,6 +119,7 @@ class _Rebuilding:
                 made.python,
                 self.house.home,
                 lambda line: self.tell("environment", 0, STAGES, line),
+                self.house.config.environment,
             )
         else:
             python, _ = environment_of(self.house, self.settings, made.lock, sources, self.tell)
