@@ -14,7 +14,7 @@ retrainings = sa.Table(
     sa.Column("trigger", sa.String(16), nullable=False),
     sa.Column("cause", sa.String(300), nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("running", sa.String(64), unique=True),  # the model while it goes on: one at a time
+    sa.Column("running", sa.String(64)),  # the model while it goes on
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("asked_us", sa.BigInteger, nullable=False),
     sa.Column("changed_us", sa.BigInteger, nullable=False),
@@ -26,5 +26,6 @@ retrainings = sa.Table(
     sa.Column("beat_us", sa.BigInteger, nullable=False),  # when that process was last heard of
     sa.Column("body", sa.Text, nullable=False),  # JSON of store.Rest
     sa.UniqueConstraint("model", "cause", "attempt", name="uq_retrainings_cause"),
+    sa.UniqueConstraint("running", name="uq_retrainings_running"),
     sa.Index("ix_retrainings_model", "model", "id"),
 )

@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("trigger", sa.String(16), nullable=False),
         sa.Column("cause", sa.String(300), nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
-        sa.Column("running", sa.String(64), unique=True),
+        sa.Column("running", sa.String(64)),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("asked_us", sa.BigInteger, nullable=False),
         sa.Column("changed_us", sa.BigInteger, nullable=False),
@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("beat_us", sa.BigInteger, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
         sa.UniqueConstraint("model", "cause", "attempt", name="uq_retrainings_cause"),
+        sa.UniqueConstraint("running", name="uq_retrainings_running"),
     )
     op.create_index("ix_retrainings_model", "retrainings", ["model", "id"])
     op.create_table(
