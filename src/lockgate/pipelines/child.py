@@ -106,10 +106,14 @@ class Child:
                 return said
             message = replies(said)
 
-    def end(self) -> None:
-        """End it and everything that it started. Twice does no harm."""
+    def kill(self) -> None:
+        """Kill it and everything that it started; who listens to it hears that it died."""
         with suppress(ProcessLookupError):  # it ended by itself
             os.killpg(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """End it and everything that it started. Twice does no harm."""
+        self.kill()
         self._process.wait()
         if self._life >= 0:
             os.close(self._life)

@@ -42,12 +42,14 @@ class Ran:
     """What came of a run, also of one that failed: `steps` so far; `handed`: what the pipeline handed over.
 
     `ready`: what its process said of itself; `parameters`: all that were used, defaults too.
+    `child`: its process, once it was started.
     """
 
     steps: list[StepRun] = field(default_factory=list)
     ready: dict[str, Any] = field(default_factory=dict)
     handed: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, object] = field(default_factory=dict)
+    child: Child | None = None
 
 
 def execute(
@@ -62,6 +64,7 @@ def execute(
     try:
         words = first_words(order, folder, lay_out(order, folder), cache.folder)
         with started(order.python, words, folder / WORDS, folder / LIBRARY) as child:
+            ran.child = child
             ran.ready = child.hear("load")
             return _Execution(order, folder, cache, ran, child, replies).run(tell)
     except OSError as error:
