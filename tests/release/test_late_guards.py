@@ -12,6 +12,7 @@ from lockgate.clock import FakeClock
 from lockgate.config import Goal, Home, ModelConfig
 from lockgate.config_release import Business
 from lockgate.db import Database
+from lockgate.governance import audit
 from lockgate.predictions.label_import import import_labels
 from lockgate.predictions.record import Kind, Record, blocks_of
 from lockgate.release import acts, store
@@ -185,7 +186,16 @@ def test_shifted_answers_hold_a_release_and_people_let_it_go_on(
     acts.resume(world.desk, world.cat, "churn", "the season has changed")
     world.beat()
     controller.tick()
-    assert (world.last().phase, world.last().overridden) == (Phase.CANARY, True)
+    assert (world.last().phase, world.last().overridden, world.last().void_seq) == (Phase.CANARY, True, 0)
+    with sqlite.read() as tx:
+        row = audit.rows(tx, action="release:held:canary", limit=1)[0]
+    assert list(row.values["accepted"]) == ["share of '1'"]  # type: ignore[arg-type]
+    assert row.values["reason"] == "the season has changed"
+    for stage in (1, 2):  # the same shift in the next stage, too
+        records = [_answer(world, release.id, stage * 10_000 + i, yes=bool(i % 2)) for i in range(1_000)]
+        world.writer.append([msgspec.structs.replace(record, stage=stage) for record in records])
+        controller.tick()
+        assert world.last().phase is Phase.CANARY, world.last().reason
 
 
 def _shadowed(world: World, release: int, number: int) -> list[Record]:

@@ -21,6 +21,7 @@ from lockgate.release.counts import Counts, Frozen, fold
 from lockgate.release.guards import Action, GuardName
 from lockgate.release.judge import judge, worst
 from lockgate.release.label_evidence import LabelEvidence, take
+from lockgate.release.means import accepted_shifts
 from lockgate.release.outputs import Spread, answered
 from lockgate.release.outputs_before import outputs_of, spread_of
 from lockgate.release.plan import make_plan
@@ -147,6 +148,27 @@ def test_answers_that_shift_unexpectedly_hold_a_release(shown, shift, held):
     if held:
         assert "shift more than the shadow showed" in verdict.sentence
         assert worst(judge(PLAN, counts, frozen)).label is not Label.WORSE
+
+
+@pytest.mark.parametrize(
+    ("shift", "held"), [(0.1, False), (0.05, False), (0.0, False), (0.3, True), (-0.1, True)]
+)
+def test_what_people_let_go_on_is_held_again_only_where_it_grows(shift, held):
+    """The same shift in the next stage, or a smaller one, asks nobody again; a clearly larger one or the other way does."""
+    frozen, counts = Frozen(outputs=outputs_of(before(0.0))), Counts(release=7)
+    fold(counts, answers(2_000, 0.1, 9), PLAN, frozen, lambda record: answered(record, MANIFEST))
+    first = next(v for v in judge(PLAN, counts, frozen) if v.guard == "shift")
+    assert first.label is Label.HELD
+    frozen = msgspec.structs.replace(frozen, accepted=accepted_shifts(PLAN, counts.stages, frozen))
+    assert set(frozen.accepted) == {"mean score", "share of '1'"}
+    assert all(name in first.sentence for name in frozen.accepted)  # nobody lets go on what was not shown
+    low, high = frozen.accepted["mean score"]
+    assert abs(low) < 0.01 < 0.09 < high < 0.15
+    later = [msgspec.structs.replace(r, stage=2, weight=0.5) for r in answers(4_000, shift, 10)]
+    fold(counts, later, PLAN, frozen, lambda record: answered(record, MANIFEST))
+    verdict = next(v for v in judge(PLAN, counts, frozen) if v.guard == "shift")
+    assert (verdict.label is Label.HELD) == held
+    assert not held or "they shift more than what people let go on" in verdict.sentence
 
 
 def test_nothing_known_before_means_nothing_compared():

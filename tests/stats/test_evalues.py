@@ -81,9 +81,9 @@ def test_swapped_arms_turn_harm_into_no_harm():
 
 def test_two_sided_mean_is_symmetric_and_margin_shifts():
     """A mean below is as much evidence as one above when both count; a margin moves the whole test."""
-    assert ev.normal_e_two_sided(0.02, 2.5e-5, 4000) == pytest.approx(
-        ev.normal_e_two_sided(-0.02, 2.5e-5, 4000)
-    )
+    above, below = (ev.normal_e_outside(diff, 2.5e-5, 4000, low=-0.005, high=0.01) for diff in (0.02, -0.015))
+    assert above == pytest.approx(below)
+    assert above > ev.normal_e_outside(0.01, 2.5e-5, 4000, low=-0.005, high=0.01)
     assert ev.normal_e(0.03, 2.5e-5, 4000, margin=0.01) == pytest.approx(ev.normal_e(0.02, 2.5e-5, 4000))
 
 

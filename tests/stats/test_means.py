@@ -49,7 +49,7 @@ def test_the_formula_is_the_published_one():
 def test_too_few_values_and_values_all_alike_are_no_evidence():
     """Below a hundred of either arm, and where nothing varies, log E is 0; two constants that differ are told apart."""
     few = arms_of([(float(i % 2), i < FEWEST_VALUES - 1) for i in range(1_000)])
-    assert few.log_e_higher(a=0.01) == few.log_e_apart(0.0, 0.1, a=0.01) == 0.0
+    assert few.log_e_higher(a=0.01) == few.log_e_outside(-0.1, 0.1, a=0.01) == 0.0
     assert math.isinf(few.interval().high)
     alike = arms_of([(1.0, i % 2 == 0) for i in range(1_000)])
     assert alike.log_e_higher(a=0.01) == 0.0

@@ -20,7 +20,7 @@ from lockgate.governance.permissions import Permission
 from lockgate.release import gate, snapshots, store
 from lockgate.release.desk import Desk, wait_until_obeyed
 from lockgate.release.judge import judge
-from lockgate.release.moves import freeze, lowers_risk, moved
+from lockgate.release.moves import freeze, lowers_risk, moved, past_guards
 from lockgate.release.phases import BEFORE_TRAFFIC, Phase, Release
 from lockgate.release.queue import Place, PlaceState, close_place, waiting
 from lockgate.release.routes import route_of
@@ -54,7 +54,8 @@ def hold(desk: Desk, person: Person, model: str, reason: str) -> Release:
 def resume(desk: Desk, person: Person, model: str, reason: str) -> Release | Vote:
     """Let a held release go on from where it was held; its time limit begins anew.
 
-    Past a guard that fired two people are needed: the first call returns their `Vote`, a second person's the release.
+    Past a guard that fired two people are needed: the first call returns their `Vote`, a second person's the release. Their
+    word for shifted answers stands for the rest of the release, for these answers and so large a shift.
     """
 
     def change(tx: sa.Connection, before: Release) -> Release | Vote:
@@ -67,7 +68,7 @@ def resume(desk: Desk, person: Person, model: str, reason: str) -> Release | Vot
             given = vote(tx, before, "resume", person, reason, at_us=desk.clock.now_us())
             if second_of(tx, before, "resume", person) is None:
                 return given
-            after = msgspec.structs.replace(after, overridden=True, void_seq=after.seq)
+            after = past_guards(before, after, snapshots.counts_of(tx, before.id))
         return after
 
     return _vote_or_act(desk, _Ask(person, Permission.RELEASE_RESUME, model, reason), change)
@@ -220,6 +221,9 @@ def _vote_or_act(
 
 def _claim(tx: sa.Connection, desk: Desk, ask: _Ask, before: Release, after: Release) -> Release:
     counts = snapshots.counts_of(tx, before.id)
+    details: dict[str, object] = {"overridden": after.overridden}
+    if after.frozen.accepted != before.frozen.accepted:
+        details["accepted"] = after.frozen.accepted
     return store.claim(
         tx,
         before,
@@ -227,7 +231,7 @@ def _claim(tx: sa.Connection, desk: Desk, ask: _Ask, before: Release, after: Rel
         actor=ask.person.id,
         at_us=desk.clock.now_us(),
         verdicts=judge(before.plan, counts, before.frozen),
-        details={"overridden": after.overridden},
+        details=details,
     )
 
 

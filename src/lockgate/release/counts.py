@@ -38,6 +38,8 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True):
     key_sample: float = 1.0  # share of keys that the split guard counts
     limits: dict[GuardName, float] = {}  # share of bad requests allowed in the watch
     outputs: Outputs | None = None  # how live answered before the canary; None: too little is known
+    # what is compared -> the change of its mean, from and to, that people let go on although the guard had held it
+    accepted: dict[str, tuple[float, float]] = {}
 
 
 class StageCounts(msgspec.Struct, kw_only=True):

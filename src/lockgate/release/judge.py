@@ -54,7 +54,7 @@ def judge(plan: ReleasePlan, counts: Counts, frozen: Frozen) -> list[Verdict]:
                 verdicts += label_verdicts(guard, plan, counts)
             elif guard.name in counts.guards:
                 verdicts.append(_events(guard, counts, frozen))
-        verdicts += shift_verdict(plan, counts.stages, frozen.outputs)
+        verdicts += shift_verdict(plan, counts.stages, frozen)
     for name, limit in frozen.limits.items():
         watching = next((g for g in plan.guards if g.name is name), None)
         if watching is not None and name in counts.watched:

@@ -8,9 +8,11 @@ from lockgate.errors import Conflict
 from lockgate.release.baseline import Traffic
 from lockgate.release.counts import SPLIT_KEYS, Counts, Frozen
 from lockgate.release.guards import GuardName
-from lockgate.release.judge import watch_limits
+from lockgate.release.judge import judge, watch_limits
+from lockgate.release.means import SHIFT, accepted_shifts
 from lockgate.release.phases import ENDS, MOVES, Phase, Release
 from lockgate.release.promise import FAST_MS
+from lockgate.release.verdict import Label
 
 _RISK = {Phase.CANARY: 1, Phase.WATCH: 2, Phase.DONE: 2}
 
@@ -67,6 +69,25 @@ def freeze(release: Release, to: Phase, traffic: Traffic, counts: Counts) -> Fro
         known = {name for name, is_so in measured.items() if is_so}
         return msgspec.structs.replace(held, limits=watch_limits(release.plan, bad, total, known))
     return release.frozen
+
+
+def past_guards(before: Release, after: Release, counts: Counts) -> Release:
+    """A release that two people let go on past a guard: what they accept by it, and whether the stage's evidence is void.
+
+    Shifted answers say nothing against the other guards' evidence. A broken split does, and what else held the release
+    would hold it again at once.
+    """
+    verdicts = judge(before.plan, counts, before.frozen)
+    accepted = before.frozen.accepted | accepted_shifts(before.plan, counts.stages, before.frozen)
+    alone = accepted != before.frozen.accepted and all(
+        verdict.guard == SHIFT for verdict in verdicts if verdict.label >= Label.HELD
+    )
+    return msgspec.structs.replace(
+        after,
+        overridden=True,
+        void_seq=before.void_seq if alone else after.seq,
+        frozen=msgspec.structs.replace(before.frozen, accepted=accepted),
+    )
 
 
 def _thresholds(release: Release, traffic: Traffic) -> Frozen:

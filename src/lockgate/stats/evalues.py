@@ -113,20 +113,12 @@ def normal_e(
     return LOG_2 - math.log(k) / 2.0 + y * y / 2.0 + float(special.log_ndtr(y))
 
 
-def normal_e_two_sided(
-    diff: float,
-    variance: float,
-    n: int,
-    *,
-    margin: float = 0.0,
-    a: float = 0.05,
-    planned_n: float = PLANNED_N,
+def normal_e_outside(
+    diff: float, variance: float, n: int, *, low: float, high: float, a: float = 0.05
 ) -> float:
-    """Log E that two means differ by more than `margin`: the average of both one-sided E."""
-    sides = [
-        normal_e(sign * diff, variance, n, margin=margin, a=a, planned_n=planned_n) for sign in (1.0, -1.0)
-    ]
-    return log_mean_exp(sides)
+    """Log E that a difference of two means lies above `high` or below `low`: the average of both one-sided E."""
+    above = normal_e(diff, variance, n, margin=high, a=a)
+    return log_mean_exp([above, normal_e(-diff, variance, n, margin=-low, a=a)])
 
 
 def normal_margin(variance: float, n: int, *, a: float = 0.05, planned_n: float = PLANNED_N) -> float:

@@ -10,7 +10,7 @@ import math
 
 import msgspec
 
-from lockgate.stats.evalues import normal_e, normal_e_two_sided, normal_half_width
+from lockgate.stats.evalues import normal_e, normal_e_outside, normal_half_width
 from lockgate.stats.intervals import Interval
 
 FEWEST_VALUES = 100  # of each arm: below, the normal approximation is no evidence
@@ -93,11 +93,11 @@ class Arms(msgspec.Struct, frozen=True):
             return 0.0
         return normal_e(-self.difference, self.variance, self._n, margin=margin, a=a)
 
-    def log_e_apart(self, expected: float, margin: float, *, a: float) -> float:
-        """Log E that the difference lies farther than `margin` from the `expected` one, on either side."""
+    def log_e_outside(self, low: float, high: float, *, a: float) -> float:
+        """Log E that the difference lies outside of the bounds, on either side: the average of both one-sided E."""
         if not self.enough or self.variance == 0.0:
             return 0.0
-        return normal_e_two_sided(self.difference - expected, self.variance, self._n, margin=margin, a=a)
+        return normal_e_outside(self.difference, self.variance, self._n, low=low, high=high, a=a)
 
     def interval(self, a: float = 0.05) -> Interval:
         """The difference with bounds that hold at every look; endless while there are too few values."""
