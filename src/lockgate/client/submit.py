@@ -78,7 +78,9 @@ def submit(
         fields = {"metadata": msgspec.json.encode(metadata).decode()}
         if requirements is not None:
             fields["requirements"] = _text(Path(requirements))
-        if requirements is None and lockgate.far and parcel.globals:
+        elif parcel.requirements:
+            fields["requirements"] = "\n".join(parcel.requirements)
+        elif lockgate.far and parcel.globals:
             fields["requirements"] = "\n".join(pins_of_globals(parcel.globals))  # of here, where it was made
         files = [*_model_files(parcel, stack), *_data_files(data, stack)]
         job = lockgate.upload(f"/models/{name}/versions", fields, files)

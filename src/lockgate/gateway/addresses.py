@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+from lockgate.gateway import pictures
 from lockgate.gateway.predict import Headers, Reader, Writer
 from lockgate.gateway.protocols import invocations, oip, v1
 from lockgate.gateway.sent import Sent
@@ -22,7 +23,13 @@ def steps_of(path: str) -> list[str]:
 
 
 def oip_reader(headers: Headers) -> Reader:
-    """The Open Inference Protocol: JSON, and tensors as bytes behind it where a header says how long the JSON is."""
+    """The Open Inference Protocol: JSON, and tensors as bytes behind it where a header says how long the JSON is.
+
+    A body that is one picture, by its content type, is answered as if it had come as base64 in JSON.
+    """
+    kind = headers.get("content-type")
+    if kind is not None and kind.startswith("image/"):
+        return lambda body: (pictures.read(body, kind), oip.write)
     length = headers.get(oip.HEADER_LENGTH)
     return lambda body: oip.read(body, length)
 
@@ -30,6 +37,8 @@ def oip_reader(headers: Headers) -> Reader:
 def mlflow_reader(headers: Headers) -> Reader:
     """MLflow's forms, by their content type."""
     kind = headers.get("content-type", "")
+    if kind.startswith("image/"):
+        return lambda body: (pictures.read(body, kind), invocations.write)
     return lambda body: (invocations.read(body, kind), invocations.write)
 
 

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from lockgate.errors import LockgateError, PredictionFailed, TimedOut
+from lockgate.errors import InvalidInput, LockgateError, PredictionFailed, TimedOut
 from lockgate.gateway.cost import Cost
 from lockgate.gateway.drain import Drain
 from lockgate.gateway.job import Job
@@ -191,7 +191,7 @@ class Batcher:
         seconds = time.perf_counter() - start
         self.computed_s += seconds
         self._cost.took(rows, seconds)
-        if isinstance(found, PredictionFailed) and len(batch) > 1:
+        if isinstance(found, PredictionFailed | InvalidInput) and len(batch) > 1:
             return [self._alone(self._attempt([job])) for job in batch]
         return [found] * len(batch) if isinstance(found, LockgateError) else found
 
@@ -210,7 +210,7 @@ class Batcher:
 
     async def _answers_async(self, batch: list[Job]) -> list[Columns | LockgateError]:
         found = await self._attempt_async(batch)
-        if isinstance(found, PredictionFailed) and len(batch) > 1:
+        if isinstance(found, PredictionFailed | InvalidInput) and len(batch) > 1:
             return [self._alone(await self._attempt_async([job])) for job in batch]
         return [found] * len(batch) if isinstance(found, LockgateError) else found
 

@@ -14,6 +14,8 @@ import numpy as np
 from lockgate.errors import InvalidInput
 from lockgate.gateway.cells import FLOATS, cells, sound, texts, together, typed, wanted_word
 from lockgate.gateway.params import with_params
+from lockgate.gateway.pictures import cells as picture_cells
+from lockgate.gateway.pictures import pictured
 from lockgate.gateway.rows import Group, Layout, Rows
 from lockgate.gateway.sent import Sent
 from lockgate.predictions.record import Block
@@ -38,12 +40,15 @@ class Decoder:
         only = signature.inputs[0] if len(signature.inputs) == 1 else None
         self._matrix = only if only is not None and len(only.shape) == 1 else None
         # a model of pictures and the like: nested lists without a name are its only input
-        self._tensor = only if only is not None and len(only.shape) > 1 else None
+        self._tensor = only if only is not None and (len(only.shape) > 1 or only.media is not None) else None
+        self._inputs = signature.inputs
 
     def decode(self, sent: Sent, key_field: str | None = None) -> Rows:
         """The rows. `key_field` names a column that is recorded even when the model does not use it."""
         if self._optional or sent.params:
             sent = with_params(sent, self._order, self._optional)
+        if sent.media is not None:
+            sent = pictured(sent, self._inputs)
         rows = self._quickly(sent)
         if rows is not None and key_field not in sent.columns:
             return rows
@@ -243,6 +248,8 @@ def _column(wanted: Field, values: Any, n: int | None) -> np.ndarray:
             )
         missing: Any = None if wanted.datatype is DataType.BYTES else np.nan
         return np.full((n, *wanted.shape), missing, dtype=NUMPY_TYPES[wanted.datatype])
+    if wanted.media is not None:
+        return picture_cells(wanted, values)
     array = (
         texts(wanted, values)
         if wanted.datatype is DataType.BYTES

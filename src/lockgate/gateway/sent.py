@@ -23,3 +23,4 @@ class Sent(msgspec.Struct, frozen=True):
     timeout_s: float | None = None  # within which the caller wants the answer
     params: Mapping[str, Any] | None = None  # settings of the whole request, by name
     untyped: bool = False  # from CSV: cells are text, to be read as each input's type says
+    media: str | None = None  # "image": the body was one picture, for whichever input takes it

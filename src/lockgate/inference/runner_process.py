@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from lockgate.errors import LockgateError, PredictionFailed, TimedOut, Unavailable
+from lockgate.errors import InvalidInput, LockgateError, PredictionFailed, TimedOut, Unavailable
 from lockgate.inference.channel import Channel, NotSent
 from lockgate.inference.runner_folder import RunnerFolder, tidy
 from lockgate.inference.runner_order import Confined, Failure, Order, Ready, environment_of
@@ -27,6 +27,7 @@ from lockgate.inference.runner_words import RunnerWords
 from lockgate.runner import wire
 
 RUNNER_FOLDER = Path(wire.__file__).parent
+REFUSED = "InputRefused"  # what a model's own code raises for an input that is its caller's fault
 ANSWER_BYTES = 512 * 1024 * 1024
 SOCKET_BYTES = 4 << 20
 GRACE_S = 2.0
@@ -60,7 +61,7 @@ class RunnerProcess:
         arguments = ["--in", theirs[0], "--out", theirs[1], "--life", life]
         try:
             self._process = subprocess.Popen(
-                [str(order.python), "-I", "-B", str(RUNNER_FOLDER), *map(str, arguments)], pass_fds=given,
+                [str(order.python), "-I", "-S", "-B", str(RUNNER_FOLDER), *map(str, arguments)], pass_fds=given,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self._folder.path,
                 env=environment_of(self._folder.path), start_new_session=True,
             )  # fmt: skip
@@ -169,6 +170,8 @@ class RunnerProcess:
             said = msgspec.json.decode(bytes(frame.body), type=Failure)
         except msgspec.MsgspecError:
             said = Failure(message="it said so in no words that can be read")
+        if said.type == REFUSED and said.where == "model":
+            raise InvalidInput(said.message)
         what = "the model could not be loaded" if said.where in ("load", "start") else "the model raised"
         kind = (
             OutOfMemory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
 import pickle
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from typing import Any
 from lockgate.errors import InvalidInput
 from lockgate.packing.notebook import MODULE, lives_in_main, source_module
 
+PREPARED = "lockgate-served.json"
 IGNORED = ("__pycache__", ".git", ".ipynb_checkpoints", ".venv")
 _FIX = "hand in a fitted estimator, a PyTorch module, a function, or the path of a model file or folder"
 
@@ -29,6 +31,7 @@ class Parcel:
     """What goes to the registry: the model's file (None for plain code), code files by their name, the entry of code.
 
     `globals`: dotted names of what an object refers to, so that a far box can be told which versions made it.
+    `requirements`: exact pins that a prepared folder says serve it.
     """
 
     name: str | None = None
@@ -36,6 +39,7 @@ class Parcel:
     code: dict[str, bytes] = field(default_factory=dict)
     entry: str | None = None
     globals: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
 
 
 def pack(model: Any, code: Iterable[str | Path] = (), entry: str | None = None) -> Parcel:
@@ -101,6 +105,8 @@ def _parcel(model: Any) -> Parcel:
 
 
 def _from_path(path: Path) -> Parcel:
+    if (path / PREPARED).is_file():
+        return _from_prepared(path)
     if path.is_dir():
         return Parcel(f"{path.resolve().name}.zip", zipped_folder(path))
     if not path.is_file():
@@ -108,6 +114,18 @@ def _from_path(path: Path) -> Parcel:
     if path.suffix == ".py":
         return Parcel(code={path.name: path.read_bytes()}, entry=f"{path.stem}:predict")
     return Parcel(path.name, path)
+
+
+def _from_prepared(folder: Path) -> Parcel:
+    """A folder that says itself how it is served: `model/` (its files), `code/`, the entry and pins in `lockgate-served.json`."""
+    try:
+        said = json.loads((folder / PREPARED).read_text())
+        entry, pins = str(said["entry"]), tuple(str(one) for one in said["requirements"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(f"{PREPARED} of {folder.name} does not say how the model is served", got=error,
+                           fix="write the package again") from error  # fmt: skip
+    code = {name: file.read_bytes() for name, file in _files(folder / "code")}
+    return Parcel("model.zip", zipped_folder(folder / "model"), code, entry, requirements=pins)
 
 
 def _from_code(thing: Any) -> Parcel:

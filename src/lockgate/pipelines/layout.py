@@ -12,6 +12,7 @@ from lockgate.errors import InvalidInput
 from lockgate.pipelines.child import PACKAGE
 from lockgate.pipelines.sources import Sources, search_path, written
 
+UNFINISHED = "unfinished"  # beside a model's steps: what a step that takes hours may leave for its next try
 LIBRARY, CODE, WORK, HANDED = "library", "code", "work", "handed"
 SYSTEM_PROGRAMS = ["/usr", "/bin", "/lib", "/lib64", "/opt"]  # what a command may start in turn
 
@@ -91,6 +92,8 @@ def lay_out(order: Order, folder: Path) -> Path:
 def first_words(order: Order, folder: Path, code: Path, steps: Path) -> dict[str, object]:
     """What the process is told first. Raises InvalidInput for a command line that is none."""
     file = file_of(order.pipeline)
+    unfinished = steps.parent / UNFINISHED
+    unfinished.mkdir(exist_ok=True)
     command = _command(order.pipeline) if is_command(order.pipeline) else []
     read = [folder, PACKAGE, steps, *(data.path for data in order.data.values())]
     return {
@@ -99,7 +102,8 @@ def first_words(order: Order, folder: Path, code: Path, steps: Path) -> dict[str
         "function": order.pipeline.partition(":")[2] or None if not command else None,
         "path": [] if command else _path(order, code, file),
         "parameters": dict(order.parameters), "seed": order.seed, "libraries": sorted(order.sources.libraries),
-        "read": [str(path) for path in read], "write": [str(folder / WORK)],
+        "read": [str(path) for path in read], "write": [str(folder / WORK), str(unfinished)],
+        "unfinished": str(unfinished),
         "memory_bytes": order.memory_bytes, "confined": order.confined,
     }  # fmt: skip
 

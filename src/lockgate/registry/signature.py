@@ -47,10 +47,14 @@ NUMPY_TYPES: dict[DataType, DTypeLike] = {
 }
 
 
+IMAGE = "image"  # what `Field.media` may be
+
+
 class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One input or output. `shape` is per row: `()` a scalar column, `(30,)` a vector, -1 any length.
 
     `nullable`: missing values are allowed (NaN in floats, None in BYTES). `categories`: what training data held.
+    `media`: "image" for a BYTES field of pictures, JPEG or PNG as base64.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     required: bool = True
     nullable: bool = False
     categories: tuple[str, ...] | None = None
+    media: str | None = None
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):

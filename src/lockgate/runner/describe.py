@@ -64,6 +64,9 @@ def loaded_distributions() -> dict[str, str]:
 
 def _inputs(model: Any) -> list[dict[str, Any]]:
     """Columns of numbers under the names that the model remembers, or one vector; nothing when it remembers nothing."""
+    declared = getattr(getattr(model, "owner", None), "inputs", None)  # a callable may say them whole
+    if isinstance(declared, list) and declared:
+        return declared
     names, count = model.feature_names(), model.feature_count()
     if names:
         return [{"name": name, "datatype": "FP64", "shape": []} for name in names]

@@ -13,6 +13,8 @@ from lockgate.registry.example import Columns
 from lockgate.registry.signature import NUMPY_TYPES, DataType, Field, Signature
 
 NO_DATA = "no data were submitted, so parity could not be proven: submit again with --train rows.parquet"
+# one black pixel, for a model of pictures that nobody gave any
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNgAAAAAgAB5Sfe/AAAAABJRU5ErkJggg=="
 FEWEST_ROWS = 10  # of MLflow's example: with fewer, shuffling the columns makes nothing new
 
 
@@ -60,7 +62,9 @@ def _submitted(
 def _blank(inputs: tuple[Field, ...]) -> Columns:
     """One row of zeros and empty texts, when there are no data."""
     return {
-        field.name: np.full((1, *(max(1, size) for size in field.shape)), "", dtype=object)
+        field.name: np.full(
+            (1, *(max(1, size) for size in field.shape)), DOT if field.media else "", dtype=object
+        )
         if field.datatype is DataType.BYTES
         else np.zeros((1, *(max(1, size) for size in field.shape)), dtype=NUMPY_TYPES[field.datatype])
         for field in inputs

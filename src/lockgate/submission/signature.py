@@ -40,8 +40,8 @@ def inputs_of(
     target, time and key columns. Raises InvalidInput when data and model do not fit, or when nothing says what goes in.
     """
     train = next((frames[name] for name in ("train", "validation", "test") if name in frames), None)
-    if framework is Framework.ONNX:
-        declared = described.inputs  # a graph knows its inputs exactly
+    if framework is Framework.ONNX or any(field.media for field in described.inputs):
+        declared = described.inputs  # a graph knows its inputs exactly, and so does who takes pictures
     if train is None:
         found = declared or described.inputs
         if not found:
@@ -156,7 +156,7 @@ def _with_data(
 def _joined(declared: Field, seen: Field) -> Field:
     nullable = declared.nullable or seen.nullable
     whole = nullable and declared.datatype in _WHOLE
-    categories = seen.categories if declared.datatype is DataType.BYTES else None
+    categories = seen.categories if declared.datatype is DataType.BYTES and not declared.media else None
     return msgspec.structs.replace(
         declared,
         datatype=DataType.FP64 if whole else declared.datatype,

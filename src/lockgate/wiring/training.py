@@ -19,6 +19,7 @@ from lockgate.datasets.versions import DataVersion
 from lockgate.errors import Conflict, LockgateError, NotFound
 from lockgate.governance.people import Person
 from lockgate.pipelines.execute import Ran, execute
+from lockgate.pipelines.inside.handing import PINS
 from lockgate.pipelines.layout import DataFile, Order
 from lockgate.pipelines.machine import memory_bytes, this_machine
 from lockgate.pipelines.place import cache_of, is_alive, tidied, working
@@ -183,7 +184,7 @@ class _Running:
                 return _Made()
             done = submit_upload(
                 house, self.person, self.order.model, self._metadata(), files=_files(into, self.ran, files), tell=self.tell,
-                requirements="\n".join(self._lock()) or None,
+                requirements=self._pins(into),
             )  # fmt: skip
             tables, answered = self.ran.handed["tables"], self.ran.handed["answered"]
             parity = own_answers(house, done.version, into, tables, settings) if answered else None
@@ -218,6 +219,11 @@ class _Running:
     def _lock(self) -> tuple[str, ...]:
         """The pins given, else of what was there when it ran."""
         return self.run.made.lock or pins_of_distributions(self.ran.ready.get("distributions", {}))
+
+    def _pins(self, into: Path) -> str | None:
+        """What serves the model: what it says itself, else all that trained it."""
+        own = into / PINS
+        return own.read_text() if own.is_file() else "\n".join(self._lock()) or None
 
     def _metadata(self) -> Metadata:
         """What is sealed beside the model: every parameter, the seed, and the digests of code and data."""

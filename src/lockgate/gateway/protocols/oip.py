@@ -17,7 +17,7 @@ from lockgate.errors import InvalidInput
 from lockgate.gateway.protocols.answer import Answered, Body
 from lockgate.gateway.protocols.malformed import UNREADABLE, unreadable
 from lockgate.gateway.protocols.tensors import binary_of, from_binary, output_type, require_known, shaped
-from lockgate.gateway.protocols.wishes import Wishes, refuse_elsewhere, wishes_of
+from lockgate.gateway.protocols.wishes import NONE, Wishes, refuse_elsewhere, wishes_of
 from lockgate.gateway.sent import Sent
 
 HEADER_LENGTH = "inference-header-content-length"
@@ -155,6 +155,11 @@ def _misfit(tensor: _Input, got: int) -> InvalidInput:
     return InvalidInput(
         f"the data of input '{tensor.name}' do not fill its shape {tensor.shape}", got=f"{got} values"
     )
+
+
+def write(answered: Answered) -> Body:
+    """Every output as JSON, for who sent no request of the protocol to say otherwise."""
+    return _Writer(None, NONE).write(answered)
 
 
 class _Writer:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+from base64 import b64encode
 from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 
 from lockgate.errors import InvalidInput
+from lockgate.registry.picturehead import served_kind
 from lockgate.registry.signature import NUMPY_TYPES, DataType
 
 _LENGTH = struct.Struct("<I")
@@ -67,8 +69,11 @@ def binary_of(array: np.ndarray) -> bytes:
 
 
 def texts_of(name: str, values: Sequence[bytes | memoryview]) -> np.ndarray:
-    """UTF-8 as text, flat. Raises InvalidInput."""
+    """UTF-8 as text, flat; pictures, which are no UTF-8, as base64. Raises InvalidInput."""
     flat = np.empty(len(values), dtype=object)
+    if values and all(served_kind(bytes(value[:8])) for value in values):
+        flat[:] = [b64encode(value).decode("ascii") for value in values]
+        return flat
     try:
         flat[:] = [str(value, "utf-8") for value in values]
     except UnicodeDecodeError as error:

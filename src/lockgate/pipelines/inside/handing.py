@@ -25,6 +25,7 @@ from lockgate.pipelines.inside.values import BODY, kind_of, read_value
 TABLES = ("train", "validation", "test")
 ENTRY_MODULE = "lockgate_served"
 MODEL_FILE = "model.pkl"
+PINS = "requirements.txt"  # what serves the model, where that is less than what trained it
 ENDINGS = (".parquet", ".csv", ".tsv", ".jsonl", ".json")
 
 
@@ -117,6 +118,8 @@ def _write(parcel: Parcel, into: Path) -> None:
             shutil.copyfile(parcel.body, target)
         else:
             target.write_bytes(parcel.body)
+    if parcel.requirements:
+        (into / PINS).write_text("\n".join(parcel.requirements))
     for name, body in parcel.code.items():
         target = into / "code" / name
         target.parent.mkdir(parents=True, exist_ok=True)

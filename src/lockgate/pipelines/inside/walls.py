@@ -26,6 +26,7 @@ from lockgate.runner.syscalls import prctl
 MORE_VARIABLES = frozenset(
     {"PYTHONHASHSEED", "CUBLAS_WORKSPACE_CONFIG", "CUDA_VISIBLE_DEVICES", "LOKY_PICKLER"}
 )
+UNFINISHED = "LOCKGATE_UNFINISHED"  # where a step that takes hours may keep what its next try goes on from
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - parallel libraries hand arrays over there
 ACCELERATORS = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
 OF_MACHINE = ("/proc", "/sys/devices/system", "/sys/fs/cgroup")
@@ -36,6 +37,8 @@ def confine(order: dict[str, Any], keep: set[int]) -> Confinement:
     report = Confinement([], [])
     for name in set(os.environ) - KEPT_VARIABLES - MORE_VARIABLES:
         del os.environ[name]
+    if "unfinished" in order:
+        os.environ[UNFINISHED] = order["unfinished"]
     os.environ.pop("JOBLIB_MULTIPROCESSING", None)
     close_others(keep)
     report.done.append("environment variables and open files of the owner are gone")

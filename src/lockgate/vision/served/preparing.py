@@ -1,0 +1,70 @@
+"""Pixels of any size as the size that a network takes, and boxes back to where they were in the picture."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+STRETCH, CROP, PAD = "stretch", "crop", "pad"
+FITS = (STRETCH, CROP, PAD)
+GREY = 114  # of what is added around a picture; the middle of most photographs
+
+
+class Shape(NamedTuple):
+    """What a network takes. `fit`: the whole picture stretched, its middle cropped, or the whole of it on grey."""
+
+    height: int
+    width: int
+    fit: str = CROP
+
+
+class Placed(NamedTuple):
+    """Prepared pixels `[height, width, 3]` and where they came from: x' = x * scale + left."""
+
+    pixels: np.ndarray
+    scale_x: float = 1.0
+    scale_y: float = 1.0
+    left: float = 0.0
+    top: float = 0.0
+
+    def to_picture(self, boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Boxes `[k, 4]` (x1, y1, x2, y2) of prepared pixels in the picture's own pixels, within its edges."""
+        moved = boxes.astype(np.float32) - np.array([self.left, self.top] * 2, dtype=np.float32)
+        moved /= np.array([self.scale_x, self.scale_y] * 2, dtype=np.float32)
+        moved[:, 0::2] = moved[:, 0::2].clip(0, width)
+        moved[:, 1::2] = moved[:, 1::2].clip(0, height)
+        return moved
+
+    def from_picture(self, boxes: np.ndarray) -> np.ndarray:
+        """Boxes `[k, 4]` of the picture in prepared pixels."""
+        scaled = np.asarray(boxes, dtype=np.float32).reshape(-1, 4) * np.array(
+            [self.scale_x, self.scale_y] * 2, dtype=np.float32
+        )
+        moved: np.ndarray = scaled + np.array([self.left, self.top] * 2, dtype=np.float32)
+        return moved
+
+
+def prepared(pixels: np.ndarray, shape: Shape) -> Placed:
+    """A picture `[h, w, 3]` uint8 in the shape of a network. Smaller by averaging (bilinear, antialiased)."""
+    height, width = pixels.shape[:2]
+    if shape.fit == STRETCH:
+        return Placed(_sized(pixels, shape.height, shape.width), shape.width / width, shape.height / height)
+    ratios = (shape.width / width, shape.height / height)
+    scale = max(ratios) if shape.fit == CROP else min(ratios)
+    high, wide = max(1, round(height * scale)), max(1, round(width * scale))
+    sized = _sized(pixels, high, wide)
+    top, left = (shape.height - high) // 2, (shape.width - wide) // 2
+    if shape.fit == CROP:
+        inner = sized[-top : shape.height - top, -left : shape.width - left]
+        return Placed(np.ascontiguousarray(inner), wide / width, high / height, left, top)
+    canvas = np.full((shape.height, shape.width, 3), GREY, dtype=np.uint8)
+    canvas[top : top + high, left : left + wide] = sized
+    return Placed(canvas, wide / width, high / height, left, top)
+
+
+def _sized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))

@@ -1,0 +1,71 @@
+"""Small pictures of two colours, a graph that tells them apart, and the package around it: no framework is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from lockgate.vision.served.pictures import encoded
+from lockgate.vision.served.spec import Spec
+
+SIDE = 8
+CLASSES = ("blue", "red")
+SPEC = Spec(task="classification", classes=CLASSES, height=SIDE, width=SIDE)
+
+
+def colour_graph(*, float_input: bool = False, classes: int = 2) -> bytes:
+    """Mean red against mean blue, as probabilities: `pixels` uint8 NHWC, or float32 NCHW scaled to 1."""
+    nodes, scale, axes = [], 4 / 255.0, [1, 2]
+    if float_input:
+        scale, axes, last = 4.0, [2, 3], "pixels"
+    else:
+        nodes.append(helper.make_node("Cast", ["pixels"], ["float"], to=TensorProto.FLOAT))
+        last = "float"
+    direction = np.zeros((3, classes), np.float32)
+    direction[2, 0] = direction[0, 1] = scale
+    nodes += [
+        helper.make_node("ReduceMean", [last, "axes"], ["mean"], keepdims=0),
+        helper.make_node("MatMul", ["mean", "direction"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probability"], axis=1),
+    ]
+    weights = [
+        numpy_helper.from_array(np.int64(axes), "axes"),
+        numpy_helper.from_array(direction, "direction"),
+    ]
+    kind, shape = (
+        (TensorProto.FLOAT, ["n", 3, SIDE, SIDE])
+        if float_input
+        else (TensorProto.UINT8, ["n", SIDE, SIDE, 3])
+    )
+    outs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", classes])
+        for name in ("probability", "logits")
+    ]
+    made = helper.make_graph(
+        nodes, "colours", [helper.make_tensor_value_info("pixels", kind, shape)], outs, weights
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return bytes(model.SerializeToString())
+
+
+def coloured(red: bool, seed: int = 0, height: int = 12, width: int = 16) -> np.ndarray:
+    """A noisy picture, mostly red or mostly blue, `[height, width, 3]`."""
+    pixels = np.random.default_rng(seed).integers(0, 60, (height, width, 3), dtype=np.uint8)
+    pixels[..., 0 if red else 2] += 150
+    return pixels
+
+
+def png(red: bool, seed: int = 0) -> bytes:
+    """The same as PNG."""
+    return encoded(coloured(red, seed))
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    """The graph as a file."""
+    path = tmp_path / "colours.onnx"
+    path.write_bytes(colour_graph())
+    return path
