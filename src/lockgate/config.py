@@ -21,6 +21,7 @@ from lockgate.config_gateway import Count, GatewayConfig, Port, Positive
 from lockgate.config_labels import LabelsConfig
 from lockgate.config_release import ReleaseConfig
 from lockgate.config_retraining import RetrainConfig
+from lockgate.config_tuning import TuneConfig
 from lockgate.declared import Assumptions, OwnMetric, Ranking, Scenario
 from lockgate.errors import Unavailable
 from lockgate.yamlfile import read_yaml
@@ -262,6 +263,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = {}  # quick, full or a tier -> its checks, instead of lockgate's own choice
     seed: Annotated[int, Meta(ge=0)] = 0  # of every sample that checks draw
     release: ReleaseConfig = ReleaseConfig()
+    tune: TuneConfig | None = None  # what a search for better parameters tries
     retrain: RetrainConfig | None = None  # None: only when a person asks
     log: LogConfig = LogConfig()
     personal: tuple[str, ...] = ()  # inputs that are recorded encrypted with a key of the person

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,6 +73,13 @@ class Came(msgspec.Struct, frozen=True, kw_only=True):
     error: dict[str, object] | None = None
 
 
+Look = Callable[[Ran, Path], None]
+
+
+def _unseen(_ran: Ran, _into: Path) -> None:
+    """A trial's model and tables are not wanted: only what it measured."""
+
+
 @dataclass
 class Bench:
     """Where runs of a search work on one machine. `files`: where each file lies, by digest. `ran`: what is under way."""
@@ -85,13 +92,17 @@ class Bench:
     memory_bytes: int
     ran: dict[int, Ran] = field(default_factory=dict)
 
-    def run(self, job: Job, folder: Path, replies: Replies) -> Came:
-        """Carry a job out in `folder`. Whatever happens to it is in what came of it; nothing is raised."""
+    def run(self, job: Job, folder: Path, replies: Replies, look: Look = _unseen) -> Came:
+        """Carry a job out in `folder`. Whatever happens to it is in what came of it; nothing is raised.
+
+        `look` sees what the pipeline handed over, before it is taken away.
+        """
         ran, began_s = self.ran.setdefault(job.run, Ran()), time.monotonic()
         came = Came()
         try:
             with tidied(folder):
                 into = execute(self._order(job), folder, self.cache, ran, _quiet, replies=replies)
+                look(ran, into)
                 came = msgspec.structs.replace(came, metrics=ran.handed["metrics"], shared=_shared(ran, into))
         except Stopped as error:
             came = Came(stopped=True, error=error.as_json())

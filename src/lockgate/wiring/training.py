@@ -80,9 +80,9 @@ def train(house: House, person: Person, order: TrainOrder, tell: Tell) -> Traine
     Raises Forbidden, NotFound and Conflict (data), what the pipeline's process said, and what a submission raises.
     """
     may_submit(house, person, order.model)
-    settings = _settings(house, person, order)
+    settings = settings_of(house, person, order)
     sources = load_code(house, order.code)
-    data = _data(house, order)
+    data = data_of(house, order)
     pins = pins_from(order.requirements) if order.requirements is not None else ()
     seed = settings.seed if order.seed is None else order.seed
     made = Made(
@@ -237,7 +237,7 @@ class _Running:
         )  # fmt: skip
 
 
-def _settings(house: House, person: Person, order: TrainOrder) -> ModelConfig:
+def settings_of(house: House, person: Person, order: TrainOrder) -> ModelConfig:
     """The model's settings as they will be: what the order says, else what is known. Raises Forbidden for an interpreter."""
     with house.db.read() as tx:
         try:
@@ -251,7 +251,7 @@ def _settings(house: House, person: Person, order: TrainOrder) -> ModelConfig:
     return wanted
 
 
-def _data(house: House, order: TrainOrder) -> dict[str, DataVersion]:
+def data_of(house: House, order: TrainOrder) -> dict[str, DataVersion]:
     with house.db.read() as tx:
         found = {role: resolve_data(tx, name) for role, name in order.data.items()}
     for one in found.values():
