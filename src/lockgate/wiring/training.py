@@ -252,6 +252,7 @@ def settings_of(house: House, person: Person, order: TrainOrder) -> ModelConfig:
 
 
 def data_of(house: House, order: TrainOrder) -> dict[str, DataVersion]:
+    """The data versions that an order names. Raises NotFound, Conflict for one that breaks its contract."""
     with house.db.read() as tx:
         found = {role: resolve_data(tx, name) for role, name in order.data.items()}
     for one in found.values():

@@ -89,26 +89,20 @@ class Grounds:
         return ready
 
     def _pairs(self) -> tuple[list[Pair], str]:
-        tune, how = (
-            self.tune,
-            {"time": self.settings.time, "group": self.settings.group, "seed": self.tune.seed},
-        )
+        tune, time, group = self.tune, self.settings.time, self.settings.group
         train = self._table(TRAIN)
         if tune.past is not None:
             past, moments = self._past(train)
             words = f"recorded predictions with labels, {tune.past.windows} windows of {past.height:,} rows"
             return windows_of(train, past, tune.past.windows, moments), words
         if tune.folds:
-            return folds_of(
-                train, tune.folds, time=time, group=group, seed=tune.seed
-            ), f"cross validation, {tune.folds} folds"
+            pairs = folds_of(train, tune.folds, time=time, group=group, seed=tune.seed)
+            return pairs, f"cross validation, {tune.folds} folds"
         if VALIDATION in self.data:
             return [(train, self._table(VALIDATION))], f"the declared table {self.data[VALIDATION].full}"
         pair = held_out(train, tune.validation, time=time, group=group, seed=tune.seed)
         by = "the last" if time in train.columns else "a drawn"
-        return [
-            held_out(train, tune.validation, **how)
-        ], f"{by} {tune.validation:.0%} of {self.data[TRAIN].full}"  # type: ignore[arg-type]
+        return [pair], f"{by} {tune.validation:.0%} of {self.data[TRAIN].full}"
 
     def _past(self, train: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
         """Recorded rows whose labels came, none of which stands in the test set, as the training table has its columns."""
