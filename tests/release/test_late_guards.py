@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 from lockgate.blobs import Blobs
 from lockgate.clock import FakeClock
@@ -20,6 +21,7 @@ from lockgate.release.business_evidence import from_values
 from lockgate.release.guards import GuardName
 from lockgate.release.label_feed import LabelFeed
 from lockgate.release.phases import Phase
+from lockgate.release.queue import Place
 from lockgate.release.start import preview, start
 from lockgate.release.votes import Vote
 from lockgate.traffic import Role, Stick
@@ -57,6 +59,39 @@ def released(sqlite: Database, home: Home, clock: FakeClock, settings: ModelConf
 
 
 USUAL = {f"old{i}": float(i % 20) for i in range(200)}
+
+
+def test_a_start_reads_values_before_it_writes_and_no_more_than_it_needs(
+    sqlite: Database, home: Home, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits while a million values are read; of many the newest say how they lie; in the queue it is alike."""
+    monkeypatch.setattr("lockgate.release.start.MOST_VALUES", 150)
+    world = World(sqlite, home, clock, settings=SPENDING)
+    controller = world.controller()
+    world.ship_first(controller)
+    spend(world, {f"old{i}": 1_000.0 + i for i in range(200)})
+    spend(world, USUAL)
+    for number in (2, 3):
+        world.version(number)
+    read: list[bool] = []
+
+    def note(connection, _cursor, statement, *_more):
+        if "labels.label," in statement:
+            read.append(bool(connection.get_execution_options().get("lockgate_reads")))
+
+    sa.event.listen(sqlite.engine, "before_cursor_execute", note)
+    try:
+        first = start(world.desk, world.ann, "churn/2")
+        assert isinstance(start(world.desk, world.ann, "churn/3"), Place)
+        acts.cancel(world.desk, world.ann, "churn", "the next one")
+        controller.tick()
+    finally:
+        sa.event.remove(sqlite.engine, "before_cursor_execute", note)
+    second = world.running()
+    assert (first.version, second.version) == (2, 3)  # type: ignore[union-attr]
+    for release in (first, second):
+        assert release.plan.business.spread.high == 19.0  # type: ignore[union-attr]
+    assert read == [True] * 3
 
 
 @pytest.mark.parametrize("worse", [False, True], ids=["as much", "nothing any more"])

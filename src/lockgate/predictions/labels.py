@@ -49,9 +49,12 @@ def labels_of(tx: sa.Connection, model: str, wanted: pl.DataFrame, metric: str =
     return pl.concat(parts).sort("at_us", "id").drop("id")
 
 
-def latest_labels(tx: sa.Connection, model: str, metric: str = "") -> pl.DataFrame:
-    """The labels that count: columns `on_column`, `value`, `row`, `label` (a value), `at_us`."""
-    known = counting(_history(tx, model, metric))
+def latest_labels(
+    tx: sa.Connection, model: str, metric: str = "", *, newest: int | None = None
+) -> pl.DataFrame:
+    """The labels that count: columns `on_column`, `value`, `row`, `label` (a value), `at_us`. `newest`: of so many that
+    were recorded last."""
+    known = counting(_history(tx, model, metric, newest))
     return known.with_columns(label=_typed(known["label"].to_list()))
 
 
@@ -140,11 +143,16 @@ def coverage(rows: pl.DataFrame) -> pl.DataFrame:
     return counted.with_columns(share=pl.col("labelled") / pl.col("rows")).sort("day", "version")
 
 
-def _history(tx: sa.Connection, model: str, metric: str) -> pl.DataFrame:
-    """Every label of a model, in the order in which they came to count."""
+def _history(tx: sa.Connection, model: str, metric: str, newest: int | None) -> pl.DataFrame:
+    """Every label of a model, or those recorded last, in the order in which they came to count."""
     c = labels.c
     mine = sa.and_(c.model == model, c.metric == metric)
     query = sa.select(*(c[name] for name in HISTORY)).where(mine).order_by(c.at_us, c.id)
+    if newest is not None:
+        since = (
+            sa.select(c.id).where(mine).order_by(c.id.desc()).offset(newest - 1).limit(1).scalar_subquery()
+        )
+        query = query.where(c.id >= sa.func.coalesce(since, 0))
     return pl.concat([pl.DataFrame(schema=HISTORY), *_read(tx, query, HISTORY)])
 
 

@@ -30,6 +30,8 @@ from lockgate.release.routes import route_of
 from lockgate.stats.means import FEWEST_VALUES
 from lockgate.traffic import Arm, Role
 
+MOST_VALUES = 100_000  # of a business metric, the newest: how they lie is no better known from more
+
 
 def start(
     desk: Desk,
@@ -50,6 +52,9 @@ def start(
     missing and the command: not validated, blocked by a check, live already, being released or waiting already.
     """
     now_us = desk.clock.now_us()
+    with desk.db.read() as tx:
+        require(tx, person, Permission.RELEASE_START, get_version(tx, name).model)
+        business = business_of(tx, name, settings)
     with desk.db.write() as tx:
         wanted = get_version(tx, name)
         require(tx, person, Permission.RELEASE_START, wanted.model)
@@ -59,10 +64,12 @@ def start(
             reason=reason, asked_us=now_us,
         )  # fmt: skip
         if not supersede and _has_to_wait(tx, wanted):
-            _draft(tx, wanted, settings, python, proof=stands.proof)  # what cannot be is said now
+            _draft(
+                tx, wanted, settings, python, proof=stands.proof, business=business
+            )  # what cannot be is said now
             return record_place(tx, place)
         ended = end_running(tx, person, wanted.model, at_us=now_us) if supersede else None
-        release = _enter(tx, place, wanted, proof=stands.proof, at_us=now_us)
+        release = _enter(tx, place, wanted, proof=stands.proof, business=business, at_us=now_us)
         own = next((held for held in waiting(tx, wanted.model) if held.version == wanted.number), None)
         if own is not None:  # it passed the queue: else it would begin once more
             close_place(tx, own, PlaceState.STARTED, actor=person.id, at_us=now_us, release=release.id)
@@ -71,15 +78,17 @@ def start(
         return release
 
 
-def start_waiting(tx: sa.Connection, place: Place, *, at_us: int) -> Release:
+def start_waiting(tx: sa.Connection, place: Place, *, business: BusinessPlan | None, at_us: int) -> Release:
     """Start the release whose turn has come, in the caller's transaction, and take its place off the queue.
+
+    `business`: what `business_of` says, read before, as others wait for a transaction that writes.
 
     Raises as `start` does, when it cannot be any more: then nothing of the transaction should be kept.
     """
     wanted = get_version(tx, VersionName(place.model, place.version))
     require(tx, get_person(tx, place.author), Permission.RELEASE_START, place.model)
     stands = gate.check_start(tx, wanted.model, wanted.number, now_us=at_us)
-    release = _enter(tx, place, wanted, proof=stands.proof, at_us=at_us)
+    release = _enter(tx, place, wanted, proof=stands.proof, business=business, at_us=at_us)
     close_place(tx, place, PlaceState.STARTED, actor="controller", at_us=at_us, release=release.id)
     return release
 
@@ -88,7 +97,25 @@ def preview(tx: sa.Connection, name: str, settings: ReleaseConfig | None = None)
     """The plan that a release of this version would get now. Reads only; the gate is not asked."""
     wanted = get_version(tx, name)
     proof = gate.look(tx, wanted.model, wanted.number, now_us=0).proof
-    return _draft(tx, wanted, settings, None, proof=proof).plan
+    business = business_of(tx, name, settings)
+    return _draft(tx, wanted, settings, None, proof=proof, business=business).plan
+
+
+def business_of(tx: sa.Connection, name: str, settings: ReleaseConfig | None) -> BusinessPlan | None:
+    """The business metric of a version's release, where enough of its values are known to say how they lie.
+
+    Reads the newest values: to be asked outside of transactions that write.
+    """
+    model = get_version(tx, name).model
+    wished = settings or get_model(tx, model).settings.release
+    declared = wished.business
+    if declared is None or (wished.guards and "business" not in wished.guards):
+        return None
+    values = numbers_in(latest_labels(tx, model, declared.metric, newest=MOST_VALUES)["label"])
+    spread = spread_of(values) if len(values) >= FEWEST_VALUES else None
+    if spread is None:
+        return None
+    return BusinessPlan(metric=declared.metric, higher_is_better=declared.higher_is_better, spread=spread)
 
 
 def _has_to_wait(tx: sa.Connection, wanted: Version) -> bool:
@@ -102,9 +129,17 @@ def _has_to_wait(tx: sa.Connection, wanted: Version) -> bool:
     return running is not None or bool(waiting(tx, wanted.model))
 
 
-def _enter(tx: sa.Connection, place: Place, wanted: Version, *, proof: bool, at_us: int) -> Release:
+def _enter(
+    tx: sa.Connection,
+    place: Place,
+    wanted: Version,
+    *,
+    proof: bool,
+    business: BusinessPlan | None,
+    at_us: int,
+) -> Release:
     """Put a new release on record, with the plan of this moment."""
-    draft = _draft(tx, wanted, place.settings, place.python, proof=proof)
+    draft = _draft(tx, wanted, place.settings, place.python, proof=proof, business=business)
     dated = msgspec.structs.replace(
         draft, author=place.author, reason=place.reason, created_us=at_us, phase_us=at_us, limit_us=at_us
     )
@@ -112,7 +147,13 @@ def _enter(tx: sa.Connection, place: Place, wanted: Version, *, proof: bool, at_
 
 
 def _draft(
-    tx: sa.Connection, wanted: Version, settings: ReleaseConfig | None, python: str | None, *, proof: bool
+    tx: sa.Connection,
+    wanted: Version,
+    settings: ReleaseConfig | None,
+    python: str | None,
+    *,
+    proof: bool,
+    business: BusinessPlan | None,
 ) -> Release:
     live = _live(tx, wanted)
     model = get_model(tx, wanted.model).settings
@@ -135,7 +176,7 @@ def _draft(
         labels=_labels(tx, wanted, model, wished) if live is not None else None,
         label_delay_s=(model.goal.label_delay_days or 0.0) * DAY_S,
         costs=_costs(model, wanted),
-        business=_business(tx, wanted.model, wished) if live is not None else None,
+        business=business if live is not None else None,
     )
     return Release(
         id=0,
@@ -177,18 +218,6 @@ def _costs(model: ModelConfig, wanted: Version) -> dict[str, dict[str, float]]:
     }
     whole = costs == model.costs and largest_difference(costs) > 0.0
     return costs if whole else {}
-
-
-def _business(tx: sa.Connection, model: str, wished: ReleaseConfig) -> BusinessPlan | None:
-    """The business metric, where enough of its values are known to say how they lie."""
-    declared = wished.business
-    if declared is None or (wished.guards and "business" not in wished.guards):
-        return None
-    values = numbers_in(latest_labels(tx, model, declared.metric)["label"])
-    spread = spread_of(values) if len(values) >= FEWEST_VALUES else None
-    if spread is None:
-        return None
-    return BusinessPlan(metric=declared.metric, higher_is_better=declared.higher_is_better, spread=spread)
 
 
 def _missing_fields(tx: sa.Connection, wanted: Version, live: Arm | None) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from lockgate.errors import (
 )
 from lockgate.release import store
 from lockgate.release.queue import Place, PlaceState, close_place, waiting
-from lockgate.release.start import start_waiting
+from lockgate.release.start import business_of, start_waiting
 
 Fence = Callable[[sa.Connection], None]
 Admit = Callable[[sa.Connection, Place], None]
@@ -60,10 +60,12 @@ def take_turns(db: Database, fence: Fence, admit: Admit, *, now_us: int) -> None
 
 def _begin(db: Database, fence: Fence, admit: Admit, place: Place, now_us: int) -> None:
     try:
+        with db.read() as tx:
+            business = business_of(tx, place.name, place.settings)
         with db.write() as tx:
             fence(tx)
             admit(tx, place)
-            release = start_waiting(tx, place, at_us=now_us)
+            release = start_waiting(tx, place, business=business, at_us=now_us)
         _log.info("release %d of %s begins: its turn has come", release.id, place.name)
     except REFUSALS as error:
         _refuse(db, fence, place, error, now_us)
