@@ -105,6 +105,26 @@ def list_people(tx: sa.Connection) -> list[Person]:
     return [msgspec.convert(row, Person, from_attributes=True) for row in found]
 
 
+def enter_part(tx: sa.Connection, name: str, role: RoleName, model: str, *, at_us: int) -> Person:
+    """A part of lockgate that acts by itself (`pipeline`), with its role on a model: entered and granted where it is new.
+
+    An admin who deactivates it stops what it does. Raises InvalidInput for a name that is no part's.
+    """
+    if name not in PARTS:
+        raise InvalidInput("this is no part of lockgate", got=name, allowed=", ".join(sorted(PARTS)))
+    part = find_person(tx, name)
+    if part is None:
+        part = Person(id=name, name=name, kind=PersonKind.APPLICATION, created_us=at_us)
+        tx.execute(sa.insert(people).values(**msgspec.structs.asdict(part)))
+        append(tx, at_us=at_us, actor="lockgate", action="people:person:added", subject=name,
+               details={"name": name, "kind": part.kind})  # fmt: skip
+    if not any((held.role, held.model) == (role, model) for held in grants_of(tx, name)):
+        _record_grant(tx, name, role, model, by="lockgate", at_us=at_us)
+        append(tx, at_us=at_us, actor="lockgate", action="people:role:granted", subject=name,
+               details={"role": role, "model": model})  # fmt: skip
+    return part
+
+
 def set_active(tx: sa.Connection, identifier: str, active: bool, *, by: Person, at_us: int) -> Person:
     """Let a person act, or no longer: their keys stop to work too. Raises Conflict for the last admin."""
     require(tx, by, Permission.PERSON_WRITE, EVERY_MODEL)

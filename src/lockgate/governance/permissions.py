@@ -46,6 +46,7 @@ class RoleName(StrEnum):
     AUDITOR = "auditor"
     HOST = "host"  # a machine that runs the gateway, away from the control plane
     MONITOR = "monitor"  # what a metrics collector needs, and no more
+    PIPELINE = "pipeline"  # lockgate itself, where it trains a model again: never an approver
     ADMIN = "admin"
 
 
@@ -77,6 +78,13 @@ ROLES: dict[RoleName, frozenset[Permission]] = {
     | {Permission.AUDIT_READ, Permission.LOG_READ, Permission.METRICS_READ, Permission.PERSON_READ},
     RoleName.MONITOR: frozenset({Permission.METRICS_READ}),
     RoleName.HOST: frozenset({Permission.GATEWAY_SERVE}),
+    RoleName.PIPELINE: _READ
+    | {
+        Permission.LOG_READ,
+        Permission.MODEL_SUBMIT,
+        Permission.MODEL_VALIDATE,
+        Permission.RELEASE_START,
+    },
     RoleName.ADMIN: frozenset(Permission),
 }
 

@@ -37,7 +37,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `independent`: who made the version does not count. `proof`: the canary goes on only with proof of safety.
     `bounds`: how far settings may go, by path (`release.watch_s`); a check's setting that is not named is bound by its
     default. `minimum_tier`: a builder may not give a model a lower one; the highest that any tier's policy names counts.
-    `keep_days`: how long predictions stay on record where a model's `log: {keep_days}` does not say.
+    `keep_days`: how long predictions stay on record where a model's `log: {keep_days}` does not say. `standing`: whether people
+    may approve beforehand what lockgate trains again by itself (`governance.standing`).
     """
 
     must_pass: tuple[str, ...] = ()
@@ -49,6 +50,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     bounds: dict[str, Bound] = {}
     minimum_tier: Tier = Tier.LOW
     keep_days: Annotated[int, Meta(ge=1)] = 365
+    standing: bool = False
 
 
 class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,12 +83,15 @@ _HIGH_BOUNDS = {
 }
 
 DEFAULTS: dict[Tier, Policy] = {
-    Tier.LOW: Policy(must_pass=("leakage", "performance"), waivable=("leakage", "performance"), approvals=0),
+    Tier.LOW: Policy(
+        must_pass=("leakage", "performance"), waivable=("leakage", "performance"), approvals=0, standing=True
+    ),
     Tier.MEDIUM: Policy(
         must_pass=("leakage", "performance", "quality"),
         waivable=("leakage", "quality"),
         approvals=1,
         keep_days=730,
+        standing=True,
     ),
     Tier.HIGH: Policy(
         must_pass=("leakage", "performance", "prediction_shift", "quality"),
@@ -262,7 +267,7 @@ def _at_least_as_strict(name: str, old: object, new: object) -> bool:
         case "must_pass" | "waivable":
             fewer, more = (old, new) if name == "must_pass" else (new, old)
             return isinstance(fewer, tuple) and isinstance(more, tuple) and set(fewer) <= set(more)
-        case "approval_days":
+        case "approval_days" | "standing":
             return isinstance(old, int) and isinstance(new, int) and new <= old
         case "bounds":
             return (

@@ -46,13 +46,13 @@ MOVES: dict[State, frozenset[State]] = {
 
 
 class Gain(msgspec.Struct, frozen=True, kw_only=True):
-    """The retrained version beside the live one on the same rows, paired; positive is better. `alike`: how much worse is
-    still alike, by the performance check's margin."""
+    """The retrained version beside the live one on the same rows, paired; positive is better; `low`, `high`: None where
+    the rows bound it no further. `alike`: how much worse is still alike, by the performance check's margin."""
 
     metric: str
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     alike: float
     before: float | None = None
     after: float | None = None

@@ -25,9 +25,10 @@ def gain_of(findings: Iterable[Finding], champion: str) -> Gain | None:
         before, after = _bars(bars)
         limit = finding.threshold.at_least if finding.threshold is not None else None
         return Gain(
-            metric=measure.name.removesuffix(" gained"), value=measure.value,
-            low=float("-inf") if measure.low is None else measure.low,
-            high=float("inf") if measure.high is None else measure.high,
+            metric=measure.name.removesuffix(" gained"),
+            value=measure.value,
+            low=measure.low,
+            high=measure.high,
             alike=-(limit or 0.0), before=before, after=after,
         )  # fmt: skip
     return None
@@ -42,6 +43,8 @@ def asked_of(wins: Wins | None, trigger: Trigger) -> Wins:
 
 def has_won(gain: Gain, asked: Wins) -> bool:
     """Whether the whole interval says what is asked."""
+    if gain.low is None:
+        return False
     return gain.low > 0.0 if asked is Wins.BETTER else gain.low >= -gain.alike
 
 
