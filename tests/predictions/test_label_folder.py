@@ -124,3 +124,58 @@ def test_a_folder_that_is_not_there_is_no_trouble(folder: LabelFolder) -> None:
     folder.folder.rmdir()
     assert folder.look(NOW_US) == []
     assert folder.waiting() == []
+
+
+def test_a_file_that_cannot_be_read_is_set_aside_and_the_others_are_taken(folder: LabelFolder) -> None:
+    """The disk answers with an error: the reason stands beside it and in the audit log, and what comes after it is taken."""
+    (folder.folder / "a.csv").symlink_to("/proc/self/mem")  # a file whose first byte nobody can read
+    put(folder, "b.csv", "key,y\n1,0\n")
+    folder.look(NOW_US)
+    found = {each.name: each for each in folder.look(NOW_US)}
+    assert (found["a.csv"].taken, found["b.csv"].taken) == (False, True)
+    assert found["a.csv"].note.startswith(
+        "a.csv cannot be read: input/output error. The user that lockgate runs"
+    )
+    assert (folder.waiting(), known(folder), folder.troubles()) == (["a.csv"], 1, [])
+    assert "input/output error" in (folder.folder / "set-aside" / "a.csv.why.txt").read_text()
+    with folder.db.read() as tx:
+        assert [row.action for row in audit_rows(tx)] == ["labels:file:refused"]
+
+
+def test_a_file_that_cannot_be_moved_is_said_and_tried_again_now_and_then(folder: LabelFolder) -> None:
+    """What stands in the way of one file stops no other; its labels are on record once; mended, it goes its way."""
+    (folder.folder / "taken").write_text("no folder")
+    put(folder, "a.csv", "key,y\n1,0\n")
+    put(folder, "bad.csv", "key,label\n1,0\n")
+    folder.look(NOW_US)
+    assert [each.taken for each in folder.look(NOW_US)] == [False, False]
+    assert (folder.troubles(), folder.waiting()) == (["a.csv: file exists"], ["bad.csv"])
+    (folder.folder / "taken").unlink()
+    assert folder.look(NOW_US + SECOND_US) == []
+    assert [each.taken for each in folder.look(NOW_US + 61 * SECOND_US)] == [True]
+    assert (names(folder), names(folder, "taken"), known(folder)) == ([], ["a.csv"], 1)
+    assert folder.troubles() == []
+
+
+def test_a_defect_that_one_file_shows_keeps_no_other_from_being_taken(
+    folder: LabelFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nobody thought of is in the log with all that is known of it; of the file its kind is said."""
+    record = folder.record
+
+    def strange(table: pl.DataFrame, name: str) -> Imported:
+        if name == "a.csv":
+            raise RuntimeError("a secret")
+        return record(table, name)
+
+    folder.record = strange
+    for name in ("a.csv", "b.csv"):
+        put(folder, name, f"key,y\n{name},0\n")
+    folder.look(NOW_US)
+    assert [each.taken for each in folder.look(NOW_US)] == [False, True]
+    assert folder.troubles() == ["a.csv: RuntimeError; the monitor's log says more"]
+    assert "a secret" in caplog.text
+    put(folder, "a.csv", "key,y\nmended,0\n")  # what changed is tried at once
+    folder.record = record
+    folder.look(NOW_US + SECOND_US)
+    assert [each.taken for each in folder.look(NOW_US + SECOND_US)] == [True]

@@ -142,6 +142,30 @@ def test_from_folder_and_query_to_figures(house: House, clock: FakeClock, tmp_pa
     assert (again.labelled, again.unknown, again.behind) == (ROWS, {"key": 1}, 0)
 
 
+def test_what_cannot_be_taken_is_said_until_it_is_mended(house: House, clock: FakeClock) -> None:
+    """A file that cannot be moved: a notice with its name and the reason, and queries are asked all the same."""
+    intake = LabelIntake(house, "churn")
+    folder = house.home.root / "labels" / "churn"
+    folder.mkdir(parents=True)
+    (folder / "taken").write_text("in the way")
+    (folder / "march.csv").write_text("customer,left\nc1,1\n")
+    os.utime(folder / "march.csv", (1, 1))
+    look(house, intake)
+    assert look(house, intake).startswith("march.csv: file exists; the query 'crm'")
+
+    def said() -> list[str]:
+        with house.db.read() as tx:
+            return [
+                each.notice.words for each in open_notices(tx, "churn") if "folder" in each.notice.subject
+            ]
+
+    assert said() == ["Labels of churn lie in their folder and cannot be taken: march.csv: file exists."]
+    (folder / "taken").unlink()
+    clock.sleep(61)
+    look(house, intake)
+    assert said() == []
+
+
 def test_what_the_command_line_shows(
     house: House, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,6 +194,8 @@ def test_what_the_command_line_shows(
     assert "b = 1" in capsys.readouterr().out
     main(["performance", "churn", "--promises", *home])
     assert "no validation promised anything yet" in capsys.readouterr().out
+    main(["performance", "churn", "--labels", *home])
+    assert "2023-11" in capsys.readouterr().out
     main(["performance", "churn", "--json", *home])
     found = json.loads(capsys.readouterr().out)
     assert [each["window"]["rows"] for each in found["windows"]] == [ROWS]

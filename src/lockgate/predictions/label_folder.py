@@ -1,11 +1,14 @@
 """A folder that labels are put into: each file once, by its content; half-written ones wait; bad ones are set aside with a note.
 
 `<folder>/<model>/what-happened.csv` goes to `taken/` beside it once it is on record, or to `set-aside/` with
-`what-happened.csv.why.txt`. A file is whole when it has not changed since the look before, and for some seconds.
+`what-happened.csv.why.txt`. A file is whole when it has not changed since the look before, and for some seconds. Whatever is
+wrong with one file, the others are taken; one that cannot even be moved stays where it is, is said and tried again.
 """
 
 from __future__ import annotations
 
+import errno
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -23,8 +26,11 @@ from lockgate.predictions.label_import import Imported
 from lockgate.predictions.tables import label_files
 
 SETTLED_US = 2 * SECOND_US
+RETRY_US = 60 * SECOND_US  # what cannot be taken where it lies is tried again after this, or when it changed
+UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.EIO})  # waiting mends none of these
 TAKEN, ASIDE, WHY = "taken", "set-aside", ".why.txt"
 Record = Callable[[pl.DataFrame, str], Imported]  # a table and the file's name
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,15 @@ class FileTaken:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class _Stuck:
+    """Why something in the folder can neither be taken nor be set aside. `mark`: the file as it was then; None: not known."""
+
+    why: str
+    mark: Mark | None
+    at_us: int
+
+
 @dataclass
 class LabelFolder:
     """The folder of one model. `record`: puts a table on record; raises LockgateError for one that cannot be."""
@@ -55,23 +70,70 @@ class LabelFolder:
     record: Record
     actor: str
     _seen: dict[Path, Mark] = field(default_factory=dict)
+    _stuck: dict[Path, _Stuck] = field(default_factory=dict)
 
     def look(self, now_us: int) -> list[FileTaken]:
-        """Take the files that are whole; what became of each."""
-        if not self.folder.is_dir():
-            return []
-        found = sorted(path for path in self.folder.iterdir() if _is_table(path))
-        marks = {path: mark for path in found if (mark := _mark(path)) is not None}
+        """Take the files that are whole; what became of each. Raises Unavailable while the database is away."""
+        marks = self._tables(now_us)
         whole = [
-            path for path, mark in marks.items() if self._seen.get(path) == mark and _settled(mark, now_us)
+            path
+            for path, mark in marks.items()
+            if self._seen.get(path) == mark and _settled(mark, now_us) and not self._rests(path, mark, now_us)
         ]
         self._seen = marks
-        return [taken for path in whole if (taken := self._take(path, marks[path], now_us)) is not None]
+        return [taken for path in whole if (taken := self._tried(path, marks[path], now_us)) is not None]
 
     def waiting(self) -> list[str]:
         """Files that are set aside, for somebody to look at."""
         aside = self.folder / ASIDE
         return sorted(path.name for path in aside.iterdir() if _is_table(path)) if aside.is_dir() else []
+
+    def troubles(self) -> list[str]:
+        """What can neither be taken nor be set aside, and why, in words."""
+        return [f"{path.name}: {stuck.why}" for path, stuck in sorted(self._stuck.items())]
+
+    def _tables(self, now_us: int) -> dict[Path, Mark]:
+        """The tables there are. What cannot even be looked at is remembered with the reason."""
+        marks: dict[Path, Mark] = {}
+        try:
+            there = sorted(self.folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            there = []
+        except OSError as error:
+            self._stuck = {self.folder: _Stuck(_words(error), None, now_us)}
+            return {}
+        self._stuck = {path: stuck for path, stuck in self._stuck.items() if path in there}
+        for path in there:
+            try:
+                mark = _mark(path) if _is_table(path) else None
+            except OSError as error:
+                self._stuck[path] = _Stuck(_words(error), None, now_us)
+                continue
+            if mark is not None:
+                marks[path] = mark
+        return marks
+
+    def _rests(self, path: Path, mark: Mark, now_us: int) -> bool:
+        stuck = self._stuck.get(path)
+        return stuck is not None and stuck.mark == mark and now_us - stuck.at_us < RETRY_US
+
+    def _tried(self, path: Path, mark: Mark, now_us: int) -> FileTaken | None:
+        """One file, whatever is wrong with it: the next one has its turn."""
+        try:
+            taken = self._take(path, mark, now_us)
+        except Unavailable:  # it is not the file: it waits until the database is back
+            raise
+        except Exception as error:  # noqa: BLE001  a defect that one file shows keeps no other from being taken
+            _log.exception("%s cannot be taken", path.name)
+            why = (
+                _words(error)
+                if isinstance(error, OSError)
+                else f"{type(error).__name__}; the monitor's log says more"
+            )
+            self._stuck[path] = _Stuck(why, mark, now_us)
+            return FileTaken(path.name, False, why)
+        self._stuck.pop(path, None)
+        return taken
 
     def _take(self, path: Path, mark: Mark, now_us: int) -> FileTaken | None:
         """None: it changed or went while it was read, and is looked at again."""
@@ -79,6 +141,11 @@ class LabelFolder:
             body = path.read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno not in UNREADABLE:
+                raise
+            why = f"{path.name} cannot be read: {_words(error)}. The user that lockgate runs as must be able to read it."
+            return self._set_aside(path, f"unread:{mark.inode}:{mark.changed_ns}", why, now_us)
         if _mark(path) != mark:
             return None
         digest = "sha256:" + sha256(body).hexdigest()
@@ -89,7 +156,7 @@ class LabelFolder:
             return FileTaken(path.name, True, f"this content was taken before, as {known.name}")
         try:
             done = self.record(read_table(body, path.name), path.name)
-        except Unavailable:  # it is not the file: it waits until the database is back
+        except Unavailable:
             raise
         except LockgateError as error:
             return self._set_aside(path, digest, error.sentence(), now_us)
@@ -151,6 +218,10 @@ def _mark(path: Path) -> Mark | None:
     except FileNotFoundError:
         return None
     return Mark(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def _words(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
 
 
 def _settled(mark: Mark, now_us: int) -> bool:

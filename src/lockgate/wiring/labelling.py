@@ -73,8 +73,9 @@ class LabelIntake:
         self._folder.look(now_us)
         due = [query for query in self._house.config.labels.queries if query.model == self.model]
         failed = [why for query in due if (why := self._ask(query, now_us)) is not None]
-        self._say(self._folder.waiting(), failed, now_us)
-        return Looked(words="; ".join(failed))
+        troubles = self._folder.troubles()
+        self._say(self._folder.waiting(), troubles, failed, now_us)
+        return Looked(words="; ".join([*troubles, *failed]))
 
     def _record(self, table: pl.DataFrame, name: str) -> Imported:
         with self._house.db.read() as tx:
@@ -110,13 +111,22 @@ class LabelIntake:
         put_progress(self._house.db, name, self.model, after)
         return after.error
 
-    def _say(self, aside: list[str], failed: list[str], now_us: int) -> None:
+    def _say(self, aside: list[str], troubles: list[str], failed: list[str], now_us: int) -> None:
         found = []
         if aside:
             words = f"{len(aside)} files with labels of {self.model} were set aside: {', '.join(aside[:3])}."
             found.append(
                 self._notice(
                     "files", words, "Read the notes beside them, mend them, put them in again.", now_us
+                )
+            )
+        if troubles:
+            words = (
+                f"Labels of {self.model} lie in their folder and cannot be taken: {'; '.join(troubles[:3])}."
+            )
+            found.append(
+                self._notice(
+                    "folder", words, "Mend what stands there; it is tried again each minute.", now_us
                 )
             )
         found += [self._notice(f"query: {why}"[:200], f"Labels of {self.model} do not come: {why}.",
