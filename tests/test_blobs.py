@@ -44,6 +44,18 @@ def test_a_blob_is_a_file_for_a_while(store: Blobs) -> None:
         pass
 
 
+def test_a_file_is_stored_as_it_is(store: Blobs, tmp_path: Path) -> None:
+    """OK: a part at a time; a name that is there already is left alone."""
+    source = tmp_path / "rows"
+    source.write_bytes(b"\x00\xff" * 500_000)
+    store.put_file("data/ab.parquet", source)
+    assert store.get("data/ab.parquet") == source.read_bytes()
+    source.write_bytes(b"other")
+    store.put_file("data/ab.parquet", source)
+    assert store.get("data/ab.parquet") == b"\x00\xff" * 500_000
+    assert store.list("data") == ["data/ab.parquet"]
+
+
 def test_what_is_not_there(store: Blobs) -> None:
     """NotFound names store and blob; a folder that is not there lists as empty."""
     with pytest.raises(NotFound, match="holds no 'data/none'"):

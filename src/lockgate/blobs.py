@@ -7,6 +7,7 @@ never sees half a blob; putting the same name twice is refused unless the bytes 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import fsspec
 
@@ -55,15 +57,25 @@ class Blobs:
             return
         try:
             if self.local:
-                temporary = _temporary(Path(target))
-                with temporary.open("wb") as file:
-                    file.write(body)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(target)
+                _write(Path(target), io.BytesIO(body))
             else:
                 with self._reached():
                     self._fs.pipe_file(target, body)
+        except OSError as error:
+            raise _refused(self.url, error) from error
+
+    def put_file(self, name: str, source: Path) -> None:
+        """Store a file's bytes under a name, a part at a time. A name that is there already is left alone."""
+        target = self._path(name)
+        if self.exists(name):
+            return
+        try:
+            if self.local:
+                with source.open("rb") as body:
+                    _write(Path(target), body)
+            else:
+                with self._reached():
+                    self._fs.put_file(str(source), target)
         except OSError as error:
             raise _refused(self.url, error) from error
 
@@ -178,6 +190,16 @@ class Blobs:
         if name.startswith("/") or ".." in name.split("/"):
             raise InvalidInput("a blob's name is a relative path without '..'", got=name)
         return f"{self.root}/{name}"
+
+
+def _write(target: Path, body: BinaryIO) -> None:
+    """A file that is there whole or not at all, and on disk."""
+    temporary = _temporary(target)
+    with temporary.open("wb") as file:
+        shutil.copyfileobj(body, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(target)
 
 
 def _temporary(target: Path) -> Path:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import polars as pl
@@ -22,6 +23,8 @@ from lockgate.datasets.pieces import rows_at, rows_of
 from lockgate.errors import InvalidInput, NotFound, SealBroken
 
 SEPARATORS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
+SEPARATED = {".csv": ",", ".tsv": "\t"}
+MARK = b"PAR1"  # at both ends of a Parquet file
 FORMATS = "parquet, csv, tsv, jsonl (one object a line), json (a list of objects)"
 
 
@@ -79,6 +82,17 @@ def store_dataset(blobs: Blobs, frame: pl.DataFrame) -> Dataset:
     return Dataset(digest, blob, frame.height, columns, body.tell())
 
 
+def store_parquet(blobs: Blobs, path: Path) -> Dataset:
+    """Keep the table of a Parquet file, which is never whole in memory; the file itself is stored, so its groups of rows should
+    be small."""
+    digest = digest_of_parquet(path)
+    blob = blob_of(digest)
+    if not blobs.exists(blob):
+        blobs.put_file(blob, path)
+    columns = tuple((name, str(kind)) for name, kind in pl.read_parquet_schema(path).items())
+    return Dataset(digest, blob, rows_of(path), columns, path.stat().st_size)
+
+
 def load_dataset(blobs: Blobs, digest: str) -> pl.DataFrame:
     """The table of a digest. Raises NotFound, and SealBroken when what is stored is no longer what was named."""
     frame = pl.read_parquet(io.BytesIO(blobs.get(blob_of(digest))))
@@ -133,7 +147,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _parquet(body: bytes, name: str) -> pl.DataFrame:
-    if not (body.startswith(b"PAR1") and body.endswith(b"PAR1")):
+    if not (body.startswith(MARK) and body.endswith(MARK)):
         raise InvalidInput(
             f"{name}: this is not a whole Parquet file",
             got=f"{len(body)} bytes",
@@ -143,18 +157,28 @@ def _parquet(body: bytes, name: str) -> pl.DataFrame:
 
 
 def _csv(body: bytes, name: str) -> pl.DataFrame:
-    return _separated(body, name, ",")
+    return _separated(body, name, SEPARATED[".csv"])
 
 
 def _tsv(body: bytes, name: str) -> pl.DataFrame:
-    return _separated(body, name, "\t")
+    return _separated(body, name, SEPARATED[".tsv"])
 
 
 def _separated(body: bytes, name: str, separator: str) -> pl.DataFrame:
     text = _text(body, name)
-    _refuse_other_separator(text, name, separator)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    header = next(rows)
+    refuse_unlike(io.StringIO(text, newline=""), name, separator)
+    return pl.read_csv(io.BytesIO(text.encode()), separator=separator, infer_schema_length=None)
+
+
+def refuse_unlike(text: TextIO, name: str, separator: str) -> None:
+    """Raise InvalidInput for values separated otherwise, columns of one name, and rows of another length than the header.
+
+    Reads line by line, from the start.
+    """
+    _refuse_other_separator([text.readline(), text.readline()], name, separator)
+    text.seek(0)
+    rows = csv.reader(text, delimiter=separator)
+    header = next(rows, [])
     _refuse_repeated(header, name)
     # polars fills short rows with missing values without a word, so lengths are counted here.
     for row in rows:
@@ -165,13 +189,11 @@ def _separated(body: bytes, name: str, separator: str) -> pl.DataFrame:
                 allowed=f"{len(header)} values",
                 fix="quote values that hold the separator",
             )
-    return pl.read_csv(io.BytesIO(text.encode()), separator=separator, infer_schema_length=None)
 
 
-def _refuse_other_separator(text: str, name: str, separator: str) -> None:
+def _refuse_other_separator(lines: list[str], name: str, separator: str) -> None:
     """A header that is one column of its kind, though another sign parts it and the first row alike."""
-    lines = text.split("\n", 2)
-    if len(lines) < 2 or separator in lines[0]:
+    if separator in lines[0]:
         return
     found = next((sign for sign in SEPARATORS if sign in lines[0] and sign in lines[1]), None)
     if found is None:

@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from lockgate.blobs import Blobs
 from lockgate.clock import Clock
 from lockgate.config import EnvironmentConfig, Home, ModelConfig
-from lockgate.datasets.dataset import read_table, store_dataset
 from lockgate.db import Database
 from lockgate.errors import Conflict, InvalidInput, NotFound
 from lockgate.governance.people import Person, require
@@ -27,13 +26,13 @@ from lockgate.registry.naming import check_model_name
 from lockgate.registry.package import seal, store_package
 from lockgate.registry.store import Version, create_model, get_model, get_version, record_version
 from lockgate.submission.draft import Job, make
+from lockgate.submission.intake import Table, taken
 from lockgate.submission.lock import pins_from
-from lockgate.submission.parts import Part, Parts, Progress, Stage, Submission, Submitted
+from lockgate.submission.parts import Parts, Progress, Stage, Submission, Submitted
 from lockgate.submission.receive import open_to_readers, receive_code, receive_model
 from lockgate.submission.source import CODE_FOLDER, Exceptions, place
 from lockgate.submission.staging import staging
 
-DATA_NAMES = ("train", "validation", "test")
 MOST_NAMED = 30  # columns in an error
 
 
@@ -56,10 +55,11 @@ def submit(parts: Parts, asked: Submission, person: Person, rooms: Rooms, progre
     Whatever is raised, nothing was stored but data sets, which are named by their content.
     """
     settings, trusted = _settled(asked, person, rooms)
-    frames = {name: _frame(name, given) for name, given in parts.data.items()}
-    _require_target(settings.target, frames)
     explicit = pins_from(parts.requirements) if parts.requirements is not None else ()
     with staging(rooms.home) as folder:
+        tables = taken(parts.data, folder)
+        frames = {name: table.frame for name, table in tables.items()}
+        _require_target(settings.target, frames)
         package = folder / "package"
         package.mkdir()
         progress(Stage.RECEIVE, "copying what was handed in")
@@ -72,7 +72,7 @@ def submit(parts: Parts, asked: Submission, person: Person, rooms: Rooms, progre
         job = Job(package, source, frames, asked, settings, explicit)
         made = make(job, rooms.home, rooms.environment, progress)
         progress(Stage.SEAL, "storing the data and sealing the package")
-        digest, manifest = seal(package, _finished(made.manifest, frames, asked, fetched, rooms.blobs))
+        digest, manifest = seal(package, _finished(made.manifest, tables, asked, fetched, rooms.blobs))
         mended = store_package(rooms.blobs, digest, package, rooms.home.cache)
     progress(Stage.RECORD, "entering the version")
     version, new = _recorded(digest, manifest, asked, person, rooms)
@@ -98,12 +98,6 @@ def _settled(asked: Submission, person: Person, rooms: Rooms) -> tuple[ModelConf
             return asked.settings or ModelConfig(), frozenset()
         require(tx, person, Permission.MODEL_SUBMIT, asked.model)
         return settings, frozenset(found.name for found in allowed_names_of(tx, asked.model))
-
-
-def _frame(name: str, given: Part | pl.DataFrame) -> pl.DataFrame:
-    if name not in DATA_NAMES:
-        raise InvalidInput("data have a known use", got=name, allowed=", ".join(DATA_NAMES))
-    return given if isinstance(given, pl.DataFrame) else read_table(given.source, given.name)
 
 
 def _require_target(target: str | None, frames: dict[str, pl.DataFrame]) -> None:
@@ -134,12 +128,12 @@ def _received(parts: Parts, asked: Submission, folder: Path) -> Path | None:
 
 
 def _finished(
-    manifest: Manifest, frames: dict[str, pl.DataFrame], asked: Submission, fetched: Fetched, blobs: Blobs
+    manifest: Manifest, tables: dict[str, Table], asked: Submission, fetched: Fetched, blobs: Blobs
 ) -> Manifest:
     """The manifest with what is known beside the model: data, commit, parameters, metrics."""
     return msgspec.structs.replace(
         manifest,
-        data={name: store_dataset(blobs, frame).digest for name, frame in sorted(frames.items())},
+        data={name: table.store(blobs).digest for name, table in sorted(tables.items())},
         code_commit=asked.commit or fetched.commit,
         parameters={**manifest.parameters, **fetched.parameters, **asked.parameters},
         metrics={**fetched.metrics, **asked.metrics},
