@@ -72,7 +72,7 @@ def test_loans_are_estimated_before_their_labels_and_an_alarm_comes_with_them(
     assert fallen, "the fall of accuracy was never said"
     assert min(fallen) >= 6, "labels of the first bad window come a month after it"
     assert "since 2019-04-" in words(stage)["worse: accuracy"]
-    assert "fewer come true than before" in words(stage)["concept"]
+    assert "fewer rows come true than before" in words(stage)["concept"]
 
 
 def test_cars_drift_without_doing_worse(home: Home, blobs: Blobs, sqlite: Database) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lockgate.cli.labels_shown import print_labels
 from lockgate.cli.show import AsJson, new_group, print_json, print_table, when
 from lockgate.client.naming import model_only
 from lockgate.client.performance import performance
@@ -29,6 +30,10 @@ def show(
     promises: Annotated[
         bool, typer.Option("--promises", help="What was validated beside what came of it.")
     ] = False,
+    labels: Annotated[
+        bool,
+        typer.Option("--labels", help="How labels were distributed, month by month, beside the validation."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Windows oldest first, with 95 % intervals; `~` before a figure: expected, its labels are not there yet."""
@@ -41,6 +46,9 @@ def show(
         return
     if slices:
         _slices(found)
+        return
+    if labels:
+        print_labels(found)
         return
     names = figure or [name for name in MAIN if name in found["titles"]][:MOST_FIGURES]
     _windows(found, names)

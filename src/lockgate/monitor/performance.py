@@ -267,6 +267,7 @@ class PerformanceWatcher:
                 found = judged(
                     (self.model, version), complete_of(windows, delay, now_us, version),
                     promised=about.promised if about else {}, metric=subject.metric, recipe=state.recipe,
+                    labels=about.target if about else None,
                 )  # fmt: skip
                 silent = silence((self.model, version), windows, delay, now_us)
                 settle(tx, SOURCE, self.model, version, (*found.notices, *silent), at_us=now_us)
@@ -292,8 +293,7 @@ class PerformanceWatcher:
 
 def state_of(tx: sa.Connection, model: str) -> State:
     """How far a model's watcher is."""
-    body = place_of(tx, f"{SOURCE}:{model}")
-    return State() if body is None else msgspec.json.decode(body, type=State)
+    return msgspec.json.decode(place_of(tx, f"{SOURCE}:{model}") or b"{}", type=State)
 
 
 def _order(key: Key) -> tuple[int, int]:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from lockgate.checks.base import figure
 from lockgate.clock import iso
 from lockgate.monitor.notices import Notice, Severity
+from lockgate.monitor.performance_limits import p_beyond
 from lockgate.monitor.performance_meaning import Meaning, together
 from lockgate.monitor.performance_rows import Recipe
 from lockgate.monitor.performance_windows import Window
-from lockgate.stats.detector import alarm_of, normal_p
+from lockgate.stats.detector import alarm_of
 from lockgate.stats.multiple import benjamini_hochberg
 
 SOURCE = "performance"
@@ -52,17 +51,18 @@ def concept(
     later = [each for each in told[first:] if each.meaning is not None]
     if before is None or not later:
         return []
-    base = (0.0, 0.0) if calibrated and before.rate else (before.gap, before.error)
+    base = (0.0, before.learned) if calibrated and before.rate else (before.gap, before.error)
+    meanings = [each.meaning for each in later if each.meaning is not None]
     alarms = [
-        alarm_of((_moved(each.meaning, base, before) for each in later), detectors=detectors),
-        alarm_of((_moved_range(each.meaning, before) for each in later), detectors=detectors),
-    ]
+        alarm_of((_moved(each, base, before, detectors, sign) for each in meanings), detectors=2 * detectors)
+        for sign in (1, -1)
+    ] + [alarm_of((_moved_range(each, before, detectors) for each in meanings), detectors=detectors)]
     alarm = min((each for each in alarms if each is not None), key=lambda each: each.raised, default=None)
     if alarm is None:
         return []
     since = later[alarm.since :]
     now = together([each.meaning for each in since if each.meaning is not None]) or before
-    ranges, (model, version) = _named(now, before, recipe), of
+    ranges, (model, version) = _named(now, before, recipe, detectors), of
     return [
         Notice(
             source=SOURCE, model=model, version=version, subject="concept",
@@ -75,36 +75,40 @@ def concept(
     ]  # fmt: skip
 
 
-def _moved(found: Meaning | None, base: tuple[float, float], before: Meaning) -> float:
-    """The p value of a window's mean residual against "as before, but for the margin", both ways."""
-    if found is None:
-        return 1.0
-    excess = abs(found.gap - base[0]) - MARGIN * _unit(before)
-    return min(1.0, 2 * normal_p(excess, float(np.hypot(found.error, base[1]))))
+def _moved(found: Meaning, base: tuple[float, float], before: Meaning, detectors: int, sign: int) -> float:
+    """The p value of a window's mean residual against "no higher than before" (`sign` 1) or "no lower" (-1). `base`: mean, its
+    error."""
+    gap = sign * (found.gap - base[0])
+    return p_beyond(gap, found.drawn, MARGIN * _unit(before), base[1], 2 * detectors)
 
 
-def _moved_range(found: Meaning | None, before: Meaning) -> float:
-    """The same of the range that stands out most, times the number of ranges."""
-    p = [each for _, _, _, each in _ranges(found, before)] if found is not None else []
+def _moved_range(found: Meaning, before: Meaning, detectors: int) -> float:
+    """That of the range that stands out most, times the number of ranges, both ways."""
+    p = [each for *_, each in _ranges(found, before, detectors)]
     return min(1.0, len(p) * min(p)) if p else 1.0
 
 
-def _ranges(found: Meaning, before: Meaning) -> list[tuple[str, int, float, float]]:
+def _ranges(found: Meaning, before: Meaning, detectors: int) -> list[tuple[str, int, float, float]]:
     """Input, code, change of the mean residual beyond that of all rows, and its p value."""
-    shown, whole = [], found.gap - before.gap
-    for name, codes in found.inputs.items():
-        for code, (now, then) in enumerate(zip(codes, before.inputs.get(name, ()), strict=False)):
-            if now[0] and then[0]:
-                change = now[1] - then[1] - whole
-                excess = abs(change) - 2 * MARGIN * _unit(before)
-                p = min(1.0, 2 * normal_p(excess, float(np.sqrt(now[2] ** 2 + then[2] ** 2))))
-                shown.append((name, code, change, p))
+    whole = found.gap - before.gap
+    both = [
+        (name, code, now, then)
+        for name, codes in found.inputs.items()
+        for code, (now, then) in enumerate(zip(codes, before.inputs.get(name, ()), strict=False))
+        if now[0] and then[0]
+    ]
+    shown = []
+    for name, code, now, then in both:
+        change = now[1] - then[1] - whole
+        looked_at = 2 * detectors * len(both)
+        p = min(1.0, 2 * p_beyond(abs(change), now[2], 2 * MARGIN * _unit(before), then[2], looked_at))
+        shown.append((name, code, change, p))
     return shown
 
 
-def _named(now: Meaning, before: Meaning, recipe: Recipe) -> list[tuple[str, str, float]]:
+def _named(now: Meaning, before: Meaning, recipe: Recipe, detectors: int) -> list[tuple[str, str, float]]:
     """The ranges whose relation to the label moved most, beyond chance."""
-    found = _ranges(now, before)
+    found = _ranges(now, before, detectors)
     sure = benjamini_hochberg([p for *_, p in found])
     kept = [each for each, p in zip(found, sure, strict=True) if p < 0.05]
     kept.sort(key=lambda each: each[3])
@@ -120,7 +124,8 @@ def _words(
     name: str, since_us: int, gap: float, before: Meaning, ranges: Sequence[tuple[str, str, float]]
 ) -> str:
     if before.rate:
-        amount = f"{abs(gap):.1%}".replace("%", " %") + f" of rows {'more' if gap > 0 else 'fewer'} come true"
+        what = "answers are right" if before.right else "rows come true"
+        amount = f"{abs(gap):.1%}".replace("%", " %") + f" {'more' if gap > 0 else 'fewer'} {what}"
         parts = [f"{column} {label} ({change * 100:+.1f} points)" for column, label, change in ranges]
     else:
         amount = f"labels lie {figure(abs(gap))} {'higher' if gap > 0 else 'lower'}"

@@ -36,7 +36,8 @@ class Figure(msgspec.Struct, frozen=True, array_like=True):
 
 class Labelled(msgspec.Struct, frozen=True, kw_only=True):
     """Labelled rows as arrays of n. Two classes: `truth` and `decided` are truth values and `score` a probability or None;
-    more: class numbers; regression: floats. `subject` (n,): the number of each row's subject, None where each is its own."""
+    more: class numbers, and `score` is that of the decision; regression: floats. `subject` (n,): the number of each row's
+    subject, None where each is its own."""
 
     truth: np.ndarray
     decided: np.ndarray

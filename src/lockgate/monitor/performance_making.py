@@ -14,10 +14,12 @@ from lockgate.monitor.estimate import PRODUCTION, VALIDATION, Estimate, estimate
 from lockgate.monitor.performance_figures import Figure
 from lockgate.monitor.performance_ledger import PLACE, Ledger, PartFile
 from lockgate.monitor.performance_rows import Recipe
+from lockgate.monitor.performance_target import Target, target_in
 from lockgate.monitor.performance_windows import Edges, Width, Window, labelled_of, window_of
 from lockgate.predictions.labels import attach, counting_labels_of, matched_columns
 from lockgate.registry.manifest import Manifest, Task
 from lockgate.stats.expected import Calibration, calibration_of
+from lockgate.stats.sketch import Sketch
 
 LEARNED_ROWS = 3_000  # labelled rows in complete windows from which production itself says what scores mean
 MOST_LEARNED = 50_000
@@ -39,12 +41,19 @@ class Subject:
 
 @dataclass(frozen=True)
 class About:
-    """What is known of one version. `promised`: figures of its validation; `slicing`: column -> ranges, None: its values."""
+    """What is known of one version. `promised`: figures of its validation; `slicing`: column -> ranges, None: its values;
+    `labels`: how labels were distributed in its validation."""
 
     manifest: Manifest
     calibration: Calibration | None = None
     promised: dict[str, Figure] = field(default_factory=dict)
     slicing: dict[str, Edges | None] = field(default_factory=dict)
+    labels: Sketch | None = None
+
+    @property
+    def target(self) -> Target | None:
+        """The labels of its validation as windows count them."""
+        return None if self.labels is None else target_in(self.labels)
 
 
 Key = tuple[int, int]  # version, number of the window
@@ -85,7 +94,10 @@ class Making:
 
     def window(self, model: str, rows: pl.DataFrame, window: Key, about: About) -> Window:
         """One window as its labels are now."""
-        return window_of(self.labelled(model, rows), window, about.manifest, about.slicing, about.calibration)
+        told = self.labelled(model, rows)
+        return window_of(
+            told, window, about.manifest, about.slicing, known=about.calibration, labels=about.labels
+        )
 
     def estimate(
         self, rows: pl.DataFrame, window: Key, about: About, learned: Calibration | ErrorModel | None
@@ -154,11 +166,12 @@ def _learn(told: pl.DataFrame, manifest: Manifest) -> Calibration | ErrorModel |
     if manifest.task is not Task.CLASSIFICATION:
         return error_model(told.filter(pl.col("label").cast(pl.Float64, strict=False).is_finite()))
     known = labelled_of(told, manifest)
-    if (
-        known.score is None and told["score"].null_count() == 0
-    ):  # more than two classes: is the likeliest the right one
-        return calibration_of(told["score"].to_numpy(), known.truth == known.decided)
-    return None if known.score is None else calibration_of(known.score, known.truth)
+    if known.score is None:
+        return None
+    # of more than two classes: is the likeliest the right one
+    return calibration_of(
+        known.score, known.truth if known.truth.dtype == bool else known.truth == known.decided
+    )
 
 
 def _overlaps(part: PartFile, width: Width, low: int, high: int) -> bool:

@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-import numpy as np
 
 from lockgate.checks.base import figure
 from lockgate.clock import iso
 from lockgate.monitor.notices import Notice, Severity
 from lockgate.monitor.performance_concept import REFERENCE_ROWS, RUNBOOK, SOURCE, concept, first_of
 from lockgate.monitor.performance_figures import LOWER_IS_BETTER, SHARES, TITLES, Figure
+from lockgate.monitor.performance_limits import p_beyond
+from lockgate.monitor.performance_moved import labels_moved
 from lockgate.monitor.performance_rows import Recipe
+from lockgate.monitor.performance_target import Target, together
 from lockgate.monitor.performance_windows import Window, pooled
-from lockgate.stats.detector import alarm_of, normal_p
+from lockgate.stats.detector import alarm_of
 
 SHARE_MARGIN = 0.005  # half a point of AUC or of accuracy is alike, as in the checks
 LOSS_MARGIN = 0.05  # and a twentieth of an error
@@ -45,9 +47,10 @@ def judged(
     promised: Mapping[str, Figure],
     metric: str | None,
     recipe: Recipe,
+    labels: Target | None = None,
 ) -> Judgement:
-    """What holds now of one version (`of`: model, number). `windows`: the complete ones, oldest first; `promised`: figures of
-    its validation; `metric`: the one that its goal names."""
+    """What holds now of one version (`of`: model, number). `windows`: the complete ones, oldest first; `promised`, `labels`:
+    figures and labels of its validation; `metric`: the one that its goal names."""
     told = [each for each in windows if each.figures]
     main = _main(told, metric)
     first = 0 if promised else first_of(told)
@@ -62,18 +65,29 @@ def judged(
     notices: list[Notice] = []
     for name, limit in against.items():
         shown = [each.figures.get(name) for each in later]
-        alarm = alarm_of((_worse(each, limit, name) for each in shown), detectors=detectors)
+        alarm = alarm_of((_worse(each, limit, name, detectors) for each in shown), detectors=detectors)
         if alarm is not None:
             notices.append(_fallen(of, later[alarm.since :], name, limit, source))
     for (part, name), limit in slices.items():
         inside = [_only(each, part) for each in later]
         alarm = alarm_of(
-            (_worse(each.figures.get(name), limit, name) for each in inside), detectors=detectors
+            (_worse(each.figures.get(name), limit, name, detectors) for each in inside), detectors=detectors
         )
         if alarm is not None:
             notices.append(_fallen_slice(of, inside[alarm.since :], (part, name), limit))
     moved = concept(of, told, recipe, detectors=detectors, calibrated=bool(promised), worse=bool(notices))
-    return Judgement(judged=len(later), source=source, against=against, notices=(*notices, *moved))
+    labelled = _labels_moved(of, windows, labels)
+    return Judgement(judged=len(later), source=source, against=against, notices=(*notices, *moved, *labelled))
+
+
+def _labels_moved(of: tuple[str, int], windows: Sequence[Window], labels: Target | None) -> list[Notice]:
+    """Against the validation's labels, or those of the first windows."""
+    if labels is not None:
+        return labels_moved(of, windows, labels, against="its validation")
+    told = [each for each in windows if each.target is not None]
+    first = first_of(told)
+    before = together([each.target for each in told[:first] if each.target is not None])
+    return [] if before is None else labels_moved(of, told[first:], before, against="its first windows")
 
 
 def _only(window: Window, part: str) -> Window:
@@ -119,13 +133,13 @@ def _slices(
     return found
 
 
-def _worse(found: Figure | None, limit: Figure, name: str) -> float:
+def _worse(found: Figure | None, limit: Figure, name: str, detectors: int) -> float:
     """The p value of a window's figure against "no worse than the limit and its margin"; 1 where it has none."""
     if found is None:
         return 1.0
     sign = 1.0 if name in LOWER_IS_BETTER else -1.0
-    excess = sign * (found.value - limit.value) - margin_of(name, limit)
-    return normal_p(excess, float(np.hypot(error_of(found), error_of(limit))))
+    gap = sign * (found.value - limit.value)
+    return p_beyond(gap, error_of(found), margin_of(name, limit), error_of(limit), detectors)
 
 
 def _fallen(of: tuple[str, int], since: Sequence[Window], name: str, limit: Figure, source: str) -> Notice:

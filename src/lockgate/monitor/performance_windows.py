@@ -18,9 +18,11 @@ from lockgate.monitor.performance_delay import GROWN, Delay, ages_of
 from lockgate.monitor.performance_figures import Figure, Labelled, figures_of
 from lockgate.monitor.performance_ledger import PLACE
 from lockgate.monitor.performance_meaning import Meaning, meaning_of
+from lockgate.monitor.performance_target import Target, target_of
 from lockgate.monitor.tables import performance_estimates, performance_windows
 from lockgate.registry.manifest import Manifest, Task
 from lockgate.stats.expected import Calibration
+from lockgate.stats.sketch import Sketch
 
 OTHER, MISSING = "other", "missing"
 _UNITS = {"min": MINUTE_US, "h": HOUR_US, "d": DAY_US, "w": 7 * DAY_US}
@@ -69,6 +71,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     slices: dict[str, Part] = {}
     ages: tuple[int, ...] = ()
     meaning: Meaning | None = None
+    target: Target | None = None
 
 
 def width_of(text: str) -> Width:
@@ -97,15 +100,15 @@ def labelled_of(rows: pl.DataFrame, manifest: Manifest) -> Labelled:
     known = classes_of(manifest)
     names = known + sorted({str(name) for name in truth} - set(known))
     score = rows["score"].to_numpy().astype(float)
+    given = score if np.isfinite(score).all() else None
     if len(names) <= 2:
         up = positive_of(manifest) or names[-1]
-        return Labelled(truth=truth == up, decided=decided == up, subject=subject,
-                        score=score if np.isfinite(score).all() else None)  # fmt: skip
+        return Labelled(truth=truth == up, decided=decided == up, subject=subject, score=given)
     place = {name: float(number) for number, name in enumerate(names)}
     codes = [
         np.array([place.get(str(name), -1.0) for name in values]).astype(int) for values in (truth, decided)
     ]
-    return Labelled(truth=codes[0], decided=codes[1], subject=subject)
+    return Labelled(truth=codes[0], decided=codes[1], subject=subject, score=given)
 
 
 def classes_of(manifest: Manifest) -> list[str]:
@@ -127,10 +130,12 @@ def window_of(
     window: tuple[int, int],
     manifest: Manifest,
     slicing: Mapping[str, Edges | None],
+    *,
     known: Calibration | None = None,
+    labels: Sketch | None = None,
 ) -> Window:
     """What the labels of a window's rows say. `rows`: of the ledger, with `label` and `label_at_us` (null: none yet);
-    `window`: version, number; `known`: what scores meant when the version was validated."""
+    `window`: version, number; `known`, `labels`: what scores meant, and what labels were, when the version was validated."""
     told = rows.filter(pl.col("label").is_not_null())
     if manifest.task is not Task.CLASSIFICATION:
         told = told.filter(pl.col("label").cast(pl.Float64, strict=False).is_finite())
@@ -151,6 +156,7 @@ def window_of(
         until_us=int(rows["at_us"].max()), rows=rows.height, labelled=told.height,  # type: ignore[arg-type]
         figures=figures_of(labelled) if labelled is not None else {}, slices=slices, ages=ages_of(delays),
         meaning=meaning_of(told, labelled, known) if labelled is not None else None,
+        target=target_of(told, labelled, classes_of(manifest), labels) if labelled is not None else None,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from lockgate.monitor.performance_delay import Delay, delay_of
 from lockgate.monitor.performance_figures import LOWER_IS_BETTER, SHARES, TITLES, Figure
 from lockgate.monitor.performance_ledger import Ledger
 from lockgate.monitor.performance_making import About, Subject, unmatched
+from lockgate.monitor.performance_target import Month, Target, months_of
 from lockgate.monitor.performance_windows import Window, complete_of, is_complete, windows_of
 from lockgate.monitor.promised import (
     Promises,
@@ -62,7 +63,8 @@ class Coming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PerformanceShown(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a model's performance. `titles`, `shares`, `lower`: how to write and read the figures."""
+    """What is known of a model's performance. `titles`, `shares`, `lower`: how to write and read the figures; `months`: labels of
+    complete windows by version and month; `validated`: those of each version's validation."""
 
     model: str
     versions: tuple[int, ...]
@@ -75,6 +77,8 @@ class PerformanceShown(msgspec.Struct, frozen=True, kw_only=True):
     shares: tuple[str, ...]
     lower: tuple[str, ...]
     looked: bool  # whether anybody watches this model yet
+    months: tuple[Month, ...] = ()
+    validated: dict[int, Target] = {}
 
 
 def performance_watcher(house: House, model: str) -> PerformanceWatcher:
@@ -122,11 +126,16 @@ class _Known:
                 name for name in (*settings.slices, *settings.protected) if name not in settings.personal
             ]
             findings = () if validation is None else validation.findings
-            calibration = None
+            calibration, labels = None, None
             if validation is not None and validation.baseline is not None:
-                calibration = load_baseline(self._house.blobs, validation.baseline).calibration
+                baseline = load_baseline(self._house.blobs, validation.baseline)
+                calibration, labels = baseline.calibration, baseline.labels
             about = About(
-                found.manifest, calibration, figures_promised(findings), slicing_promised(findings, columns)
+                found.manifest,
+                calibration,
+                figures_promised(findings),
+                slicing_promised(findings, columns),
+                labels,
             )
             self._kept[version] = kept = (mark, about)
         return kept[1]
@@ -144,9 +153,12 @@ def performance_of(
         looked = state_of(tx, model).recipe is not None
         delay = delay_of(every, now_us, subject.delay_us)
         numbers = sorted({each.version for each in every if version in (None, each.version)})
-        promises = tuple(
-            _promises(tx, model, number, complete_of(every, delay, now_us, number)) for number in numbers
-        )
+        complete = {number: complete_of(every, delay, now_us, number) for number in numbers}
+        promises = tuple(_promises(tx, model, number, complete[number]) for number in numbers)
+    known = _Known(house, model)
+    validated = {
+        number: about.target for number in numbers if (about := known(number)) is not None and about.target
+    }
     windows = tuple(
         WindowShown(
             window=each,
@@ -165,7 +177,8 @@ def performance_of(
         model=model, versions=tuple(numbers), windows=windows, delay=delay, promises=promises, notices=notices, looked=looked,
         kept=kept_of(each for each in expected.values() if each.version in numbers),
         titles={name: TITLES[name] for name in TITLES if name in names},
-        shares=tuple(sorted(SHARES & names)), lower=tuple(sorted(LOWER_IS_BETTER & names)),
+        shares=tuple(sorted(SHARES & names)), lower=tuple(sorted(LOWER_IS_BETTER & names)), validated=validated,
+        months=months_of((each.version, each.since_us, each.target) for number in numbers for each in complete[number]),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from lockgate.governance.people import require
 from lockgate.governance.permissions import Permission
+from lockgate.monitor.performance_target import Target
 from lockgate.monitor.promised import Promises
 from lockgate.registry.store import get_model
 from lockgate.reports.charts import draw
@@ -17,7 +18,7 @@ from lockgate.web.pages.shell import Looking, PageRoute, page
 from lockgate.wiring.performance import PerformanceShown, WindowShown, coming, performance_of, picture
 
 SHOWN = ("roc_auc", "accuracy", "mae", "recall", "bias")
-MOST_FIGURES, MOST_WINDOWS = 3, 40
+MOST_FIGURES, MOST_WINDOWS, MOST_CLASSES = 3, 40, 8
 router = APIRouter(route_class=PageRoute)
 
 
@@ -30,6 +31,19 @@ class VersionDrawn:
     windows: tuple[WindowShown, ...]
     charts: tuple[Markup, ...]
     promises: Promises | None
+    months: tuple[tuple[str, Target], ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes, or ranges of numbers, of which labels were."""
+        return tuple(dict.fromkeys(name for _, target in self.months for name in target.shares))[
+            :MOST_CLASSES
+        ]
+
+    @property
+    def means(self) -> bool:
+        """Whether labels are numbers."""
+        return any(target.mean is not None for _, target in self.months)
 
 
 @router.get("/models/{model}/performance")
@@ -62,5 +76,12 @@ def _drawn(shown: PerformanceShown, number: int) -> VersionDrawn:
     return VersionDrawn(
         number, names, windows[::-1][:MOST_WINDOWS],
         tuple(Markup(draw(plot)) for plot in plots),  # noqa: S704 - drawn by us, names escaped by vl-convert
-        next((each for each in shown.promises if each.version == number), None),
+        next((each for each in shown.promises if each.version == number), None), _months(shown, number),
     )  # fmt: skip
+
+
+def _months(shown: PerformanceShown, number: int) -> tuple[tuple[str, Target], ...]:
+    """The validation first, then months; nothing where no window is complete."""
+    months = [(each.month, each.target) for each in shown.months if each.version == number]
+    validated = shown.validated.get(number)
+    return tuple([("validation", validated), *months] if months and validated else months)
