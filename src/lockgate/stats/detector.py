@@ -4,7 +4,8 @@ Each look's p value, read as the z of a normal, is bet on at several sizes of ch
 when nothing is wrong. Each bet makes a Shiryaev-Roberts e-detector, R = (R + 1) e, and their mean is one too: while nothing is
 wrong, the mean number of looks until it reaches A is at least A. Sources: Vovk and Wang (2021), E-values: calibration,
 combination and applications, Annals of Statistics 49; Shin, Ramdas and Rinaldo (2022), E-detectors: a nonparametric framework
-for sequential change detection, arXiv 2203.03532. When the change began: Page (1954), Continuous inspection schemes, Biometrika 41.
+for sequential change detection, arXiv 2203.03532. When the change began: Page (1954), Continuous inspection schemes,
+Biometrika 41.
 """
 
 from __future__ import annotations
