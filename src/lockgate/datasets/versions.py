@@ -39,6 +39,7 @@ class Origin(StrEnum):
     DELTA = "delta"
     FOLDER = "folder"
     SPLIT = "split"
+    LOG = "log"  # predictions whose label came
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,7 +73,8 @@ class AnswersHeld(msgspec.Struct, frozen=True, kw_only=True):
 class Made(msgspec.Struct, frozen=True, kw_only=True):
     """What a run is made of: everything that, given again, makes the same model.
 
-    `code`: digest of the project's files that it is made of; `lock`: exact pins of the environment.
+    `code`: digest of the project's files that it is made of; `lock`: exact pins of the environment. `makers`: the people behind
+    a run that lockgate began by itself: who made the code, and who asked.
     """
 
     model: str
@@ -85,6 +86,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     python: str = ""
     lock: tuple[str, ...] = ()
+    makers: tuple[str, ...] = ()
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

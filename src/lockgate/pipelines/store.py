@@ -107,6 +107,12 @@ def run_of_version(tx: sa.Connection, model: str, number: int) -> Run | None:
     return _run(found) if found is not None else None
 
 
+def people_behind(tx: sa.Connection, model: str, number: int) -> tuple[str, ...]:
+    """Who made a version beside its author, where lockgate trained it by itself: its code's makers, and who asked for it."""
+    run = run_of_version(tx, model, number)
+    return run.made.makers if run is not None else ()
+
+
 def runs_on(tx: sa.Connection, data_set: str, number: int | None = None) -> list[Run]:
     """Runs that read a data set, or one version of it, the newest first."""
     used = sa.select(run_data.c.run).where(run_data.c.data_set == data_set)

@@ -18,6 +18,7 @@ from lockgate.errors import Conflict
 from lockgate.governance.approvals import Approval as Request
 from lockgate.governance.approvals import ApprovalState, Seal, approval_of, request
 from lockgate.governance.policy import PolicyVersion
+from lockgate.pipelines.store import people_behind
 from lockgate.registry.naming import VersionName
 from lockgate.registry.policies import policy_of
 from lockgate.registry.store import Version, get_version
@@ -97,7 +98,7 @@ def ask(tx: sa.Connection, release: Release, *, at_us: int) -> Gate:
         model=release.model,
         version=release.version,
         policy=policy_of(tx, release.model),
-        makers=[version.author],
+        makers=[version.author, *people_behind(tx, release.model, release.version)],
         by=release.author,
         at_us=at_us,
     )

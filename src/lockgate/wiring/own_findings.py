@@ -13,6 +13,7 @@ from lockgate.checks.suite import CHECKS
 from lockgate.errors import Forbidden, InvalidInput
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
+from lockgate.pipelines.store import people_behind
 from lockgate.registry.policies import policy_of
 from lockgate.registry.store import Version, get_model
 from lockgate.wiring.checking import Models, Tell, before
@@ -28,7 +29,8 @@ def require_independent(tx: sa.Connection, person: Person, version: Version, wha
     """
     require(tx, person, Permission.MODEL_VALIDATE, version.model)
     policy = policy_of(tx, version.model).policy
-    if policy.approvals and policy.independent and person.id == version.author:
+    made = (version.author, *people_behind(tx, version.model, version.number))
+    if policy.approvals and policy.independent and person.id in made:
         raise Forbidden(f"{person.id} made {version.name} and cannot {what} it", fix="ask another validator")
 
 

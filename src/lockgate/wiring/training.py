@@ -17,7 +17,7 @@ import msgspec
 from lockgate.config import ModelConfig
 from lockgate.datasets.versions import DataVersion
 from lockgate.errors import Conflict, LockgateError, NotFound
-from lockgate.governance.people import Person
+from lockgate.governance.people import PARTS, Person
 from lockgate.pipelines.execute import Ran, execute
 from lockgate.pipelines.inside.handing import PINS
 from lockgate.pipelines.layout import DataFile, Order
@@ -45,7 +45,8 @@ class TrainOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One training. `code`: digest of stored sources; `data`: what the pipeline takes -> a data version's name.
 
     `settings` of the model; `replace`: they are all of them. `seed` None: the model's own. `broken`: train on data that break
-    their contract, too. `submit` false: keep the run alone, make no version (a trial of a search).
+    their contract, too. `submit` false: keep the run alone, make no version (a trial of a search). `makers`: the people behind it, where lockgate itself
+    is the author.
     """
 
     model: str
@@ -62,6 +63,7 @@ class TrainOrder(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     broken: bool = False
     submit: bool = True
+    makers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def train(house: House, person: Person, order: TrainOrder, tell: Tell) -> Traine
     seed = settings.seed if order.seed is None else order.seed
     made = Made(
         model=order.model, pipeline=order.pipeline, code=order.code, code_commit=order.code_commit, parameters=order.parameters,
-        seed=seed, lock=pins,
+        seed=seed, lock=pins, makers=order.makers if person.id in PARTS else (),
         data={role: DataUsed(name=one.name, number=one.number, digest=one.digest, rows=one.rows) for role, one in data.items()},
     )  # fmt: skip
     with ExitStack() as stack:

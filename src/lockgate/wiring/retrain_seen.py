@@ -1,0 +1,136 @@
+"""What a look for reasons to retrain has before it: the live version's run, monitors, labels, seasons, what ran before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+import sqlalchemy as sa
+
+from lockgate.checks.evidence import Split
+from lockgate.checks.loading import load_tables
+from lockgate.config import ModelConfig
+from lockgate.config_retraining import RetrainConfig, Trigger
+from lockgate.errors import NotFound
+from lockgate.monitor.notices import Notice, open_notices
+from lockgate.monitor.performance_delay import delay_of
+from lockgate.monitor.performance_windows import Window, complete_of, windows_of
+from lockgate.monitor.profiles import profile_between
+from lockgate.pipelines.run import Run
+from lockgate.pipelines.store import run_of_version
+from lockgate.predictions.tables import labels
+from lockgate.registry.naming import VersionName
+from lockgate.registry.store import Version, get_model, get_version
+from lockgate.release.phases import Release
+from lockgate.release.store import find_running, live_version
+from lockgate.retraining.retraining import Retraining
+from lockgate.retraining.seasons import as_in_season, rows_of_season
+from lockgate.retraining.store import retrainings_of
+from lockgate.retraining.triggers import LabelsSay, Seen, moved_notices
+from lockgate.wiring.house import House
+from lockgate.wiring.monitoring import knowing
+from lockgate.wiring.performance import subject_of
+
+BY_HAND = RetrainConfig(when=())  # of a model whose settings say nothing of retraining
+
+
+@dataclass(frozen=True)
+class View:
+    """One model as retraining sees it. `run`: that made the live version, None where people submitted it; `labelled`: share of
+    the live version's predictions in complete windows that have a label, None without one."""
+
+    settings: ModelConfig
+    live: Version
+    run: Run | None
+    seen: Seen
+    past: tuple[Retraining, ...]
+    release: Release | None
+    labelled: float | None
+    labelled_rows: int
+
+    @property
+    def config(self) -> RetrainConfig:
+        """What its settings say."""
+        return self.settings.retrain or BY_HAND
+
+
+def view_of(house: House, model: str) -> View | None:
+    """What there is to be seen of a model; None while nothing of it is live. Raises NotFound."""
+    now_us, subject = house.clock.now_us(), subject_of(house, model)
+    with house.db.read() as tx:
+        settings, number = get_model(tx, model).settings, live_version(tx, model)
+        if number is None:
+            return None
+        live = get_version(tx, VersionName(model, number))
+        run, past = run_of_version(tx, model, number), retrainings_of(tx, model)
+        trained_us = (run.ended_us or live.created_us) if run is not None else live.created_us
+        notices = tuple(said.notice for said in open_notices(tx, model))
+        windows = windows_of(tx, model)
+        complete = complete_of(windows, delay_of(windows, now_us, subject.delay_us), now_us, number)
+        seen = Seen(
+            model=model, live=number, trained_us=trained_us, notices=notices, labels=_labels_since(tx, model, trained_us),
+            scheduled_us=_scheduled(past),
+        )  # fmt: skip
+        release = find_running(tx, model)
+    moved = moved_notices(seen)
+    seen = Seen(
+        **{name: getattr(seen, name) for name in seen.__struct_fields__ if name not in ("seasonal", "since")},
+        since={each.subject: _since(complete, each) for each in moved},
+        seasonal={each.subject: _seasonal(house, settings, live, each) for each in moved if each.columns},
+    )
+    rows, labelled = sum(each.rows for each in complete), sum(each.labelled for each in complete)
+    return View(settings=settings, live=live, run=run, seen=seen, past=tuple(past), release=release,
+                labelled=labelled / rows if rows else None, labelled_rows=labelled)  # fmt: skip
+
+
+def _labels_since(tx: sa.Connection, model: str, since_us: int) -> int:
+    c = labels.c
+    mine = (c.model == model) & (c.metric == "") & (c.imported_us > since_us)
+    return int(tx.execute(sa.select(sa.func.count()).where(mine)).scalar_one())
+
+
+def _scheduled(past: list[Retraining]) -> int:
+    """The newest time of the schedule that was acted on, or refused."""
+    times = [int(each.cause.partition(":")[2]) for each in past if each.trigger is Trigger.SCHEDULE]
+    return max(times, default=0)
+
+
+def _since(complete: list[Window], notice: Notice) -> LabelsSay:
+    """What labels of complete windows say that began when it moved, or later."""
+    return LabelsSay(labelled=sum(each.labelled for each in complete if each.since_us >= notice.since_us))
+
+
+def _seasonal(house: House, settings: ModelConfig, live: Version, notice: Notice) -> tuple[str, ...]:
+    """The columns of a notice that lie as in the same season of the rows that the live version learned from."""
+    digest, known = live.manifest.data.get(Split.TRAIN), knowing(house, live.model)(live.number)
+    if digest is None or settings.time is None or known.validated is None:
+        return ()
+    try:
+        frame = load_tables(house.blobs, {Split.TRAIN: digest}, settings.seed).frames[Split.TRAIN]
+    except NotFound:  # its rows were let go of: nothing is known of seasons
+        return ()
+    timed = _timed(frame, settings.time)
+    if timed is None:
+        return ()
+    now_us = house.clock.now_us()
+    season = rows_of_season(timed, settings.time, notice.since_us, now_us)
+    with house.db.read() as tx:
+        now = profile_between(tx, live.model, live.number, notice.since_us, now_us)
+    moved = {name: notice.figures[name] for name in notice.columns if name in notice.figures}
+    return as_in_season(moved, season, now.columns, known.validated.columns)
+
+
+def _timed(frame: pl.DataFrame, time: str) -> pl.DataFrame | None:
+    """The rows with their time as a time; None where the column is not there, or is none."""
+    if time not in frame.columns:
+        return None
+    series = frame[time]
+    if series.dtype == pl.String:
+        series = series.str.to_datetime(time_unit="us", strict=False)
+    elif series.dtype == pl.Date:
+        series = series.cast(pl.Datetime("us"))
+    if not isinstance(series.dtype, pl.Datetime):
+        return None
+    return frame.with_columns(
+        series.dt.replace_time_zone(None).dt.cast_time_unit("us").alias(time)
+    ).drop_nulls(time)
