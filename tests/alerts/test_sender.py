@@ -15,7 +15,7 @@ import pytest
 from lockgate.alerts import outbox, webhook
 from lockgate.alerts.sender import REFUSALS, Sender
 from lockgate.alerts.telling import News
-from lockgate.clock import FakeClock
+from lockgate.clock import DAY_US, FakeClock
 from lockgate.config_alerts import AlertsConfig, EmailSink, WebhookSink
 from lockgate.db import Database
 
@@ -151,6 +151,10 @@ def test_what_a_receiver_will_never_take_is_set_aside_after_some_tries(
         clock.sleep(1000)
     assert [each.headers["webhook-id"] for each in address.good] == ["key-2-began"]
     assert standing(sqlite).refused == 1
+    for days, refused in ((89, 1), (91, 0)):  # in the end it is forgotten, like what was sent
+        with sqlite.write() as tx:
+            outbox.tidy(tx, clock.now_us() + days * DAY_US)
+        assert standing(sqlite).refused == refused
 
 
 def test_a_crash_after_the_receiver_took_it_repeats_it_under_its_key(

@@ -1,7 +1,7 @@
 """What has to be sent, kept until it is delivered. A message and what its address knows thereby are written together.
 
-A message keeps one key for all its attempts, by which a receiver tells a repeat. Nothing is ever given up for being old; what a
-receiver refuses for good is set aside, with its answer, and shown.
+A message keeps one key for all its attempts, by which a receiver tells a repeat. What waits is never given up for being old; what
+a receiver refuses for good is set aside, with its answer, shown, and forgotten after three months.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lockgate.alerts.telling import Message, News, Told
 from lockgate.clock import DAY_US, SECOND_US
 
 KEPT_US = 30 * DAY_US  # what was sent is forgotten after this
+REFUSED_KEPT_US = 90 * DAY_US  # what was refused for good: its alert told of it again and again by then
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 900.0
 
 
@@ -148,8 +149,10 @@ def standings(tx: sa.Connection, names: Iterable[str]) -> list[SinkStanding]:
 
 
 def tidy(tx: sa.Connection, now_us: int) -> None:
-    """Forget what was sent long ago."""
-    tx.execute(sa.delete(alert_outbox).where(alert_outbox.c.sent_us < now_us - KEPT_US))
+    """Forget what was sent, or refused for good, long ago; the alerts themselves stay."""
+    c = alert_outbox.c
+    over = sa.or_(c.sent_us < now_us - KEPT_US, c.refused_us < now_us - REFUSED_KEPT_US)
+    tx.execute(sa.delete(alert_outbox).where(over))
 
 
 def _count(tx: sa.Connection, where: sa.ColumnElement[bool]) -> int:

@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from lockgate.alerts.telling import Message
-from lockgate.alerts.trouble import NotTaken, secret_of
-from lockgate.alerts.words import body_text, subject_line
+from lockgate.alerts.trouble import NotTaken, Refused, never_taken, secret_of
+from lockgate.alerts.words import markdown_text, subject_line
 from lockgate.config_alerts import AlertsConfig, ServiceSink, Severity
 from lockgate.late import late
 
@@ -22,10 +22,14 @@ _STATUS = re.compile(r"error=(\d{3})")
 
 
 def send(sink: ServiceSink, message: Message, config: AlertsConfig) -> None:
-    """One attempt. Raises NotTaken; the library does not tell what will never be taken."""
+    """One attempt. Raises NotTaken, and Refused where the status that the library tells says that it will never be taken."""
     address = secret_of(sink.url_file, "url_file")
     try:
-        messenger = apprise.Apprise()
+        # no pictures or names of others: readers' chats would fetch them from elsewhere
+        plain = apprise.AppriseAsset(
+            app_id="lockgate", app_desc="lockgate", image_url_mask="", image_url_logo=""
+        )
+        messenger = apprise.Apprise(asset=plain)
     except ImportError:
         raise NotTaken("Apprise is not installed: pip install 'lockgate[alerts]'") from None
     said = _Said()
@@ -39,15 +43,18 @@ def send(sink: ServiceSink, message: Message, config: AlertsConfig) -> None:
         kind = "success" if message.is_over else _KINDS[message.severity]
         taken = messenger.notify(
             title=subject_line(message),
-            body=body_text(message, config.console, config.runbooks),
+            body=markdown_text(message, config.console, config.runbooks),
+            body_format="markdown",
             notify_type=kind,
         )
     finally:
         library.removeFilter(said)
-    if not taken:
-        raise NotTaken(
-            f"the service answered {said.status}" if said.status else "the service could not be reached"
-        )
+    if taken:
+        return
+    if said.status is None:
+        raise NotTaken("the service could not be reached")
+    kind_of = Refused if never_taken(int(said.status)) else NotTaken
+    raise kind_of(f"the service answered {said.status}")
 
 
 class _Said(logging.Filter):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# These may pass; any other 4xx says that a receiver will never take what it was sent.
+LATER = frozenset((401, 403, 404, 408, 409, 425, 429))
+
 
 class NotTaken(Exception):
     """It may be taken later. The text is for people; it is kept, shown and logged."""
@@ -11,6 +14,15 @@ class NotTaken(Exception):
 
 class Refused(NotTaken):
     """The receiver says that it will never take it."""
+
+
+def never_taken(status: int) -> bool:
+    """Whether an HTTP status says that the same message will never be taken.
+
+    >>> never_taken(400), never_taken(429), never_taken(503)
+    (True, False, False)
+    """
+    return 400 <= status < 500 and status not in LATER
 
 
 def secret_of(path: str | None, setting: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockgate.alerts.telling import Message
-from lockgate.alerts.trouble import NotTaken, Refused, secret_of
+from lockgate.alerts.trouble import NotTaken, Refused, never_taken, secret_of
 from lockgate.alerts.words import body_text, runbook_link, subject_line, title
 from lockgate.clock import SECOND_US, iso
 from lockgate.config_alerts import AlertsConfig, WebhookSink
@@ -26,8 +26,6 @@ else:
     httpx = late("httpx")
 
 TIMEOUT_S = 15.0
-# These may pass; any other 4xx says that the receiver will never take what it was sent.
-LATER = frozenset((401, 403, 404, 408, 409, 425, 429))
 PREFIX = "whsec_"  # how the specification writes a secret: the rest is base64
 
 
@@ -47,7 +45,7 @@ def send(sink: WebhookSink, message: Message, key: str, config: AlertsConfig, no
         raise NotTaken(_words(error)) from None  # the error holds the address, which may be a secret
     if 200 <= status < 300:
         return
-    if 400 <= status < 500 and status not in LATER:
+    if never_taken(status):
         raise Refused(f"it answered {status}")
     raise NotTaken(f"it answered {status}")
 
