@@ -185,8 +185,6 @@ def _makes_itself(module: Any) -> bool:
 
 
 def _from_object(model: Any) -> Parcel:
-    import joblib  # noqa: PLC0415 - only who hands in an object needs it
-
     seen = _Globals()
     seen.look_at(model)
     mine = [thing for thing in seen.found if lives_in_main(thing)]
@@ -196,13 +194,24 @@ def _from_object(model: Any) -> Parcel:
     body = io.BytesIO()
     with _moved(mine):
         try:
-            joblib.dump(model, body, compress=0)
+            name = _dumped(model, body)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             raise InvalidInput("this model cannot be written to a file", got=error, fix=_FIX) from error
     names = tuple(
         f"{thing.__module__}.{thing.__qualname__}" for thing in seen.found if not lives_in_main(thing)
     )
-    return Parcel("model.joblib", body.getvalue(), code, globals=names)
+    return Parcel(name, body.getvalue(), code, globals=names)
+
+
+def _dumped(model: Any, body: io.BytesIO) -> str:
+    """Write the object, and say what its file is called. An environment without scikit-learn need not have joblib."""
+    try:
+        import joblib  # noqa: PLC0415 - only who hands in an object needs it
+    except ImportError:
+        pickle.dump(model, body, protocol=5)
+        return "model.pkl"
+    joblib.dump(model, body, compress=0)
+    return "model.joblib"
 
 
 class _Globals(pickle.Pickler):

@@ -21,7 +21,7 @@ LAST_LINES = 8
 MOST_LINE_BYTES = 16_000_000  # of one message: names and numbers, never tables
 START = (  # -I would hide PYTHONHASHSEED, so the current folder is taken off the path here
     "import sys; sys.path[:] = [*filter(None, sys.path), sys.argv[4]]; "
-    "from lockgate.pipelines.inside.main import main; main(*map(int, sys.argv[1:4]))"
+    "from lockgate.pipelines.inside.enter import enter; enter(*map(int, sys.argv[1:4]), sys.argv[4])"
 )
 MEMORY_FIX = "let it use less (fewer columns, pieces of the table), or give it more: memory_mb of the model in lockgate.yaml"
 
@@ -48,6 +48,7 @@ class Child:
         arguments = [
             str(python),
             "-s",
+            "-S",
             "-B",
             "-c",
             START,

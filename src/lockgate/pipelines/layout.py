@@ -28,7 +28,10 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Order:
-    """One pipeline to run. `environment`: digest of the lock. `task`: of the model, where it is known."""
+    """One pipeline to run. `environment`: digest of the lock. `task`: of the model, where it is known.
+
+    `confined` false: it runs also where this machine cannot keep it from its files.
+    """
 
     pipeline: str
     sources: Sources

@@ -1,13 +1,15 @@
-"""`python -I -B <this folder> --in FD --out FD --life FD`: the process that runs one model. It knows nothing of lockgate.
+"""`python -I -S -B <this folder> --in FD --out FD --life FD`: the process that runs one model. It knows nothing of lockgate.
 
 The folder is loaded as a package under a name of its own and taken off the module path, so a model's own modules
 cannot be mistaken for ours. The process confines itself before numpy or any model code is imported: Landlock and
-seccomp hold the calling thread and its children only, and libraries start threads when they are imported.
+seccomp hold the calling thread and its children only, and libraries start threads when they are imported. Python's `site`
+module, which finds the environment's packages and runs lines of code in their .pth files, is called behind the walls, too.
 """
 
 import importlib
 import importlib.util
 import os
+import site
 import sys
 
 PACKAGE = "lockgate_runner"
@@ -28,6 +30,7 @@ def main() -> None:
     sys.modules[PACKAGE] = module
     spec.loader.exec_module(module)
     start = importlib.import_module(PACKAGE + ".start").start(sys.argv[1:])
+    site.main()
     importlib.import_module(PACKAGE + ".serve").serve(start)
 
 

@@ -82,9 +82,15 @@ def confine(wish: dict[str, Any], keep: set[int]) -> Confinement:
 
 def interpreter_paths() -> list[str]:
     """Where this interpreter, its library, its packages and the system's libraries lie."""
-    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
     packages = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
-    return [*SYSTEM, *sorted(prefixes), *packages, os.path.dirname(os.path.abspath(__file__))]
+    return [*SYSTEM, *sorted(prefixes()), *packages, os.path.dirname(os.path.abspath(__file__))]
+
+
+def prefixes() -> set[str]:
+    """The folders of this interpreter, also of its virtual environment where its site module has not run yet."""
+    environment = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
+    found = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    return found | ({environment} if os.path.exists(os.path.join(environment, "pyvenv.cfg")) else set())
 
 
 def close_others(keep: set[int]) -> None:
@@ -117,7 +123,7 @@ def _own_root(report: Confinement, read: list[str], temporary: str, wish: dict[s
         private_root.leave()
     except OSError as error:
         _own_network(report, error)
-        needed = [sys.prefix, sys.base_prefix, wish["folder"], temporary]
+        needed = [*prefixes(), wish["folder"], temporary]
         return _given(uid, temporary) if uid != os.geteuid() and reachable(needed) else os.geteuid()
     report.done.append("own network namespace without any connection")
     try:

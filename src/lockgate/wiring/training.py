@@ -180,6 +180,7 @@ class _Running:
                 seed=self.run.made.seed, python=python, environment=environment,
                 memory_bytes=(settings.memory_mb or 0) * MEGABYTE or memory_bytes(),
                 task=str(settings.task) if settings.task else None,
+                confined=not house.config.environment.unconfined,
             )  # fmt: skip
             into = execute(told, folder, cache_of(house.home, self.order.model), self.ran, self._step)
             if not self.order.submit:

@@ -1,4 +1,4 @@
-"""The process that runs a pipeline's code: hears one order, then one step at a time, and says what came of each.
+"""The process that runs a pipeline's code: has one order, hears one step at a time, and says what came of each.
 
 It runs in the model's own environment, which need not hold lockgate's libraries: standard library, `lockgate.errors`,
 `lockgate.packing` and the walls of `lockgate.runner` only. Messages are JSON, a line each, on two descriptors.
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from lockgate.errors import LockgateError
-from lockgate.pipelines.inside import walls
 from lockgate.pipelines.inside.command import run_command
 from lockgate.pipelines.inside.environment import distributions
 from lockgate.pipelines.inside.handing import hand_over
@@ -25,7 +24,6 @@ from lockgate.pipelines.inside.reporting import Line, Report, Stopped, Trial
 from lockgate.pipelines.inside.steps import Step, steps_of
 from lockgate.pipelines.inside.tables import loaded
 from lockgate.pipelines.inside.values import read_value, write_value
-from lockgate.runner.start import die_with
 
 TRACE_LINES = 12
 
@@ -77,19 +75,19 @@ class Work:
         return read_value(Path(given["stored"]), given.get("item"))
 
 
-def main(reading: int, writing: int, life: int) -> None:
-    """Confine this process, load the pipeline, and do what is asked until the other side closes.
+def main(reading: int, writing: int, _life: int, told: int) -> None:
+    """Load the pipeline, and do what is asked until the other side closes. This process is confined (see `enter`).
 
-    The kernel kills this process once the other end of the pipe `life` is closed, however its owner ended.
+    `told`: a file with the order and what is held. `_life`: stays open, so that this process ends with its owner.
     """
-    die_with(life)
+    with os.fdopen(told) as file:
+        held = json.load(file)
     with os.fdopen(reading) as asked, os.fdopen(writing, "w") as said:
-        order = json.loads(asked.readline())
-        held = walls.confine(order, keep={asked.fileno(), said.fileno(), life})
+        order = held["order"]
         work = _tried(said, "load", lambda: Work(order, Line(asked, said)))
         if work is None:
             return
-        _say(said, {"say": "ready", "graph": work.graph(), "confined": held.done, "unconfined": held.missing,
+        _say(said, {"say": "ready", "graph": work.graph(), "confined": held["confined"], "unconfined": held["unconfined"],
                     "python": sys.version.split()[0], "distributions": distributions(order.get("libraries", []))})  # fmt: skip
         acts = {"run": work.run, "hand": work.hand, "space": work.space}
         for line in asked:
@@ -152,5 +150,6 @@ def _seed(seed: int) -> None:
 
 
 def _say(said: IO[str], message: dict[str, Any]) -> None:
+    sys.stdout.flush()  # what a step printed, before its owner may end this process
     said.write(json.dumps(message, default=str) + "\n")
     said.flush()

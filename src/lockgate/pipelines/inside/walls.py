@@ -11,6 +11,7 @@ import resource
 import sys
 from typing import Any
 
+from lockgate.errors import Unavailable
 from lockgate.runner import landlock, private_root
 from lockgate.runner.command import programs
 from lockgate.runner.confine import (
@@ -33,7 +34,11 @@ OF_MACHINE = ("/proc", "/sys/devices/system", "/sys/fs/cgroup")
 
 
 def confine(order: dict[str, Any], keep: set[int]) -> Confinement:
-    """Hold this process to what its order names (`read`, `write`, `memory_bytes`), and say what could not be held."""
+    """Hold this process to what its order names (`read`, `write`, `memory_bytes`), and say what could not be held.
+
+    Raises Unavailable where this machine cannot keep it from the owner's files, unless the order accepts that
+    (`confined` false).
+    """
     report = Confinement([], [])
     for name in set(os.environ) - KEPT_VARIABLES - MORE_VARIABLES:
         del os.environ[name]
@@ -43,9 +48,6 @@ def confine(order: dict[str, Any], keep: set[int]) -> Confinement:
     close_others(keep)
     report.done.append("environment variables and open files of the owner are gone")
     _memory(report, int(order["memory_bytes"]))
-    if not order.get("confined", True):
-        report.missing.append("confinement was switched off by the owner")
-        return report
     try:
         private_root.leave(mounts=False)
         report.done.append("own network namespace without any connection")
@@ -59,6 +61,12 @@ def confine(order: dict[str, Any], keep: set[int]) -> Confinement:
 def _files(report: Confinement, order: dict[str, Any]) -> None:
     version = landlock.abi()
     if version == 0:
+        if order.get("confined", True):
+            raise Unavailable(
+                "this machine cannot keep a pipeline from its files: the kernel has no Landlock, or it is switched off",
+                fix="switch it on (Linux 5.13 and newer: lsm=landlock,...), or an admin accepts it in config.yaml: "
+                    "'environment: {unconfined: true}'",
+            )  # fmt: skip
         report.missing.append("files by Landlock: this kernel has none, or it is switched off")
         return
     run = [*programs([os.path.realpath(sys.executable)]), *order.get("programs", [])]
