@@ -23,6 +23,7 @@ from lockgate.monitor.profiles import add_profiles, versions_with_rows
 from lockgate.monitor.reading import ModelLog, Piece
 from lockgate.monitor.reference import OWN_ROWS, Reference, keep_reference, kept_reference, of_rows
 from lockgate.monitor.rows import Rows, rows_of
+from lockgate.monitor.veil import OPEN, Veil
 from lockgate.monitor.watcher import place_of, put_place
 from lockgate.predictions.expand import alike
 from lockgate.predictions.keyring import Keyring
@@ -35,11 +36,13 @@ Counted = dict[int, dict[int, Profile]]  # version -> hour -> what was counted
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a version: its manifest, its validation's reference if there is one, columns that are not watched."""
+    """What is known of a version: its manifest, its validation's reference if there is one, columns that are not watched, and
+    the veil over personal ones."""
 
     manifest: Manifest
     validated: Reference | None = None
     ignored: tuple[str, ...] = ()
+    veil: Veil = OPEN
 
 
 class Counter:
@@ -81,7 +84,9 @@ class Counter:
         """What a version is held against: what it always was, its validation, or that of an older version."""
         if version not in self._references:
             with self._db.read() as tx:
-                found = kept_reference(tx, self.model, version) or self._known(version).validated
+                known = self._known(version)
+                validated = None if known.validated is None else known.veil.over(known.validated)
+                found = kept_reference(tx, self.model, version) or validated
                 others = [] if found else sorted(versions_with_rows(tx, self.model), reverse=True)
                 older = next((kept for n in others if (kept := kept_reference(tx, self.model, n))), None)
             if found is None and older is not None:
@@ -111,10 +116,11 @@ class Counter:
             ]
             answers = [answers_of(part.outputs, known.manifest) for part in mine]
             names = set.intersection(*(set(each) for each in answers))
-            self._references[version] = of_rows(
+            made = of_rows(
                 f"rows:{self.model}/{version}", pl.concat(alike(tables), how="diagonal_relaxed"),
                 {name: np.concatenate([each[name] for each in answers]) for name in names}, known.ignored,
             )  # fmt: skip
+            self._references[version] = known.veil.over(made)
         return ""
 
     def _count(self, parts: Sequence[Rows]) -> Counted:
@@ -123,8 +129,9 @@ class Counter:
             reference = self._references.get(rows.version)
             if reference is None:  # too few among too many of other versions
                 continue
-            answers = answers_of(rows.outputs, self._known(rows.version).manifest)
-            for hour, profile in profiles_of(reference, rows.at_us, rows.inputs, answers).items():
+            known = self._known(rows.version)
+            answers = answers_of(rows.outputs, known.manifest)
+            for hour, profile in profiles_of(reference, rows.at_us, rows.inputs, answers, known.veil).items():
                 found.setdefault(rows.version, {}).setdefault(hour, []).append(profile)
         return {
             version: {hour: merged_profiles(each) for hour, each in hours.items()}

@@ -199,10 +199,11 @@ def broken_columns(reference: Reference, profile: Profile) -> list[Broken]:
 
 def _fault(name: str, reference: Reference, profile: Profile) -> Broken | None:
     counted, sketch = profile.columns.get(name), reference.columns[name]
+    rows = profile.rows - profile.withheld.get(name, 0)
     if counted is None or not counted.rows:
-        return Broken(name, Fault.GONE)
-    if counted.rows < profile.rows:
-        return Broken(name, Fault.PARTLY_GONE, f"{1 - counted.rows / profile.rows:.0%}")
+        return Broken(name, Fault.GONE) if rows > 0 else None
+    if counted.rows < rows:
+        return Broken(name, Fault.PARTLY_GONE, f"{1 - counted.rows / rows:.0%}")
     current = sketch_in(counted, sketch)
     was = _missing_share(sketch)
     if counted.missing == counted.rows and was < _MOSTLY and was**counted.rows < SURE:

@@ -16,6 +16,7 @@ from lockgate.checks.baseline import ANSWER
 from lockgate.clock import HOUR_US
 from lockgate.datasets.classes import class_texts
 from lockgate.monitor.reference import Reference
+from lockgate.monitor.veil import Veil
 from lockgate.predictions.record import Columns
 from lockgate.stats.pairs import Pairs, count_pairs, merged_pairs, scores_in
 from lockgate.stats.sketch import NumberSketch, Sketch, WordSketch
@@ -45,13 +46,15 @@ class Counted(msgspec.Struct, array_like=True, gc=False):
 
 
 class Profile(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One version's rows of one stretch of time. `strange`: rows with an input that the reference does not know, by name."""
+    """One version's rows of one stretch of time. `strange`: rows with an input that the reference does not know, by name;
+    `withheld`: rows of a personal input that are counted no longer, since somebody among them was erased."""
 
     rows: int = 0
     columns: dict[str, Counted] = {}
     answers: dict[str, Counted] = {}
     pairs: Pairs | None = None
     strange: dict[str, int] = {}
+    withheld: dict[str, int] = {}
 
 
 def packed(profile: Profile) -> bytes:
@@ -65,9 +68,16 @@ def unpacked(body: bytes) -> Profile:
 
 
 def profiles_of(
-    reference: Reference, at_us: np.ndarray, inputs: Columns, answers: Mapping[str, np.ndarray]
+    reference: Reference,
+    at_us: np.ndarray,
+    inputs: Columns,
+    answers: Mapping[str, np.ndarray],
+    veil: Veil | None = None,
 ) -> dict[int, Profile]:
-    """Rows (n) as profiles by the hour (its start) in which they came. Inputs that are no scalars are not looked at."""
+    """Rows (n) as profiles by the hour (its start) in which they came. Inputs that are no scalars are not looked at.
+
+    `veil`: over the inputs that are veiled in the reference.
+    """
     order = np.argsort(at_us, kind="stable") if np.any(np.diff(at_us) < 0) else None
     hours = (at_us if order is None else at_us[order]) // HOUR_US
     starts = np.flatnonzero(np.concatenate([[True], np.diff(hours) != 0]))
@@ -79,7 +89,8 @@ def profiles_of(
     for name, values in inputs.items():
         if values.ndim == 1 and name in reference.columns:
             mine = values if order is None else values[order]
-            for profile, counted in zip(found, count(mine, reference.columns[name], starts), strict=True):
+            over = veil if name in reference.veiled else None
+            for profile, counted in zip(found, count_input(mine, name, reference, starts, over), strict=True):
                 profile.columns[name] = counted
         elif name not in reference.columns and name not in reference.left_out:
             for profile in found:
@@ -101,7 +112,7 @@ def merged_profiles(parts: Iterable[Profile]) -> Profile:
     pieces = list(parts)
     if len(pieces) == 1:
         return pieces[0]
-    whole = Profile(rows=sum(piece.rows for piece in pieces), columns={}, answers={}, strange={})
+    whole = Profile(rows=sum(piece.rows for piece in pieces), columns={}, answers={}, strange={}, withheld={})
     for field in ("columns", "answers"):
         by_name: dict[str, list[Counted]] = {}
         for piece in pieces:
@@ -111,6 +122,8 @@ def merged_profiles(parts: Iterable[Profile]) -> Profile:
     for piece in pieces:
         for name, rows in piece.strange.items():
             whole.strange[name] = whole.strange.get(name, 0) + rows
+        for name, rows in piece.withheld.items():
+            whole.withheld[name] = whole.withheld.get(name, 0) + rows
     whole.pairs = merged_pairs([piece.pairs for piece in pieces if piece.pairs is not None])
     return whole
 
@@ -127,10 +140,24 @@ def sketch_in(counted: Counted, reference: Sketch) -> Sketch:
     )
 
 
+def count_input(
+    values: np.ndarray, name: str, reference: Reference, starts: np.ndarray, veil: Veil | None
+) -> list[Counted]:
+    """An input (n,) piece by piece; under a veil without what could name a person."""
+    sketch = reference.columns[name]
+    if veil is None:
+        return count(values, sketch, starts)
+    if isinstance(sketch, WordSketch):
+        words = _as_words(values, sketch)
+        return _coded(veil.groups(name, words) if sketch.values else words, sketch, starts)
+    found = count(values, sketch, starts)
+    return [Counted(each.counts, each.beyond, each.missing) for each in found]
+
+
 def count(values: np.ndarray, reference: Sketch, starts: np.ndarray) -> list[Counted]:
     """A column (n,), cut at `starts` (the first is 0), counted piece by piece over the reference's bins or names."""
     if isinstance(reference, WordSketch):
-        return _words(values, reference, starts)
+        return _coded(_as_words(values, reference), reference, starts)
     numbers = values if values.dtype.kind in "fiub" else _read_as_numbers(values)
     if values.size >= _LARGE * starts.size:
         ends = [*starts[1:].tolist(), values.size]
@@ -193,9 +220,8 @@ def _placed(values: np.ndarray, reference: NumberSketch, starts: np.ndarray) -> 
     ]  # fmt: skip
 
 
-def _words(values: np.ndarray, reference: WordSketch, starts: np.ndarray) -> list[Counted]:
+def _coded(words: pl.Series, reference: WordSketch, starts: np.ndarray) -> list[Counted]:
     known = len(reference.values)
-    words = _as_words(values, reference)
     codes = words.replace_strict(list(reference.values), range(known), default=known, return_dtype=pl.Int64)
     codes = pl.select(pl.when(words.is_null()).then(known + 1).otherwise(codes)).to_series()
     lines = _by_piece(codes.to_numpy(), known + 2, starts)

@@ -23,7 +23,8 @@ _PREFIX = "reference:"
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """`name`: of what it was made; `said`: what it is called in sentences. `matter`: importance of an input, 0..1; empty
-    where it is not known. `left_out`: inputs that are not watched, and why. `validated`: it is of a validation."""
+    where it is not known. `left_out`: inputs that are not watched, and why. `validated`: it is of a validation; `veiled`:
+    personal inputs, of which no value is kept (`veil.py`)."""
 
     name: str
     said: str
@@ -35,6 +36,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     pairs: Pairs | None = None
     left_out: dict[str, str] = {}
     validated: bool = False
+    veiled: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from lockgate.clock import MINUTE_US
 from lockgate.db import Database
 from lockgate.monitor.chunks import ChunkSize
 from lockgate.monitor.counting import Counter, Known
+from lockgate.monitor.forgetting import erasures_noted, forget_again
 from lockgate.monitor.judging import Judge
 from lockgate.monitor.profiles import forget, roll_up, versions_with_rows
 from lockgate.monitor.reading import Log, ModelLog
@@ -35,10 +36,12 @@ class DriftWatcher:
         )
         self._counter, self._judge = self._parts()
         self.name, self._looks = self._counter.name, 0
+        self._erased: frozenset[int] = frozenset()
 
     def look(self, now_us: int) -> Looked:
         """Count for some seconds, judge what is whole."""
-        self._begin_again_if_validated()
+        self._forget_erased()
+        self._begin_again_if_needed()
         started = time.monotonic()
         while True:
             piece = self._counter.step(now_us)
@@ -59,10 +62,23 @@ class DriftWatcher:
         found = {version: self._counter.reference(version) for version in versions}
         return {version: reference for version, reference in found.items() if reference is not None}
 
-    def _begin_again_if_validated(self) -> None:
-        """A version that was held against its own first rows and has a validation now: count its past anew against that."""
+    def _forget_erased(self) -> None:
+        """What was on its way while somebody was erased goes too, and what this process holds is read again."""
+        with self._db.read() as tx:
+            erased = erasures_noted(tx, self.model)
+        if erased:
+            with self._db.write() as tx:
+                forget_again(tx, self.model, erased)
+        if erased.keys() - self._erased:
+            self._counter, self._judge = self._parts()
+        self._erased = frozenset(erased)
+
+    def _begin_again_if_needed(self) -> None:
+        """Count the past anew: of a version that was held against its own first rows and has a validation now, and where
+        other inputs are personal than were."""
         for version, reference in self._references().items():
-            if not reference.validated and self._known(version).validated is not None:
+            known = self._known(version)
+            if (not reference.validated and known.validated is not None) or not known.veil.fits(reference):
                 with self._db.write() as tx:
                     forget(tx, self.model, self.name)
                 self._counter, self._judge = self._parts()

@@ -6,7 +6,6 @@ crash. Some minutes later it is carried out once more, for what was still on its
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from lockgate.db import Database
 from lockgate.errors import Conflict, InvalidInput, Unavailable
 from lockgate.governance import audit
 from lockgate.predictions.archive import hold
+from lockgate.predictions.erase_deleted import forget_deleted, overwrite_deleted
 from lockgate.predictions.erase_hot import erase_in_segments, open_before, request_rolls
 from lockgate.predictions.erase_table import drop_old_files, erase_in_table
 from lockgate.predictions.flat import record_of
@@ -39,8 +39,6 @@ from lockgate.predictions.tables import labels, log_erasures, log_keys
 AGAIN_US = 10 * MINUTE_US  # longer than any request, and any reader's memory of one, lasts
 ROLL_S = 10.0  # a running writer ends its segment within about a second of being asked
 PATIENCE_S = 60.0  # while the archiver works
-LOCK_S = 10  # for a table of PostgreSQL that others hold
-_log = logging.getLogger(__name__)
 
 
 class ErasureState(StrEnum):
@@ -78,14 +76,18 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
 
 
+Also = Callable[[sa.Connection, str, int, list[int], int], None]
+
+
 @dataclass(frozen=True)
 class Ground:
-    """Where to erase."""
+    """Where to erase. `also`: told in the erasure's own transaction (model, erasure, times of the requests that go, now)."""
 
     home: Home
     blobs: Blobs
     db: Database
     clock: Clock
+    also: Also = lambda *_: None
 
 
 def ask(tx: sa.Connection, home: Home, model: str, key: str, *, reason: str, by: str, at_us: int) -> Erasure:
@@ -161,7 +163,7 @@ def carry_out(
     try:
         counts = msgspec.json.decode(row.counts, type=Counts)
         tell("looking for the person", 0, 0)
-        gone = find(ground, row.model, row.key, key_field)
+        gone, times = find(ground, row.model, row.key, key_field)
         counts.requests += sum(rows is None for rows in gone.values())
         counts.rows += sum(len(rows) for rows in gone.values() if rows is not None)
         tell("erasing", 0, 0)
@@ -175,11 +177,12 @@ def carry_out(
         take_in(ground.home.log, ground.db, ended_only=False)
     finally:
         os.close(lock)
-    return _done(ground, row, gone, counts, key_field)
+    return _done(ground, row, (gone, times), counts, key_field)
 
 
-def find(ground: Ground, model: str, key: str, key_field: str | None) -> dict[str, Gone]:
-    """The requests (by id) that hold a person, and which of their rows; None: all of them."""
+def find(ground: Ground, model: str, key: str, key_field: str | None) -> tuple[dict[str, Gone], list[int]]:
+    """The requests (by id) that hold a person, and which of their rows (None: all of them); and the times of these requests."""
+    times: list[int] = []
     gone: dict[str, Gone] = {}
     asked = Asked(model, kinds=(Kind.ANSWER, Kind.BATCH))
     several = (pl.col("rows") > 1) | pl.col("key").is_null()
@@ -189,7 +192,8 @@ def find(ground: Ground, model: str, key: str, key_field: str | None) -> dict[st
                 rows = rows_of(record_of(row), key, key_field)
                 if rows is None or rows:
                     gone[row["id"]] = rows
-    return gone
+                    times.append(row["at_us"])
+    return gone, times
 
 
 def _end_segments(log: Path) -> None:
@@ -220,13 +224,15 @@ def _held(log: Path, patience_s: float) -> int:
 
 
 def _done(
-    ground: Ground, row: sa.Row[tuple[object, ...]], gone: dict[str, Gone], counts: Counts, key_field: str | None,
+    ground: Ground, row: sa.Row[tuple[object, ...]], found: tuple[dict[str, Gone], list[int]], counts: Counts,
+    key_field: str | None,
 ) -> Erasure:  # fmt: skip
-    now_us = ground.clock.now_us()
+    (gone, times), now_us = found, ground.clock.now_us()
     again = row.state == ErasureState.ERASED
     with ground.db.write() as tx:
         overwrite_deleted(tx)
         counts.labels += _labels(tx, row.model, row.key, key_field, gone)
+        ground.also(tx, row.model, row.id, times, now_us)
         c = log_keys.c
         counts.keys += tx.execute(
             sa.delete(log_keys).where(c.model == row.model, c.subject == row.subject)
@@ -243,35 +249,6 @@ def _done(
         done = get(tx, row.id)
     forget_deleted(ground.db)
     return done
-
-
-def overwrite_deleted(tx: sa.Connection) -> None:
-    """Have SQLite put zeros where it deletes rows, as long as this connection lives."""
-    if tx.dialect.name == "sqlite":
-        tx.exec_driver_sql("PRAGMA secure_delete=ON")
-
-
-def forget_deleted(db: Database) -> None:
-    """Have the database let go of older copies of rows.
-
-    SQLite writes its log of changes into the file and cuts it to nothing. PostgreSQL writes the tables that held the person
-    anew, into other files; while somebody else holds one of them it goes on, and the second pass tries again.
-    """
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if db.dialect == "sqlite":
-            connection.exec_driver_sql("COMMIT")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            return
-        connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_S}s'")
-        try:
-            for table in (labels, log_keys, log_erasures):
-                connection.exec_driver_sql(f"VACUUM (FULL) {table.name}")
-        except sa.exc.OperationalError as error:
-            _log.warning(
-                "old copies of erased rows stay in PostgreSQL's files until its next vacuum: %s", error.orig
-            )
-        finally:
-            connection.exec_driver_sql("RESET lock_timeout")
 
 
 def _labels(tx: sa.Connection, model: str, key: str, key_field: str | None, gone: dict[str, Gone]) -> int:
@@ -293,6 +270,5 @@ def _read(row: sa.Row[tuple[object, ...]]) -> Erasure:
     values = {
         name: getattr(row, name) for name in Erasure.__struct_fields__ if name not in ("counts", "state")
     }
-    return Erasure(
-        **values, state=ErasureState(row.state), counts=msgspec.json.decode(row.counts, type=Counts)
-    )
+    counts = msgspec.json.decode(row.counts, type=Counts)
+    return Erasure(**values, state=ErasureState(row.state), counts=counts)

@@ -14,6 +14,7 @@ from lockgate.datasets.dataset import load_dataset
 from lockgate.errors import LockgateError
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
+from lockgate.monitor.forgetting import forget_person
 from lockgate.predictions import erase
 from lockgate.predictions.erase import Erasure, Ground
 from lockgate.predictions.subject import key_text
@@ -85,7 +86,7 @@ def erasures(tx: sa.Connection, model: str) -> list[Erased]:
 
 def ground_of(house: House) -> Ground:
     """Where this box erases."""
-    return Ground(house.home, house.blobs, house.db, house.clock)
+    return Ground(house.home, house.blobs, house.db, house.clock, forget_person)
 
 
 def places_of(house: House, model: str, key: str) -> Iterator[Tombstone]:

@@ -10,9 +10,11 @@ from lockgate.errors import NotFound
 from lockgate.monitor.counting import Known
 from lockgate.monitor.reading import Log
 from lockgate.monitor.reference import Reference, of_validation
+from lockgate.monitor.veil import Veil
 from lockgate.monitor.watcher import Watcher
 from lockgate.monitor.watching import DriftWatcher
 from lockgate.predictions.keyring import Keyring
+from lockgate.predictions.subject import log_secret
 from lockgate.registry.naming import VersionName
 from lockgate.registry.store import get_model, get_version, list_models
 from lockgate.wiring.house import House
@@ -73,12 +75,13 @@ def _known(house: House, model: str, number: int) -> Known:
         validation = findings_of(tx, version.digest, model)
     ignored = (*settings.checks.get("feature_shift", {}).get("ignore", ()), settings.key, settings.time)
     named = tuple(name for name in ignored if name is not None)
+    veil = Veil(frozenset(settings.personal), log_secret(house.home.secrets))
     reference: Reference | None = None
     if validation is not None and validation.baseline:
         inputs = {field.name for field in version.manifest.signature.inputs}
         try:
             baseline = load_baseline(house.blobs, validation.baseline)
         except NotFound:
-            return Known(version.manifest, None, named)
+            return Known(version.manifest, None, named, veil)
         reference = of_validation(validation.baseline, baseline, inputs, named)
-    return Known(version.manifest, reference, named)
+    return Known(version.manifest, reference, named, veil)
