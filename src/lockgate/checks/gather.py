@@ -52,37 +52,54 @@ def gather(
     `whole`: rows of the stored tables that these are samples of (`loading.load_tables`). Larger tables than that loads are
     sampled first, and the sample is what the checks see.
     """
-    tell = progress or _silent
-    base = evidence_of(executor.manifest, frames, settings, history=history)
-    base, leave_out = _smaller(base, whole or {}), no_inputs(settings, executor.manifest, frames)
-    answers: dict[Split, Answers] = {}
-    answered: dict[Split, np.ndarray] = {}
-    failures: dict[str, str] = {}
+    base = _smaller(evidence_of(executor.manifest, frames, settings, history=history), whole or {})
+    asking = _Asking(no_inputs(settings, executor.manifest, frames), progress or _silent, {})
+    answers, answered = _answers(base, executor, asking)
+    judged = base.judged_split()
+    rows = base.frames[judged] if judged else None
+    beside = (
+        asking.ask(live, rows, "answers of the live version", "live") if live and rows is not None else None
+    )
+    return replace(
+        base, answers=answers, answered=answered, failures=asking.failures,
+        live={judged: beside} if judged and beside else {}, live_name=live_name if live is not None else None,
+        previous=_previous(previous, judged, rows, asking) if previous else None,
+    )  # fmt: skip
 
-    def ask(model: Executor, rows: pl.DataFrame, what: str, failure: str) -> Answers | None:
+
+@dataclass(frozen=True, eq=False)
+class _Asking:
+    """How models are asked; `failures`: why those that could not answer did not."""
+
+    leave_out: frozenset[str]
+    tell: Progress
+    failures: dict[str, str]
+
+    def ask(self, model: Executor, rows: pl.DataFrame, what: str, failure: str) -> Answers | None:
+        """A model's answers; None where it has none, and `failures[failure]` says why."""
         try:
-            made = answer_rows(model, rows, leave_out, lambda done, of: tell(what, done, of))
+            made = answer_rows(model, rows, self.leave_out, lambda done, of: self.tell(what, done, of))
             return replace(made, further={})  # judged by nobody, and as wide as the model likes
         except LockgateError as error:
-            failures[failure] = error.sentence()
+            self.failures[failure] = error.sentence()
             return None
 
+
+def _answers(
+    base: Evidence, executor: Executor, asking: _Asking
+) -> tuple[dict[Split, Answers], dict[Split, np.ndarray]]:
+    """The version's answers on every table, and the rows that were asked where those are a sample."""
+    answers: dict[Split, Answers] = {}
+    answered: dict[Split, np.ndarray] = {}
     for split, frame in base.frames.items():
-        drawn = sampled(
-            base, f"answers on {split}", frame.height, TRAIN_ROWS if split is Split.TRAIN else MOST_ROWS
-        )
-        made = ask(executor, frame[drawn.rows] if drawn.said else frame, f"answers on {split} rows", split)
+        most = TRAIN_ROWS if split is Split.TRAIN else MOST_ROWS
+        drawn = sampled(base, f"answers on {split}", frame.height, most)
+        rows = frame[drawn.rows] if drawn.said else frame
+        made = asking.ask(executor, rows, f"answers on {split} rows", split)
         if made is not None:
             answers[split] = made
             answered |= {split: drawn.rows} if drawn.said else {}
-    judged = base.judged_split()
-    rows = base.frames[judged] if judged else None
-    beside = ask(live, rows, "answers of the live version", "live") if live and rows is not None else None
-    return replace(
-        base, answers=answers, answered=answered, failures=failures,
-        live={judged: beside} if judged and beside else {}, live_name=live_name if live is not None else None,
-        previous=_previous(previous, judged, rows, ask) if previous else None,
-    )  # fmt: skip
+    return answers, answered
 
 
 def evidence_of(
@@ -166,15 +183,10 @@ def _smaller(base: Evidence, whole: Mapping[str, int]) -> Evidence:
     return replace(base, frames=frames, samples=samples, whole=rows)
 
 
-def _previous(
-    earlier: Earlier,
-    judged: Split | None,
-    rows: pl.DataFrame | None,
-    ask: Callable[[Executor, pl.DataFrame, str, str], Answers | None],
-) -> Previous:
+def _previous(earlier: Earlier, judged: Split | None, rows: pl.DataFrame | None, asking: _Asking) -> Previous:
     made = None
     if earlier.executor is not None and rows is not None:
-        made = ask(earlier.executor, rows, "answers of the previous version", "previous")
+        made = asking.ask(earlier.executor, rows, "answers of the previous version", "previous")
     return Previous(name=earlier.name, frames=earlier.frames, kept=earlier.kept,
                     answers={judged: made} if judged and made else {})  # fmt: skip
 

@@ -20,6 +20,7 @@ from lockgate.checks.fit import check as fit
 from lockgate.checks.importance_shift import check as importance_shift
 from lockgate.checks.label_errors import check as label_errors
 from lockgate.checks.leakage import check as leakage
+from lockgate.checks.listing import bounded
 from lockgate.checks.needs import MADE, Need, advice_for, lacking
 from lockgate.checks.noise import check as noise
 from lockgate.checks.parity import check as parity
@@ -128,7 +129,7 @@ def run_check(evidence: Evidence, name: str) -> list[Finding]:
     if not planned.runs:
         return [_lacking(evidence, planned)]
     try:
-        return check.run(evidence)
+        return [bounded(finding) for finding in check.run(evidence)]
     except LockgateError as error:
         return [could_not_run(name, "the whole check", f"The check could not run: {error.what}.",
                               error.fix or (f"Allowed: {error.allowed}." if error.allowed else "See the message."))]  # fmt: skip

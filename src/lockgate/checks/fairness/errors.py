@@ -13,8 +13,9 @@ import numpy as np
 
 from lockgate.checks.base import figure
 from lockgate.checks.fairness.groups import Group
-from lockgate.checks.fairness.rates import Care, Rate, Rates, differences, named_few
+from lockgate.checks.fairness.rates import Care, Rate, Rates, differences
 from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.listing import few
 from lockgate.stats.intervals import Interval
 
 _SHOWN = 20
@@ -119,7 +120,7 @@ def _finding(
         (named, found, rate) for named, found in parts for rate in found.rates if rate.beside is not None
     ]
     unclear = {text for _, found in parts for text in found.small()}
-    left = f" Too few to judge everywhere: {named_few(sorted(unclear))}." if unclear else ""
+    left = f" Too few to judge everywhere: {few(sorted(unclear))}." if unclear else ""
     if not judged:
         return Finding(check=check, subject=subject, status=Status.PASS, threshold=Threshold(at_most=max_gap),
                        headline=f"There are not two groups large enough to compare.{left}")  # fmt: skip

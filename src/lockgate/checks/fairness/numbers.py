@@ -9,8 +9,9 @@ import numpy as np
 
 from lockgate.checks.base import figure
 from lockgate.checks.fairness.groups import Group
-from lockgate.checks.fairness.rates import Care, named_few
+from lockgate.checks.fairness.rates import Care
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.listing import few
 from lockgate.checks.metrics import apart
 from lockgate.stats.intervals import Interval
 
@@ -57,7 +58,7 @@ def leaning(
             if spread > 0
             else []
         )
-    left = f" Too few to judge: {named_few(small)}." if small else ""
+    left = f" Too few to judge: {few(small)}." if small else ""
     attribute = (
         by[0][0].attribute if len(by) == 1 and " and " not in by[0][0].attribute else "pairs of attributes"
     )

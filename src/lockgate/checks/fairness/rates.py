@@ -94,16 +94,6 @@ class Rates:
                 if rate.beside is None and rate is not self.best]  # fmt: skip
 
 
-def named_few(names: Sequence[str]) -> str:
-    """A list for a sentence, the rest counted.
-
-    >>> named_few(["a (3)", "b (2)"])
-    'a (3), b (2)'
-    """
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
-
-
 def ratios(groups: Sequence[Group], chosen: np.ndarray, *, care: Care) -> Rates:
     """Each group's share of `chosen` (n truth values) as a ratio to the highest share, bounds corrected for their number."""
     everyone = np.ones(chosen.size, dtype=bool)

@@ -11,8 +11,9 @@ import numpy as np
 
 from lockgate.checks.base import figure
 from lockgate.checks.fairness.groups import Group
-from lockgate.checks.fairness.rates import Care, Rate, Rates, named_few, ratios
+from lockgate.checks.fairness.rates import Care, Rate, Rates, ratios
 from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.listing import few
 
 _SHOWN = 20
 
@@ -88,7 +89,7 @@ def _finding(
 
 def _headline(found: Rates, limit: float, said: str, *, known: bool, attribute: str) -> str:
     small = found.small()
-    left = f" Too few to judge: {named_few(small)}." if small else ""
+    left = f" Too few to judge: {few(small)}." if small else ""
     best, worst = found.best, found.worst
     if best is None or worst is None or worst.beside is None:
         return f"There are not two groups large enough to compare.{left}"

@@ -25,6 +25,7 @@ from lockgate.checks.evidence import Asked, Evidence
 from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.importance import Importance, importances
 from lockgate.checks.importance_shift.shapley import shapley
+from lockgate.checks.listing import few
 from lockgate.checks.needs import Need
 from lockgate.errors import LockgateError
 from lockgate.governance.bounds import Setting, Stricter
@@ -77,7 +78,11 @@ def _now(
     named = ", ".join(
         f"{each.column} ({figure(each.share.value, 'share')})" for each in ranked[:_NAMED] if each.share.value
     )
-    idle = f" {_listed(never)} hardly ever change{'s' if len(never) == 1 else ''} an answer." if never else ""
+    idle = (
+        f" {few(never, _NAMED)} hardly ever change{'s' if len(never) == 1 else ''} an answer."
+        if never
+        else ""
+    )
     said = f"The answers hang on {first.column} nearly alone: {figure(first.share.value, 'share')} of their movement." if (
         alone) else f"The answers hang most on {named}." if named else "No column changes the answers."  # fmt: skip
     advice = (
@@ -221,11 +226,6 @@ def _difference(mine: tuple[float, ...], other: tuple[float, ...], *, paired: bo
 def _surely(change: Interval) -> float:
     """The least that the share moved, 0 where it may not have."""
     return max(change.low, -change.high, 0.0)
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 CHECK = Check(

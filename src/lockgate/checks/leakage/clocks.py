@@ -11,6 +11,7 @@ import polars as pl
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
 from lockgate.checks.leakage.durations import between_late
+from lockgate.checks.listing import few
 from lockgate.checks.values import numbers_of, times_of
 
 _DAY_MIN = 1_440
@@ -108,7 +109,8 @@ def late_inputs(check: str, frame: pl.DataFrame, inputs: Sequence[str], time: st
     worst = max(share for share, _ in late.values())
     return [Finding(
         check=check, subject="times after the prediction", status=Status.WARN,
-        headline=f"{', '.join(name for name, _ in told)} seem to be known only after the prediction ({told[0][0]} {told[0][1]}).",
+        headline=f"{few(name for name, _ in told)} seem{'s' if len(told) == 1 else ''} to be known only after the prediction "
+                 f"({told[0][0]} {told[0][1]}).",
         advice="Leave them out, unless they are plans that are known beforehand: then list them under checks.leakage.ignore. "
                "known_at says for each input which column tells when it is known.",
         measure=Measure(name="rows where a time lies after the prediction", value=worst, unit="share"),

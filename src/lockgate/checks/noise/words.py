@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.listing import few
 from lockgate.checks.noise.moves import NUMBER_SHARE, Moved
 from lockgate.checks.noise.odd import ODD, Odd
 from lockgate.checks.noise.outcomes import Outcome, Seen
@@ -87,7 +88,7 @@ def _trouble(check: str, kinds: Sequence[Odd], seen: Mapping[str, Sequence[Seen]
     first = bad[0]
     silent = first.outcome is not Outcome.RAISED
     alike = [each.column for each in bad if each.outcome is first.outcome]
-    names = ", ".join(alike[:_NAMED]) + (f" and {len(alike) - _NAMED} more" if len(alike) > _NAMED else "")
+    names = few(alike, _NAMED)
     does = {
         Outcome.BROKEN: "answers with what is no answer",
         Outcome.HUNG: "does not come back",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from lockgate.checks.base import figure
+from lockgate.checks.listing import few
 from lockgate.checks.parity.differences import Column
 
 _FEWEST = 3
@@ -38,9 +39,7 @@ def _of_names(column: Column) -> str:
     before, after = {one for one, _ in pairs}, {two for _, two in pairs}
     if not (len(pairs) == len(before) == len(after)) or len(pairs) < 2:
         return ""
-    more = f" and {len(renamed) - _NAMED} more" if len(renamed) > _NAMED else ""
-    return "the classes have other names: " + ", ".join(
-        f"'{one}' is '{two}'" for one, two in renamed[:_NAMED]) + more  # fmt: skip
+    return "the classes have other names: " + few((f"'{one}' is '{two}'" for one, two in renamed), _NAMED)
 
 
 def _of_numbers(column: Column) -> str:

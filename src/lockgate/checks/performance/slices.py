@@ -10,6 +10,7 @@ import numpy as np
 
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
+from lockgate.checks.listing import few
 from lockgate.checks.performance.loss import Loss
 from lockgate.datasets.slices import Slice, slices_of
 from lockgate.late import late
@@ -99,8 +100,8 @@ def _finite(value: float) -> float | None:
 
 def _headline(weak: list[_Weighed], count: int, what: str, unit: str | None, absent: list[str]) -> str:
     if absent and not count:
-        return f"Slices could not be looked at: the table has no column {', '.join(absent)}."
-    missing = f" No column {', '.join(absent)} in the table." if absent else ""
+        return f"Slices could not be looked at: the table has no column {few(absent)}."
+    missing = f" No column {few(absent)} in the table." if absent else ""
     if not weak:
         return (
             f"No slice of {count} stands out from the rest.{missing}"
@@ -114,7 +115,7 @@ def _headline(weak: list[_Weighed], count: int, what: str, unit: str | None, abs
 
 
 def _within(varied: list[str], loss: Loss) -> str:
-    return f" Not looked at, as it differs within {loss.each}: {', '.join(varied)}." if varied else ""
+    return f" Not looked at, as it differs within {loss.each}: {few(varied)}." if varied else ""
 
 
 def _table(weighed: list[_Weighed], what: str, unit: str | None) -> Table:

@@ -23,6 +23,7 @@ import polars as pl
 from lockgate.checks.base import Check, Part, settings_for, split_name
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
+from lockgate.checks.listing import few
 from lockgate.checks.needs import Need
 from lockgate.checks.quality.columns import troubles_of
 from lockgate.checks.quality.kinds import TROUBLES
@@ -119,9 +120,7 @@ def _columns(
         rows = [trouble for trouble in troubles if trouble.kind == kind.name]
         if not rows:
             continue
-        listed = ", ".join(trouble.column for trouble in rows[:5]) + (
-            f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-        )
+        listed = few(trouble.column for trouble in rows)
         example = f"; in {rows[0].column}: {rows[0].what}" if len(rows) > 1 else f": {rows[0].what}"
         found.append(Finding(
             check=NAME, subject=kind.title, status=kind.status,

@@ -7,8 +7,10 @@ import numpy as np
 from lockgate.checks.base import figure, split_name
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
+from lockgate.checks.listing import few, short
 from lockgate.checks.quality.numbers import cut_off
 
+_SHOWN = 20
 _CUT_VALUES = 20  # ratings of few values have a largest one by nature
 
 
@@ -23,7 +25,7 @@ def labels(check: str, evidence: Evidence, split: Split, *, missing: float, clas
     if names.size == 1:
         found.append(Finding(
             check=check, subject=f"labels of {split_name(split)}", status=Status.FAIL,
-            headline=f"Every label of {split_name(split)} is {names[0]}: nothing can be learned or judged.",
+            headline=f"Every label of {split_name(split)} is {short(str(names[0]))}: nothing can be learned or judged.",
             advice="See that the right column is the target, and that the table holds more than one outcome.",
             measure=Measure(name="distinct labels", value=1.0), threshold=Threshold(at_least=2.0),
         ))  # fmt: skip
@@ -47,15 +49,15 @@ def _missing(check: str, evidence: Evidence, split: Split, share: float, limit: 
 
 
 def _rare(check: str, split: Split, counts: dict[str, int], fewest: int) -> list[Finding]:
-    few = {name: rows for name, rows in counts.items() if rows < fewest}
-    if not few:
+    rare = {name: rows for name, rows in counts.items() if rows < fewest}
+    if not rare:
         return []
     return [Finding(
         check=check, subject=f"rare classes in {split_name(split)}", status=Status.WARN,
-        headline=f"{', '.join(few)} {'has' if len(few) == 1 else 'have'} fewer than {fewest} rows among {split_name(split)}.",
+        headline=f"{few(rare)} {'has' if len(rare) == 1 else 'have'} fewer than {fewest} rows among {split_name(split)}.",
         advice="Collect more rows of these classes, or join them with another class.",
-        measure=Measure(name="classes of few rows", value=float(len(few))), threshold=Threshold(at_most=0.0),
-        table=Table(columns=("class", "rows"), rows=tuple(few.items())),
+        measure=Measure(name="classes of few rows", value=float(len(rare))), threshold=Threshold(at_most=0.0),
+        table=Table(columns=("class", "rows"), rows=tuple(rare.items())[:_SHOWN]),
     )]  # fmt: skip
 
 
@@ -68,7 +70,7 @@ def _new(check: str, evidence: Evidence, split: Split, counts: dict[str, int]) -
         return []
     return [Finding(
         check=check, subject=f"new classes in {split_name(split)}", status=Status.FAIL,
-        headline=f"{', '.join(new)} {'is' if len(new) == 1 else 'are'} never seen in training.",
+        headline=f"{few(new)} {'is' if len(new) == 1 else 'are'} never seen in training.",
         advice="The model cannot answer what it never saw: train with these classes, or leave their rows out.",
         measure=Measure(name="classes never seen", value=float(len(new))), threshold=Threshold(at_most=0.0),
     )]  # fmt: skip

@@ -10,6 +10,7 @@ import polars as pl
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Status, Table, Threshold
 from lockgate.checks.identifiers import looks_like_identifier
+from lockgate.checks.listing import few
 from lockgate.checks.quality.text import CATEGORY_SHARE
 from lockgate.checks.spelling import plain
 from lockgate.checks.values import numbers_of
@@ -110,7 +111,7 @@ def unseen_categories(
 def _spelt(values: list[str], known: list[str]) -> str:
     """The unseen values, each with the known one that it is but for spelling."""
     meant = {plain(value): value for value in known}
-    return ", ".join(
+    return few(
         f"{value!r} for {meant[plain(value)]!r}" if plain(value) in meant else value for value in values
     )
 

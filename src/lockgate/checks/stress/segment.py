@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from lockgate.checks.listing import few
 from lockgate.checks.values import numbers_of
 from lockgate.late import late
 
@@ -122,8 +123,7 @@ def _path(fitted: Any, leaf: int, names: list[str], ranks: dict[str, dict[str, f
 def _condition(name: str, low: float, high: float, ranks: dict[str, float] | None) -> str:
     if ranks is not None:
         members = sorted(each for each, place in ranks.items() if low < place <= high)
-        more = f" and {len(members) - _NAMED} more" if len(members) > _NAMED else ""
-        return f"{name} in {', '.join(members[:_NAMED])}{more}"
+        return f"{name} in {few(members, _NAMED)}"
     if np.isinf(low):
         return f"{name} <= {high:.4g}"
     return f"{name} > {low:.4g}" if np.isinf(high) else f"{low:.4g} < {name} <= {high:.4g}"
