@@ -22,6 +22,7 @@ import lockgate.predictions as room
 WORDS = {
     "add_data": "lockgate.client.data:add",
     "train": "lockgate.client.train:train",
+    "tune": "lockgate.client.tune:tune",
     "reproduce": "lockgate.client.train:reproduce",
     "submit": "lockgate.client.submit:submit",
     "validate": "lockgate.client.work:validate",
@@ -46,6 +47,7 @@ __all__ = [
     "start_release",
     "submit",
     "train",
+    "tune",
     "validate",
 ]
 

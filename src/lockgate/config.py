@@ -166,7 +166,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     events: EventsConfig | None = None
     labels: LabelsConfig = LabelsConfig()
     alerts: AlertsConfig = AlertsConfig()
-    compute: Annotated[str, Meta(pattern=r"^(local|ray://\S+)$")] = LOCAL  # where checks are computed
+    compute: Annotated[str, Meta(pattern=r"^(local|ray://\S+)$")] = LOCAL  # where checks and searches are computed
     outside: tuple[str, ...] = ()  # https://host:port of services that `validate --against` may ask
 
 
@@ -242,9 +242,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     protected: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     known_at: dict[str, str] = {}  # column -> time column that says when it is known
-    group: str | None = (
-        None  # column of the subject (patient, machine) that must not be on both sides of a split
-    )
+    group: str | None = None  # column of the subject (patient, machine) that must not be on both sides of a split
     assumptions: Assumptions = Assumptions()
     scenarios: dict[str, Scenario] = {}  # name -> changes of columns, for the stress check
     costs: dict[str, dict[str, float | str]] = {}  # truth -> decision -> what it costs: a number, or a column

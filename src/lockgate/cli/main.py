@@ -46,6 +46,7 @@ VERBS: dict[str, Verb] = {
     "schema": Verb("schema", "print the JSON Schema of lockgate.yaml for editors", START),
     "data": Verb("data", "add, show, compare and split data sets", BUILD, "list"),
     "train": Verb("train", "run a pipeline and seal what it makes", BUILD),
+    "tune": Verb("tune", "search for better parameters of a pipeline", BUILD, "run"),
     "runs": Verb("runs", "list, show and compare runs of pipelines", BUILD, "list"),
     "reproduce": Verb("reproduce", "build a version again and compare", BUILD),
     "submit": Verb("submit", "turn a model file into a sealed version", BUILD),

@@ -40,11 +40,8 @@ def train(
     model = project_model(model_only(name), project)
     sources, commit = model.sources(), model.commit(dirty=dirty)
     with connected(home, create=True) as lockgate:
-        order = {
-            "pipeline": model.pipeline, "code_commit": commit, "data": _data(lockgate, model, data or {}),
-            "parameters": {**model.settings.parameters, **(parameters or {})}, "seed": seed, "settings": model.plain(),
-            "replace": True, "requirements": model.requirements(), "notes": notes, "broken": broken, "submit": submit,
-        }  # fmt: skip
+        order = order_of(lockgate, model, commit, data or {}, parameters or {})
+        order |= {"seed": seed, "notes": notes, "broken": broken, "submit": submit}
         fields = {"order": msgspec.json.encode(order).decode()}
         job = lockgate.upload(
             f"/models/{name}/runs", fields, [("code", ("code.zip", zipped_sources(sources)))]
@@ -64,6 +61,17 @@ def reproduce(
         job = lockgate.post(f"{version_path(version)}/reproduce", here=here)
         done = Reproduced(lockgate.wait(job, progress))
     return done
+
+
+def order_of(
+    lockgate: Connection, model: ProjectModel, commit: str | None, data: Mapping[str, str], parameters: Mapping[str, Any]
+) -> dict[str, Any]:  # fmt: skip
+    """A training as it is sent, all but its code: what the project says, and what the caller says above it."""
+    return {
+        "pipeline": model.pipeline, "code_commit": commit, "data": _data(lockgate, model, data),
+        "parameters": {**model.settings.parameters, **parameters}, "settings": model.plain(), "replace": True,
+        "requirements": model.requirements(),
+    }  # fmt: skip
 
 
 def _data(lockgate: Connection, model: ProjectModel, given: Mapping[str, str]) -> dict[str, str]:

@@ -35,15 +35,19 @@ def draw(plot: Plot, *, width: int = WIDTH) -> str:
     Raises InvalidInput when the data do not fit the kind.
     """
     try:
-        chart = DRAWN[plot.kind](plot.data).properties(width=width).configure(**theme())
+        chart = DRAWN[plot.kind](plot.data)
+        return svg_of(chart, plot.title, width=width)
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInput(
             f"the plot '{plot.title}' does not hold what a {plot.kind} plot needs", got=error
         ) from error
-    svg = vl_convert.vegalite_to_svg(
-        chart.to_dict(), vl_version=alt.SCHEMA_VERSION.removeprefix("v").rsplit(".", 1)[0]
-    )
-    titled = re.sub(r"<svg ", f'<svg role="img" aria-label="{escape(plot.title, quote=True)}" ', svg, count=1)
+
+
+def svg_of(chart: Any, title: str, *, width: int = WIDTH) -> str:
+    """An Altair chart in lockgate's look as one SVG element, with its title for screen readers."""
+    told = chart.properties(width=width).configure(**theme()).to_dict()
+    svg = vl_convert.vegalite_to_svg(told, vl_version=alt.SCHEMA_VERSION.removeprefix("v").rsplit(".", 1)[0])
+    titled = re.sub(r"<svg ", f'<svg role="img" aria-label="{escape(title, quote=True)}" ', svg, count=1)
     return take_ink(titled)
 
 

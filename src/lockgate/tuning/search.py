@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from lockgate.config_tuning import Value
 from lockgate.errors import Conflict, LockgateError, PredictionFailed, error_from
 from lockgate.tuning.budget import Budget, Spent, progress_words, refusal
 from lockgate.tuning.crew import Crew, Ended, Event, Lost, Reported
@@ -65,7 +66,9 @@ class _Active:
 
 @dataclass
 class Search:
-    """One search on its way. `past`: trials that ended before, for the budget; `folds`: runs of each trial."""
+    """One search on its way. `past`: trials that ended before, for the budget; `folds`: runs of each trial; `fixed`: parameters
+    of every run.
+    """
 
     study: Study
     crew: Crew
@@ -75,6 +78,7 @@ class Search:
     folds: int
     past: Sequence[Trial]
     tell: Tell
+    fixed: Mapping[str, Value]
     spent_before_s: float = 0.0
     clock_s: Callable[[], float] = time.monotonic
 
@@ -84,7 +88,7 @@ class Search:
         self._again: list[_Active] = []  # waiting for room: the next fold, or once more
         self._ended = [trial for trial in self.past if trial.state is not TrialState.LOST]
         self._fruitless = 0
-        self.words = ""
+        self.words, self.stopped = "", False
 
     def run(self) -> list[Trial]:
         """Until the budget is used, nothing is left to try, or a person stops it; every trial that ended.
@@ -114,7 +118,7 @@ class Search:
     def _goes_on(self) -> bool:
         """Begin what may begin; whether anything is under way then."""
         if self.book.stopped():
-            self.words = "a person stopped it"
+            self.words, self.stopped = "a person stopped it", True
             return False
         while self.crew.room() > 0:
             if self._again:
@@ -134,9 +138,9 @@ class Search:
         active.run, folder = self.book.begin_run(active.trial, fold)
         active.trial = msgspec.structs.replace(active.trial, runs=(*active.trial.runs, active.run))
         self._active[active.run] = active
+        parameters = {**self.fixed, **active.trial.parameters}
         self.crew.begin(
-            Job(trial=active.trial.number, fold=fold, run=active.run, parameters=active.trial.parameters),
-            folder,
+            Job(trial=active.trial.number, fold=fold, run=active.run, parameters=parameters), folder
         )
 
     def _heard(self, event: Event) -> None:

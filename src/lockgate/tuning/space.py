@@ -85,6 +85,24 @@ def inside(one: Dimension, value: object) -> bool:
     )
 
 
+def middle_of(_name: str, one: Dimension) -> Value:
+    """A value that is no extreme.
+
+    >>> middle_of("depth", IntSpace(low=1, high=8, step=3)), middle_of("kind", ChoiceSpace(("a", "b")))
+    (4, 'a')
+    """
+    if isinstance(one, ChoiceSpace):
+        return one.choices[0]
+    if isinstance(one, IntSpace):
+        return one.low + (one.high - one.low) // (2 * one.step) * one.step
+    if one.log:
+        return math.sqrt(one.low * one.high)
+    steps = (
+        (one.high - one.low) / 2 if one.step is None else (one.high - one.low) // (2 * one.step) * one.step
+    )
+    return one.low + steps
+
+
 def dimension_from(told: Mapping[str, Any]) -> Dimension:
     """A dimension as a pipeline's process told it. Raises InvalidInput."""
     try:

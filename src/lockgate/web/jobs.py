@@ -22,6 +22,7 @@ from lockgate.web.places import Places, sweep
 
 WORKERS = 2
 MOST_WAITING = 50
+MOST_APART = 4  # works of hours, such as searches, each in a thread of its own
 LAST_WAIT_S = 10.0
 KEPT_US = HOUR_US  # how long a finished job can still be asked for
 log = logging.getLogger("lockgate.web.jobs")
@@ -54,6 +55,7 @@ class Job(msgspec.Struct, kw_only=True):
     result: Any = None
     error: dict[str, Any] | None = None
     file: bool = False  # a file can be fetched when it is done
+    apart: bool = False  # it runs beside the others, for hours
 
 
 Progress = Callable[..., None]  # progress(phase, done, total, message="", parts=())
@@ -80,8 +82,19 @@ class Jobs:
         for thread in self._threads:
             thread.start()
 
-    def start(self, kind: str, subject: str, person: str, work: Work, file: Path | None = None) -> Job:
-        """Queue work and return its job at once. `file`: what the work will have written. Raises Busy."""
+    def start(
+        self,
+        kind: str,
+        subject: str,
+        person: str,
+        work: Work,
+        file: Path | None = None,
+        *,
+        apart: bool = False,
+    ) -> Job:
+        """Queue work and return its job at once. `file`: what the work will have written. `apart`: it takes hours, so it waits
+        for nobody and nobody waits for it. Raises Busy.
+        """
         now_us = self._clock.now_us()
         with self._lock:
             self._forget(now_us)
@@ -91,11 +104,24 @@ class Jobs:
                 id=f"{self._boot}-{secrets.token_hex(6)}", kind=kind, subject=subject, person=person,
                 started_us=now_us, file=file is not None,
             )  # fmt: skip
+            if apart:
+                self._require_room_apart()
+                job.apart = True
             self._jobs[job.id] = job
             if file is not None:
                 self._files[job.id] = file
-        self._waiting.put((job, work))
+        if apart:
+            threading.Thread(target=self._run, args=(job, work), name=f"job-{job.id}", daemon=True).start()
+        else:
+            self._waiting.put((job, work))
         return job
+
+    def _require_room_apart(self) -> None:
+        running = sum(job.apart and job.ended_us is None for job in self._jobs.values())
+        if running >= MOST_APART:
+            raise Busy(
+                "too many long works run", got=running, allowed=MOST_APART, fix="try again when one has ended"
+            )
 
     def get(self, job_id: str) -> Job:
         """A job by id. Raises NotFound, which says whether the job was lost by a restart or never existed."""

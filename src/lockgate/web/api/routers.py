@@ -24,6 +24,7 @@ from lockgate.release.promise import ReleasePlan
 from lockgate.release.queue import Place
 from lockgate.resources.use import Resources
 from lockgate.traffic import Plan
+from lockgate.tuning.trial import SearchRow
 from lockgate.web.api import (
     alerts,
     audit,
@@ -44,6 +45,7 @@ from lockgate.web.api import (
     releases,
     resources,
     runs,
+    searches,
     sessions,
     versions,
     work,
@@ -63,6 +65,7 @@ from lockgate.wiring.lineage import DataLineage, VersionLineage
 from lockgate.wiring.performance import Coming, PerformanceShown
 from lockgate.wiring.releasing import ReleaseShown
 from lockgate.wiring.status import BoxStatus
+from lockgate.wiring.tune import SearchShown
 from lockgate.wiring.verdicts import ShadowShown
 
 API: tuple[APIRouter, ...] = (
@@ -87,6 +90,7 @@ API: tuple[APIRouter, ...] = (
     erasures.router,
     data.router,
     runs.router,
+    searches.router,
     hosts.router,
 )
 
@@ -125,6 +129,8 @@ KINDS: tuple[type, ...] = (
     PolicyVersion,
     Release,
     Run,
+    SearchRow,
+    SearchShown,
     Said,
     TableDiff,
     VersionLineage,
