@@ -8,7 +8,7 @@ SYSTEM := $(VENV)/.system
 TEST_PROCESSES ?= 3 # of two cores: while one waits for a server, another works
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-frameworks lint check bench bench-release bench-checks bench-monitor bench-log pins clean
+.PHONY: help setup demo test test-faults test-frameworks lint check bench bench-release bench-checks bench-monitor bench-log bench-annotation pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ bench-monitor: $(READY) ## what counting costs, and stretches of production play
 
 bench-log: $(READY) ## reading millions of records in constant memory; what encryption costs
 	$(BIN)/python -m benchmarks.log.bench
+
+bench-annotation: $(READY) ## labels needed when lockgate picks the rows, against chance
+	$(BIN)/python -m benchmarks.annotation.bench
 
 pins: $(READY) ## resolve the hashed requirement files again
 	scripts/pins

@@ -1,0 +1,284 @@
+"""Which rows to label next: a pool, a wish and a budget in, rows with their reasons out. Pure.
+
+The default is a mixture that needs no tuning: every reason that can be known of the pool (the model is unsure, versions
+disagree, production moved there, a mistake is dear) counts, and of the rows that have reasons different ones are taken
+(`diverse`). Without any model the rows that stand best for the pool are taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from lockgate.annotation.diverse import condensed, spread
+from lockgate.annotation.edges import edges_of
+from lockgate.annotation.repeats import exact_repeats, near_repeats
+from lockgate.annotation.signals import (
+    Reason,
+    disagreements,
+    entropies,
+    expected_costs,
+    margins,
+    suspicions,
+    together,
+)
+from lockgate.errors import Conflict, InvalidInput
+
+_EDGES = 0.1  # of the batch are edge cases, where there are any
+_MOST_EDGES = 10
+_SPARE = 2  # times as many rows are chosen as wanted, before near repeats are left out
+_CLEAR = 0.05  # a reason below this is none
+
+
+class Strategy(StrEnum):
+    """How rows are picked."""
+
+    MIXTURE = "mixture"
+    MARGIN = "margin"
+    ENTROPY = "entropy"
+    DISAGREEMENT = "disagreement"
+    DRIFT = "drift"
+    DIVERSITY = "diversity"
+    SUSPECT = "suspect"
+    COST = "cost"
+    CHANCE = "chance"
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What can be picked from: a table of n rows and what is known of them, None where it is not.
+
+    `matrix` (n, d): the rows as numbers. `codes` (n,): the label's place among the classes, -1 where there is none. `answers`
+    (n, classes): probabilities of one or more versions, the live one first. `drift` (n,): how much more usual the row is in
+    production now than it was, 0 to 1. `held_out` (n, classes): what models say that have not seen the row's label.
+    """
+
+    frame: pl.DataFrame
+    matrix: np.ndarray
+    codes: np.ndarray
+    answers: tuple[np.ndarray, ...] = ()
+    drift: np.ndarray | None = None
+    held_out: np.ndarray | None = None
+    costs: np.ndarray | None = None
+
+
+class Picked(msgspec.Struct, frozen=True, kw_only=True):
+    """One row to label. `value`: how much speaks for it (0 to 1)."""
+
+    row: int
+    reason: Reason
+    value: float
+    words: str
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """What was picked, the most valuable first after the edge cases, and what was seen on the way."""
+
+    items: tuple[Picked, ...]
+    reasons: tuple[Reason, ...]  # those that could be known of this pool
+    pool: int
+    labelled: int
+    repeated: int
+    near: int
+    said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many labels may be bought: `items`, or `money` at `price` for each of `people` answers to an item."""
+
+    items: int | None = None
+    money: float | None = None
+    price: float | None = None
+    people: int = 1
+
+    def count(self) -> int:
+        """Items. Raises InvalidInput.
+
+        >>> Budget(money=50, price=0.5, people=2).count(), Budget(items=100).count()
+        (50, 100)
+        """
+        if self.people < 1:
+            raise InvalidInput("somebody must label each item", got=self.people, allowed="at least 1")
+        if (self.items is None) == (self.money is None):
+            raise InvalidInput("the budget is a number of items or an amount of money", allowed="one of both")
+        if self.items is not None:
+            if self.items < 1:
+                raise InvalidInput("the budget buys nothing", got=self.items, allowed="at least 1 item")
+            return self.items
+        if not self.price or self.price <= 0 or not math.isfinite(self.price):
+            raise InvalidInput("a budget in money needs the price of one answer", got=self.price,
+                               fix="add --price 0.12")  # fmt: skip
+        count = math.floor((self.money or 0) / (self.price * self.people) + 1e-9)
+        if count < 1:
+            raise InvalidInput("the budget buys no item", got=self.money,
+                               allowed=f"at least {self.price * self.people:g} for one")  # fmt: skip
+        return count
+
+
+@dataclass
+class _Left:
+    """Rows that may still be picked, and why others may not."""
+
+    rows: np.ndarray
+    repeated: int
+    said: list[str] = field(default_factory=list)
+
+
+def select(pool: Pool, strategy: Strategy, count: int, *, random: int = 0) -> Selection:
+    """At most `count` rows of a pool; while none has a label, a tenth of them are edge cases.
+
+    Raises InvalidInput for an empty pool and for a strategy that this pool cannot serve, Conflict when every row is labelled or
+    a repeat.
+    """
+    if pool.frame.height == 0:
+        raise InvalidInput(
+            "the pool is empty", fix="name a data version with rows, or a stretch of the log that has some"
+        )
+    starts = strategy is Strategy.MIXTURE and not (pool.codes >= 0).any()
+    reasons = _reasons(pool, strategy)
+    left = _left(pool, strategy)
+    matrix = condensed(pool.matrix, random)
+    first = _edges(pool, left, matrix, count, random) if starts else []
+    rest = np.setdiff1d(left.rows, [one.row for one in first])
+    wanted = count - len(first)
+    value = together(reasons) if reasons else np.ones(pool.frame.height)
+    chosen = _chosen(strategy, matrix, value, rest, wanted, random=random)
+    near = np.zeros(chosen.size, dtype=bool)
+    if strategy is not Strategy.CHANCE:
+        near = near_repeats(matrix, chosen, _known(pool, strategy, matrix, [one.row for one in first]))
+    kept = chosen[~near][:wanted]
+    if kept.size + len(first) < count:
+        left.said.append(
+            f"the pool gives {kept.size + len(first)} different rows for the {count} that were asked for"
+        )
+    return Selection(
+        items=(*first, *(_said_of(int(row), value, reasons, strategy) for row in kept)), reasons=tuple(reasons),
+        pool=pool.frame.height, labelled=int((pool.codes >= 0).sum()), repeated=left.repeated,
+        near=int(near.sum()), said=tuple(left.said),
+    )  # fmt: skip
+
+
+def _reasons(pool: Pool, strategy: Strategy) -> Mapping[Reason, np.ndarray]:
+    """The reasons that the strategy asks for and the pool can tell. Raises InvalidInput where it cannot."""
+    known: dict[Reason, Callable[[], np.ndarray] | None] = {
+        Reason.MARGIN: (lambda: margins(pool.answers[0])) if pool.answers else None,
+        Reason.ENTROPY: (lambda: entropies(pool.answers[0])) if pool.answers else None,
+        Reason.DISAGREEMENT: (lambda: disagreements(pool.answers)) if len(pool.answers) > 1 else None,
+        Reason.DRIFT: (lambda: np.asarray(pool.drift)) if pool.drift is not None else None,
+        Reason.COST: (lambda: expected_costs(pool.answers[0], np.asarray(pool.costs)))
+        if pool.answers and pool.costs is not None
+        else None,
+        Reason.SUSPECT: (lambda: suspicions(np.asarray(pool.held_out), pool.codes))
+        if pool.held_out is not None
+        else None,
+    }
+    if strategy in {Strategy.DIVERSITY, Strategy.CHANCE}:
+        return {}
+    if strategy is Strategy.MIXTURE:
+        asked = [Reason.MARGIN, Reason.DISAGREEMENT, Reason.DRIFT, Reason.COST]
+        return {each: made() for each in asked if (made := known[each]) is not None}
+    made = known[Reason(strategy.value)]
+    if made is None:
+        raise InvalidInput(f"this pool cannot be picked from by {strategy}: {_LACKS[strategy]}",
+                           fix="--strategy mixture takes what there is")  # fmt: skip
+    return {Reason(strategy.value): made()}
+
+
+_LACKS = {
+    Strategy.MARGIN: "no model answers it with probabilities of classes",
+    Strategy.ENTROPY: "no model answers it with probabilities of classes",
+    Strategy.DISAGREEMENT: "two versions must have answered it",
+    Strategy.DRIFT: "there is no table of before to hold it against",
+    Strategy.COST: "it needs probabilities of a model, and costs: in lockgate.yaml",
+    Strategy.SUSPECT: "it needs labels, enough of each class to learn from",
+}
+
+
+def _left(pool: Pool, strategy: Strategy) -> _Left:
+    repeats = exact_repeats(pool.frame)
+    labelled = pool.codes >= 0
+    open_ = labelled if strategy is Strategy.SUSPECT else ~labelled
+    if labelled.any() and strategy is not Strategy.SUSPECT:
+        # what equals a labelled row is known, wherever in the table the two stand
+        known = pool.frame.hash_rows()
+        repeats |= known.is_in(known.filter(pl.Series(labelled)).implode()).to_numpy() & ~labelled
+    rows = np.flatnonzero(open_ & ~repeats)
+    repeated = int((open_ & repeats).sum())
+    if not open_.any():
+        lacks = (
+            "no row of the pool has a label" if labelled.sum() == 0 else "every row of the pool is labelled"
+        )
+        raise Conflict(lacks, fix="add rows to the pool, or look for wrong labels: --strategy suspect")  # fmt: skip
+    if not rows.size:
+        raise Conflict(
+            "every row of the pool that has no label is a repeat of one that has", got=f"{repeated} repeats"
+        )
+    return _Left(rows, repeated)
+
+
+def _edges(pool: Pool, left: _Left, matrix: np.ndarray, count: int, random: int) -> list[Picked]:
+    most = min(_MOST_EDGES, int(count * _EDGES))
+    found = edges_of(pool.frame[left.rows], matrix[left.rows], most, random)
+    return [
+        Picked(row=int(left.rows[one.row]), reason=Reason.EDGE, value=1.0, words=one.words) for one in found
+    ]
+
+
+def _chosen(
+    strategy: Strategy, matrix: np.ndarray, value: np.ndarray, rest: np.ndarray, wanted: int, *, random: int
+) -> np.ndarray:
+    """Rows in the order in which they are taken, a few more than wanted for those that turn out near repeats."""
+    if wanted < 1 or not rest.size:
+        return np.empty(0, dtype=int)
+    if strategy is Strategy.CHANCE:
+        return np.random.default_rng(random).permutation(rest)[:wanted]
+    if strategy in {Strategy.MIXTURE, Strategy.DIVERSITY}:
+        chosen = rest[spread(matrix[rest], value[rest], wanted, random)]
+        others = np.setdiff1d(rest, chosen)
+        more = others[np.argsort(-value[others], kind="stable")][: (_SPARE - 1) * wanted]
+        return np.concatenate([chosen, more])
+    order = np.asarray(rest[np.argsort(-value[rest], kind="stable")])
+    if strategy is Strategy.SUSPECT:
+        order = order[value[order] > 0]
+    return order[: _SPARE * wanted]
+
+
+def _known(pool: Pool, strategy: Strategy, matrix: np.ndarray, first: list[int]) -> np.ndarray:
+    """The rows that need no second question: those with a label, and those that are asked already."""
+    labelled = (
+        np.empty(0, dtype=int) if strategy is Strategy.SUSPECT else np.flatnonzero(pool.codes >= 0)[:50_000]
+    )
+    return np.asarray(matrix[np.concatenate([labelled, np.array(first, dtype=int)])])
+
+
+def _said_of(row: int, value: np.ndarray, reasons: Mapping[Reason, np.ndarray], strategy: Strategy) -> Picked:
+    if not reasons:
+        reason = Reason.CHANCE if strategy is Strategy.CHANCE else Reason.DIVERSITY
+        words = "drawn" if reason is Reason.CHANCE else "stands for rows like it"
+        return Picked(row=row, reason=reason, value=0.0, words=words)
+    spoken = {reason: float(each[row]) for reason, each in reasons.items()}
+    best = max(spoken, key=lambda reason: spoken[reason])
+    if spoken[best] < _CLEAR:
+        return Picked(
+            row=row, reason=Reason.DIVERSITY, value=float(value[row]), words="stands for rows like it"
+        )
+    clear = sorted((each for each in spoken if spoken[each] >= _CLEAR), key=lambda each: -spoken[each])
+    words = ", ".join(f"{_WORDS[each]} ({spoken[each]:.2f})" for each in clear)
+    return Picked(row=row, reason=best, value=float(value[row]), words=words)
+
+
+_WORDS = {
+    Reason.MARGIN: "the model is unsure",
+    Reason.ENTROPY: "the model is unsure",
+    Reason.DISAGREEMENT: "versions disagree",
+    Reason.DRIFT: "production moved here",
+    Reason.COST: "a mistake is dear here",
+    Reason.SUSPECT: "its label is contradicted",
+}
