@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from lockgate.checks.suite import CHECKS
 from lockgate.clock import FakeClock
@@ -18,6 +19,7 @@ from lockgate.governance.bounds import Bound
 from lockgate.governance.people import Person, add_person, bootstrap, grant
 from lockgate.governance.permissions import RoleName
 from lockgate.governance.policy import DEFAULTS, Policy, current_policy, write_policy
+from lockgate.governance.tables import audit as audit_table
 from lockgate.registry.policies import policy_of
 from lockgate.registry.store import get_model
 from lockgate.wiring.binding import RELEASE, SETTINGS, bounds_of, loosened, refuse_bounds
@@ -105,6 +107,22 @@ def test_a_builder_cannot_loosen_and_an_admin_goes_on_record(
     assert record["by"] == "olga"
     assert list(record["settings"]) == [path]
     assert record["policy"] == f"{sent.get('tier', 'low')}/1"
+
+
+@pytest.mark.parametrize("details", ["no JSON", '{"policy":"low/1"}', None], ids=["torn", "short", "wider"])
+def test_an_edited_audit_row_loosens_nothing(people: People, details: str | None) -> None:
+    """What an admin allowed holds as it was written: a row that says more, or cannot be read, is no exception and no defect."""
+    sent = {"release": {"alpha": 0.4}}
+    people.write(people.owner, **sent)
+    people.write(people.colleague, **sent, description="as allowed")
+    with people.database.write() as tx:
+        row = next(row for row in rows(tx, subject="churn") if "loosened" in row.action)
+        wider = details or row.details.replace("0.4", "0.5")
+        tx.execute(sa.update(audit_table).where(audit_table.c.seq == row.seq).values(details=wider))
+    for alpha in (0.4, 0.5):
+        with pytest.raises(Forbidden, match=r"release\.alpha"):
+            people.write(people.colleague, release={"alpha": alpha}, description="again")
+    people.write(people.owner, release={"alpha": 0.5})
 
 
 def test_a_stranger_may_write_nothing_and_a_models_admin_is_bound_too(people: People) -> None:

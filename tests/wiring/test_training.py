@@ -128,14 +128,19 @@ def test_lineage_is_known_both_ways(house: House) -> None:
     with house.db.read() as tx:
         data = resolve_data(tx, "rows@1")
         version = versions_of(tx, "flow")[-1]
-    found = data_lineage(house, data, (101, 110))
+    found = data_lineage(house, house.owner, data, (101, 110))
     assert {(one.model, one.version, one.data, one.rows) for one in found.read_by} == {
         ("flow", 1, "rows@1", 10), ("flow", 2, "rows@1", 10)
     }  # fmt: skip
+    with house.db.write() as tx:
+        stranger = add_person(tx, "stranger", by=house.owner, at_us=1)
+        grant(tx, "stranger", RoleName.BUILDER, "other", by=house.owner, at_us=1)
+    told = data_lineage(house, stranger, data, (101, 110))
+    assert (told.read_by, told.hidden, found.hidden) == ((), len(found.read_by), 0)
     assert version_lineage(house, version).data == {"raw": "rows@1"}
     parts = split_data(house, house.owner, data, Split(test=0.3), quiet)
     assert parts["train"].data.rows + parts["test"].data.rows == 200
-    assert data_lineage(house, data).children == ("rows-train@1", "rows-test@1")
+    assert data_lineage(house, house.owner, data).children == ("rows-train@1", "rows-test@1")
 
 
 def test_a_version_is_built_again_to_the_byte(house: House) -> None:

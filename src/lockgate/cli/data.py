@@ -267,5 +267,7 @@ def lineage(
             )
             for one in found["read_by"]
         ],
-        empty="no run read it",
+        empty="no run read it" if not found["hidden"] else "no run that you may see read it",
     )
+    if found["hidden"]:
+        print(f"and {found['hidden']} runs of models that you may not see")

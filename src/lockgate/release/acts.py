@@ -20,7 +20,7 @@ from lockgate.governance.permissions import Permission
 from lockgate.release import gate, snapshots, store
 from lockgate.release.desk import Desk, wait_until_obeyed
 from lockgate.release.judge import judge
-from lockgate.release.moves import freeze, lowers_risk, moved, past_guards
+from lockgate.release.moves import freeze, lowers_risk, moved, past_guards, promoted_to
 from lockgate.release.phases import BEFORE_TRAFFIC, Phase, Release
 from lockgate.release.queue import Place, PlaceState, close_place, waiting
 from lockgate.release.routes import route_of
@@ -83,8 +83,8 @@ def promote(desk: Desk, person: Person, model: str, reason: str) -> Release | Vo
     """
 
     def change(tx: sa.Connection, before: Release) -> Release | Vote:
-        target = {Phase.CANARY: Phase.WATCH, Phase.WATCH: Phase.DONE}.get(before.at)
-        if target is None or (before.phase is Phase.HELD and target is Phase.DONE):
+        target = promoted_to(before)
+        if target is None:
             raise Conflict(
                 f"release {before.id} of {model} cannot be promoted from {before.phase}",
                 allowed="canary, a held canary, or watch",

@@ -14,6 +14,7 @@ from lockgate.release.phases import ENDS, MOVES, Phase, Release
 from lockgate.release.promise import FAST_MS
 from lockgate.release.verdict import Label
 
+_EARLY = {Phase.CANARY: Phase.WATCH, Phase.WATCH: Phase.DONE}  # what people may take before its time
 _RISK = {Phase.CANARY: 1, Phase.WATCH: 2, Phase.DONE: 2}
 
 
@@ -40,6 +41,15 @@ def moved(release: Release, to: Phase, *, now_us: int, stage: int = 0, reason: s
         finished_us=now_us if to in ENDS else None,
         advisory=False,
     )
+
+
+def promoted_to(release: Release) -> Phase | None:
+    """Where an early promotion takes a release: all traffic, or the end; None where there is nothing to take early.
+
+    A held canary has its next step; a held watch must go on before it can end.
+    """
+    to = _EARLY.get(release.at)
+    return to if to in MOVES[release.phase] else None
 
 
 def raises_risk(before: Release, after: Release) -> bool:

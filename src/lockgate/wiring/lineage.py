@@ -5,11 +5,13 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
+from lockgate.access import EVERY_MODEL
 from lockgate.datasets.diff import rows_in
 from lockgate.datasets.split import Split, split_table
 from lockgate.datasets.versions import DataVersion, Origin, Source, data_versions_of
 from lockgate.errors import InvalidInput
-from lockgate.governance.people import Person
+from lockgate.governance.people import Person, models_with
+from lockgate.governance.permissions import Permission
 from lockgate.pipelines.run import Run
 from lockgate.pipelines.store import run_of_version, runs_on
 from lockgate.registry.store import Version
@@ -29,13 +31,14 @@ class ReadBy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataLineage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a data version came from, and who was trained on it."""
+    """What a data version came from, and who was trained on it. `hidden`: runs of models that the asker may not see."""
 
     data: str
     parents: tuple[str, ...]
     children: tuple[str, ...]
     read_by: tuple[ReadBy, ...]
     asked_rows: int | None = None
+    hidden: int = 0
 
 
 class VersionLineage(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,11 +50,15 @@ class VersionLineage(msgspec.Struct, frozen=True, kw_only=True):
     commit: str | None
 
 
-def data_lineage(house: House, data: DataVersion, rows: tuple[int, int] | None = None) -> DataLineage:
-    """Who read this version; with `rows` (first and last, from 1): who read these rows, in whatever version of the data set."""
+def data_lineage(
+    house: House, person: Person, data: DataVersion, rows: tuple[int, int] | None = None
+) -> DataLineage:
+    """Who read this version, of the models that a person may see; with `rows` (first and last, from 1): who read these rows,
+    in whatever version of the data set."""
     with house.db.read() as tx:
         every = data_versions_of(tx, data.name)
         found = runs_on(tx, data.name)
+        seen = models_with(tx, person, Permission.MODEL_READ)
     held: dict[int, int | None] = {one.number: None for one in every if one.number == data.number}
     if rows is not None:
         wanted = _wanted(frame_of(house, data), rows)
@@ -72,10 +79,11 @@ def data_lineage(house: House, data: DataVersion, rows: tuple[int, int] | None =
         for role, used in run.made.data.items()
         if used.name == data.name and used.number in held
     ]
+    shown = tuple(one for one in read if EVERY_MODEL in seen or one.model in seen)
     parents = (data.source.parent,) if data.source.parent else ()
     return DataLineage(
-        data=data.full, parents=parents, children=tuple(_children(house, data)), read_by=tuple(read),
-        asked_rows=None if rows is None else rows[1] - rows[0] + 1,
+        data=data.full, parents=parents, children=tuple(_children(house, data)), read_by=shown,
+        asked_rows=None if rows is None else rows[1] - rows[0] + 1, hidden=len(read) - len(shown),
     )  # fmt: skip
 
 

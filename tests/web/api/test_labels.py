@@ -80,8 +80,11 @@ def test_who_may_hand_in_labels(box, owner):
     viewer = box.connect(box.person("viewer", (RoleName.VIEWER, "churn")))
     assert send(builder, b"key,y\n1,0\n")["new"] == 1
     for where in ("labels", "labels/import"):
-        with pytest.raises(Forbidden, match="viewer"):
-            send(viewer, b"key,y\n2,0\n", where)
+        for body in (b"key,y\n2,0\n", b"no table"):  # of what is sent nothing is read before
+            with pytest.raises(Forbidden, match="viewer"):
+                send(viewer, body, where)
+    with pytest.raises(Forbidden, match="viewer"):
+        viewer.post("/models/churn/labels/rows", {"labels": []})
     with pytest.raises(NotFound, match="no model"):
         owner.upload("/models/other/labels", {"label": "y"}, [("file", ("l.csv", b"key,y\n1,0\n"))])
     assert known(box) == {"1": 0}

@@ -24,10 +24,11 @@ def _release(phase: Phase, held: Phase | None = None, previous: int | None = 1) 
     ("release", "asked", "acts"),
     [
         (_release(Phase.DRAFT), False, {Act.CANCEL}),
-        (_release(Phase.SHADOW), False, {Act.HOLD, Act.CANCEL, Act.PROMOTE}),
+        (_release(Phase.SHADOW), False, {Act.HOLD, Act.CANCEL}),
         (_release(Phase.APPROVAL), True, {Act.HOLD, Act.CANCEL, Act.APPROVE, Act.REJECT}),
         (_release(Phase.CANARY), False, {Act.HOLD, Act.ROLLBACK, Act.PROMOTE}),
-        (_release(Phase.HELD, Phase.CANARY), False, {Act.RESUME, Act.ROLLBACK}),
+        (_release(Phase.HELD, Phase.CANARY), False, {Act.RESUME, Act.ROLLBACK, Act.PROMOTE}),
+        (_release(Phase.HELD, Phase.WATCH), False, {Act.RESUME, Act.ROLLBACK}),
         (_release(Phase.HELD, Phase.SHADOW), False, {Act.RESUME, Act.CANCEL}),
         (_release(Phase.WATCH), False, {Act.HOLD, Act.ROLLBACK, Act.PROMOTE}),
         (_release(Phase.DONE), False, {Act.ROLLBACK}),

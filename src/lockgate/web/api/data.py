@@ -236,7 +236,7 @@ def lineage(
         may_read(tx, me)
         found = resolve_data(tx, f"{name}@{number}")
     rows = None if first is None else (first, last or first)
-    return answer(data_lineage(house, found, rows))
+    return answer(data_lineage(house, me, found, rows))
 
 
 def _set_only(name: str) -> str:

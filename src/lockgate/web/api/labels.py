@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lockgate.datasets.dataset import read_table
 from lockgate.errors import InvalidInput
-from lockgate.governance.people import require
+from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
 from lockgate.predictions.label_import import Imported, Naming
 from lockgate.predictions.labels import EVERY_ROW
@@ -20,6 +20,7 @@ from lockgate.web.api.jobs import AllJobs
 from lockgate.web.auth import Asking, InHouse
 from lockgate.web.jobs import Job
 from lockgate.web.shapes import says
+from lockgate.wiring.house import House
 from lockgate.wiring.labelling import hand_in
 
 router = APIRouter(tags=["labels"])
@@ -62,6 +63,7 @@ def labels(
     metric: MetricName = "",
 ) -> Response:  # fmt: skip
     """Hand in a table of labels and wait for it: the newest counts, all are kept."""
+    _check(house, me, model)
     name = file.filename or "labels.csv"
     table = read_table(file.file.read(), name)
     return answer(hand_in(house, me, model, table, Naming(label, on, key, at, row, metric), source=name))
@@ -74,9 +76,7 @@ def import_labels(
     metric: MetricName = "",
 ) -> Response:  # fmt: skip
     """The same as a job, for tables of any size; its result is what was done."""
-    with house.db.read() as tx:
-        require(tx, me, Permission.LABELS_WRITE, model)
-        get_model(tx, model)
+    _check(house, me, model)
     name, naming = file.filename or "labels.csv", Naming(label, on, key, at, row, metric)
     body = file.file.read()
 
@@ -90,6 +90,7 @@ def import_labels(
 @router.post("/models/{model}/labels/rows", responses=says(Imported))
 def send_labels(model: str, sent: SomeLabels, house: InHouse, me: Asking) -> Response:
     """Hand in labels as JSON, from a program: `{"on": "key", "labels": [{"value": "4711", "label": 1}]}`."""
+    _check(house, me, model)
     if not sent.labels:
         raise InvalidInput("no labels were sent", allowed='{"labels": [{"value": "4711", "label": 1}]}')
     told = {each.at is not None for each in sent.labels}
@@ -99,6 +100,13 @@ def send_labels(model: str, sent: SomeLabels, house: InHouse, me: Asking) -> Res
         )
     naming = Naming("label", sent.on, "value", "at" if True in told else None, "row", sent.metric)
     return answer(hand_in(house, me, model, _table(sent.labels), naming, source="api"))
+
+
+def _check(house: House, me: Person, model: str) -> None:
+    """Raise Forbidden or NotFound before anything that was sent is read."""
+    with house.db.read() as tx:
+        require(tx, me, Permission.LABELS_WRITE, model)
+        get_model(tx, model)
 
 
 def _table(some: list[OneLabel]) -> pl.DataFrame:

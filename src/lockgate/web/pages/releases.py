@@ -17,7 +17,8 @@ from lockgate.governance.approvals import ApprovalState
 from lockgate.governance.people import may, require
 from lockgate.governance.permissions import Permission
 from lockgate.release.acts import leave_queue
-from lockgate.release.phases import BEFORE_TRAFFIC, ENDS, Phase, Release
+from lockgate.release.moves import promoted_to
+from lockgate.release.phases import BEFORE_TRAFFIC, ENDS, MOVES, Phase, Release
 from lockgate.release.store import get_release, releases_of
 from lockgate.web.api.releases import ACTS, Act
 from lockgate.web.pages.shell import Looking, PageRoute, Viewer, fragment, go, page
@@ -61,18 +62,20 @@ _BUTTONS: tuple[tuple[Act, Permission, str, str], ...] = (
 
 def possible(release: Release, *, asked: bool, newest: bool) -> set[Act]:
     """What the table of moves lets people do with a release as it stands. `asked`: an approval waits. Pure."""
-    if release.phase in ENDS:
-        return {Act.ROLLBACK} if release.phase is Phase.DONE and newest and release.previous else set()
-    acts = {Act.RESUME} if release.phase is Phase.HELD else {Act.HOLD}
-    if release.at in BEFORE_TRAFFIC:
-        acts.add(Act.CANCEL)
-    else:
-        acts.add(Act.ROLLBACK)
-    if asked:
-        acts |= {Act.APPROVE, Act.REJECT}
-    if release.phase in (Phase.SHADOW, Phase.CANARY, Phase.WATCH):
-        acts.add(Act.PROMOTE)
-    return acts - ({Act.HOLD} if release.phase is Phase.DRAFT else set())
+    moves, before = MOVES[release.phase], release.at in BEFORE_TRAFFIC
+    over = release.phase in ENDS
+    acts = {
+        Act.HOLD: Phase.HELD in moves,
+        Act.RESUME: release.phase is Phase.HELD,
+        Act.CANCEL: before and Phase.CANCELLED in moves,
+        Act.ROLLBACK: not before
+        and Phase.ROLLED_BACK in moves
+        and (not over or (newest and release.previous)),
+        Act.PROMOTE: promoted_to(release) is not None,
+        Act.APPROVE: asked and not over,
+        Act.REJECT: asked and not over,
+    }
+    return {act for act, can_be in acts.items() if can_be}
 
 
 @router.get("/models/{model}/release")
