@@ -38,6 +38,7 @@ class Verb:
 
 START, BUILD, RELEASE, LOOK, GOVERN = "Start", "Build", "Release", "Look", "Govern"
 VERBS: dict[str, Verb] = {
+    "new": Verb("new", "write a project that runs at once, or turn a notebook into one", START),
     "init": Verb("start", "write a commented lockgate.yaml", START),
     "up": Verb("up", "start console, gateway and everything behind them", START),
     "gateway": Verb("gateway", "serve here what a control plane elsewhere says", START),
@@ -47,6 +48,7 @@ VERBS: dict[str, Verb] = {
     "data": Verb("data", "add, show, compare and split data sets", BUILD, "list"),
     "train": Verb("train", "run a pipeline and seal what it makes", BUILD),
     "tune": Verb("tune", "search for better parameters of a pipeline", BUILD, "run"),
+    "retrain": Verb("retrain", "train a live model again on newer data", BUILD, "start"),
     "runs": Verb("runs", "list, show and compare runs of pipelines", BUILD, "list"),
     "reproduce": Verb("reproduce", "build a version again and compare", BUILD),
     "submit": Verb("submit", "turn a model file into a sealed version", BUILD),
