@@ -13,16 +13,18 @@ from lockgate.config_release import ReleaseConfig
 from lockgate.db import Database
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.record import Attempt, Kind, Record
+from lockgate.release import acts
 from lockgate.release.baseline import Baseline, Day, Traffic
 from lockgate.release.counts import Counts, Frozen, fold
 from lockgate.release.evidence import Evidence
 from lockgate.release.judge import judge
+from lockgate.release.lease import LEASE_S
 from lockgate.release.phases import Phase
 from lockgate.release.plan import make_plan
 from lockgate.release.start import start
 from lockgate.traffic import Role, Stick
 
-from .world import World
+from .world import World, invariants
 
 PLAN = msgspec.structs.replace(
     make_plan(ReleaseConfig(canary=("10%", "50%")), Traffic(), labels=Observed.ALWAYS), stick=Stick.KEY
@@ -146,3 +148,37 @@ def test_shadow_answers_in_a_row_of_one_caller_are_one_fact():
             fold(counts, part, PLAN, FROZEN)
         assert counts.guards["errors"].totals() == (events, 0)
         assert (counts.pairs, counts.pair_errors) == (10, 10)
+
+
+@pytest.mark.parametrize(
+    ("step_s", "phase"),
+    [(3_600, Phase.CANARY), (-3_600, Phase.CANARY), (3_600, Phase.WATCH)],
+    ids=["ahead in the canary", "back in the canary", "ahead in the watch"],
+)
+def test_a_step_of_an_hour_gives_no_traffic_and_disarms_no_guard(
+    sqlite: Database, home: Home, clock: FakeClock, step_s: float, phase: Phase
+) -> None:
+    """The release stays, or is held for the silence that a step ahead looks like; a controller that starts anew acts at once,
+    and a version that fails then goes back."""
+    world = World(sqlite, home, clock)
+    controller = world.controller()
+    world.ship_first(controller)
+    world.version(2)
+    start(world.desk, world.ann, "churn/2")
+    world.go(controller, phase)
+    before = world.last()
+    clock.sleep(step_s)
+    world.beat()
+    assert controller.tick()
+    after = world.last()
+    assert (after.at, after.weight, after.stage) == (before.at, before.weight, before.stage)
+    if after.phase is Phase.HELD:
+        assert "no data: no request was recorded for 60 minutes" in after.reason
+        acts.resume(world.desk, world.ann, "churn", "the clock was set right")
+    clock.sleep(LEASE_S + 1)
+    world.beat()
+    fresh = world.controller()  # the one before was killed: its lease is not given back
+    assert fresh.tick()
+    world.go(fresh, Phase.ROLLED_BACK, bad=lambda _number, arm: "error" if arm.version == 2 else None)
+    assert world.live() == 1
+    invariants(world)
