@@ -17,9 +17,11 @@ from lockgate.blobs import Blobs
 from lockgate.clock import HOUR_US
 from lockgate.config import Home
 from lockgate.db import Database
+from lockgate.errors import Unavailable
 from lockgate.monitor.counting import Counter
 from lockgate.monitor.reading import Log
 from lockgate.monitor.reference import OWN_ROWS, kept_reference
+from lockgate.monitor.watcher import put_place
 from lockgate.predictions.archive import archive
 from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.segment import SUFFIX
@@ -120,6 +122,33 @@ def test_what_was_archived_before_anybody_looked_is_counted_too(
     assert whole(sqlite).rows == written
     with sqlite.read() as tx:
         assert kept_reference(tx, "churn", 1) == reference()
+
+
+def test_what_was_read_ahead_counts_once_whatever_fails(
+    home: Home, blobs: Blobs, sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commits fail now and then while the next piece is being read: nothing is lost or counted twice."""
+    monkeypatch.setattr("lockgate.monitor.reading.PIECE_ROWS", 20)
+    written = write(home, range(0, 900, 17), np.random.default_rng(0))
+    archive(home.log, blobs, sqlite)
+    turns = iter(range(1_000))
+
+    def failing(*given: object) -> None:
+        if next(turns) % 3 == 1:
+            raise Unavailable("the database is away")
+        put_place(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("lockgate.monitor.counting.put_place", failing)
+    one, failed = counter(home, blobs, sqlite), 0
+    for _ in range(200):
+        try:
+            if not one.step(NOON_US, ahead=True).more:
+                break
+        except Unavailable:
+            failed += 1
+    one.settle()
+    assert failed > 2
+    assert rows_counted(sqlite) == written
 
 
 def test_nobody_waits_for_the_monitor(home: Home, blobs: Blobs, sqlite: Database) -> None:

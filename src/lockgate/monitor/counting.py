@@ -7,6 +7,7 @@ that has none against its own first rows, and is not judged before it has them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -58,6 +59,8 @@ class Counter:
             pl.DataFrame
         ] = []  # records of versions that have no reference yet: read, not committed
         self._ahead: Place | None = None  # the place after them
+        self._fetched: tuple[Place, Future[Piece]] | None = None  # the piece after a place, read meanwhile
+        self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="monitor-reads")
 
     def place(self) -> Place:
         """How far the log is counted."""
@@ -65,10 +68,13 @@ class Counter:
             body = place_of(tx, self.name)
         return Place() if body is None else msgspec.json.decode(body, type=Place)
 
-    def step(self, now_us: int) -> Piece:
-        """Count the next piece and commit it with the place after it."""
+    def step(self, now_us: int, *, ahead: bool = False) -> Piece:
+        """Count the next piece and commit it with the place after it. `ahead`: of a pass over the archive the next piece is
+        read meanwhile; whoever asks for that calls `settle` before the log is looked at anew."""
         stored = self.place()
-        piece = self._log.next(self._ahead or stored)
+        piece = self._next(self._ahead or stored)
+        if ahead and piece.more and piece.until_us is not None:
+            self._fetched = (piece.place, self._fetcher.submit(self._log.next, piece.place))
         records = pl.concat([*self._held, self._keys.open_rows(piece.records)])
         parts = list(rows_of(records)) if records.height else []
         missing = self._learn(parts)
@@ -79,6 +85,21 @@ class Counter:
         if piece.place != stored:
             self._commit(self._count(parts), piece.place, now_us)
         return piece
+
+    def settle(self) -> None:
+        """Wait for what is being read meanwhile."""
+        if self._fetched is not None:
+            wait([self._fetched[1]])
+
+    def _next(self, place: Place) -> Piece:
+        """The piece after a place: what was read meanwhile, unless what came before it could not be committed."""
+        fetched, self._fetched = self._fetched, None
+        if fetched is not None:
+            if fetched[0] == place and fetched[1].exception() is None:
+                return fetched[1].result()
+            wait([fetched[1]])
+            self._log.begin_again()
+        return self._log.next(place)
 
     def reference(self, version: int) -> Reference | None:
         """What a version is held against: what it always was, its validation, or that of an older version."""

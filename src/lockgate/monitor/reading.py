@@ -91,6 +91,10 @@ class ModelLog:
 
     def __init__(self, log: Log, model: str) -> None:
         self._log, self._model = log, model
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Forget what a pass over the archive has seen: what comes next is found from its place alone."""
         self._days: tuple[dict[str, int], list[str]] | None = None  # of the pass that is under way
         self._seen: frozenset[str] = frozenset()  # files of the archive that passes of this process have seen
         self._passing: frozenset[str] = frozenset()
@@ -167,7 +171,8 @@ class ModelLog:
     def _stretch(self, place: Place, day: str, since_us: int, until_us: int) -> pl.DataFrame:
         inside = (pl.col("day") == day) & between(since_us, until_us) & (pl.col("status") < 400)
         with unreadable_is_said():
-            found = self._rows().filter(inside).select(_COLUMNS).collect()
+            # in order of time, so that counting by the hour moves no column about
+            found = self._rows().filter(inside).select(_COLUMNS).collect().sort("at_us", maintain_order=True)
         after = {name: place.wants(name) for name in found["segment"].unique().to_list()}
         if all(at == 0 for at in after.values()):
             return found

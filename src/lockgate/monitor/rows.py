@@ -45,7 +45,8 @@ class _Part:
 
 def rows_of(records: pl.DataFrame) -> Iterator[Rows]:
     """The rows of answered records (flat, personal inputs opened), by version and layout; outputs of another height are not."""
-    for part in records.partition_by("version", maintain_order=True):
+    one = records["version"].n_unique() == 1
+    for part in [records] if one else records.partition_by("version", maintain_order=True):
         at_us = part["at_us"].to_numpy()
         outputs = _parts(part["outputs"])
         for given in _parts(part["inputs"]):
@@ -92,7 +93,8 @@ def _parts(cells: pl.Series) -> list[_Part]:
 
 def _buffers(cells: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """Offsets (n + 1) and bytes of binary cells without nulls, in one piece."""
-    arrow = cells.fill_null(b"\x90").rechunk().to_arrow()
+    filled = cells.fill_null(b"\x90") if cells.null_count() else cells
+    arrow = filled.rechunk().to_arrow()
     _, offsets, data = arrow.buffers()
     ends = np.frombuffer(offsets, dtype=np.int64)[arrow.offset : arrow.offset + len(arrow) + 1]
     return ends, np.frombuffer(data, dtype=np.uint8)

@@ -12,7 +12,7 @@ from lockgate.monitor.counting import Counter, Known
 from lockgate.monitor.forgetting import erasures_noted, forget_again
 from lockgate.monitor.judging import Judge
 from lockgate.monitor.profiles import forget, roll_up, versions_with_rows
-from lockgate.monitor.reading import Log, ModelLog
+from lockgate.monitor.reading import Log, ModelLog, Piece
 from lockgate.monitor.reference import Reference
 from lockgate.monitor.watcher import Looked
 from lockgate.predictions.keyring import Keyring
@@ -42,11 +42,7 @@ class DriftWatcher:
         """Count for some seconds, judge what is whole."""
         self._forget_erased()
         self._begin_again_if_needed()
-        started = time.monotonic()
-        while True:
-            piece = self._counter.step(now_us)
-            if not piece.more or time.monotonic() - started > AT_ONCE_S:
-                break
+        piece = self._count(now_us)
         complete_us = piece.until_us if piece.more else now_us - self._grace_us
         if complete_us is not None:
             self._judge.look(self._references(), complete_us, now_us)
@@ -55,6 +51,16 @@ class DriftWatcher:
             with self._db.write() as tx:
                 roll_up(tx, self.model, now_us)
         return Looked(more=piece.more, words=piece.said)
+
+    def _count(self, now_us: int) -> Piece:
+        started = time.monotonic()
+        try:
+            while True:
+                piece = self._counter.step(now_us, ahead=True)
+                if not piece.more or time.monotonic() - started > AT_ONCE_S:
+                    return piece
+        finally:
+            self._counter.settle()
 
     def _references(self) -> dict[int, Reference]:
         with self._db.read() as tx:
