@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .pictures import MOST_PIXELS, decoded, from_text
+from .pictures import MOST_PIXELS, as_text, decoded, from_text
 from .preparing import Placed, Shape, prepared
 from .spec import Spec, read_spec
 
@@ -51,6 +51,13 @@ class Served:
         return (
             {name: np.concatenate([one[name] for one in answers]) for name in answers[0]} if answers else {}
         )
+
+    def probe(self, bodies: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Encoded pictures as prepared pixels `[n, h, w, 3]`, and the answers to them: what parity is proven on."""
+        columns = {INPUT: [as_text(body) for body in bodies]}
+        shape = Shape(self.spec.height, self.spec.width, self.spec.fit)
+        pixels = [self._taken(text, row, shape)[0].pixels for row, text in enumerate(columns[INPUT])]
+        return np.stack(pixels), self.predict(columns)
 
     def answer(self, placed: list[Placed], sizes: list[tuple[int, int]]) -> dict[str, np.ndarray]:
         """Answers to prepared pictures; `sizes`: height and width of each as it came."""

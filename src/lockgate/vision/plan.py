@@ -1,0 +1,144 @@
+"""What a training is to do, declared whole before it begins; every slip is refused by name. Pure, no framework."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from lockgate.errors import InvalidInput
+from lockgate.vision.augment import Augment
+from lockgate.vision.served.preparing import CROP, FITS, Shape
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which most weights were trained on
+IMBALANCES = ("none", "weights", "sampler")
+OPTIMIZERS = ("adamw", "sgd")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One training. Sizes in pixels, `rate` the highest learning rate, shares 0..1.
+
+    `architecture`: a name of torchvision's registry, or `module:function` of one's own that takes the number of classes.
+    `weights`: none, a file or folder, `package:NAME/inside/it`, or `hub:DEFAULT`. `freeze`: from which epoch on which share of
+    the layers learns, counted from the head: {0: 0, 2: 0.5, 4: 1} begins with the head alone. `imbalance`: rarer classes weigh
+    more (`weights`) or are drawn as often (`sampler`). `patience`: epochs without a better validation until it ends.
+    `checkpoint_batches`: between two places to go on from. `threads` 0: as many as there are processors.
+    """
+
+    architecture: str = "resnet18"
+    weights: str = "none"
+    height: int = 224
+    width: int = 224
+    fit: str = CROP
+    epochs: int = 10
+    batch: int = 32
+    rate: float = 1e-3
+    optimizer: str = "adamw"
+    decay: float = 0.01
+    warmup_share: float = 0.1
+    smoothing: float = 0.0
+    freeze: Mapping[int, float] = field(default_factory=lambda: {0: 1.0})
+    imbalance: str = "none"
+    augment: Augment = field(default_factory=Augment)
+    patience: int = 5
+    mixed: bool = False
+    device: str = "auto"
+    seed: int = 0
+    mean: tuple[float, float, float] = MEAN
+    std: tuple[float, float, float] = STD
+    checkpoint_batches: int = 200
+    threads: int = 0
+
+    @property
+    def shape(self) -> Shape:
+        """What the network takes."""
+        return Shape(self.height, self.width, self.fit)
+
+    def as_json(self) -> str:
+        """All of it, the same text for the same plan."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+_POSITIVE = ("height", "width", "epochs", "batch", "rate", "patience", "checkpoint_batches")
+_SHARES = ("warmup_share", "smoothing")
+_CHOICES = {"fit": FITS, "imbalance": IMBALANCES, "optimizer": OPTIMIZERS, "device": DEVICES}
+
+
+def plan_of(**said: Any) -> Plan:
+    """A checked plan. Raises InvalidInput naming the setting, what was got and what is allowed.
+
+    >>> plan_of(epochs=3, freeze={"0": 0, "1": 1.0}).freeze
+    {0: 0.0, 1: 1.0}
+    >>> plan_of(epoch=3)
+    Traceback (most recent call last):
+    ...
+    lockgate.errors.InvalidInput: a training has no setting 'epoch'; next: did you mean 'epochs'?
+    """
+    known = [one.name for one in fields(Plan)]
+    for name in said:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            fix = f"did you mean '{near[0]}'?" if near else f"one of {', '.join(known)}"
+            raise InvalidInput(f"a training has no setting '{name}'", fix=fix)
+    for name in ("mean", "std"):
+        if name in said:
+            said[name] = _three(name, said[name])
+    if "freeze" in said:
+        said["freeze"] = _freeze(said["freeze"])
+    if isinstance(said.get("augment"), Mapping):
+        said["augment"] = _augment(dict(said["augment"]))
+    plan = Plan(**said)
+    _check(plan)
+    return plan
+
+
+def _check(plan: Plan) -> None:
+    for name in _POSITIVE:
+        value = getattr(plan, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise InvalidInput(f"'{name}' must be more than 0", got=value)
+    for name in _SHARES:
+        if not 0 <= getattr(plan, name) < 1:
+            raise InvalidInput(f"'{name}' is a share from 0 to less than 1", got=getattr(plan, name))
+    for name, allowed in _CHOICES.items():
+        if getattr(plan, name) not in allowed:
+            raise InvalidInput(
+                f"'{name}' cannot be this", got=getattr(plan, name), allowed=", ".join(allowed)
+            )
+    if plan.decay < 0:
+        raise InvalidInput("'decay' must be at least 0", got=plan.decay)
+
+
+def _three(name: str, value: Any) -> tuple[float, float, float]:
+    try:
+        one, two, three = (float(each) for each in value)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"'{name}' has a number for red, green and blue", got=value) from error
+    if name == "std" and not (one > 0 and two > 0 and three > 0):
+        raise InvalidInput("'std' must be more than 0", got=value)
+    return one, two, three
+
+
+def _freeze(value: Any) -> dict[int, float]:
+    try:
+        made = {int(epoch): float(share) for epoch, share in dict(value).items()}
+    except (TypeError, ValueError) as error:
+        raise InvalidInput("'freeze' says from which epoch on which share learns", got=value,
+                           allowed="{0: 0, 2: 0.5, 4: 1}") from error  # fmt: skip
+    if 0 not in made or any(epoch < 0 or not 0 <= share <= 1 for epoch, share in made.items()):
+        raise InvalidInput(
+            "'freeze' begins with epoch 0, and shares are 0 to 1", got=value, allowed="{0: 0, 2: 0.5, 4: 1}"
+        )
+    return dict(sorted(made.items()))
+
+
+def _augment(said: dict[str, Any]) -> Augment:
+    known = [one.name for one in fields(Augment)]
+    strange = sorted(set(said) - set(known))
+    if strange:
+        raise InvalidInput("there is no such augmentation", got=", ".join(strange), allowed=", ".join(known))
+    return Augment(**said)

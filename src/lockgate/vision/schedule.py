@@ -1,0 +1,47 @@
+"""Rates, frozen layers and when to stop, as pure functions of step, epoch and what was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+
+def rate_at(step: int, steps: int, highest: float, warmup_share: float) -> float:
+    """The learning rate of a step (0-based): up in a line, then down a cosine (Loshchilov and Hutter 2017, SGDR).
+
+    >>> [round(rate_at(step, 10, 1.0, 0.2), 2) for step in (0, 1, 2, 9)]
+    [0.5, 1.0, 1.0, 0.04]
+    """
+    warm = round(steps * warmup_share)
+    if step < warm:
+        return highest * (step + 1) / warm
+    done = (step - warm) / max(1, steps - warm)
+    return highest * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def learning_share(freeze: Mapping[int, float], epoch: int) -> float:
+    """Which share of the layers learns in an epoch, counted from the head.
+
+    >>> [learning_share({0: 0.0, 2: 0.5, 4: 1.0}, epoch) for epoch in range(5)]
+    [0.0, 0.0, 0.5, 0.5, 1.0]
+    """
+    return freeze[max(start for start in freeze if start <= epoch)]
+
+
+def best_epoch(measured: Sequence[float]) -> int:
+    """The first epoch with the highest figure. Not a number counts as worst.
+
+    >>> best_epoch([0.5, 0.8, float("nan"), 0.8])
+    1
+    """
+    plain = [-math.inf if math.isnan(value) else value for value in measured]
+    return plain.index(max(plain))
+
+
+def is_over(measured: Sequence[float], patience: int) -> bool:
+    """Whether the last `patience` epochs brought nothing better.
+
+    >>> is_over([0.5, 0.8, 0.7, 0.8], 2), is_over([0.5, 0.8, 0.7], 2), is_over([], 2)
+    (True, False, False)
+    """
+    return bool(measured) and len(measured) - 1 - best_epoch(measured) >= patience

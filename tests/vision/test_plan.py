@@ -1,0 +1,113 @@
+"""Plans, augmentations, schedules and figures: declared, refused by name, the same for the same seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
+from tests.vision.conftest import coloured
+
+from lockgate.errors import InvalidInput
+from lockgate.vision.augment import Augment, augmented, augmented_boxes, chance
+from lockgate.vision.feeding import batches
+from lockgate.vision.imbalance import class_weights, epoch_order
+from lockgate.vision.measure import figures_of, worst_first
+from lockgate.vision.plan import plan_of
+from lockgate.vision.schedule import is_over, rate_at
+from lockgate.vision.served.preparing import CROP, PAD, Shape, prepared
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ({"epochs": 0}, "'epochs' must be more than 0"),
+        ({"rate": "fast"}, "'rate' must be more than 0"),
+        ({"fit": "squeeze"}, "'fit' cannot be this.*crop, pad|'fit' cannot be this.*stretch"),
+        ({"imbalance": "more"}, "none, weights, sampler"),
+        ({"freeze": {1: 0.5}}, "begins with epoch 0"),
+        ({"freeze": "all"}, "from which epoch on"),
+        ({"std": (1, 0, 1)}, "'std' must be more than 0"),
+        ({"mean": 0.5}, "red, green and blue"),
+        ({"augment": {"flipp": 1}}, "no such augmentation.*flipp"),
+        ({"augment": {"flip": 2}}, "is a share"),
+        ({"augment": {"crop": 0}}, "share of the area"),
+        ({"augment": {"turn": 270}}, "in degrees"),
+        ({"warmup_share": 1.0}, "'warmup_share' is a share"),
+        ({"architcture": "x"}, "did you mean 'architecture'"),
+        ({"decay": -1}, "'decay'"),
+    ],
+)  # fmt: skip
+def test_slips_in_a_plan_are_refused_by_name(said: dict[str, Any], says: str) -> None:
+    """Before anything is read or learned."""
+    with pytest.raises(InvalidInput, match=says):
+        plan_of(**said)
+
+
+def test_the_same_seed_makes_the_same_picture() -> None:
+    """An augmentation depends on seed, epoch and picture alone; without any, a picture is only prepared."""
+    pixels, shape = coloured(True, height=40, width=50), Shape(24, 24, CROP)
+    how = Augment(flip=0.5, upside_down=0.5, turn=20, grey=0.3, erase=0.5)
+    made = [augmented(pixels, shape, how, chance(7, epoch, 3)) for epoch in (0, 0, 1)]
+    assert (made[0] == made[1]).all()
+    assert (made[0] != made[2]).any()
+    plain = augmented(pixels, shape, Augment.none(), chance(7, 0, 3))
+    assert (plain == prepared(pixels, shape).pixels).all()
+
+
+def test_boxes_are_mirrored_with_their_picture() -> None:
+    """What is in a box before is in it afterwards."""
+    pixels = np.zeros((20, 30, 3), dtype=np.uint8)
+    pixels[2:6, 3:9] = 255
+    how = Augment(flip=1.0, upside_down=1.0, crop=1.0, brightness=0, contrast=0, saturation=0)
+    made, boxes = augmented_boxes(
+        prepared(pixels, Shape(20, 30, PAD)), np.array([[3.0, 2, 9, 6]]), how, chance(0, 0, 0)
+    )
+    x1, y1, x2, y2 = (int(value) for value in boxes[0])
+    assert made[y1:y2, x1:x2].min() == 255
+    assert made.sum() == pixels.sum()
+
+
+def test_rare_classes_weigh_as_much_together() -> None:
+    """Weights add up; a balanced order draws each class about as often; a plain one has every picture once."""
+    labels = np.array([0] * 90 + [1] * 10)
+    weights = class_weights(labels, 2)
+    assert weights[0] * 90 == pytest.approx(weights[1] * 10)
+    drawn = labels[epoch_order(labels, 2, balanced=True, seed=0, epoch=0)]
+    assert 0.35 < drawn.mean() < 0.65
+    assert sorted(epoch_order(labels, 2, balanced=False, seed=0, epoch=1)) == list(range(100))
+
+
+def test_the_rate_rises_and_falls() -> None:
+    """No step is above the highest, none below zero."""
+    rates = [rate_at(step, 100, 0.01, 0.1) for step in range(100)]
+    assert max(rates) == 0.01
+    assert min(rates) > 0
+    assert rates[0] < rates[5] < rates[10] > rates[50] > rates[99]
+    assert not is_over([float("nan")], 1)
+    assert is_over([0.5, float("nan")], 1)
+
+
+@pytest.mark.parametrize("count", range(1, 40))
+def test_batches_hold_every_picture_once(count: int) -> None:
+    """And none of them a single one, unless there is one alone."""
+    spans = batches(count, 4)
+    assert [place for start, stop in spans for place in range(start, stop)] == list(range(count))
+    assert count == 1 or min(stop - start for start, stop in spans) > 1
+
+
+def test_figures_are_those_of_scikit_learn() -> None:
+    """Confusion, recall, precision, F1 and balanced accuracy of random answers with three classes."""
+    dice = np.random.default_rng(0)
+    probability = dice.dirichlet(np.ones(3), 300)
+    labels = dice.integers(0, 3, 300)
+    found, answers = figures_of(probability, labels, ("a", "b", "c")), probability.argmax(1)
+    assert (found.confusion == confusion_matrix(labels, answers)).all()
+    precision, recall, f1, _ = precision_recall_fscore_support(labels, answers)
+    assert [one.precision for one in found.classes] == pytest.approx(precision.tolist())
+    assert [one.recall for one in found.classes] == pytest.approx(recall.tolist())
+    assert [one.f1 for one in found.classes] == pytest.approx(f1.tolist())
+    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(labels, answers))
+    assert worst_first(probability, labels)[0] == probability[np.arange(300), labels].argmin()
+    assert all(np.isfinite(value) for value in found.flat().values())

@@ -1,0 +1,251 @@
+"""Training with torch and torchvision in an environment of their own (Debian's): learned, killed, resumed, proven, served."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lockgate.config import Home
+from lockgate.pipelines.sources import Sources
+from lockgate.wiring.codestore import store_code
+from lockgate.wiring.datasets import add_folder
+from lockgate.wiring.house import open_house
+from lockgate.wiring.served import ServedVersion
+from lockgate.wiring.training import TrainOrder, train
+
+pytestmark = pytest.mark.frameworks
+ROOT = Path(__file__).parents[2]
+SYSTEM = Path("/usr/bin/python3")
+PACKAGES = ("python3-torch", "python3-torchvision", "python3-onnx", "python3-venv", "libopenblas0-pthread")
+MORE = ("onnxruntime==1.31.1", "numpy<2")
+CALL_S = 1800.0  # for what hangs on a crowded machine
+SMALL = {"architecture": "resnet18", "height": 32, "width": 32, "batch": 8, "threads": 1, "epochs": 3}
+
+
+@pytest.fixture(scope="session")
+def python() -> Path:
+    """The interpreter of an environment on top of Debian's torch and torchvision, installed by apt where that can be."""
+    if not _imports(SYSTEM):
+        if os.geteuid() != 0 or shutil.which("apt-get") is None:
+            pytest.skip(f"needs {', '.join(PACKAGES)} (apt)")
+        subprocess.run(["apt-get", "update", "-q"], check=True, timeout=CALL_S, capture_output=True)
+        subprocess.run(
+            ["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES],
+            check=True,
+            timeout=CALL_S,
+            capture_output=True,
+        )
+    folder = ROOT / ".cache" / "vision"
+    if not (folder / MORE[0]).exists():
+        subprocess.run(
+            [SYSTEM, "-m", "venv", "--clear", "--system-site-packages", folder], check=True, timeout=CALL_S
+        )
+        subprocess.run(
+            [folder / "bin/python", "-m", "pip", "install", "-q", *MORE], check=True, timeout=CALL_S
+        )
+        (folder / MORE[0]).touch()
+    return folder / "bin" / "python"
+
+
+def _imports(python: Path) -> bool:
+    return (
+        python.exists()
+        and not subprocess.run(
+            [python, "-c", "import torch, torchvision, onnx"], check=False, capture_output=True
+        ).returncode
+    )
+
+
+@dataclass(frozen=True)
+class Side:
+    """Programs of that environment, and a folder to work in."""
+
+    python: Path
+    folder: Path
+
+    def start(self, *words: object) -> subprocess.Popen[str]:
+        """One program, its lines to be read."""
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PYTHONUNBUFFERED": "1",
+                       "LOCKGATE_UNFINISHED": str(self.folder / "unfinished")}  # fmt: skip
+        command = [str(self.python), str(ROOT / "tests/vision/torch_side.py"), *map(str, words)]
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            cwd=self.folder,
+        )
+
+    def run(self, *words: object, status: int = 0) -> tuple[dict[str, Any], list[str]]:
+        """What it says last, and every line before."""
+        with self.start(*words) as process:
+            out, _ = process.communicate(timeout=CALL_S)
+        assert process.returncode == status, out[-3000:]
+        lines = out.splitlines()
+        return (json.loads(lines[-1]) if lines else {}), lines
+
+    def train(
+        self, name: str, status: int = 0, photos: str = "photos", **plan: object
+    ) -> tuple[dict[str, Any], list[str]]:
+        """One training into `name`."""
+        return self.run(
+            "train", self.folder / photos, self.folder / name, json.dumps({**SMALL, **plan}), status=status
+        )
+
+
+@pytest.fixture
+def side(python: Path, tmp_path: Path) -> Side:
+    """With 24 red and 24 green pictures."""
+    made = Side(python, tmp_path)
+    made.run("draw", tmp_path / "photos", 24, 2)
+    return made
+
+
+def test_a_training_that_was_killed_goes_on_and_ends_the_same(side: Side) -> None:
+    """kill -9 within an epoch; the same call again goes on from the last checkpoint and ends as one that nobody killed."""
+    plain, _ = side.train("plain", checkpoint_batches=1)
+    assert plain["accuracy"] == 1.0
+    process = side.start(
+        "train",
+        side.folder / "photos",
+        side.folder / "killed",
+        json.dumps({**SMALL, "checkpoint_batches": 1}),
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 2:"):
+            break
+    state = next((side.folder / "unfinished").glob("*/state.pt"))
+    before = state.stat().st_mtime_ns
+    while state.stat().st_mtime_ns == before and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert not (side.folder / "killed").exists()
+    again, lines = side.train("killed", checkpoint_batches=1)
+    assert again["resumed"]
+    assert any(line.startswith("goes on after epoch 1") for line in lines)
+    assert again["measured"] == plain["measured"]
+    assert again["log_loss"] == pytest.approx(plain["log_loss"], abs=1e-6)
+    assert list((side.folder / "unfinished").iterdir()) == []
+
+
+def test_weights_from_a_file_and_a_package_start_a_training(side: Side) -> None:
+    """A state_dict and safetensors are read and run nothing; another number of classes means a new head, which is said."""
+    side.run("weights", side.folder)
+    _, lines = side.train("a", weights=str(side.folder / "w.pth"), epochs=1, freeze={"0": 0})
+    assert any("new, for another number of classes: fc.weight, fc.bias" in line for line in lines)
+    assert any("1,026 numbers learn" in line for line in lines)
+    _, lines = side.train("b", weights=str(side.folder / "brought"), epochs=1)
+    assert any("% of the network's numbers come from the weights" in line for line in lines)
+    error, _ = side.train("c", weights=str(side.folder / "whole.pth"), status=3)
+    assert "holds more than tensors" in error["error"]
+    error, _ = side.train("d", architecture="vgg11", weights=str(side.folder / "w.pth"), status=3)
+    assert "another architecture" in error["error"]
+    error, _ = side.train("e", weights="hub:DEFAULT", status=3)
+    assert "cannot be fetched" in error["error"]
+    assert "python -m lockgate.vision.weights resnet18 DEFAULT" in error["error"]
+
+
+FAMILIES = ("mobilenet_v3_small", "efficientnet_b0", "vgg11_bn", "vit_b_16", "googlenet", "squeezenet1_1")
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
+def test_architectures_of_the_registry_are_trained_and_proven(side: Side, architecture: str) -> None:
+    """One epoch with classes drawn equally often; the graph of the package answers as the network does."""
+    size = (
+        {"height": 224, "width": 224, "batch": 12}
+        if architecture == "vit_b_16"
+        else {"height": 64, "width": 64}
+    )
+    said, _ = side.train("out", architecture=architecture, epochs=1, imbalance="sampler", mixed=True, **size)
+    assert said["gap"] < 1e-4
+    assert (side.folder / "out/worst.png").stat().st_size > 1000
+
+
+def test_slips_are_said_before_anything_is_learned(side: Side) -> None:
+    """Unknown architectures, a card that is not there, a rate that explodes."""
+    error, _ = side.train("a", architecture="resnet19", status=3)
+    assert "did you mean resnet1" in error["fix"]
+    error, _ = side.train("b", device="cuda", status=3)
+    assert "no graphics card" in error["error"]
+    error, _ = side.train("c", rate=1e30, optimizer="sgd", warmup_share=0.0, status=3)
+    assert "the loss is" in error["error"]
+
+
+def test_a_detector_learns_and_its_package_finds_the_same(python: Path, tmp_path: Path) -> None:
+    """Squares and discs of another colour, from COCO's file: the served code finds in PNGs what the network finds."""
+    side = Side(python, tmp_path)
+    side.run("draw_boxes", tmp_path / "boxes", 40)
+    plan = {
+        "architecture": "fasterrcnn_mobilenet_v3_large_320_fpn",
+        "height": 96,
+        "width": 128,
+        "batch": 4,
+        "epochs": 2,
+    }
+    said, lines = side.run("detect", tmp_path / "boxes", tmp_path / "out", json.dumps(plan))
+    assert 0 <= said["map"] <= said["map_50"] <= 1
+    assert said["gap"] < 1e-3
+    assert any("40 pictures with" in line for line in lines)
+    assert (tmp_path / "out/worst.png").stat().st_size > 1000
+    row = json.loads((tmp_path / "out/test.jsonl").read_text().splitlines()[0])
+    assert row["count"] == len(json.loads(row["truth"]))
+
+
+def test_retinanet_is_written_and_proven(python: Path, tmp_path: Path) -> None:
+    """One epoch, for its graph."""
+    side = Side(python, tmp_path)
+    side.run("draw_boxes", tmp_path / "boxes", 8)
+    plan = {"architecture": "retinanet_resnet50_fpn", "height": 64, "width": 64, "batch": 4, "epochs": 1}
+    said, _ = side.run("detect", tmp_path / "boxes", tmp_path / "out", json.dumps(plan))
+    assert said["gap"] < 1e-3
+
+
+def test_from_a_folder_to_http(side: Side) -> None:
+    """The example: a data set of pictures, a pipeline in its confined process, a sealed version, tables, a real gateway."""
+    house = open_house(Home(side.folder / "home"))
+    try:
+        add_folder(house, house.owner, "photos", side.folder / "photos", copy=True, tell=quiet)
+        sources = Sources({"photos.py": (ROOT / "examples/vision/pipelines/photos.py").read_bytes()})
+        order = TrainOrder(
+            model="photos", pipeline="photos.py", code=store_code(house, sources), data={"photos": "photos@1"},
+            parameters={"size": 32, "epochs": 3, "rate": 0.002},
+            settings={"target": "label", "task": "classification", "python": str(side.python)},
+        )  # fmt: skip
+        made = train(house, house.owner, order, quiet)
+        assert made.version is not None
+        assert made.run.metrics["accuracy"] == 1.0
+        assert {pin.partition("==")[0] for pin in made.version.manifest.requirements} == {
+            "numpy",
+            "onnxruntime",
+            "pillow",
+        }
+        assert set(made.version.manifest.data) == {"train", "test"}
+        with ServedVersion(house, made.version) as served:
+            body = (side.folder / "photos/red/3.png").read_bytes()
+            headers = {"authorization": f"Bearer {served.key}", "content-type": "image/png"}
+            answer = httpx.post(
+                f"{served.url}/v2/models/photos/infer", content=body, headers=headers, timeout=120
+            )
+            assert answer.status_code == 200, answer.text
+            assert {one["name"]: one["data"] for one in answer.json()["outputs"]}["prediction"] == ["red"]
+        assert not list(house.home.cache.glob("pipelines/photos/unfinished/*"))
+    finally:
+        house.close()
+
+
+def quiet(*_said: object, **_more: object) -> None:
+    """Nobody listens to the progress."""

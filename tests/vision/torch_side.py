@@ -1,0 +1,115 @@
+"""Programs for an environment with torch and torchvision: pictures, one training, what came of it as JSON on the last line."""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image, ImageDraw
+
+from lockgate.errors import LockgateError
+from lockgate.vision.boxes import read_annotated
+from lockgate.vision.classify import train_classifier
+from lockgate.vision.detect import train_detector
+from lockgate.vision.folder import read_folder
+from lockgate.vision.plan import plan_of
+
+CHANNELS = {"blue": 2, "green": 1, "red": 0}
+
+
+def draw(folder: Path, each: int, classes: int = 2) -> None:
+    """Noisy pictures of a colour each, of other sizes."""
+    dice = np.random.default_rng(0)
+    for name in sorted(CHANNELS)[-classes:]:
+        (folder / name).mkdir(parents=True)
+        for number in range(each):
+            pixels = dice.integers(
+                0, 110, (int(dice.integers(30, 50)), int(dice.integers(30, 50)), 3), dtype=np.uint8
+            )
+            pixels[..., CHANNELS[name]] += 120
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+
+
+def train(folder: Path, into: Path, plan: dict[str, object]) -> dict[str, object]:
+    """One training."""
+    done = train_classifier(read_folder(folder), plan_of(**plan), into)
+    return {"accuracy": done.figures.accuracy, "gap": done.gap, "resumed": done.progress.resumed,
+            "measured": done.progress.measured, "log_loss": done.figures.log_loss}  # fmt: skip
+
+
+def weights(folder: Path) -> None:
+    """A ResNet of seven classes, untrained: a wrapped state_dict, the whole object, and safetensors in a package."""
+    state = torchvision.models.resnet18(num_classes=7).state_dict()
+    torch.save({"state_dict": {f"module.{name}": one for name, one in state.items()}}, folder / "w.pth")
+    torch.save(torchvision.models.resnet18(num_classes=7), folder / "whole.pth")
+    head, body = {}, b""
+    for name, one in state.items():
+        raw = one.contiguous().numpy().tobytes()
+        kind = {"torch.float32": "F32", "torch.int64": "I64"}[str(one.dtype)]
+        head[name] = {
+            "dtype": kind,
+            "shape": list(one.shape),
+            "data_offsets": [len(body), len(body) + len(raw)],
+        }
+        body += raw
+    text = json.dumps(head).encode()
+    (folder / "brought").mkdir()
+    (folder / "brought" / "__init__.py").touch()
+    (folder / "brought" / "w.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + body)
+
+
+def draw_boxes(folder: Path, count: int) -> None:
+    """Grey pictures with one or two bright squares and round things, and COCO's file about them."""
+    dice, things, images = np.random.default_rng(1), [], []
+    (folder / "pictures").mkdir(parents=True)
+    for number in range(count):
+        image = Image.fromarray(dice.integers(60, 100, (96, 128, 3), dtype=np.uint8))
+        pen = ImageDraw.Draw(image)
+        for place in range(int(dice.integers(1, 3))):
+            x, y, side = (
+                int(one)
+                for one in (60 * place + dice.integers(2, 20), dice.integers(5, 50), dice.integers(22, 38))
+            )
+            kind = int(dice.integers(2))
+            draw_one = pen.ellipse if kind else pen.rectangle
+            draw_one((x, y, x + side, y + side), fill=(230, 40, 40) if kind else (40, 60, 230))
+            things.append({"image_id": number, "category_id": kind, "bbox": [x, y, side, side]})
+        image.save(folder / "pictures" / f"{number}.png")
+        images.append({"id": number, "file_name": f"{number}.png", "height": 96, "width": 128})
+    names = [{"id": 0, "name": "square"}, {"id": 1, "name": "disc"}]
+    (folder / "coco.json").write_text(
+        json.dumps({"images": images, "categories": names, "annotations": things})
+    )
+
+
+def detect(folder: Path, into: Path, plan: dict[str, object]) -> dict[str, object]:
+    """One training of a detector."""
+    done = train_detector(read_annotated(folder / "pictures", folder / "coco.json"), plan_of(**plan), into)
+    return {"map": done.precision.mean, "map_50": done.precision.at_50, "gap": done.gap}
+
+
+def main(words: list[str]) -> None:
+    """`draw FOLDER EACH CLASSES`, `draw_boxes FOLDER COUNT`, `weights FOLDER`, `train` or `detect FOLDER INTO PLAN`."""
+    try:
+        if words[0] == "draw":
+            draw(Path(words[1]), int(words[2]), int(words[3]))
+        elif words[0] == "weights":
+            weights(Path(words[1]))
+        elif words[0] == "draw_boxes":
+            draw_boxes(Path(words[1]), int(words[2]))
+        elif words[0] == "detect":
+            print(json.dumps(detect(Path(words[1]), Path(words[2]), json.loads(words[3]))))
+        else:
+            print(json.dumps(train(Path(words[1]), Path(words[2]), json.loads(words[3]))))
+    except LockgateError as error:
+        print(json.dumps(error.as_json()))
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
