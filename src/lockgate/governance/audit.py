@@ -157,6 +157,12 @@ def rows(
     return [AuditRow(**found) for found in tx.execute(query).mappings()]
 
 
+def newest_times(tx: sa.Connection, subject: str, action: str, limit: int) -> list[int]:
+    """When an act (its whole tag) was last done on exactly this subject, newest first (microseconds)."""
+    query = sa.select(audit.c.at_us).where(audit.c.subject == subject, audit.c.action == action)
+    return list(tx.execute(query.order_by(audit.c.seq.desc()).limit(limit)).scalars())
+
+
 def chain(tx: sa.Connection, *, after: int = 0) -> Iterator[AuditRow]:
     """Every row in order, read in pages; also rows that stand where none should (numbers below 1)."""
     last: int | None = after or None

@@ -115,6 +115,7 @@ audit = sa.Table(
     sa.Column("details", sa.Text, nullable=False),
     sa.Column("prev_hash", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
+    sa.Index("ix_audit_subject_action", "subject", "action", "seq"),
 )
 
 audit_head = sa.Table(

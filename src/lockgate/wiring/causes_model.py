@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from lockgate.alerts.alert import Cause
 from lockgate.clock import DAY_US, SECOND_US
 from lockgate.config_alerts import AlertKind, Severity
-from lockgate.governance.audit import rows
+from lockgate.governance.audit import newest_times
 from lockgate.monitor import notices
 from lockgate.monitor.verdicts import SOURCE as DRIFT
 from lockgate.registry.store import list_models
 from lockgate.release.words import span
-from lockgate.wiring.labelling import INTAKE
+from lockgate.wiring.labelling import IMPORTED, INTAKE
 from lockgate.wiring.looking import Ground
 
 SEVERITIES = {
@@ -54,7 +54,7 @@ def _kind_of(notice: notices.Notice) -> AlertKind:
 def labels_stopped(tx: sa.Connection, ground: Ground) -> Iterator[Cause]:
     """Models whose labels came in a rhythm and come no more: a pause several times the longest of before."""
     for model in list_models(tx):
-        came = sorted({row.at_us for row in rows(tx, subject=model.name, action="labels:", limit=LOOKED_AT)})
+        came = sorted({*newest_times(tx, model.name, IMPORTED, LOOKED_AT)})
         if len(came) < LEAST_IMPORTS:
             continue
         longest_us = max(after - before for before, after in pairwise(came))

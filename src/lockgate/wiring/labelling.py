@@ -25,6 +25,7 @@ from lockgate.registry.store import get_model
 from lockgate.wiring.house import House
 
 INTAKE = "labels"
+IMPORTED = "labels:model:imported"  # in the audit log
 RETRY_S = 60.0
 Tell = Callable[..., None]  # tell(phase, done, total)
 
@@ -53,7 +54,7 @@ def hand_in(
     if quiet and not done.recorded:
         return done
     with house.db.write() as tx:
-        append(tx, at_us=now_us, actor=person.id, action="labels:model:imported", subject=model,
+        append(tx, at_us=now_us, actor=person.id, action=IMPORTED, subject=model,
                details={"source": source, "on": naming.on, **asdict(done)})  # fmt: skip
     return done
 
