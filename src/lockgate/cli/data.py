@@ -9,9 +9,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from lockgate.cli.data_shown import distance, missing, print_broken, print_set, print_version, without_nothing
+from lockgate.cli.data_shown import distance, missing, print_added, print_set, print_version, without_nothing
 from lockgate.cli.show import AsJson, new_group, print_json, print_pairs, print_table, progress
-from lockgate.cli.train import size
 from lockgate.client import data as client
 from lockgate.client.transport import connected
 from lockgate.datasets.versions import parse_data
@@ -62,29 +61,17 @@ def add(
         bool, typer.Option("--refer", help="Copy nothing: keep the digest, the file stays where it is.")
     ] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Of a folder of images: keep copies.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Whatever is worth a look ends with status 1.")] = False,
     as_json: AsJson = False,
-) -> None:
-    """A new version, by content: the same rows again are the version that is there."""
+) -> None:  # fmt: skip
+    """A new version, by content, with what is worth a look in it: the same rows again are the version that is there."""
+    address = database or os.environ.get(DATABASE)
     with progress() as show:
         done = client.add(
-            name,
-            given,
-            sql=sql,
-            database=database or os.environ.get(DATABASE),
-            delta=delta,
-            refer=refer,
-            copy=copy,
-            progress=show,
+            name, given, sql=sql, database=address, delta=delta, refer=refer, copy=copy, progress=show
         )
-    data = done["data"]
-    if as_json:
-        print_json(done)
-    else:
-        full = f"{data['name']}@{data['number']}"
-        print(f"{full} {'is recorded' if done['new'] else 'holds the same rows already'}: {data['rows']} rows, "
-              f"{len(data['columns'])} columns, {size(data['bytes'])}, {data['digest'][:19]}")  # fmt: skip
-        print_broken(data)
-    if data["broken"]:
+    print_json(done) if as_json else print_added(done)
+    if done["data"]["broken"] or (strict and done["findings"]):
         raise typer.Exit(1)
 
 

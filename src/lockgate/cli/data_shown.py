@@ -66,6 +66,19 @@ def print_version(one: dict[str, Any]) -> None:
     print_broken(one)
 
 
+def print_added(done: dict[str, Any]) -> None:
+    """A version that was added: what it is, what it breaks, what is worth a look."""
+    data = done["data"]
+    said = "is recorded" if done["new"] else "holds the same rows already"
+    print(f"{data['name']}@{data['number']} {said}: {data['rows']} rows, {len(data['columns'])} columns, {size(data['bytes'])}, "
+          f"{data['digest'][:19]}")  # fmt: skip
+    print_broken(data)
+    for one in done["findings"]:
+        print(f"  {one['subject']}: {one['headline']}\n    -> {one['advice']}")
+    if done["findings"] and done["sampled"]:
+        print(f"  (looked at {done['sampled']} of its rows)")
+
+
 def print_broken(data: dict[str, Any]) -> None:
     """What a version breaks of its contract, with the step that would repair it."""
     for one in data["broken"]:

@@ -31,40 +31,33 @@ def add(
     home: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """A new version of a data set: `{"data": ..., "new": ...}`. The same content again is the version that is there.
+    """A new version of a data set: `{"data", "new", "findings"}`. The same content again is the version that is there.
 
     `given`: a polars or pandas frame, a file (parquet, csv, jsonl), a folder of images, or a Delta table's folder or address
     (`delta`: an older version of it). `sql` with `database` (a SQLAlchemy address): the rows of a query. `refer`: copy nothing,
     keep the digest of what must stay where it is. `copy`: keep copies of a folder's images too.
     """
     parse_data(name)
+    frame, source = _rows(given, sql, database, delta)
     with connected(home, create=True) as lockgate, ExitStack() as stack:
-        if sql is not None:
-            job = _upload(
-                lockgate,
-                name,
-                _table(_query(sql, database)),
-                {"origin": Origin.SQL, "said": _said(sql, database)},
-            )
-        elif hasattr(given, "columns"):
-            job = _upload(
-                lockgate,
-                name,
-                _table(given),
-                {"origin": Origin.FRAME, "said": type(given).__module__.partition(".")[0]},
-            )
-        elif isinstance(given, str | Path) and (delta is not None or _is_delta(str(given))):
-            frame, number = _delta(str(given), delta)
-            job = _upload(
-                lockgate,
-                name,
-                _table(frame),
-                {"origin": Origin.DELTA, "said": f"{Path(str(given)).name}, version {number}"},
-            )
+        if frame is not None:
+            job = _upload(lockgate, name, _table(frame), source)
         else:
             job = _path(lockgate, name, _there(given), refer=refer, copy=copy, stack=stack)
         found: dict[str, Any] = lockgate.wait(job, progress)
     return found
+
+
+def _rows(given: Any, sql: str | None, database: str | None, delta: int | None) -> tuple[Any, dict[str, str]]:
+    """The rows of a query, a frame or a Delta table, and where they came from; None for what is sent as it lies."""
+    if sql is not None:
+        return _query(sql, database), {"origin": Origin.SQL, "said": _said(sql, database)}
+    if hasattr(given, "columns"):
+        return given, {"origin": Origin.FRAME, "said": type(given).__module__.partition(".")[0]}
+    if isinstance(given, str | Path) and (delta is not None or _is_delta(str(given))):
+        frame, number = _delta(str(given), delta)
+        return frame, {"origin": Origin.DELTA, "said": f"{Path(str(given)).name}, version {number}"}
+    return None, {}
 
 
 def add_file(lockgate: Connection, name: str, path: Path) -> str:

@@ -73,7 +73,11 @@ def add_table(
         if source.path is not None:
             _may_refer(tx, person)
     tell("reading", 0, 3)
-    frame = given if isinstance(given, pl.DataFrame) else read_table(given)
+    frame = (
+        given
+        if isinstance(given, pl.DataFrame)
+        else read_table(given, source.said if source.origin is Origin.FILE else None)
+    )
     if frame.height == 0 or frame.width == 0:
         raise InvalidInput(f"{name}: a version needs rows and columns", got=f"{frame.height} x {frame.width}")
     tell("keeping", 1, 3)

@@ -31,6 +31,7 @@ from lockgate.web.auth import Asking, InHouse
 from lockgate.web.jobs import Job
 from lockgate.web.shapes import says
 from lockgate.web.uploads import keep, start_job
+from lockgate.wiring.data_quality import looked_at
 from lockgate.wiring.datasets import (
     add_any,
     add_folder,
@@ -143,7 +144,7 @@ def new_version(
     source: Annotated[str, Form(description='JSON: {"origin": "file", "said": "loans.csv"}')],
     file: Annotated[UploadFile, File(description="parquet, csv, tsv, jsonl or json")],
 ) -> Response:
-    """A table, or any file that a pipeline reads itself. The job's result is `{"data", "new"}`."""
+    """A table, or any file that a pipeline reads itself. The job's result is `{"data", "new", "findings"}`."""
     name = _set_only(name)
     with house.db.read() as tx:
         may_write(tx, me)
@@ -153,7 +154,7 @@ def new_version(
     whole = msgspec.structs.replace(said, sha256=file_source(path, refer=False).sha256)
     return answer(
         start_job(
-            jobs, folder, lambda tell: add_any(house, me, name, path, source=whole, tell=tell),
+            jobs, folder, lambda tell: looked_at(house, add_any(house, me, name, path, source=whole, tell=tell), tell=tell),
             kind="data", subject=name, person=me.id,
         )
     )  # fmt: skip
@@ -167,8 +168,10 @@ def new_reference(name: str, sent: Referred, house: InHouse, me: Asking, *, jobs
 
     def work(tell: Any) -> object:
         if path.is_dir():
-            return add_folder(house, me, name, path, copy=sent.copy_images, tell=tell)
-        return refer_table(house, me, name, path, tell=tell)
+            return looked_at(
+                house, add_folder(house, me, name, path, copy=sent.copy_images, tell=tell), tell=tell
+            )
+        return looked_at(house, refer_table(house, me, name, path, tell=tell), tell=tell)
 
     return answer(jobs.start("data", name, me.id, work))
 
