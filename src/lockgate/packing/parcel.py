@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import io
-import json
 import pickle
 import subprocess
 import sys
@@ -20,8 +19,8 @@ from typing import Any
 
 from lockgate.errors import InvalidInput
 from lockgate.packing.notebook import MODULE, lives_in_main, source_module
+from lockgate.packing.prepared import PREPARED, prepared
 
-PREPARED = "lockgate-served.json"
 IGNORED = ("__pycache__", ".git", ".ipynb_checkpoints", ".venv")
 _FIX = "hand in a fitted estimator, a PyTorch module, a function, or the path of a model file or folder"
 
@@ -117,13 +116,7 @@ def _from_path(path: Path) -> Parcel:
 
 
 def _from_prepared(folder: Path) -> Parcel:
-    """A folder that says itself how it is served: `model/` (its files), `code/`, the entry and pins in `lockgate-served.json`."""
-    try:
-        said = json.loads((folder / PREPARED).read_text())
-        entry, pins = str(said["entry"]), tuple(str(one) for one in said["requirements"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(f"{PREPARED} of {folder.name} does not say how the model is served", got=error,
-                           fix="write the package again") from error  # fmt: skip
+    entry, pins = prepared(folder)
     code = {name: file.read_bytes() for name, file in _files(folder / "code")}
     return Parcel("model.zip", zipped_folder(folder / "model"), code, entry, requirements=pins)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from lockgate.errors import InvalidInput, LockgateError, NotFound
 from lockgate.late import late
-from lockgate.packing.parcel import PREPARED
+from lockgate.packing.prepared import PREPARED
 from lockgate.vision import served
 from lockgate.vision.served.answering import INPUT, Served
 from lockgate.vision.served.pictures import as_text, encoded
