@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lockgate.frameworks import catboost, command, lightgbm, mlflow, onnx, python, sklearn, torch, xgboost
+from lockgate.frameworks import (
+    catboost,
+    command,
+    keras,
+    lightgbm,
+    mlflow,
+    onnx,
+    python,
+    sklearn,
+    torch,
+    transformers,
+    xgboost,
+)
 from lockgate.frameworks.base import Handler
 from lockgate.registry.manifest import Framework
 
-HANDLERS: dict[Framework, Handler] = {
-    module.HANDLER.framework: module.HANDLER
-    for module in (sklearn, xgboost, lightgbm, catboost, torch, onnx, python, mlflow, command)
-}
+_MODULES = (sklearn, xgboost, lightgbm, catboost, torch, keras, transformers, onnx, python, mlflow, command)
+HANDLERS: dict[Framework, Handler] = {module.HANDLER.framework: module.HANDLER for module in _MODULES}
 
 
 def by_head(head: bytes) -> Handler | None:

@@ -33,6 +33,8 @@ class Framework(StrEnum):
     LIGHTGBM = "lightgbm"
     CATBOOST = "catboost"
     TORCH = "torch"
+    KERAS = "keras"
+    TRANSFORMERS = "transformers"
     ONNX = "onnx"
     PYTHON = "python"  # a callable with its module
     MLFLOW = "mlflow"  # an MLmodel folder whose flavor lockgate does not read itself

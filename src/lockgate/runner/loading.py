@@ -13,8 +13,10 @@ from . import (
     flavor,
     function,
     graph,
+    keras_model,
     torch_export,
     torch_module,
+    transformers_text,
 )
 from .columns import Columns
 
@@ -60,6 +62,8 @@ LOADERS: dict[str, Loader] = {
     "lightgbm": estimator.load,
     "catboost": booster_catboost.load,
     "torch": torch_module.load,
+    "keras": keras_model.load,
+    "transformers": transformers_text.load,
     "onnx": graph.load,
     "python": function.load,
     "mlflow": flavor.load,

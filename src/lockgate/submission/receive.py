@@ -137,6 +137,7 @@ def _is_folder_zip(path: Path, *, any_folder: bool) -> bool:
         any_folder
         or not {"MLmodel", RUNNER_FILE}.isdisjoint(names)
         or any(name.endswith((".onnx", ".py")) for name in names)
+        or ("config.json" in names and any(name.endswith(".safetensors") for name in names))
     )
 
 

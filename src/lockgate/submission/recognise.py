@@ -11,17 +11,25 @@ from lockgate.errors import InvalidInput
 from lockgate.frameworks.handlers import by_head
 from lockgate.registry.bounded import compression_of
 from lockgate.registry.exportfile import is_exported
+from lockgate.registry.kerasfile import is_keras
 from lockgate.registry.manifest import Framework
 from lockgate.registry.mlmodel import MLMODEL_NAME
 from lockgate.registry.runnerfile import RUNNER_FILE
 from lockgate.registry.skopsfile import SCHEMA_NAME
 from lockgate.registry.torchfile import is_torch
+from lockgate.registry.transformersfolder import is_transformers
 
 HEAD_BYTES = 4096
 ACCEPTED = (
     "scikit-learn, XGBoost or LightGBM as pickle, joblib or skops; XGBoost JSON or UBJ; LightGBM text; CatBoost cbm; PyTorch "
-    "(TorchScript, torch.export, or weights with their class); ONNX; an MLflow folder (also as zip or tar); a Python callable "
+    "(TorchScript, torch.export, or weights with their class); Keras (.keras); a folder of transformers; ONNX; an MLflow folder "
+    "(also as zip or tar); a Python callable "
     "(--entry module:function --code FILE); a folder in any language with a lockgate-runner.yaml"
+)
+
+SAVED_MODEL_FIX = (
+    "save it as Keras's own file: model.save('model.keras'); or log it with mlflow.tensorflow.log_model and submit that folder; "
+    "or export it to ONNX with tf2onnx"
 )
 
 
@@ -32,6 +40,8 @@ class Kind(StrEnum):
     SKOPS = "skops"
     BOOSTER = "booster"  # XGBoost's, LightGBM's and CatBoost's own files
     TORCH = "torch"  # a TorchScript archive, an exported program, or weights
+    KERAS = "keras"
+    TRANSFORMERS = "transformers"  # a folder of a text classifier or regressor
     ONNX = "onnx"
     MLMODEL = "mlmodel"
     COMMAND = "command"  # any language, with a runner file
@@ -73,7 +83,11 @@ def recognise(path: Path) -> Recognised:
 
 OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a pointer of Git LFS", "git lfs pull, then submit again"),
-    (b"\x89HDF\r\n", "an HDF5 file (Keras)", "export it to ONNX with tf2onnx and submit that"),
+    (
+        b"\x89HDF\r\n",
+        "an HDF5 file of older Keras",
+        "keras.models.load_model(FILE).save('model.keras'), then submit that",
+    ),
     (b"<!DOCTYPE", "a web page", "download the file itself; the address asked for a sign-in"),
     (b"<html", "a web page", "download the file itself; the address asked for a sign-in"),
     (b"PAR1", "a Parquet table", "submit the model, and this as --train"),
@@ -98,13 +112,19 @@ def _folder(path: Path) -> Recognised:
         return Recognised(Kind.MLMODEL)
     if (path / RUNNER_FILE).is_file():
         return Recognised(Kind.COMMAND, Framework.COMMAND)
+    if is_transformers(path):
+        return Recognised(Kind.TRANSFORMERS, Framework.TRANSFORMERS)
+    if (path / "saved_model.pb").is_file():
+        raise InvalidInput(f"{path.name} is a SavedModel: a program of TensorFlow's own, which may read and write files",
+                           allowed=ACCEPTED, fix=SAVED_MODEL_FIX)  # fmt: skip
     graphs = [file for file in path.iterdir() if file.suffix == ".onnx"]
     if len(graphs) == 1:
         return Recognised(Kind.ONNX, Framework.ONNX, ".onnx")
     raise InvalidInput(
         f"the folder {path.name} is not a model that lockgate knows",
         got=", ".join(sorted(file.name for file in path.iterdir())[:10]) or "nothing in it",
-        allowed="an MLflow folder (with a file MLmodel), one ONNX model with its data files, or a model in another "
+        allowed="an MLflow folder (with a file MLmodel), a text classifier of transformers (config.json, model.safetensors, "
+        "tokenizer.json), one ONNX model with its data files, or a model in another "
         f"language (with a file {RUNNER_FILE})",
     )
 
@@ -128,10 +148,8 @@ def _zip(path: Path) -> Recognised:
         )
     if is_torch(list(names)):
         return Recognised(Kind.TORCH, Framework.TORCH, ".pt")
-    if "config.json" in names and any(name.endswith(".h5") for name in names):
-        raise InvalidInput(
-            f"{path.name} is a Keras file", fix="export it to ONNX (model.export(..., format='onnx'))"
-        )
+    if is_keras(list(names)):
+        return Recognised(Kind.KERAS, Framework.KERAS, ".keras")
     raise InvalidInput(
         f"{path.name} is a zip without a model in it", got=", ".join(sorted(names)[:10]), allowed=ACCEPTED
     )

@@ -15,6 +15,7 @@ from lockgate.frameworks.handlers import by_globals, by_head
 from lockgate.frameworks.python import module_of
 from lockgate.registry.bounded import compression_of
 from lockgate.registry.exportfile import is_exported, scan_exported
+from lockgate.registry.kerasfile import is_keras, read_keras
 from lockgate.registry.manifest import Framework
 from lockgate.registry.mlmodel import read_mlmodel
 from lockgate.registry.onnxfile import check_onnx
@@ -23,6 +24,7 @@ from lockgate.registry.scan import ScanReport, scan_file
 from lockgate.registry.signature import Field
 from lockgate.registry.skopsfile import scan_skops
 from lockgate.registry.torchfile import is_torch, scan_torch
+from lockgate.registry.transformersfolder import read_transformers
 from lockgate.submission.mlexample import example_of
 from lockgate.submission.parts import Part
 from lockgate.submission.receive import receive_code
@@ -76,6 +78,8 @@ def place(given: Path | None, draft: Path, entry: str | None, exceptions: Except
         said = read_runner_file(given)
         _move(given, draft / MODEL_FOLDER)
         return Source(Framework.COMMAND, MODEL_FOLDER, inputs=said.inputs, declared=said)
+    if found.kind is Kind.TRANSFORMERS:
+        return _transformers(given, draft)
     return _single(given, draft, found, exceptions)
 
 
@@ -109,6 +113,12 @@ def _scanned(given: Path, found: Recognised, exceptions: Exceptions) -> Source:
     """Framework and file name of a model that was scanned; boosters' own files hold no names."""
     if found.kind is Kind.TORCH:
         return _torch(given, found)
+    if found.kind is Kind.KERAS:
+        file = read_keras(given)
+        file.report.require_safe()
+        return Source(
+            Framework.KERAS, f"model{found.ending}", inputs=file.inputs if len(file.inputs) > 1 else None
+        )
     if found.kind is Kind.BOOSTER and found.framework is not None:
         return Source(found.framework, f"model{found.ending}")
     scan = scan_skops if found.kind is Kind.SKOPS else scan_file
@@ -149,6 +159,14 @@ def _framework(name: str, report: ScanReport) -> Framework:
         allowed=ACCEPTED,
         fix="submit the fitted model or pipeline itself",
     )
+
+
+def _transformers(given: Path, draft: Path) -> Source:
+    """A text classifier's folder: only the files that are data, and are read."""
+    said = read_transformers(given)
+    for name in said.files:
+        _move(given / name, draft / MODEL_FOLDER / name)
+    return Source(Framework.TRANSFORMERS, MODEL_FOLDER)
 
 
 def _onnx(given: Path, draft: Path) -> Source:
@@ -204,6 +222,8 @@ def _inside(path: Path, name: str, exceptions: Exceptions) -> ScanReport | None:
             return scan_exported(path, label=name)
         if is_torch(names):
             return scan_torch(path, label=name)
+        if is_keras(names):
+            return read_keras(path, label=name).report
     if path.suffix in PICKLES or head[:1] == b"\x80" or compression_of(head) is not None:
         return scan_file(path, trusted=exceptions.trusted, shipped=exceptions.shipped, label=name)
     return None

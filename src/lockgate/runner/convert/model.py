@@ -14,7 +14,9 @@ from ..booster_catboost import CatboostModel
 from ..booster_lightgbm import LightgbmBooster
 from ..booster_xgboost import XgboostBooster
 from ..estimator import Estimator, steps_of
+from ..keras_model import KerasModel
 from ..torch_module import TorchModule
+from ..transformers_text import TextClassifier
 from . import (
     calibration,
     catboost,
@@ -24,6 +26,7 @@ from . import (
     fallback,
     forests,
     histogram,
+    keras,
     lightgbm,
     linear,
     scale,
@@ -54,6 +57,10 @@ def convert(model: Any, wish: dict[str, Any]) -> bytes:
         raise CannotConvert("the inputs are not known")
     if isinstance(model, TorchModule):
         return torch.convert(model, inputs)
+    if isinstance(model, KerasModel):
+        return keras.convert(model, inputs)
+    if isinstance(model, TextClassifier):
+        raise CannotConvert("texts are cut into tokens by a program, not by a graph")
     if isinstance(model, (XgboostBooster, LightgbmBooster, CatboostModel)):
         return _written(model, inputs)
     if not isinstance(model, Estimator):
