@@ -29,6 +29,7 @@ class AlertKind(StrEnum):
     DRIFT = "drift"
     PERFORMANCE = "performance"
     LABELS_STOPPED = "labels_stopped"
+    RETRAINING = "retraining"
     MODEL_FAILS = "model_fails"
     PROCESS_DIES = "process_dies"
     GATEWAY_SILENT = "gateway_silent"

@@ -79,6 +79,8 @@ def test_a_season_excuses_only_what_it_explains_and_few_labels_excuse_nothing() 
     """One column of two is not as in its season; fifty labels say nothing; labels that say worse excuse nothing."""
     assert causes(BOTH, seen(notice(), seasonal={"inputs": ("age",)}))
     assert causes(BOTH, seen(notice(), since={"inputs": LabelsSay(labelled=50)}))
+    meant = notice("concept", "performance", severity=Severity.WARN)
+    assert causes(BOTH, seen(notice(), meant, since={"inputs": LabelsSay(labelled=4_000)}))
     worse = notice("worse: accuracy", "performance", words="Accuracy fell.")
     found = causes(BOTH, seen(notice(), worse, since={"inputs": LabelsSay(labelled=4_000)}))
     assert [each.trigger for each in found] == [Trigger.PERFORMANCE, Trigger.DRIFT]

@@ -31,6 +31,7 @@ RULES: dict[AlertKind, Rule] = {
     AlertKind.LABELS_STOPPED: Rule(
         title="Labels stopped arriving", limit=3.0, unit="times the longest usual pause"
     ),
+    AlertKind.RETRAINING: Rule(title="Training again came to nothing, or waits", quiet_s=0.0),
     AlertKind.MODEL_FAILS: Rule(
         title="A model's processes fail again and again", severity=Severity.CRITICAL, for_s=20.0
     ),

@@ -83,6 +83,16 @@ RUNBOOKS: dict[AlertKind, Runbook] = {
         ),
         "It is over with the next labels, or when what brings them works again.",
     ),
+    K.RETRAINING: Runbook(
+        "A model should be trained again, and its data are not fit to learn from, or what came out is no better than what is "
+        "live. Nothing has changed for callers; what it was for still holds.",
+        (
+            "`lockgate retrain show MODEL` says what it was for, what came of it, and when it is tried again.",
+            "Where its data were refused: mend them, or add a version of them; it begins by itself then.",
+            "Where it was in vain: other columns or another pipeline may help more than newer rows. `lockgate train MODEL`.",
+        ),
+        "It is over when a newer retraining begins, when a person resolves it, or after seven days.",
+    ),
     K.MODEL_FAILS: Runbook(
         "A worker cannot load a version that it should serve, or the version's processes die one after the other.",
         (

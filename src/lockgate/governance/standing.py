@@ -43,7 +43,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     releases: int
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class StandingApproval(msgspec.Struct, frozen=True, kw_only=True):
     """A standing approval on record. `policy`: digest of the one under which it was given; `used`: requests it decided."""
 
     id: int
@@ -75,7 +75,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     left: dict[int, str] = {}
 
 
-def why_not(standing: Standing, case: Case, policy: PolicyVersion, now_us: int) -> str | None:
+def why_not(standing: StandingApproval, case: Case, policy: PolicyVersion, now_us: int) -> str | None:
     """Why a standing approval does not cover a case; None where it does. Pure.
 
     A figure is inside a bound where its whole interval is.
@@ -98,7 +98,7 @@ def why_not(standing: Standing, case: Case, policy: PolicyVersion, now_us: int) 
 def allow(
     tx: sa.Connection, person: Person, model: str, terms: Terms, *, policy: PolicyVersion, makers: Sequence[str], reason: str,
     at_us: int,
-) -> Standing:  # fmt: skip
+) -> StandingApproval:  # fmt: skip
     """Put a standing approval on record.
 
     Raises Forbidden for people who may not approve releases, who made the code where the policy asks for independence, and
@@ -124,7 +124,9 @@ def allow(
     return get_standing(tx, number)
 
 
-def revoke_standing(tx: sa.Connection, person: Person, number: int, reason: str, *, at_us: int) -> Standing:
+def revoke_standing(
+    tx: sa.Connection, person: Person, number: int, reason: str, *, at_us: int
+) -> StandingApproval:
     """End a standing approval: whoever may approve or hold releases of the model may. Raises Conflict when it is revoked."""
     found = get_standing(tx, number)
     if not may(tx, person, Permission.RELEASE_HOLD, found.model):
@@ -158,7 +160,7 @@ def apply_standing(
     return Applied(approval=asked, used=tuple(used), left=left)
 
 
-def standings_of(tx: sa.Connection, model: str, *, lock: bool = False) -> list[Standing]:
+def standings_of(tx: sa.Connection, model: str, *, lock: bool = False) -> list[StandingApproval]:
     """Standing approvals of a model, the oldest first. `lock`: nobody else uses or revokes them in the meantime."""
     query = (
         sa.select(standing_approvals)
@@ -168,7 +170,7 @@ def standings_of(tx: sa.Connection, model: str, *, lock: bool = False) -> list[S
     return [_read(tx, row) for row in tx.execute(query.with_for_update() if lock else query).all()]
 
 
-def get_standing(tx: sa.Connection, number: int) -> Standing:
+def get_standing(tx: sa.Connection, number: int) -> StandingApproval:
     """One by its number. Raises NotFound."""
     row = tx.execute(sa.select(standing_approvals).where(standing_approvals.c.id == number)).one_or_none()
     if row is None:
@@ -214,7 +216,7 @@ def _refuse_terms(terms: Terms, reason: str, at_us: int) -> None:
         )
 
 
-def _not_this_person(tx: sa.Connection, standing: Standing, asked: Approval) -> str | None:
+def _not_this_person(tx: sa.Connection, standing: StandingApproval, asked: Approval) -> str | None:
     """Why this person's word does not count on this request."""
     person = standing.allowed_by
     if asked.independent and person in asked.makers:
@@ -226,7 +228,7 @@ def _not_this_person(tx: sa.Connection, standing: Standing, asked: Approval) -> 
     return None
 
 
-def _use(tx: sa.Connection, standing: Standing, asked: Approval, at_us: int) -> None:
+def _use(tx: sa.Connection, standing: StandingApproval, asked: Approval, at_us: int) -> None:
     reason = f"standing approval {standing.id}: {standing.reason}"
     tx.execute(sa.insert(approval_decisions).values(
         request=asked.id, actor=standing.allowed_by, decision=Decision.APPROVE.value, reason=reason, decided_us=at_us
@@ -237,12 +239,12 @@ def _use(tx: sa.Connection, standing: Standing, asked: Approval, at_us: int) -> 
            details={"standing": standing.id, "request": asked.id, "seal": asked.seal, "use": len(standing.used) + 1})  # fmt: skip
 
 
-def _read(tx: sa.Connection, row: sa.Row[tuple[object, ...]]) -> Standing:
+def _read(tx: sa.Connection, row: sa.Row[tuple[object, ...]]) -> StandingApproval:
     uses = (
         sa.select(standing_uses.c.request)
         .where(standing_uses.c.standing == row.id)
         .order_by(standing_uses.c.request)
     )
     apart = {"terms": msgspec.json.decode(row.terms, type=Terms), "used": tuple(tx.execute(uses).scalars())}
-    plain = {name: getattr(row, name) for name in Standing.__struct_fields__ if name not in apart}
-    return msgspec.convert({**plain, **apart}, Standing)
+    plain = {name: getattr(row, name) for name in StandingApproval.__struct_fields__ if name not in apart}
+    return msgspec.convert({**plain, **apart}, StandingApproval)

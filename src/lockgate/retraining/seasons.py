@@ -20,6 +20,9 @@ from lockgate.stats.sketch import Sketch
 NEAR = 0.5  # of the distance from the validation
 AROUND_DAYS = 10  # before and after, in other years
 FEWEST_ROWS = 200  # of a season: fewer say nothing of it
+STAYS = (
+    0.05  # of the rows in the order of time: a column that kept one value for so long does so by its nature
+)
 _YEAR = 366
 
 
@@ -54,3 +57,9 @@ def as_in_season(
         name for name, sketch in then.items()
         if shift_of(sketch, sketch_in(now[name], sketch)).effect <= NEAR * moved[name]
     )  # fmt: skip
+
+
+def stays_by_nature(column: pl.Series) -> bool:
+    """Whether a column, in the order of time, kept one value for long before: a season does, a sensor that froze did not."""
+    longest = column.rle().struct.field("len").max() if column.len() else 0
+    return int(longest or 0) >= max(STAYS * column.len(), 2)  # type: ignore[arg-type]

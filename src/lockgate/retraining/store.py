@@ -11,7 +11,7 @@ from collections.abc import Collection
 import msgspec
 import sqlalchemy as sa
 
-from lockgate.clock import SECOND_US, iso
+from lockgate.clock import SECOND_US
 from lockgate.errors import Conflict, NotFound
 from lockgate.governance import audit
 from lockgate.retraining.retraining import MOVES, RUNNING, Gain, Retraining, State
@@ -183,12 +183,3 @@ def _read(row: sa.Row[tuple[object, ...]]) -> Retraining:
     }
     rest = msgspec.json.decode(row.body, type=Rest)
     return msgspec.convert({**values, **msgspec.structs.asdict(rest)}, Retraining)
-
-
-def moment(at_us: int) -> str:
-    """A moment for people.
-
-    >>> moment(1_772_366_400_000_000)
-    '2026-03-01 12:00'
-    """
-    return iso(at_us)[:16].replace("T", " ")

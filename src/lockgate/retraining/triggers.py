@@ -2,8 +2,9 @@
 
 Drift by itself is no reason. It counts where it is an alarm (inputs weighed by importance, or the answers themselves), where
 it lasts, where it is not what the same season had in the rows that the model learned from, and where labels that came since
-do not say that the model does as well as promised: a column that moves with the months asks for nothing as long as the answers
-stay right. A column that broke asks for nothing either: training on it would teach the model the fault of its feed.
+do not say that the model does as well as promised and its answers mean what they did: a column that moves with the months asks
+for nothing as long as the answers stay right. A column that broke asks for nothing either: training on it would teach the model
+the fault of its feed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from lockgate.retraining.cause import Cause, Looked
 
 DRIFT, PERFORMANCE = "drift", "performance"
 MOVED = ("inputs", "outputs")  # what drift's notices are about that training can mend
+CONCEPT = "concept"  # the notice that the same answers stand for something else than before
 WORSE = "worse: "  # how those of performance begin that are about all rows, or one slice of them
 FEWEST_LABELLED = 100  # rows: fewer labels since something moved say nothing
 
@@ -133,8 +135,8 @@ def _spared(config: RetrainConfig, seen: Seen, notice: Notice, now_us: int) -> s
     if now_us - notice.since_us < config.drift_days * DAY_US:
         return f"{what} moved since {day}; it counts once it has lasted {config.drift_days:g} days."
     say = seen.since.get(notice.subject)
-    worse = any(each.subject.startswith(WORSE) for each in _of_live(seen, PERFORMANCE))
-    if say is not None and say.labelled >= FEWEST_LABELLED and not worse:
+    against = any(each.subject.startswith((WORSE, CONCEPT)) for each in _of_live(seen, PERFORMANCE))
+    if say is not None and say.labelled >= FEWEST_LABELLED and not against:
         return (f"{what} moved since {day}, and {say.labelled:,} labels since then say that "
                 f"{seen.name} does as well as promised.")  # fmt: skip
     return ""

@@ -25,7 +25,7 @@ from lockgate.config import Home, load_server_config
 from lockgate.config_alerts import AlertKind, AlertsConfig
 from lockgate.errors import LockgateError, Unavailable
 from lockgate.release.lease import drop_lease, take_lease
-from lockgate.wiring import causes, causes_box, causes_model
+from lockgate.wiring import causes, causes_box, causes_model, causes_retraining
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.looking import Ground, Look, Lookout
 from lockgate.wiring.ports import read_addresses
@@ -48,6 +48,7 @@ LOOKS: tuple[Look, ...] = (
         causes_model.monitored,
     ),
     Look("labels", frozenset({AlertKind.LABELS_STOPPED}), causes_model.labels_stopped, MINUTE_S),
+    Look("retraining", frozenset({AlertKind.RETRAINING}), causes_retraining.retrained),
     Look("deaths of processes", frozenset({AlertKind.PROCESS_DIES}), causes_box.deaths),
     Look("gateway workers", frozenset({AlertKind.GATEWAY_SILENT}), causes_box.silent_workers),
     Look("models in workers", frozenset({AlertKind.MODEL_FAILS}), causes_box.failing_models),

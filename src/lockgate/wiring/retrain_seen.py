@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import polars as pl
 import sqlalchemy as sa
 
@@ -23,8 +25,9 @@ from lockgate.registry.naming import VersionName
 from lockgate.registry.store import Version, get_model, get_version
 from lockgate.release.phases import Release
 from lockgate.release.store import find_running, live_version
+from lockgate.retraining.fitness import BROKEN
 from lockgate.retraining.retraining import Retraining
-from lockgate.retraining.seasons import as_in_season, rows_of_season
+from lockgate.retraining.seasons import as_in_season, rows_of_season, stays_by_nature
 from lockgate.retraining.store import retrainings_of
 from lockgate.retraining.triggers import LabelsSay, Seen, moved_notices
 from lockgate.wiring.house import House
@@ -72,12 +75,13 @@ def view_of(house: House, model: str) -> View | None:
             scheduled_us=_scheduled(past),
         )  # fmt: skip
         release = find_running(tx, model)
+    learned = _Learned(house, settings, live)
+    seen = _with(seen, notices=tuple(each for each in notices if not learned.knows_as_constant(each)))
     moved = moved_notices(seen)
-    seen = Seen(
-        **{name: getattr(seen, name) for name in seen.__struct_fields__ if name not in ("seasonal", "since")},
-        since={each.subject: _since(complete, each) for each in moved},
-        seasonal={each.subject: _seasonal(house, settings, live, each) for each in moved if each.columns},
-    )
+    seen = _with(
+        seen, since={each.subject: _since(complete, each) for each in moved},
+        seasonal={each.subject: learned.seasonal(each) for each in moved if each.columns},
+    )  # fmt: skip
     rows, labelled = sum(each.rows for each in complete), sum(each.labelled for each in complete)
     return View(settings=settings, live=live, run=run, seen=seen, past=tuple(past), release=release,
                 labelled=labelled / rows if rows else None, labelled_rows=labelled)  # fmt: skip
@@ -100,24 +104,56 @@ def _since(complete: list[Window], notice: Notice) -> LabelsSay:
     return LabelsSay(labelled=sum(each.labelled for each in complete if each.since_us >= notice.since_us))
 
 
-def _seasonal(house: House, settings: ModelConfig, live: Version, notice: Notice) -> tuple[str, ...]:
-    """The columns of a notice that lie as in the same season of the rows that the live version learned from."""
-    digest, known = live.manifest.data.get(Split.TRAIN), knowing(house, live.model)(live.number)
-    if digest is None or settings.time is None or known.validated is None:
-        return ()
-    try:
-        frame = load_tables(house.blobs, {Split.TRAIN: digest}, settings.seed).frames[Split.TRAIN]
-    except NotFound:  # its rows were let go of: nothing is known of seasons
-        return ()
-    timed = _timed(frame, settings.time)
-    if timed is None:
-        return ()
-    now_us = house.clock.now_us()
-    season = rows_of_season(timed, settings.time, notice.since_us, now_us)
-    with house.db.read() as tx:
-        now = profile_between(tx, live.model, live.number, notice.since_us, now_us)
-    moved = {name: notice.figures[name] for name in notice.columns if name in notice.figures}
-    return as_in_season(moved, season, now.columns, known.validated.columns)
+class _Learned:
+    """The rows that the live version learned from, in the order of time; read when they are first asked for."""
+
+    def __init__(self, house: House, settings: ModelConfig, live: Version) -> None:
+        self._house, self._settings, self._live = house, settings, live
+        self._read = False
+        self._frame: pl.DataFrame | None = None
+
+    def knows_as_constant(self, notice: Notice) -> bool:
+        """Whether all that a notice calls broken are columns that stay as they are for long by their nature."""
+        if (notice.source, notice.subject) != BROKEN or not notice.columns:
+            return False
+        if not all(f"'{name}' is always " in notice.words for name in notice.columns):
+            return False
+        frame = self._rows()
+        return frame is not None and all(
+            name in frame.columns and stays_by_nature(frame[name]) for name in notice.columns
+        )
+
+    def seasonal(self, notice: Notice) -> tuple[str, ...]:
+        """The columns of a notice that lie as they did in the same season."""
+        time, known = self._settings.time, knowing(self._house, self._live.model)(self._live.number)
+        frame, now_us = self._rows(), self._house.clock.now_us()
+        if frame is None or time is None or known.validated is None:
+            return ()
+        season = rows_of_season(frame, time, notice.since_us, now_us)
+        with self._house.db.read() as tx:
+            now = profile_between(tx, self._live.model, self._live.number, notice.since_us, now_us)
+        moved = {name: notice.figures[name] for name in notice.columns if name in notice.figures}
+        return as_in_season(moved, season, now.columns, known.validated.columns)
+
+    def _rows(self) -> pl.DataFrame | None:
+        """None where they are gone, or no column says when they were."""
+        if not self._read:
+            self._read = True
+            digest, time = self._live.manifest.data.get(Split.TRAIN), self._settings.time
+            if digest is not None and time is not None:
+                try:
+                    frame = load_tables(self._house.blobs, {Split.TRAIN: digest}, self._settings.seed).frames[
+                        Split.TRAIN
+                    ]
+                except NotFound:
+                    return None
+                timed = _timed(frame, time)
+                self._frame = timed.sort(time, maintain_order=True) if timed is not None else None
+        return self._frame
+
+
+def _with(seen: Seen, **more: Any) -> Seen:
+    return msgspec.structs.replace(seen, **more)
 
 
 def _timed(frame: pl.DataFrame, time: str) -> pl.DataFrame | None:

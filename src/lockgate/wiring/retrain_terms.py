@@ -13,7 +13,7 @@ from lockgate.datasets.versions import get_data, get_data_set
 from lockgate.errors import Conflict, InvalidInput
 from lockgate.governance.bounds import Bound
 from lockgate.governance.people import Person
-from lockgate.governance.standing import Applied, Case, Range, Standing, Terms, allow, apply_standing
+from lockgate.governance.standing import Applied, Case, Range, StandingApproval, Terms, allow, apply_standing
 from lockgate.monitor.promised import figures_promised
 from lockgate.pipelines.run import Run
 from lockgate.pipelines.store import people_behind, run_of_version
@@ -41,7 +41,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     reason: str = ""
 
 
-def allow_standing(house: House, person: Person, model: str, asked: Allowance) -> Standing:
+def allow_standing(house: House, person: Person, model: str, asked: Allowance) -> StandingApproval:
     """Allow what the live version's pipeline will make of the same data sets. Raises as `standing.allow`; Conflict."""
     now_us = house.clock.now_us()
     with house.db.write() as tx:

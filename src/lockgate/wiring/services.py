@@ -36,6 +36,7 @@ from lockgate.wiring.house import House, open_house
 from lockgate.wiring.keeping import let_go
 from lockgate.wiring.monitoring import watchers_of
 from lockgate.wiring.releasing import admit_by_policy
+from lockgate.wiring.retrain_service import retrain_service
 from lockgate.wiring.shadow_watch import GiveWay, teller
 from lockgate.wiring.shadowing import history_us, opener, wanted
 from lockgate.wiring.status import lags, note_trouble
@@ -111,6 +112,7 @@ SERVICES: dict[str, Callable[[House, threading.Event], None]] = {
     "controller": controller,
     "events": events,
     "monitor": monitor,
+    "retraining": retrain_service,
     "shadow": shadow_scorer,
 }
 
@@ -128,6 +130,7 @@ def children(home: Path, *, host: str, port: int, with_events: bool = False) -> 
         Child("shadow", module("lockgate.wiring.services", "shadow"), rank=MIDDLE),
         Child("archiver", module("lockgate.wiring.services", "archiver"), rank=MIDDLE),
         Child("monitor", module("lockgate.wiring.services", "monitor"), rank=MIDDLE),
+        Child("retraining", module("lockgate.wiring.services", "retraining"), rank=MIDDLE),
         *(
             [Child("events", module("lockgate.wiring.services", "events"), rank=MIDDLE)]
             if with_events

@@ -12,6 +12,7 @@ from lockgate.governance.audit import AuditRow
 from lockgate.governance.keys import KeyRow
 from lockgate.governance.people import Grant, Person
 from lockgate.governance.policy import PolicyVersion
+from lockgate.governance.standing import StandingApproval
 from lockgate.hosts import HostWord, Taken
 from lockgate.monitor.notices import Said
 from lockgate.pipelines.run import Run
@@ -23,6 +24,7 @@ from lockgate.release.phases import Release
 from lockgate.release.promise import ReleasePlan
 from lockgate.release.queue import Place
 from lockgate.resources.use import Resources
+from lockgate.retraining.retraining import Retraining
 from lockgate.traffic import Plan
 from lockgate.tuning.trial import SearchRow
 from lockgate.web.api import (
@@ -44,6 +46,7 @@ from lockgate.web.api import (
     policies,
     releases,
     resources,
+    retraining,
     runs,
     searches,
     sessions,
@@ -64,6 +67,7 @@ from lockgate.wiring.inventory import ModelStanding, VersionLine
 from lockgate.wiring.lineage import DataLineage, VersionLineage
 from lockgate.wiring.performance import Coming, PerformanceShown
 from lockgate.wiring.releasing import ReleaseShown
+from lockgate.wiring.retrain_shown import RetrainShown
 from lockgate.wiring.status import BoxStatus
 from lockgate.wiring.tune import SearchShown
 from lockgate.wiring.verdicts import ShadowShown
@@ -90,6 +94,7 @@ API: tuple[APIRouter, ...] = (
     erasures.router,
     data.router,
     runs.router,
+    retraining.router,
     searches.router,
     hosts.router,
 )
@@ -138,6 +143,9 @@ KINDS: tuple[type, ...] = (
     Place,
     ReleaseShown,
     Resources,
+    Retraining,
+    RetrainShown,
+    StandingApproval,
     Acted,
     Compared,
     Standing,

@@ -16,6 +16,7 @@ from lockgate.release.store import releases_of
 from lockgate.web.pages.shell import Looking, PageRoute, fragment, page
 from lockgate.wiring.inventory import VersionLine, standing_of, version_lines
 from lockgate.wiring.journey import journey
+from lockgate.wiring.retrain_shown import retrain_shown
 from lockgate.wiring.summary import summary_of
 
 TIMED = 10  # versions whose lead time is shown
@@ -35,6 +36,8 @@ def one_model(model: str, looking: Looking) -> Response:
     """One model."""
     with looking.house.db.read() as tx:
         require(tx, looking.person, Permission.MODEL_READ, model)
+    retrain = retrain_shown(looking.house, model)
+    with looking.house.db.read() as tx:
         row = get_model(tx, model)
         lines = [
             Line(
@@ -54,6 +57,7 @@ def one_model(model: str, looking: Looking) -> Response:
             metrics=metrics,
             releases=releases_of(tx, model, limit=20),
             policy=policy_of(tx, row.name),
+            retrain=retrain,
         )
 
 
