@@ -155,6 +155,14 @@ class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token_file: str | None = None
 
 
+class MirrorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where runs are told to beside the record here. `experiment`: of all models; None: one named as the model."""
+
+    mlflow: Annotated[str, Meta(pattern=r"^https?://\S+$")] | None = None  # a server's tracking URI
+    experiment: str | None = None
+    token_file: str | None = None  # holds what is sent as `Authorization: Bearer`
+
+
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`config.yaml` in the home folder. Everything has a default."""
 
@@ -164,6 +172,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleConfig = ConsoleConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
     events: EventsConfig | None = None
+    mirror: MirrorConfig | None = None
     labels: LabelsConfig = LabelsConfig()
     alerts: AlertsConfig = AlertsConfig()
     compute: Annotated[str, Meta(pattern=r"^(local|ray://\S+)$")] = LOCAL  # where checks and searches are computed

@@ -98,6 +98,12 @@ def runs_of(
     return [_run(row) for row in tx.execute(wanted)]
 
 
+def runs_after(tx: sa.Connection, model: str, after: int, *, limit: int) -> list[Run]:
+    """Runs of a model with larger numbers, the oldest first."""
+    wanted = sa.select(runs).where(runs.c.model == model, runs.c.id > after)
+    return [_run(row) for row in tx.execute(wanted.order_by(runs.c.id).limit(limit))]
+
+
 def run_of_version(tx: sa.Connection, model: str, number: int) -> Run | None:
     """The newest whole run that made a version; None for a version that was submitted by hand."""
     wanted = sa.select(runs).where(

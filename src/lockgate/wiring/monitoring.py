@@ -19,12 +19,14 @@ from lockgate.registry.naming import VersionName
 from lockgate.registry.store import get_model, get_version, list_models
 from lockgate.wiring.house import House
 from lockgate.wiring.labelling import LabelIntake
+from lockgate.wiring.mirroring_mlflow import mlflow_mirror
 from lockgate.wiring.performance import performance_watcher
 
 Maker = Callable[[House, str], Watcher | None]  # None: this model is not watched so
 MAKERS: dict[str, Maker] = {
     "labels": LabelIntake,
     "performance": performance_watcher,
+    "mlflow": mlflow_mirror,
 }  # by the first part of the watchers' names
 
 
