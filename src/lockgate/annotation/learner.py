@@ -17,7 +17,7 @@ else:
     model_selection = late("sklearn.model_selection")
 
 FEWEST = 10  # of each of two classes at least, before anything is learned
-_FOLDS = 5
+_FOLDS = 3
 _TREES = 60
 _MOST = 20_000  # rows that are learned from
 

@@ -52,7 +52,7 @@ def entropies(probabilities: np.ndarray) -> np.ndarray:
     classes = probabilities.shape[1]
     if classes < 2:
         return np.zeros(len(probabilities))
-    return np.abs(_entropy(probabilities) / np.log(classes)).clip(0, 1)
+    return np.asarray(np.abs(_entropy(probabilities) / np.log(classes)).clip(0, 1))
 
 
 def disagreements(answers: Sequence[np.ndarray]) -> np.ndarray:

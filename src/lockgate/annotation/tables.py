@@ -39,7 +39,9 @@ annotation_answers = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),  # grows: the last of a person counts
     sa.Column("batch", sa.Integer, nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("person", sa.String(200), nullable=False),  # of an import also: somebody whom lockgate does not know
+    sa.Column(
+        "person", sa.String(200), nullable=False
+    ),  # of an import also: somebody whom lockgate does not know
     sa.Column("label", sa.Text),  # JSON scalar; None: skipped, or taken back
     sa.Column("at_us", sa.BigInteger, nullable=False),
     sa.Column("via", sa.String(64), nullable=False),  # console | csv | label-studio

@@ -46,6 +46,7 @@ VERBS: dict[str, Verb] = {
     "environments": Verb("environments", "list and remove what models run in on this machine", START, "list"),
     "schema": Verb("schema", "print the JSON Schema of lockgate.yaml for editors", START),
     "data": Verb("data", "add, show, compare and split data sets", BUILD, "list"),
+    "annotate": Verb("annotate", "pick rows to label, label them, hand the labels on", BUILD, "list"),
     "train": Verb("train", "run a pipeline and seal what it makes", BUILD),
     "tune": Verb("tune", "search for better parameters of a pipeline", BUILD, "run"),
     "retrain": Verb("retrain", "train a live model again on newer data", BUILD, "start"),

@@ -39,6 +39,7 @@ class Origin(StrEnum):
     DELTA = "delta"
     FOLDER = "folder"
     SPLIT = "split"
+    LABELS = "labels"  # the same rows, with what people labelled
     LOG = "log"  # predictions whose label came
 
 

@@ -18,6 +18,7 @@ UPLOADS = (
     "/labels/import",
     "/score",
     "/backtest",
+    "/answers",
     "/segments",
     "/segment-keys",
 )  # the last part of addresses that take files

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from lockgate.annotation.batches import Batch, Item
+from lockgate.annotation.guide import Guide
 from lockgate.checks.store import Validation
 from lockgate.checks.suite import Planned
 from lockgate.datasets.diff import TableDiff
@@ -29,6 +31,7 @@ from lockgate.traffic import Plan
 from lockgate.tuning.trial import SearchRow
 from lockgate.web.api import (
     alerts,
+    annotations,
     audit,
     box,
     data,
@@ -60,6 +63,7 @@ from lockgate.web.api.releases import Acted
 from lockgate.web.api.versions import VersionShown
 from lockgate.web.jobs import Job
 from lockgate.wiring.alerts_shown import AlertPage, AlertShown, SinkShown
+from lockgate.wiring.annotation_work import BatchShown, TakenIn
 from lockgate.wiring.comparing import Compared
 from lockgate.wiring.drift_shown import DriftShown
 from lockgate.wiring.erasing import Erased
@@ -93,6 +97,7 @@ API: tuple[APIRouter, ...] = (
     performance.router,
     erasures.router,
     data.router,
+    annotations.router,
     runs.router,
     retraining.router,
     searches.router,
@@ -101,6 +106,11 @@ API: tuple[APIRouter, ...] = (
 
 # The kinds of answers, whose shapes OpenAPI describes.
 KINDS: tuple[type, ...] = (
+    Batch,
+    BatchShown,
+    Guide,
+    Item,
+    TakenIn,
     AlertPage,
     AlertShown,
     SinkShown,

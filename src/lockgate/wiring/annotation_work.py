@@ -1,0 +1,278 @@
+"""What people do with a batch: label, undo, settle, take out and bring back, finish. Each asks who may first."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import polars as pl
+import sqlalchemy as sa
+
+from lockgate.annotation.agreement import Agreement, agreement_of
+from lockgate.annotation.answers import answers_of, decide, labels_by_item, progress_of, record_answer
+from lockgate.annotation.batches import (
+    Batch,
+    BatchState,
+    Item,
+    ItemState,
+    Scalar,
+    finish_batch,
+    get_batch,
+    get_item,
+    items_of,
+)
+from lockgate.annotation.exchange import (
+    CSV,
+    LABEL_STUDIO,
+    Answer,
+    as_csv,
+    from_csv,
+    from_label_studio,
+    label_studio_config,
+    label_studio_tasks,
+)
+from lockgate.annotation.guide import Guide, add_example, guide_of, write_guide
+from lockgate.datasets.dataset import read_table
+from lockgate.datasets.versions import DataKind, Origin, Source, get_data, parse_data
+from lockgate.errors import Conflict, InvalidInput
+from lockgate.governance import audit
+from lockgate.governance.people import Person, require
+from lockgate.governance.permissions import Permission
+from lockgate.predictions.label_import import Naming
+from lockgate.wiring.annotation_pool import picture_of
+from lockgate.wiring.annotation_shown import LOG
+from lockgate.wiring.datasets import add_table, frame_of, resolve_data
+from lockgate.wiring.house import House
+from lockgate.wiring.labelling import hand_in
+
+Tell = Callable[..., None]
+_MEDIA = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".bmp": "image/bmp",
+          ".webp": "image/webp", ".tif": "image/tiff", ".tiff": "image/tiff"}  # fmt: skip
+
+
+class BatchShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch with how far each person is and how far they agree."""
+
+    batch: Batch
+    progress: dict[str, int]
+    agreement: Agreement
+    disputed: tuple[int, ...]
+
+
+class TakenIn(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of answers out of a file."""
+
+    new: int = 0
+    corrected: int = 0
+    repeated: int = 0
+    skipped: int = 0
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a batch's labels: a data version, or labels of the log; and items that have none."""
+
+    batch: Batch
+    labels: int
+    without: int
+    data: str | None = None
+
+
+def may_label(tx: sa.Connection, person: Person, number: int) -> Batch:
+    """The batch, for who may label it. Raises Forbidden, NotFound."""
+    batch = get_batch(tx, number)
+    require(tx, person, Permission.LABELS_WRITE, batch.model)
+    return batch
+
+
+def shown_of(tx: sa.Connection, person: Person, number: int) -> BatchShown:
+    """A batch as people look at it. Raises Forbidden, NotFound."""
+    batch = may_label(tx, person, number)
+    disputed = tuple(item.number for item in items_of(tx, number) if item.state is ItemState.DISPUTED)
+    labels = labels_by_item(tx, number)
+    return BatchShown(
+        batch=batch, progress=progress_of(tx, number), disputed=disputed,
+        agreement=agreement_of([{who: str(label) for who, label in each.items()} for each in labels.values()]),
+    )  # fmt: skip
+
+
+def label_item(house: House, person: Person, number: int, item: int, label: Scalar | None) -> Item:
+    """One answer (None: skip, or take back). Raises Forbidden, NotFound, Conflict, InvalidInput."""
+    with house.db.write() as tx:
+        batch = may_label(tx, person, number)
+        return record_answer(tx, batch, item, person.id, label, at_us=house.clock.now_us())
+
+
+def settle_item(
+    house: House, person: Person, number: int, item: int, *, label: Scalar, reason: str, example: bool
+) -> Item:
+    """Settle a dispute by one word, and put it into the instructions. Raises as `label_item`."""
+    if not reason.strip():
+        raise InvalidInput(
+            "a decision needs a reason: those who labelled otherwise read it", fix='--reason "..."'
+        )
+    with house.db.write() as tx:
+        batch, now_us = may_label(tx, person, number), house.clock.now_us()
+        made = decide(tx, batch, item, label, by=person.id, reason=reason, at_us=now_us)
+        if example and made.label is not None:
+            add_example(tx, batch.model, made, made.label, reason, by=person.id, at_us=now_us)
+        return made
+
+
+def write_instructions(house: House, person: Person, model: str, text: str) -> Guide:
+    """The next version of a model's instructions. Raises Forbidden, InvalidInput."""
+    with house.db.write() as tx:
+        require(tx, person, Permission.LABELS_WRITE, model)
+        return write_guide(tx, model, text, by=person.id, at_us=house.clock.now_us())
+
+
+def instructions_of(tx: sa.Connection, person: Person, model: str) -> Guide | None:
+    """The newest instructions. Raises Forbidden."""
+    require(tx, person, Permission.LABELS_WRITE, model)
+    return guide_of(tx, model)
+
+
+def exported(house: House, person: Person, number: int, form: str, *, embed: bool = False) -> bytes:
+    """The open items of a batch for another tool. `embed`: pictures within the file instead of their paths.
+
+    Raises InvalidInput for an unknown form.
+    """
+    with house.db.read() as tx:
+        batch = may_label(tx, person, number)
+        items = [item for item in items_of(tx, number) if item.state is not ItemState.DONE]
+    if form == CSV:
+        return as_csv(items) if items else b"item,label,person\n"
+    if form == LABEL_STUDIO:
+        embedded = (lambda item: _data_address(house, batch, item)) if embed else None
+        return json.dumps(label_studio_tasks(batch, items, embedded), ensure_ascii=False).encode()
+    if form == "label-studio-config":
+        return label_studio_config(batch).encode()
+    raise InvalidInput(
+        "batches are not written in this form",
+        got=form,
+        allowed=f"{CSV}, {LABEL_STUDIO}, label-studio-config",
+    )
+
+
+def take_in(house: House, person: Person, number: int, file: Path) -> TakenIn:
+    """Answers out of a CSV (or other table), or Label Studio's JSON export. All of them, or none: raises InvalidInput with the
+    list of mistakes."""
+    with house.db.read() as tx:
+        batch = may_label(tx, person, number)
+    if file.suffix.lower() == ".json":
+        answers, via = from_label_studio(batch, file.read_bytes()), LABEL_STUDIO
+    else:
+        answers, via = from_csv(batch, read_table(file)), CSV
+    now_us = house.clock.now_us()
+    with house.db.write() as tx:
+        batch = may_label(tx, person, number)
+        done = _recorded(tx, batch, answers, default=person.id, via=via, now_us=now_us)
+        audit.append(tx, at_us=now_us, actor=person.id, action="annotation:batch:imported", subject=batch.model,
+                     details={"batch": number, "via": via, **msgspec.to_builtins(done)})  # fmt: skip
+    return done
+
+
+def finish(house: House, person: Person, number: int, *, tell: Tell) -> Finished:
+    """Hand on the labels that are settled: of the log as labels of its requests, of a data version as its next version.
+
+    Raises Conflict while items are disputed, when nothing is labelled, and when it is finished already. Repeating after a
+    crash does no harm: the same labels, the same rows are there already.
+    """
+    with house.db.read() as tx:
+        batch = may_label(tx, person, number)
+        items = items_of(tx, number)
+    done = [item for item in items if item.state is ItemState.DONE and item.content.row >= 0]
+    if batch.state is BatchState.FINISHED:
+        raise Conflict(f"batch {number} is finished already", got=batch.outcome)
+    if batch.disputed:
+        raise Conflict(f"{batch.disputed} items of batch {number} are disputed",
+                       fix=f"settle them: lockgate annotate settle {number} ITEM LABEL --reason ...")  # fmt: skip
+    if not done:
+        raise Conflict(f"nothing of batch {number} is labelled yet", got=f"0 of {batch.items}")
+    data = None
+    if batch.asked.source == LOG:
+        _to_log(house, person, batch, done)
+    else:
+        data = _to_data(house, person, batch, done, tell)
+    outcome = data or f"{len(done)} labels of the log"
+    with house.db.write() as tx:
+        batch = finish_batch(tx, number, outcome, by=person.id, at_us=house.clock.now_us())
+    return Finished(batch=batch, labels=len(done), without=len(items) - len(done), data=data)
+
+
+def picture(house: House, person: Person, number: int, item: int) -> tuple[bytes, str]:
+    """An item's picture and its media type. Raises Forbidden, NotFound."""
+    with house.db.read() as tx:
+        batch = may_label(tx, person, number)
+        content = get_item(tx, number, item).content
+        data = get_data(tx, *parse_data(batch.asked.source))
+    if content.image is None or content.sha256 is None:
+        raise InvalidInput(f"item {item} of batch {number} has no picture")
+    folder = Path(data.source.path) if data.source.path else None
+    media = _MEDIA.get(Path(content.image).suffix.lower(), "application/octet-stream")
+    return picture_of(house, folder, content.image, content.sha256), media
+
+
+def _data_address(house: House, batch: Batch, item: Item) -> str:
+    body, media = picture(house, house.owner, batch.id, item.number)
+    return f"data:{media};base64,{base64.b64encode(body).decode()}"
+
+
+def _recorded(
+    tx: sa.Connection, batch: Batch, answers: Sequence[Answer], *, default: str, via: str, now_us: int
+) -> TakenIn:
+    counts = dict.fromkeys(("new", "corrected", "repeated", "skipped"), 0)
+    for each in answers:
+        who = each.person or default
+        before = answers_of(tx, batch.id, each.number).get(who)
+        if before is not None and before.label == each.label and type(before.label) is type(each.label):
+            counts["repeated"] += 1
+            continue
+        record_answer(tx, batch, each.number, who, each.label, at_us=each.at_us or now_us, via=via)
+        kind = (
+            "skipped"
+            if each.label is None
+            else "corrected"
+            if before is not None and before.label is not None
+            else "new"
+        )
+        counts[kind] += 1
+    return TakenIn(**counts)
+
+
+def _to_log(house: House, person: Person, batch: Batch, done: Sequence[Item]) -> None:
+    table = pl.DataFrame(
+        {
+            "id": [item.content.request for item in done],
+            "row": [item.content.row for item in done],
+            "label": pl.Series([item.label for item in done], strict=False),
+        }
+    )
+    hand_in(house, person, batch.model, table, Naming(label="label", on="id", key="id", row="row"),
+            source=f"annotation: batch {batch.id}")  # fmt: skip
+
+
+def _to_data(house: House, person: Person, batch: Batch, done: Sequence[Item], tell: Tell) -> str:
+    """The next version: the same rows with the labels. Of images a table of paths and labels, under `NAME-labels`."""
+    with house.db.read() as tx:
+        data = resolve_data(tx, batch.asked.source)
+    frame = frame_of(house, data)
+    images = data.kind is DataKind.IMAGES
+    column = "label" if images else batch.asked.target
+    labels: list[object] = frame[column].to_list() if column in frame.columns else [None] * frame.height
+    for item in done:
+        labels[item.content.row] = item.label
+    made = pl.Series(column, labels, strict=False)
+    if column in frame.columns:
+        try:
+            made = made.cast(frame[column].dtype)
+        except pl.exceptions.PolarsError:
+            made = pl.Series(
+                column, [None if label is None else str(label) for label in labels], dtype=pl.String
+            )
+    source = Source(origin=Origin.LABELS, said=f"batch {batch.id} of {batch.model}", parent=data.full)
+    name = f"{data.name}-labels" if images else data.name
+    added = add_table(house, person, name, frame.with_columns(made), source=source, tell=tell)
+    return added.data.full
