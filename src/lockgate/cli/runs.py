@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from lockgate.cli.show import AsJson, new_group, print_json, print_pairs, print_table, when
 from lockgate.cli.train import print_steps
 from lockgate.client.transport import connected
+from lockgate.pipelines.compared import differences
+from lockgate.pipelines.run import Run
 
 app = new_group("List, show and compare runs of pipelines.")
 Number = Annotated[int, typer.Argument(metavar="RUN", min=1, show_default=False)]
@@ -60,7 +63,7 @@ def compare(first: Number, second: Number, as_json: AsJson = False) -> None:
     """What two runs have in common, and where they part."""
     with connected() as lockgate:
         runs = [lockgate.get(f"/runs/{number}") for number in (first, second)]
-    rows = differences(*runs)
+    rows = differences(*(msgspec.convert(run, Run) for run in runs))
     if as_json:
         print_json([{"what": what, "first": before, "second": after} for what, before, after in rows])
         return
@@ -76,35 +79,6 @@ def clean(
     with connected() as lockgate:
         gone = lockgate.delete(f"/models/{model}/steps", days=days)["removed"]
     print(f"{gone} kept results are gone")
-
-
-def differences(first: dict[str, Any], second: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Everything in which two runs differ, as text: what they were made of, then steps, then what they measured."""
-    rows: list[tuple[str, ...]] = []
-    made = (first["made"], second["made"])
-    for name in ("model", "pipeline", "code", "code_commit", "seed", "python"):
-        rows.append((name, *(str(each[name] or "") for each in made)))
-    for group, kind in (("parameters", "parameter"), ("data", "data")):
-        for name in dict.fromkeys((*made[0][group], *made[1][group])):
-            rows.append((f"{kind} {name}", *(_said(each[group].get(name)) for each in made)))
-    pins = [dict(pin.partition("==")[::2] for pin in each["lock"]) for each in made]
-    rows += [
-        (f"library {name}", pins[0].get(name, ""), pins[1].get(name, ""))
-        for name in sorted({*pins[0], *pins[1]})
-    ]
-    steps = [{step["name"]: step for step in run["steps"]} for run in (first, second)]
-    for name in dict.fromkeys((*steps[0], *steps[1])):
-        rows.append(
-            (f"result of {name}", *(each[name]["digest"][:12] if name in each else "" for each in steps))
-        )
-    for name in dict.fromkeys((*first["metrics"], *second["metrics"])):
-        rows.append(
-            (
-                name,
-                *(f"{run['metrics'][name]:.6g}" if name in run["metrics"] else "" for run in (first, second)),
-            )
-        )
-    return [row for row in rows if row[1] != row[2]]
 
 
 def _print(run: dict[str, Any]) -> None:
@@ -145,9 +119,3 @@ def _data(run: dict[str, Any]) -> str:
 
 def _metrics(run: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in run["metrics"].items())
-
-
-def _said(value: object) -> str:
-    if isinstance(value, dict):
-        return f"{value['name']}@{value['number']}"
-    return "" if value is None else str(value)

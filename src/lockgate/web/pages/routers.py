@@ -6,8 +6,10 @@ from fastapi import APIRouter
 
 from lockgate.web.pages import (
     alerts,
+    annotation,
     audits,
     checking,
+    data,
     drift,
     inventory,
     logs,
@@ -16,6 +18,7 @@ from lockgate.web.pages import (
     performance,
     releases,
     resources,
+    runs,
     sign_in,
     versions,
 )
@@ -30,7 +33,10 @@ PAGES: tuple[APIRouter, ...] = (
     drift.router,
     performance.router,
     alerts.router,
+    runs.router,
+    data.router,
     resources.router,
+    annotation.router,
     logs.router,
     audits.router,
     people.router,

@@ -30,7 +30,10 @@ ALERTS = "/alerts"
 _NAVIGATION = (
     ("/", "Models", None),
     (ALERTS, "Alerts", Permission.MODEL_READ),
+    ("/runs", "Runs", Permission.MODEL_READ),
+    ("/data", "Data", Permission.LOG_READ),
     ("/resources", "Resources", Permission.MODEL_READ),
+    ("/annotate", "Label", Permission.LABELS_WRITE),
     ("/log", "Log", Permission.LOG_READ),
     ("/audit", "Audit", Permission.AUDIT_READ),
     ("/people", "People", Permission.PERSON_READ),

@@ -12,6 +12,7 @@ from lockgate.errors import Conflict, Forbidden, LockgateError, NotFound, http_s
 from lockgate.governance.approvals import approvals_of
 from lockgate.governance.people import may, require
 from lockgate.governance.permissions import Permission
+from lockgate.pipelines.store import run_of_version
 from lockgate.registry.compare import describe_field
 from lockgate.registry.store import get_model
 from lockgate.release.gate import check_start
@@ -96,6 +97,7 @@ def _show(looking: Viewer, model: str, word: str, problem: LockgateError | None)
             outputs=[(field, describe_field(field)) for field in found.manifest.signature.outputs],
             way=journey(tx, found, looking.now_us),
             releases=own,
+            run=run_of_version(tx, found.model, found.number),
             running=running,
             waits=waits,
             plan=plan,
