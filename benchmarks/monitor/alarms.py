@@ -1,6 +1,6 @@
 """How often performance watchers cry wolf, and how soon they see what is there: simulated streams of labelled windows.
 
-    python -m benchmarks.monitor.alarms [--runs 200] [--windows 60]
+    python -m benchmarks.monitor.alarms [--runs 200] [--windows 40]
 
 Each run draws a validation of 2,000, 5,000 or 20,000 rows, then windows of 300 to 3,000 labelled rows, and hands them to the
 functions that the watcher calls: calibration, figures, residuals, verdict. Nothing moves, or one thing does half-way.
@@ -78,7 +78,7 @@ def regression(draw: np.random.Generator, rows: int, moved: Moved) -> pl.DataFra
 
 SUBJECTS = ("worse", "concept", "labels moved")
 SPREAD = 8.9  # standard deviation of the regression's errors
-EVERY = 3  # windows between two looks
+EVERY = 4  # windows between two looks
 CHANGES = {
     "other rows come, meaning the same": Moved(target=0.3),
     "meaning moves by 3 points, or 0.1 deviations": Moved(concept=-0.03),
@@ -152,12 +152,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--windows", type=int, default=60)
+    parser.add_argument("--windows", type=int, default=40)
     asked = parser.parse_args()
     began = time.process_time()
     for line in false_alarms(asked.runs, asked.windows):
         print(line, flush=True)
-    for line in power(max(asked.runs // 5, 1), asked.windows):
+    for line in power(max(asked.runs // 10, 1), asked.windows):
         print(line, flush=True)
     print(f"({time.process_time() - began:.0f} s of processor time)")
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
+from lockgate.monitor.class_model import ClassModel
 from lockgate.monitor.error_model import ErrorModel
 from lockgate.monitor.performance_figures import Figure
 from lockgate.monitor.performance_windows import Window, positive_of
@@ -53,7 +54,7 @@ def estimated(
     window: tuple[int, int],
     manifest: Manifest,
     *,
-    known: Calibration | ErrorModel,
+    known: Calibration | ErrorModel | ClassModel,
     source: str,
 ) -> Estimate | None:
     """What the labels of these ledger rows will show; None where the version gives no probability. `window`: version, number."""
@@ -66,6 +67,12 @@ def estimated(
     each = rows.height / max(subjects, 1)
     score = rows["score"].fill_null(float("nan")).to_numpy()
     up = positive_of(manifest)
+    if isinstance(known, ClassModel):
+        place = {name: float(number) for number, name in enumerate(known.names)}
+        codes = rows["decision"].replace_strict(place, default=-1.0, return_dtype=pl.Float64).fill_null(-1.0)
+        classes = codes.to_numpy().astype(int)
+        made = known.expected(classes, score, rows_per_subject=each, seed=window[1])
+        return _estimate(rows, window, {n: _figure(one) for n, one in made.items()}, source, known.learned)
     if up is None:  # the score is the largest probability: it says how likely the decision is right
         found = expected(
             known, cells_of(known, score, np.ones(score.size)), rows_per_subject=each, seed=window[1]

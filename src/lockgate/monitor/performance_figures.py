@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 import numpy as np
 
+from lockgate.monitor.class_model import RECALL, class_figures
 from lockgate.stats.auc import auc_interval
 from lockgate.stats.clusters import mean_by, share_by
 from lockgate.stats.intervals import Interval
@@ -19,9 +20,9 @@ _TINY = 1e-15
 TITLES = {
     "roc_auc": "ROC AUC", "accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1",
     "log_loss": "log loss", "brier": "Brier score", "positive_rate": "share that came true", "mae": "mean absolute error",
-    "rmse": "root mean squared error", "bias": "bias",
+    "rmse": "root mean squared error", "bias": "bias", "macro_f1": "macro F1", "mean_recall": "mean recall of classes",
 }  # fmt: skip
-SHARES = frozenset({"accuracy", "precision", "recall", "positive_rate"})
+SHARES = frozenset({"accuracy", "precision", "recall", "positive_rate", "mean_recall"})
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse"})
 NEITHER = frozenset({"positive_rate", "bias"})  # no direction is better
 
@@ -37,18 +38,29 @@ class Figure(msgspec.Struct, frozen=True, array_like=True):
 class Labelled(msgspec.Struct, frozen=True, kw_only=True):
     """Labelled rows as arrays of n. Two classes: `truth` and `decided` are truth values and `score` a probability or None;
     more: class numbers, and `score` is that of the decision; regression: floats. `subject` (n,): the number of each row's
-    subject, None where each is its own."""
+    subject, None where each is its own; `names`: of several classes, those that the model knows."""
 
     truth: np.ndarray
     decided: np.ndarray
     score: np.ndarray | None = None
     subject: np.ndarray | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def each(self) -> float:
+        """Rows of one subject, on average."""
+        return (
+            1.0
+            if self.subject is None or not self.truth.size
+            else self.truth.size / (int(self.subject.max()) + 1)
+        )
 
     def take(self, rows: np.ndarray) -> Labelled:
         """Some of the rows."""
         return Labelled(
             truth=self.truth[rows], decided=self.decided[rows],
             score=None if self.score is None else self.score[rows], subject=renumbered(self.subject, rows),
+            names=self.names,
         )  # fmt: skip
 
 
@@ -65,7 +77,26 @@ def figures_of(labelled: Labelled, names: frozenset[str] | None = None) -> dict[
         interval = make(labelled) if names is None or name in names else None
         if interval is not None and np.isfinite([interval.value, interval.low, interval.high]).all():
             found[name] = Figure(interval.value, interval.low, interval.high)
-    return found
+    return found | (_of_classes(labelled, names) if makers is _MANY else {})
+
+
+def is_share(name: str) -> bool:
+    """Whether a figure is written in per cent."""
+    return name in SHARES or name.startswith(RECALL)
+
+
+def _of_classes(labelled: Labelled, names: frozenset[str] | None) -> dict[str, Figure]:
+    """Those of several classes."""
+    if names is not None and not any(
+        name in ("macro_f1", "mean_recall") or name.startswith(RECALL) for name in names
+    ):
+        return {}
+    made = class_figures(labelled.decided, labelled.truth, labelled.names, rows_per_subject=labelled.each)
+    return {
+        name: Figure(one.value, one.low, one.high)
+        for name, one in made.items()
+        if names is None or name in names
+    }
 
 
 def renumbered(subject: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

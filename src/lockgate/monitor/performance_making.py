@@ -9,6 +9,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from lockgate.db import Database
+from lockgate.monitor.class_model import ClassModel, class_model
 from lockgate.monitor.error_model import ErrorModel, error_model
 from lockgate.monitor.estimate import PRODUCTION, VALIDATION, Estimate, estimated
 from lockgate.monitor.performance_figures import Figure
@@ -57,6 +58,7 @@ class About:
 
 
 Key = tuple[int, int]  # version, number of the window
+Learned = Calibration | ErrorModel | ClassModel
 
 
 class Making:
@@ -64,7 +66,7 @@ class Making:
 
     def __init__(self, db: Database, ledger: Ledger, about: Callable[[int], About | None]) -> None:
         self._db, self._ledger, self.about = db, ledger, about
-        self._learned: dict[int, tuple[tuple[int, ...], Calibration | ErrorModel | None]] = {}
+        self._learned: dict[int, tuple[tuple[int, ...], Learned | None]] = {}
 
     def rows(self, recipe: Recipe, width: Width, windows: Sequence[Key], group: str | None) -> pl.DataFrame:
         """The ledger's rows of some windows of one version, oldest first, with `subject`."""
@@ -100,7 +102,7 @@ class Making:
         )
 
     def estimate(
-        self, rows: pl.DataFrame, window: Key, about: About, learned: Calibration | ErrorModel | None
+        self, rows: pl.DataFrame, window: Key, about: About, learned: Learned | None
     ) -> Estimate | None:
         """What is expected of a window; None where nothing is known that could say it."""
         if learned is not None:
@@ -111,7 +113,7 @@ class Making:
 
     def learned(
         self, model: str, recipe: Recipe, width: Width, complete: Sequence[Window], about: About
-    ) -> Calibration | ErrorModel | None:
+    ) -> Learned | None:
         """What the newest complete windows of a version say of its scores, or of its errors; None for too few labels."""
         chosen: list[Window] = []
         for window in reversed(complete):
@@ -162,13 +164,17 @@ def unmatched(
     return found
 
 
-def _learn(told: pl.DataFrame, manifest: Manifest) -> Calibration | ErrorModel | None:
+def _learn(told: pl.DataFrame, manifest: Manifest) -> Learned | None:
     if manifest.task is not Task.CLASSIFICATION:
         return error_model(told.filter(pl.col("label").cast(pl.Float64, strict=False).is_finite()))
     known = labelled_of(told, manifest)
     if known.score is None:
         return None
-    # of more than two classes: is the likeliest the right one
+    if known.truth.dtype != bool:
+        classes = class_model(known.decided, known.score, known.truth, known.names)
+        if classes is not None:
+            return classes
+    # of very many classes: is the likeliest the right one
     return calibration_of(
         known.score, known.truth if known.truth.dtype == bool else known.truth == known.decided
     )

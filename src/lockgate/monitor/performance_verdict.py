@@ -15,7 +15,7 @@ from lockgate.checks.base import figure
 from lockgate.clock import iso
 from lockgate.monitor.notices import Notice, Severity
 from lockgate.monitor.performance_concept import REFERENCE_ROWS, RUNBOOK, SOURCE, concept, first_of
-from lockgate.monitor.performance_figures import LOWER_IS_BETTER, SHARES, TITLES, Figure
+from lockgate.monitor.performance_figures import LOWER_IS_BETTER, TITLES, Figure, is_share
 from lockgate.monitor.performance_limits import p_beyond
 from lockgate.monitor.performance_moved import labels_moved
 from lockgate.monitor.performance_rows import Recipe
@@ -178,4 +178,4 @@ def _title(name: str) -> str:
 
 
 def _said(name: str, value: float) -> str:
-    return figure(value, "share" if name in SHARES else None)
+    return figure(value, "share" if is_share(name) else None)

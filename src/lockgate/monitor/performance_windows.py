@@ -108,7 +108,7 @@ def labelled_of(rows: pl.DataFrame, manifest: Manifest) -> Labelled:
     codes = [
         np.array([place.get(str(name), -1.0) for name in values]).astype(int) for values in (truth, decided)
     ]
-    return Labelled(truth=codes[0], decided=codes[1], subject=subject, score=given)
+    return Labelled(truth=codes[0], decided=codes[1], subject=subject, score=given, names=tuple(known))
 
 
 def classes_of(manifest: Manifest) -> list[str]:

@@ -17,7 +17,7 @@ from lockgate.monitor.notices import Notice, open_notices
 from lockgate.monitor.performance import PerformanceWatcher, state_of
 from lockgate.monitor.performance_concept import SOURCE
 from lockgate.monitor.performance_delay import Delay, delay_of
-from lockgate.monitor.performance_figures import LOWER_IS_BETTER, SHARES, TITLES, Figure
+from lockgate.monitor.performance_figures import LOWER_IS_BETTER, TITLES, Figure, is_share
 from lockgate.monitor.performance_ledger import Ledger
 from lockgate.monitor.performance_making import About, Subject, unmatched
 from lockgate.monitor.performance_target import Month, Target, months_of
@@ -177,7 +177,8 @@ def performance_of(
         model=model, versions=tuple(numbers), windows=windows, delay=delay, promises=promises, notices=notices, looked=looked,
         kept=kept_of(each for each in expected.values() if each.version in numbers),
         titles={name: TITLES[name] for name in TITLES if name in names},
-        shares=tuple(sorted(SHARES & names)), lower=tuple(sorted(LOWER_IS_BETTER & names)), validated=validated,
+        shares=tuple(sorted(name for name in names if is_share(name))), validated=validated,
+        lower=tuple(sorted(LOWER_IS_BETTER & names)),
         months=months_of((each.version, each.since_us, each.target) for number in numbers for each in complete[number]),
     )  # fmt: skip
 
@@ -228,7 +229,7 @@ def picture(shown: PerformanceShown, version: int, name: str) -> Plot | None:
         times = [min(times), max(times)]
         drawn.append({"name": "promised", "at_us": times, "value": [promised.value] * 2})
     title = TITLES.get(name, name)
-    unit = "share" if name in SHARES else None
+    unit = "share" if is_share(name) else None
     data: dict[str, object] = {"lines": drawn, "axis": title, "unit": unit}
     return Plot(kind=PlotKind.LINE, title=f"{title} of {shown.model}/{version} over time", data=data)
 
