@@ -7,9 +7,9 @@ all of them ask for trouble. Measured from the first such request on, so that fi
 from __future__ import annotations
 
 import http.client
-import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,13 +18,14 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+from benchmarks.callers import Callers
 from benchmarks.gateway.figures import Figure
 from benchmarks.release.troubled import KILLED, TROUBLES, Models, make_models, request, words
 
@@ -92,43 +93,33 @@ class Seen:
         return float(np.quantile(self.seconds, 0.99)) * 1e3
 
 
-class Callers:
+class Asking(Callers[http.client.HTTPConnection]):
     """Applications that call all the time; `seen` begins anew whenever it is replaced."""
 
     def __init__(self, box: Box) -> None:
-        self._box, self._done = box, threading.Event()
+        where = box.gateway.partition("://")[2]
+        breaks = (OSError, http.client.HTTPException)
+        super().__init__(
+            lambda: closing(http.client.HTTPConnection(where, timeout=60)),
+            threads=THREADS, pause_s=PAUSE_S, breaks=breaks,
+        )  # fmt: skip
+        self._box = box
         self.trouble: str | None = None
         self.seen = Seen()
-        self._threads = [threading.Thread(target=self._call, args=(n,)) for n in range(THREADS)]
 
-    def __enter__(self) -> Callers:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _call(self, number: int) -> None:
-        rng, where = np.random.default_rng(number), self._box.gateway.partition("://")[2]
-        model = self._box.model
-        line = http.client.HTTPConnection(where, timeout=60)
-        for count in itertools.count():
-            if self._done.wait(PAUSE_S):
-                return
-            body = json.dumps(request(rng, f"k{number}-{count}", self.trouble))
-            seen, began = self.seen, time.perf_counter()
-            try:
-                line.request("POST", f"/v2/models/{model}/infer", body, self._box.headers)
-                answer = line.getresponse()
-                answer.read()
-                seen.errors += answer.status != 200
-                seen.canary += answer.headers.get("x-lockgate-version") == f"{model}/2"
-            except (OSError, http.client.HTTPException):
-                seen.errors += 1
-                line.close()
+    def call(self, line: http.client.HTTPConnection, name: str, rng: random.Random) -> None:
+        """Ask; a connection that breaks is an error, too."""
+        body = json.dumps(request(rng, f"k{name}", self.trouble))
+        seen, began, model = self.seen, time.perf_counter(), self._box.model
+        answered = False
+        try:
+            line.request("POST", f"/v2/models/{model}/infer", body, self._box.headers)
+            answer = line.getresponse()
+            answer.read()
+            answered = answer.status == 200
+            seen.canary += answer.headers.get("x-lockgate-version") == f"{model}/2"
+        finally:
+            seen.errors += not answered
             seen.seconds.append(time.perf_counter() - began)
 
 
@@ -187,7 +178,7 @@ def prepare(box: Box, model: str) -> None:
 
 def meet(box: Box, trouble: str) -> tuple[Seen, Seen, str]:
     """One release: what callers saw of live alone, what from the first trouble on, and how it ended."""
-    with Callers(box) as callers:
+    with Asking(box) as callers:
         alone = callers.seen
         time.sleep(WINDOW_S)
         callers.seen = Seen()

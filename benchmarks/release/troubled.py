@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import random
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,9 +110,9 @@ def make_models(folder: Path) -> Models:
     return made
 
 
-def request(rng: np.random.Generator, key: str, trouble: str | None = None) -> dict[str, Any]:
+def request(rng: random.Random, key: str, trouble: str | None = None) -> dict[str, Any]:
     """An Open Inference request of one row, with or without a word for trouble."""
-    values = rng.normal(size=FEATURES).tolist()
+    values = [rng.gauss() for _ in range(FEATURES)]
     if trouble is not None and trouble != KILLED:
         values[-1] = FIRST + TROUBLES.index(trouble)
     inputs = [

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from benchmarks.callers import Callers
 
 from lockgate.gateway.worker import worker_argv
 from lockgate.predictions.record import Kind
@@ -24,45 +25,22 @@ INFER = "/v2/models/churn/infer"
 CLIENTS = 6
 
 
-class Load:
-    """Callers who never stop: each notes the ids that it had an answer to, and goes on after a broken connection."""
+class Load(Callers[httpx.Client]):
+    """Callers of one worker after the other; each notes the ids that it had an answer to."""
 
     def __init__(self, world: Any) -> None:
+        super().__init__(world.client, threads=CLIENTS, pause_s=0.0, calls=20)
         self._world = world
-        self._done = threading.Event()
         self.answered: list[str] = []
         self.bad: list[str] = []
-        self.broken = 0
-        self._threads = [threading.Thread(target=self._call, args=(number,)) for number in range(CLIENTS)]
 
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join(30)
-
-    def _call(self, number: int) -> None:
-        count = 0
-        while not self._done.is_set():
-            try:
-                with self._world.client() as client:
-                    for _ in range(20):  # then a new connection, which may reach another worker
-                        if self._done.is_set():
-                            return
-                        count += 1
-                        name = f"{number}-{count}"
-                        response = client.post(INFER, json={"id": name, **self._world.infer([1, 2, 3])})
-                        if response.status_code == 200:
-                            self.answered.append(json.loads(response.content)["id"])
-                        else:
-                            self.bad.append(response.text)
-            except httpx.TransportError:
-                self.broken += 1
-                time.sleep(0.02)
+    def call(self, line: httpx.Client, name: str, rng: random.Random) -> None:
+        """Ask, and keep the id that came back."""
+        response = line.post(INFER, json={"id": name, **self._world.infer([1, 2, 3])})
+        if response.status_code == 200:
+            self.answered.append(json.loads(response.content)["id"])
+        else:
+            self.bad.append(response.text)
 
 
 def kill_under_load(world: Any, kills: int, workers: int) -> Load:

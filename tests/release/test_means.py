@@ -8,13 +8,13 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
+from benchmarks.release.cost import MANIFEST
 
 from lockgate.config import Observed
 from lockgate.config_release import ReleaseConfig
 from lockgate.datasets.classes import class_texts
 from lockgate.predictions.record import Record, blocks_of
-from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Task
-from lockgate.registry.signature import DataType, Field, Signature
+from lockgate.registry.manifest import Answer, Task
 from lockgate.release.baseline import Traffic
 from lockgate.release.business_evidence import from_values
 from lockgate.release.counts import Counts, Frozen, fold
@@ -34,13 +34,6 @@ PLAN = msgspec.structs.replace(
     make_plan(ReleaseConfig(canary=("10%", "50%")), Traffic(), labels=Observed.ALWAYS, business=BUSINESS),
     stick=Stick.KEY,
 )
-MANIFEST = Manifest(
-    framework=Framework.SKLEARN, task=Task.CLASSIFICATION, python="3.11", model_path="model/model.pkl",
-    signature=Signature(inputs=(Field(name="x", datatype=DataType.FP64),),
-                        outputs=(Field(name="prediction", datatype=DataType.INT64),
-                                 Field(name="p", datatype=DataType.FP64, shape=(2,)))),
-    answer=Answer(prediction="prediction", probability="p", classes=(0, 1)), compiled=Compiled(reason="not tried"),
-)  # fmt: skip
 
 
 def values(count: int, rng: np.random.Generator, *, less: float = 1.0) -> pl.DataFrame:

@@ -130,6 +130,15 @@ class World:
             signature=Signature(inputs=inputs, outputs=(Field(name="prediction", datatype=DataType.INT64),)),
             answer=Answer(prediction="prediction"), compiled=Compiled(reason="not tried"), parameters={"n": str(number)},
         )  # fmt: skip
+        made = self.seal(manifest)
+        if validate:
+            with self.db.write() as tx:
+                self.validate(tx, made, failing)
+        assert made.number == number
+        return made
+
+    def seal(self, manifest: Manifest) -> Version:
+        """Put a version on record by its manifest alone."""
         with self.db.write() as tx:
             made, _ = record_version(
                 tx,
@@ -139,9 +148,6 @@ class World:
                 author="ann",
                 at_us=self.clock.now_us(),
             )
-            if validate:
-                self.validate(tx, made, failing)
-        assert made.number == number
         return made
 
     def validate(self, tx, version: Version, failing: tuple[str, ...] = ()) -> None:

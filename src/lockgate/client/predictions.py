@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from lockgate.client.frames import as_parquet
 from lockgate.client.naming import model_only
 from lockgate.client.transport import Progress, connected
 from lockgate.errors import InvalidInput
@@ -76,18 +77,13 @@ def _opened(table: str | Path | pl.DataFrame) -> Iterator[tuple[str, IO[bytes]]]
         except OSError as error:
             raise InvalidInput(f"{table} cannot be read", got=error.strerror) from error
         return
-    body = io.BytesIO()
-    if hasattr(table, "write_parquet"):
-        table.write_parquet(body)
-    elif hasattr(table, "to_parquet"):
-        table.to_parquet(body, index=False)
-    else:
+    body = as_parquet(table)
+    if body is None:
         raise InvalidInput(
             "labels come as a table",
             got=type(table).__name__,
             allowed="a file's path, a polars or pandas frame",
         )
-    body.seek(0)
     yield "frame.parquet", body
 
 

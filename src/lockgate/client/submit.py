@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from lockgate.client.frames import as_parquet
 from lockgate.client.naming import model_only
 from lockgate.client.results import SubmittedVersion
 from lockgate.client.transport import Progress, connected
@@ -140,12 +140,8 @@ def _table(split: str, table: Any, stack: ExitStack) -> tuple[str, Any]:
     """A frame as Parquet, a path as it is."""
     if isinstance(table, str | Path):
         return Path(table).name, _opened(Path(table), stack)
-    body = io.BytesIO()
-    if hasattr(table, "write_parquet"):
-        table.write_parquet(body)
-    elif hasattr(table, "to_parquet"):
-        table.to_parquet(body, index=False)
-    else:
+    body = as_parquet(table)
+    if body is None:
         raise InvalidInput(f"{split} is no table", got=type(table).__name__,
                            allowed="a polars or pandas data frame, or the path of a parquet, csv or jsonl file")  # fmt: skip
     return f"{split}.parquet", body.getvalue()

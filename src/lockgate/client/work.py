@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from lockgate.client.frames import as_parquet
 from lockgate.client.naming import version_path
 from lockgate.client.results import BackTested, Validated
 from lockgate.client.transport import Progress, connected
@@ -121,9 +121,11 @@ def score(
 
 def _table(table: Any, stack: ExitStack) -> tuple[str, Any]:
     if not isinstance(table, str | Path):
-        body = io.BytesIO()
-        (table.write_parquet if hasattr(table, "write_parquet") else table.to_parquet)(body)
-        return "rows.parquet", body.getvalue()
+        body = as_parquet(table)
+        if body is None:
+            raise InvalidInput("rows come as a table", got=type(table).__name__,
+                               allowed="a polars or pandas frame, or the path of a file")  # fmt: skip
+        return "rows.parquet", body
     path = Path(table)
     try:
         return path.name, stack.enter_context(path.open("rb"))
