@@ -147,6 +147,29 @@ def test_columns_that_were_exchanged_are_named_together(reference: Reference) ->
     }  # fmt: skip
 
 
+def test_columns_that_changed_places_and_look_alike_are_named_by_what_goes_with_them() -> None:
+    """Two inputs of one distribution, of which one goes with a third: exchanged they are told, as they were they are not."""
+    draw = np.random.default_rng(11)
+
+    def rows(count: int) -> Columns:
+        first, second, noise = draw.normal(size=(3, count))
+        return {"a": first, "b": second, "c": 0.8 * first + 0.6 * noise}
+
+    def hours(made: Columns) -> Profile:
+        at_us = np.arange(len(made["a"]), dtype=np.int64) * (6 * HOUR_US // len(made["a"]))
+        return merged_profiles(profiles_of(held, at_us, made, {}).values())
+
+    held = of_rows("test", pl.DataFrame({name: values.tolist() for name, values in rows(4_000).items()}), {})
+    as_before, exchanged = rows(3_000), rows(3_000)
+    exchanged["a"], exchanged["b"] = exchanged["b"], exchanged["a"]
+    assert judge(held, {1: hours(as_before)}, 5) == Found()
+    found = judge(held, {1: hours(exchanged)}, 5)
+    assert not found.moved
+    assert not found.broken
+    first = found.turned[0]
+    assert ({first.one, first.other}, first.places) == ({"a", "b"}, True)
+
+
 def test_missing_values_and_categories_that_moved(reference: Reference) -> None:
     """A share of missing values, a share of names, and a name never seen."""
     draw = np.random.default_rng(7)

@@ -62,6 +62,23 @@ def test_what_hardly_matters_is_a_note(home: Home, blobs: Blobs, sqlite: Databas
     assert "hardly hang on what moved" in words["inputs"]
 
 
+def test_weekends_are_a_season_and_what_comes_on_top_is_not(
+    home: Home, blobs: Blobs, sqlite: Database
+) -> None:
+    """Half a deviation older on two days of seven, four weeks long: nothing is said. Another deviation on a weekday is."""
+    watched = Watched(home, blobs, sqlite, known_importance())
+    for day in range(28):
+        more = 5.0 if day % 7 >= 5 else -2.0
+        write_days(
+            home, range(day, day + 1), day, lambda made, more=more: {**made, "age": made["age"] + more}
+        )
+    watched.until(28)
+    assert watched.said() == []
+    write_days(home, range(28, 30), 99, lambda made: {**made, "age": made["age"] + 8.0})
+    watched.until(30)
+    assert [subject for subject, _ in watched.said()] == ["inputs"]
+
+
 def test_a_column_that_vanishes_is_a_fault_of_the_feed(home: Home, blobs: Blobs, sqlite: Database) -> None:
     """And one that is always missing, one that is new."""
     watched = Watched(home, blobs, sqlite, known_importance())
