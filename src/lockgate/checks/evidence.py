@@ -78,7 +78,7 @@ class Answers:
 class Facts:
     """What is known of a version beside its tables; what is absent is empty or None.
 
-    `inputs` are the tables' columns that the model takes; `classes` the class names in the order of the probability
+    `inputs` are the tables' columns that the model takes, `pictures` those of them that hold JPEG or PNG as base64; `classes` the class names in the order of the probability
     columns; `known_at` says for a column which time column tells when it was known; `group` is the column of the subject;
     `costs`: truth -> decision -> cost. `failures` says why answers are lacking, by split, `live` or `previous`; `samples` which
     tables are samples of larger ones, in words with their error, and `whole` how many rows those have in all. `beyond`: further
@@ -89,6 +89,7 @@ class Facts:
 
     task: Task
     inputs: tuple[str, ...]
+    pictures: tuple[str, ...] = ()
     name: str = "this version"
     live_name: str | None = None
     failures: Mapping[str, str] = field(default_factory=dict)

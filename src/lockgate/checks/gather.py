@@ -20,6 +20,7 @@ from lockgate.datasets.columns import numeric_columns
 from lockgate.errors import LockgateError
 from lockgate.inference.executor import Executor
 from lockgate.registry.manifest import Manifest
+from lockgate.registry.signature import IMAGE
 
 Progress = Callable[[str, int, int], None]  # what is done now, done, in all
 TRAIN_ROWS = 20_000  # answers on training rows are compared, not judged one by one
@@ -116,7 +117,8 @@ def evidence_of(
     if positive is None and classes and len(classes) == 2:
         positive = classes[1]
     return Evidence(
-        task=manifest.task, inputs=_inputs(manifest, frames, settings), frames=dict(frames), history=history,
+        task=manifest.task, inputs=_inputs(manifest, frames, settings),
+        pictures=tuple(field.name for field in manifest.signature.inputs if field.media == IMAGE), frames=dict(frames), history=history,
         target=settings.target, time=settings.time, key=settings.key, group=settings.group, ranking=settings.ranking,
         classes=names,
         positive=None if positive is None else class_name(positive),

@@ -7,7 +7,7 @@ unit, misspelt, never seen. A silent answer that is none (not a number, out of t
 raises is a warning; a refusal by the signature, before the model, is as it should be.
 
 Settings (`checks: {noise: {...}}`): `tremble` (share of a number's spread), `rate` (share of categories and texts that change),
-`flips` (share of decisions that may flip, all inputs trembling), `rows`.
+`flips` (share of decisions that may flip, all inputs trembling), `rows`, `spoilt` (the same for pictures, see `pictures`).
 
 Rows of one subject (`group`) count for what they are worth: the interval is over subjects.
 
@@ -32,6 +32,7 @@ from lockgate.checks.needs import Need
 from lockgate.checks.noise.moves import Moved, moves
 from lockgate.checks.noise.odd import ODD, plain
 from lockgate.checks.noise.outcomes import Seen, outcomes
+from lockgate.checks.noise.pictures import picture_findings
 from lockgate.checks.noise.tremble import trembling
 from lockgate.checks.noise.words import odd_findings, small_noise, unanswered
 from lockgate.errors import PredictionFailed
@@ -49,6 +50,7 @@ class NoiseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tremble: float = 0.01
     rate: float = 0.01
     flips: float = 0.05
+    spoilt: float = 0.2
     rows: Annotated[int, Meta(ge=1)] = 5_000
 
 
@@ -57,6 +59,7 @@ BINDING = {
     "rate": Setting(Stricter.HIGHER),
     "rows": Setting(Stricter.HIGHER),
     "flips": Setting(Stricter.LOWER),
+    "spoilt": Setting(Stricter.LOWER),
 }
 
 
@@ -69,8 +72,21 @@ def run(evidence: Evidence) -> list[Finding]:
     if not columns or not frame.height:
         return [could_not_run(NAME, "small noise", "The table holds no rows, or no column that the model takes.",
                               "Give a test table with the model's inputs.")]  # fmt: skip
+    pictures = [name for name in columns if name in evidence.pictures]
+    columns = [name for name in columns if name not in pictures]
+    spoilt = picture_findings(NAME, evidence, frame, pictures, settings.spoilt) if pictures else []
+    if pictures and columns:
+        return [*spoilt, could_not_run(NAME, "small noise", "Inputs beside pictures were not shaken.",
+                                       "Look at them with a check of your own (docs/checks/writing.md).")]  # fmt: skip
+    return spoilt or _plain_findings(evidence, settings, frame, columns)
+
+
+def _plain_findings(
+    evidence: Evidence, settings: NoiseSettings, frame: pl.DataFrame, columns: list[str]
+) -> list[Finding]:
+    """Of the inputs that are no pictures; the others stay as they are."""
     inputs = plain(frame.select(columns))
-    seen = evidence.frames[evidence.seen_split() or split]
+    seen = evidence.frames[evidence.seen_split() or Split.TEST]
     known = plain(seen.select(columns)) if set(columns) <= set(seen.columns) else inputs
     if any(known[name].dtype != inputs[name].dtype for name in columns):
         known = inputs  # a column of another type in training is another check's to name

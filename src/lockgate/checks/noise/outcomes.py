@@ -25,6 +25,7 @@ class Outcome(StrEnum):
     """What became of rows with an odd value, the worst first."""
 
     BROKEN = "answered, and the answer is no answer"
+    STOPPED = "answered, and the signature stopped the answer"
     HUNG = "did not answer in time, or died"
     RAISED = "raised"
     REFUSED = "refused before the model"
@@ -81,7 +82,7 @@ def _failed(column: str, error: LockgateError) -> Seen:
     if isinstance(error, InvalidInput):
         return Seen(column, Outcome.REFUSED, said)
     if isinstance(error, PredictionFailed):
-        return Seen(column, Outcome.BROKEN if error.what.startswith(BREAKS) else Outcome.RAISED, said)
+        return Seen(column, Outcome.STOPPED if error.what.startswith(BREAKS) else Outcome.RAISED, said)
     return Seen(column, Outcome.HUNG, said)
 
 

@@ -16,7 +16,11 @@ from lockgate.checks.noise.outcomes import Outcome, Seen
 _SHOWN = 20
 _NAMED = 3
 _TOUCHY = 0.1  # share of decisions that change: below it, an odd value is not worth a sentence
-_BAD = (Outcome.BROKEN, Outcome.HUNG, Outcome.RAISED)
+_BAD = (Outcome.BROKEN, Outcome.STOPPED, Outcome.HUNG, Outcome.RAISED)
+_NO_ANSWER = (
+    Outcome.RAISED,
+    Outcome.STOPPED,
+)  # the caller gets none, and a sender of such values minds nothing
 
 
 def small_noise(
@@ -79,7 +83,7 @@ def odd_findings(check: str, seen: Mapping[str, Sequence[Seen]]) -> list[Finding
 def _bad(kind: Odd, seen: Sequence[Seen]) -> list[Seen]:
     """Columns in which this kind makes trouble, the worst first."""
     worst = [each for outcome in _BAD for each in seen if each.outcome is outcome]
-    return [each for each in worst if not (kind.refusing and each.outcome is Outcome.RAISED)]
+    return [each for each in worst if not (kind.refusing and each.outcome in _NO_ANSWER)]
 
 
 def _trouble(check: str, kinds: Sequence[Odd], seen: Mapping[str, Sequence[Seen]]) -> Finding:
@@ -91,6 +95,7 @@ def _trouble(check: str, kinds: Sequence[Odd], seen: Mapping[str, Sequence[Seen]
     names = few(alike, _NAMED)
     does = {
         Outcome.BROKEN: "answers with what is no answer",
+        Outcome.STOPPED: "answers with what is no answer",
         Outcome.HUNG: "does not come back",
         Outcome.RAISED: "raises",
     }[first.outcome]
@@ -108,7 +113,7 @@ def _trouble(check: str, kinds: Sequence[Odd], seen: Mapping[str, Sequence[Seen]
 
 def _calm(check: str, seen: Mapping[str, Sequence[Seen]]) -> Finding:
     counts = Counter(each.outcome for columns in seen.values() for each in columns)
-    refused = counts[Outcome.REFUSED] + counts[Outcome.RAISED]
+    refused = sum(counts[each] for each in (Outcome.REFUSED, *_NO_ANSWER))
     answered = counts[Outcome.ANSWERED]
     said = f"gave a usable answer in {'all' if not refused else f'{answered:,}'} of {counts.total():,} trials"
     if refused:

@@ -10,9 +10,12 @@ import binascii
 import io
 import struct
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SERVED = ("JPEG", "PNG")  # what callers may send
 TRAINED = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # what a folder of one's own may hold
@@ -47,6 +50,8 @@ def decoded(body: bytes, most_pixels: int = MOST_PIXELS, formats: tuple[str, ...
     Turned as its EXIF says, 16 bits scaled to 8, CMYK, grey and palettes as RGB, what is transparent on white. The head is read
     first: a picture with more pixels than allowed is refused before any are decoded. Raises InputRefused.
     """
+    from PIL import Image  # noqa: PLC0415 - what only names this module needs none
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bound of decompression bombs; ours is below
@@ -73,6 +78,8 @@ def decoded(body: bytes, most_pixels: int = MOST_PIXELS, formats: tuple[str, ...
 
 def encoded(pixels: np.ndarray) -> bytes:
     """`[height, width, 3]` uint8 as PNG: nothing is lost."""
+    from PIL import Image  # noqa: PLC0415
+
     target = io.BytesIO()
     Image.fromarray(pixels).save(target, "PNG")
     return target.getvalue()
@@ -84,10 +91,14 @@ def _require_small(width: int, height: int, most_pixels: int) -> None:
 
 
 def _turned(image: Image.Image) -> Image.Image:
+    from PIL import ImageOps  # noqa: PLC0415
+
     return ImageOps.exif_transpose(image) or image
 
 
 def _rgb(image: Image.Image) -> Image.Image:
+    from PIL import Image  # noqa: PLC0415
+
     if image.mode in DEEP:
         deep = np.asarray(image).astype(np.float64)
         return Image.fromarray((deep / 257.0).round().clip(0, 255).astype(np.uint8)).convert("RGB")
