@@ -69,3 +69,14 @@ document.addEventListener("click", (event) => {
     if (!open.contains(event.target)) open.removeAttribute("open");
   });
 });
+
+// A key presses the button that names it, unless somebody is writing.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+  if (event.target.closest("input, select, textarea")) return;
+  const button = [...document.querySelectorAll("button[data-press]")].find((one) => one.dataset.press === event.key.toLowerCase());
+  if (button) {
+    event.preventDefault();
+    button.click();
+  }
+});

@@ -1,0 +1,129 @@
+"""Labelling in the browser: batches, and one item after another with the instructions beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query
+from starlette.responses import Response
+
+from lockgate.annotation.answers import Given, answers_of, class_named, last_of, next_item
+from lockgate.annotation.batches import Batch, BatchState, Scalar, batches_of, get_item
+from lockgate.annotation.guide import guide_of
+from lockgate.errors import Conflict, LockgateError, http_status
+from lockgate.governance.people import may, models_with
+from lockgate.governance.permissions import Permission
+from lockgate.registry.store import list_models
+from lockgate.web.pages.shell import Looking, PageRoute, Viewer, go, page
+from lockgate.wiring.annotation_pool import personal_cells
+from lockgate.wiring.annotation_work import label_item, may_label, picture, settle_item, shown_of
+
+router = APIRouter(route_class=PageRoute)
+KEYS = "123456789"
+
+
+@router.get("/annotate")
+def batches(looking: Looking) -> Response:
+    """Every batch that one may label."""
+    with looking.house.db.read() as tx:
+        mine = models_with(tx, looking.person, Permission.LABELS_WRITE)
+        names = [each.name for each in list_models(tx) if "*" in mine or each.name in mine]
+        found = batches_of(tx, names)
+    return page(looking, "annotate.html", batches=found)
+
+
+@router.get("/annotate/{number}")
+def label(
+    number: int,
+    looking: Looking,
+    item: int | None = None,
+    personal: Annotated[bool, Query(description="show personal columns, to who may read the log")] = False,
+) -> Response:
+    """The next item that waits for this person, or the one that is named."""
+    return _show(looking, number, item, personal=personal)
+
+
+@router.post("/annotate/{number}/items/{item}")
+def answer(number: int, item: int, looking: Looking, label: Annotated[str, Form()] = "") -> Response:
+    """One answer, and on to the next; without a label: skipped."""
+    try:
+        with looking.house.db.read() as tx:
+            known = class_named(may_label(tx, looking.person, number), label) if label else None
+        label_item(looking.house, looking.person, number, item, known)
+    except LockgateError as error:
+        return _show(looking, number, item, problem=error)
+    return go(f"/annotate/{number}")
+
+
+@router.post("/annotate/{number}/undo")
+def undo(number: int, looking: Looking) -> Response:
+    """Take the last answer back and show its item again."""
+    with looking.house.db.read() as tx:
+        may_label(tx, looking.person, number)
+        last = last_of(tx, number, looking.person.id)
+    if last is None:
+        return _show(looking, number, None, problem=Conflict("there is nothing to undo in this batch"))
+    label_item(looking.house, looking.person, number, last.number, None)
+    return go(f"/annotate/{number}?item={last.number}")
+
+
+@router.post("/annotate/{number}/items/{item}/settle")
+def settle(
+    number: int,
+    item: int,
+    looking: Looking,
+    label: Annotated[str, Form()] = "",
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """Settle a dispute; it becomes an example of the instructions."""
+    try:
+        settle_item(looking.house, looking.person, number, item, label=label, reason=reason, example=True)
+    except LockgateError as error:
+        return _show(looking, number, item, problem=error)
+    return go(f"/annotate/{number}")
+
+
+@router.get("/annotate/{number}/items/{item}/image")
+def image(number: int, item: int, looking: Looking) -> Response:
+    """An item's picture."""
+    body, media = picture(looking.house, looking.person, number, item)
+    return Response(body, media_type=media, headers={"cache-control": "private, max-age=3600"})
+
+
+def _show(
+    looking: Viewer,
+    number: int,
+    item: int | None,
+    *,
+    personal: bool = False,
+    problem: LockgateError | None = None,
+) -> Response:
+    with looking.house.db.read() as tx:
+        shown = shown_of(tx, looking.person, number)
+        batch = shown.batch
+        waits = next_item(tx, batch, looking.person.id) if batch.state is BatchState.OPEN else None
+        one = get_item(tx, number, item) if item is not None else waits
+        guide = guide_of(tx, batch.model)
+        given = answers_of(tx, number, one.number) if one is not None else {}
+        may_see = bool(batch.asked.personal) and may(tx, looking.person, Permission.LOG_READ, batch.model)
+        undoable = batch.state is BatchState.OPEN and last_of(tx, number, looking.person.id) is not None
+    hidden = personal_cells(looking.house, batch, one) if personal and may_see and one is not None else {}
+    disputed = one is not None and one.number in shown.disputed
+    return page(
+        looking, "annotate_item.html", status=200 if problem is None else http_status(problem), shown=shown,
+        batch=batch, item=one, choices=_choices(batch), guide=guide, given=given if disputed else {}, disputed=disputed,
+        hidden=hidden, may_see=may_see and not hidden, undoable=undoable, mine=_mine(given, looking), problem=problem,
+    )  # fmt: skip
+
+
+def _mine(given: Mapping[str, Given], looking: Viewer) -> Scalar | None:
+    mine = given.get(looking.person.id)
+    return None if mine is None else mine.label
+
+
+def _choices(batch: Batch) -> list[tuple[str, Scalar]]:
+    """Each class with the key that picks it; further ones without."""
+    return [
+        (KEYS[place] if place < len(KEYS) else "", name) for place, name in enumerate(batch.asked.classes)
+    ]
