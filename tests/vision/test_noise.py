@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from tests.vision.conftest import coloured
 
+from lockgate.checks.baseline import baseline_of
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.finding import Status
 from lockgate.checks.noise.check import run
@@ -69,6 +70,14 @@ def test_other_inputs_beside_pictures_are_said() -> None:
     """What is not looked at is no silent pass."""
     found = run(evidence_of(by_colour, age=pl.Series([1.0] * 60)))
     assert [one.status for one in found] == [Status.PASS, Status.COULD_NOT_RUN]
+
+
+def test_pictures_are_not_counted_by_value() -> None:
+    """What later requests are held against names pictures as left out: each is new, and none has drifted."""
+    made = baseline_of(evidence_of(by_colour, age=pl.Series([1.0] * 60)), "sha256:0", {})
+    assert made is not None
+    assert made.left_out == {"image": "a picture"}
+    assert list(made.columns) == ["age"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -55,7 +55,10 @@ def baseline_of(evidence: Evidence, package: str, kept: Mapping[str, Any]) -> Ba
         return None
     frame = evidence.frames[split]
     names = dict.fromkeys((*evidence.inputs, *evidence.protected, *evidence.slices))
-    columns, answers = sketch_table(frame, names), _answers(evidence, split)
+    plain = [
+        name for name in names if name not in evidence.pictures
+    ]  # counted by value, a picture is always new
+    columns, answers = sketch_table(frame, plain), _answers(evidence, split)
     left_out = _left_out(evidence, frame)
     watched = {name: columns[name] for name in evidence.inputs if name in columns and name not in left_out}
     return Baseline(
@@ -97,12 +100,14 @@ def _answers(evidence: Evidence, split: Split) -> dict[str, Sketch]:
 
 
 def _left_out(evidence: Evidence, frame: pl.DataFrame) -> dict[str, str]:
-    """Inputs whose values are new in every row, or every day."""
+    """Inputs whose values are new in every row, or every day, and pictures."""
     found = {}
     for name in evidence.inputs:
         if name not in frame.columns:
             continue
-        if name in (evidence.time, *evidence.known_at.values()) or frame[name].dtype.is_temporal():
+        if name in evidence.pictures:
+            found[name] = "a picture"
+        elif name in (evidence.time, *evidence.known_at.values()) or frame[name].dtype.is_temporal():
             found[name] = "a time"
         elif name == evidence.key or looks_like_identifier(frame[name]):
             found[name] = "an identifier"
