@@ -145,13 +145,11 @@ def _print_model(found: dict[str, Any]) -> None:
 
 
 def _bound(text: str) -> tuple[str, float]:
-    name, equals, value = text.partition("=")
+    name, _, value = text.partition("=")
     try:
-        return name, float(value) if equals else float("nan")
+        return name, float(value)
     except ValueError as error:
-        raise InvalidInput(
-            "a bound is a figure and a number", got=text, allowed="gain=0, roc_auc=0.8"
-        ) from error
+        raise InvalidInput("a bound is a figure and a number", got=text, allowed="gain=0, roc_auc=0.8") from error
 
 
 def _bounds(standing: dict[str, Any]) -> list[str]:
