@@ -88,11 +88,11 @@ def base_of(house: House, used: DataUsed) -> DataVersion:
 
 
 def _newest(house: House, run: Run, past: Sequence[Retraining]) -> tuple[Table, ...]:
-    """The newest version of every data set. The same as at the last attempt is nothing new either."""
+    """The newest version of every data set. What a version was made of at the last attempt is nothing new either."""
     with house.db.read() as tx:
         found = {role: get_data(tx, used.name) for role, used in run.made.data.items()}
     names = {role: one.full for role, one in found.items()}
-    last = next((each for each in past if each.data and each.state is not State.REFUSED), None)
+    last = next((each for each in past if each.version is not None and each.state is not State.REFUSED), None)
     tried = last is not None and last.data == names
     return tuple(_table(role, one, run.made.data[role], tried=tried) for role, one in found.items())
 
