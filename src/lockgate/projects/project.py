@@ -172,7 +172,7 @@ def _of_images(wish: Wish) -> Project:
     }  # fmt: skip
     words: dict[str, Any] = {
         "target": "label", "task": "classification", "positive": None, "key": None, "data": {"photos": "data/photos"},
-        "parameters": {"strength": 0.1, "test_share": 0.25}, "steps": ["pictures", "train", "test", "model", "metrics"],
+        "parameters": {"strength": 1.0, "test_share": 0.25}, "steps": ["pictures", "fitted", "metrics"],
         "about_data": "the pictures" if wish.data else "scanned digits, so that everything runs: put yours in their place",
     }  # fmt: skip
     return _assembled(wish, words, "accuracy", data, ["'lockgate[vision]'", "pandas", "pytest"])
@@ -189,6 +189,7 @@ def _assembled(
         "goal": goal,
         "pipeline": f"pipelines/{module}.py",
         "requirements": requirements,
+        "kind": wish.kind.value,
         "doubts": [],
         **words,
     }
