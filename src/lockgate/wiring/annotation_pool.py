@@ -29,7 +29,7 @@ from lockgate.predictions.query import frame as log_frame
 from lockgate.predictions.record import Columns, Kind
 from lockgate.registry.manifest import Manifest
 from lockgate.registry.signature import IMAGE
-from lockgate.registry.store import Version
+from lockgate.registry.store import Version, get_model
 from lockgate.wiring.datasets import frame_of
 from lockgate.wiring.house import House
 from lockgate.wiring.packages import open_version
@@ -91,7 +91,14 @@ def log_rows(
 ) -> Rows:
     """The newest answered requests of a stretch of the log, with what versions in shadow answered to the same."""
     rows = _logged(house, model, since_us, until_us, PREDICTED)
-    names = {name: name.removeprefix("in.") for name in rows.columns if name.startswith("in.")}
+    with house.db.read() as tx:
+        settings = get_model(tx, model).settings
+    beside = {f"in.{name}" for name in (settings.target, settings.time, settings.key)}
+    names = {
+        name: name.removeprefix("in.")
+        for name in rows.columns
+        if name.startswith("in.") and name not in beside
+    }
     if rows.is_empty() or not names:
         raise NotFound(f"the log holds no answered request of {model} in that stretch of time",
                        fix="name a longer stretch: --since 30d, or a pool: --pool loans@3")  # fmt: skip
@@ -102,7 +109,7 @@ def log_rows(
                                                maintain_order="left")  # fmt: skip
         answers.append(_recorded(joined, versions))
     return Rows(
-        rows.select(names).rename(names), np.arange(rows.height), class_names(rows["label"]).tolist(), rows.height,
+        rows.select([*names]).rename(names), np.arange(rows.height), class_names(rows["label"]).tolist(), rows.height,
         keys=rows["key"].cast(pl.String).to_list(), ids=rows["id"].to_list(), within=rows["row"].fill_null(0).to_list(),
         answers=tuple(one for one in answers if one is not None),
     )  # fmt: skip
