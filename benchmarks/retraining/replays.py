@@ -1,0 +1,114 @@
+"""Years played again with time compressed: when is a model trained again, and does it win?
+
+    python -m benchmarks.retraining.replays [--only T3 T4] [--quarters 2]
+
+T4 needs data of an environment of its own, which is built the first time (`benchmarks.monitor.apart`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+from benchmarks.monitor.apart import data
+from benchmarks.retraining import bikes, flights
+from benchmarks.retraining.stage import Stage, staged
+
+from lockgate.clock import DAY_US, iso
+
+QUARTERS = 2
+LABEL_DAYS = 2.0
+LOOK_DAYS = 14.0
+
+
+def t3(quarters: int) -> list[str]:
+    """Bicycles: trained on the first half of 2011, played on from July; what each version errs by in the quarter after."""
+    table = bikes.hours()
+    first = table.filter(pl.col("at_us") < int(bikes.quarter(table, 2011, 3)["at_us"][0]))
+    said: list[str] = []
+
+    def then(stage: Stage) -> None:
+        stage.first(first)
+        for year, number in bikes.QUARTERS[2 : 2 + quarters]:
+            part = bikes.quarter(table, year, number)
+            stage.play(part, delay_days=LABEL_DAYS, look_days=LOOK_DAYS)
+            errors = ", ".join(
+                f"bikes/{v} {stage.errors(v, part):.1f}" for v in range(1, stage.live.number + 1)
+            )
+            said.append(
+                f"  {year} Q{number}: mean absolute error {errors}; live at its end: bikes/{stage.live.number}"
+            )
+        following = (
+            bikes.quarter(table, *bikes.QUARTERS[2 + quarters])
+            if quarters + 2 < len(bikes.QUARTERS)
+            else None
+        )
+        if following is not None:
+            errors = ", ".join(
+                f"bikes/{v} {stage.errors(v, following):.1f}" for v in range(1, stage.live.number + 1)
+            )
+            said.append(f"  the quarter after, which none has seen: {errors}")
+        said.extend(_told(stage))
+
+    _on_a_home(bikes.case(table, rows="log", when=["drift", "performance"]), first, then)
+    return ["bicycles (T3), trained on 2011 H1", *said]
+
+
+def t4(_quarters: int) -> list[str]:
+    """Flights: trained on the first quarter, played on to December."""
+    table = flights.year(data())
+    first, later = (table.filter(pl.col("month").is_in(list(months))) for months in ((1, 2, 3), range(4, 13)))
+    said: list[str] = []
+
+    def then(stage: Stage) -> None:
+        stage.first(first)
+        stage.play(later, delay_days=LABEL_DAYS, look_days=LOOK_DAYS / 2)
+        said.extend(_told(stage))
+
+    _on_a_home(flights.case(table), first, then)
+    return ["flights (T4), trained on January to March, every tenth flight", *said]
+
+
+def _on_a_home(case: object, first: pl.DataFrame, then: Callable[[Stage], None]) -> None:
+    with tempfile.TemporaryDirectory(prefix="lockgate-retraining-") as folder:
+        staged(case, Path(folder) / "home", int(first["at_us"][-1]) + DAY_US, then=then)  # type: ignore[arg-type]
+
+
+def _told(stage: Stage) -> list[str]:
+    """When something was first said, and every retraining."""
+    first: dict[str, int] = {}
+    for day in stage.days:
+        for alarm in day.alarms:
+            first.setdefault(alarm, day.at_us)
+    text = [f"  {iso(at_us)[:10]} first said: {alarm}" for alarm, at_us in first.items()]
+    for one in stage.retrainings:
+        version = f" version {one.version}," if one.version is not None else ""
+        text.append(
+            f"  {iso(one.asked_us)[:10]} retraining {one.id} for {one.trigger}:{version} {one.state}; {one.outcome}"
+        )
+    return [*text, f"  {len(stage.retrainings)} retrainings in {len(stage.days)} looks"]
+
+
+CASES: dict[str, Callable[[int], list[str]]] = {"T3": t3, "T4": t4}
+
+
+def main() -> None:
+    """Every case that is asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="*", choices=sorted(CASES), default=sorted(CASES))
+    parser.add_argument("--quarters", type=int, default=QUARTERS, help="of T3, from July 2011 on")
+    asked = parser.parse_args()
+    for name in asked.only:
+        began = time.monotonic()
+        print("\n".join(CASES[name](asked.quarters)))
+        print(f"({name} took {time.monotonic() - began:.0f} s)\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
