@@ -62,8 +62,8 @@ def mlflow_python() -> Path:
 
 @pytest.fixture(scope="session")
 def ray_python() -> Path:
-    """The interpreter of an environment with lockgate[ray], built once and kept."""
-    return environment("ray", RAY, "ray")
+    """The interpreter of an environment with lockgate[ray,tune], built once and kept."""
+    return environment("ray", RAY, "ray,tune")
 
 
 def environment(name: str, wanted: str, extras: str) -> Path:
@@ -84,6 +84,22 @@ def environment(name: str, wanted: str, extras: str) -> Path:
         uv("venv", "--python", sys.executable, python.parents[1])
         uv("pip", "install", "--python", python, "-c", constraints, "-e", f"{ROOT}[{extras}]", wanted)
     return python
+
+
+def library_environment(name: str, *wanted: str) -> Path:
+    """The interpreter of an environment with these packages alone, built once and kept. pip's own place of wheels counts, too."""
+    folder = CACHE / name
+    digest = hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
+    if not (folder / digest).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        CACHE.mkdir(exist_ok=True)
+        asked = [sys.executable, "-m", "pip", "config", "get", "global.find-links"]
+        places = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+        links = [word for place in places for word in ("--find-links", place)]
+        uv("venv", "--python", sys.executable, folder)
+        uv("pip", "install", "--python", folder / "bin" / "python", *links, *wanted)
+        (folder / digest).touch()
+    return folder / "bin" / "python"
 
 
 def uv(*words: object) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from lockgate.errors import InvalidInput
 from lockgate.packing.notebook import MODULE, lives_in_main, source_module
 from lockgate.packing.prepared import PREPARED, prepared
+from lockgate.packing.saved import saved_by_library
 
 IGNORED = ("__pycache__", ".git", ".ipynb_checkpoints", ".venv")
 _FIX = "hand in a fitted estimator, a PyTorch module, a function, or the path of a model file or folder"
@@ -92,8 +93,8 @@ def _parcel(model: Any) -> Parcel:
         return _from_path(Path(model))
     if isinstance(model, FunctionType | type):
         return _from_code(model)
-    if hasattr(model, "SerializeToString") and hasattr(model, "graph"):
-        return Parcel("model.onnx", model.SerializeToString())
+    if (saved := saved_by_library(model)) is not None:
+        return Parcel(saved[0], saved[1] if isinstance(saved[1], bytes) else zipped(saved[1]))
     if any(base.__module__ == "torch.nn.modules.module" for base in type(model).__mro__):
         return _from_torch(model)
     if type(model).__module__.startswith("torch.export."):

@@ -54,9 +54,12 @@ def _answering(model: KerasModel, classes: list[int] | None) -> Any:
 
 
 def _named(made: Any, names: list[str]) -> bytes:
-    """The graph with its outputs called as every graph's."""
+    """The graph with its outputs called as every graph's, and constants that are no inputs."""
     import onnx
 
+    rows = [each for each in made.graph.input if each.name.partition(":")[0] == TENSOR]
+    del made.graph.input[:]
+    made.graph.input.extend(rows)
     for output, name in zip(made.graph.output, names):
         made.graph.node.append(onnx.helper.make_node("Identity", [output.name], [name]))
         output.name = name
