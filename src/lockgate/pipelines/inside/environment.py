@@ -6,9 +6,15 @@ import re
 from collections.abc import Iterable
 from importlib import metadata
 
+# LGBMClassifier, XGBRegressor and the like need what their libraries call an extra
+INTERFACE = re.compile(r"extra\s*==\s*['\"](scikit-learn|sklearn)['\"]")
+
 
 def distributions(libraries: Iterable[str]) -> dict[str, str]:
-    """Name -> version of everything that these top modules are made of and need, as installed here."""
+    """Name -> version of everything that these top modules are made of and need, as installed here.
+
+    Of extras only scikit-learn counts, where a library has an interface like its own.
+    """
     owners = metadata.packages_distributions()
     waiting = [owner for name in libraries for owner in owners.get(name, [])]
     found: dict[str, str] = {}
@@ -21,5 +27,5 @@ def distributions(libraries: Iterable[str]) -> dict[str, str]:
         if name not in found:
             found[name] = one.version
             waiting += [re.split(r"[^A-Za-z0-9._-]", line.strip(), maxsplit=1)[0]
-                        for line in one.requires or () if "extra ==" not in line]  # fmt: skip
+                        for line in one.requires or () if "extra ==" not in line or INTERFACE.search(line)]  # fmt: skip
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
