@@ -59,7 +59,7 @@ class Child:
             with words.open("ab") as file:
                 self._process = subprocess.Popen(
                     arguments, pass_fds=(theirs_in, theirs_out, life), stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-                    cwd=order["write"][0], env=_environment(python, order["write"][0]), start_new_session=True,
+                    cwd=order["write"][0], env=_environment(python, order), start_new_session=True,
                 )  # fmt: skip
         except OSError as error:
             for end in (ours_out, ours_in, self._life):
@@ -173,8 +173,9 @@ def _remedy(said: Mapping[str, Any]) -> str:
     return "mend the step and start again: what was done before it is kept"
 
 
-def _environment(python: Path, folder: str) -> dict[str, str]:
+def _environment(python: Path, order: Mapping[str, Any]) -> dict[str, str]:
     """What the process finds set: nothing of ours but what finds libraries and accelerators."""
+    folder, threads = order["write"][0], int(order.get("threads", 0))
     names = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", *THREADS)
     kept = {name: os.environ[name] for name in names if name in os.environ}
     return {
@@ -186,4 +187,5 @@ def _environment(python: Path, folder: str) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         **kept,
+        **(dict.fromkeys(THREADS, str(threads)) if threads else {}),
     }

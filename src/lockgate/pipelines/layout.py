@@ -43,6 +43,7 @@ class Order:
     memory_bytes: int
     task: str | None = None
     confined: bool = True
+    threads: int = 0  # of libraries that compute in parallel; 0: as many as they like
 
 
 def is_command(pipeline: str) -> bool:
@@ -107,7 +108,7 @@ def first_words(order: Order, folder: Path, code: Path, steps: Path) -> dict[str
         "parameters": dict(order.parameters), "seed": order.seed, "libraries": sorted(order.sources.libraries),
         "read": [str(path) for path in read], "write": [str(folder / WORK), str(unfinished)],
         "unfinished": str(unfinished),
-        "memory_bytes": order.memory_bytes, "confined": order.confined,
+        "memory_bytes": order.memory_bytes, "confined": order.confined, "threads": order.threads,
     }  # fmt: skip
 
 

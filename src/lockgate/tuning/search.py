@@ -131,7 +131,8 @@ class Search:
                 break
             asked = self.study.ask()
             self._begin(_Active(self.book.begin_trial(asked), self.clock_s()))
-        return bool(self._active or self._again)
+        waits = not self.words  # for a machine: none has room now
+        return bool(self._active or self._again) or waits
 
     def _begin(self, active: _Active) -> None:
         fold = len(active.folds)
@@ -189,11 +190,12 @@ class Search:
         if came.stopped:
             self._close(active, TrialState.PRUNED)
             return
-        error = came.error or _as_json(require_unshared(came) or self._unmeasured(came))
+        pointless = require_unshared(came) or self._unmeasured(came) if came.error is None else None
+        error = pointless.as_json() if pointless is not None else came.error
         if error is not None:
             self._close(active, TrialState.FAILED, error)
-            if error.get("code") in ENDS_SEARCH:
-                raise error_from(error)
+            if error.get("code") in ENDS_SEARCH or (pointless and not best_of(self._ended, self.goals)):
+                raise pointless or error_from(error)  # the next trial would meet it too
             return
         active.folds.append(tuple(came.metrics[goal.metric] for goal in self.goals))
         self._fold_ended(active)
@@ -253,7 +255,3 @@ class Search:
         spent = self.spent
         words = f"{len(self._ended)} of {self.budget.trials} trials, {len(self._active)} under way"
         self.tell(words, len(self._ended), self.budget.trials, progress_words(self.budget, spent, said))
-
-
-def _as_json(error: LockgateError | None) -> dict[str, object] | None:
-    return error.as_json() if error is not None else None

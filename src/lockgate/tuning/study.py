@@ -4,6 +4,9 @@ a study is made anew from the trials on record, so going on after a crash is the
 
 from __future__ import annotations
 
+import itertools
+import math
+import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ from lockgate.config_tuning import (
 )
 from lockgate.errors import InvalidInput, MissingExtra
 from lockgate.late import late
-from lockgate.tuning.space import Draw, drawn, fault_of, inside
+from lockgate.tuning.space import NEAR, Draw, drawn, fault_of, inside
 from lockgate.tuning.trial import Goal, Trial, TrialState
 
 if TYPE_CHECKING:
@@ -56,7 +59,6 @@ class Study:
     ) -> None:  # fmt: skip
         require_optuna()
         self._goals, self._propose = goals, propose
-        self._grid = tune.sampler is SamplerName.GRID
         self._open: dict[int, Any] = {}
         self._study = optuna.create_study(
             directions=[goal.direction.value for goal in goals], sampler=_sampler(tune, len(past)), pruner=_pruner(tune, goals)
@@ -64,10 +66,8 @@ class Study:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # choices of mixed kinds: what is on record was drawn before
             self._study.add_trials([_frozen(trial, goals) for trial in past])
-            for trial in past:
-                if trial.state is TrialState.LOST:
-                    self._study.enqueue_trial(dict(trial.drawn))
-        if not past and not self._grid and not isinstance(tune.space, str):
+            self._left = self._enqueue(tune, past)
+        if not past and self._left is None and not isinstance(tune.space, str):
             begin = {
                 name: value
                 for name, value in first.items()
@@ -79,11 +79,24 @@ class Study:
     @property
     def exhausted(self) -> bool:
         """Whether a grid has no point left."""
-        sampler: Any = self._study.sampler
-        return self._grid and bool(sampler.is_exhausted(self._study))
+        return self._left == 0
+
+    def _enqueue(self, tune: TuneConfig, past: Sequence[Trial]) -> int | None:
+        """What is already known to come: the rest of a grid, and how much that is; else what was cut off before."""
+        if tune.sampler is not SamplerName.GRID:
+            for trial in past:
+                if trial.state is TrialState.LOST:
+                    self._study.enqueue_trial(dict(trial.drawn))
+            return None
+        tried = [trial.drawn for trial in past if trial.state is not TrialState.LOST]
+        points = [point for point in _grid(tune) if point not in tried]
+        for point in points:
+            self._study.enqueue_trial(point)
+        return len(points)
 
     def ask(self) -> Asked:
         """The next trial, open until it is told. Raises InvalidInput for what cannot be drawn from, and what `propose` raises."""
+        self._left = None if self._left is None else self._left - 1
         trial = self._study.ask()
         dimensions: dict[str, Dimension] = {}
         found: dict[str, Value] = {}
@@ -146,36 +159,36 @@ def require_optuna() -> None:
 def _sampler(tune: TuneConfig, past: int) -> Any:
     """`past`: how many trials there were, so that a search that goes on draws other numbers than at its start."""
     seed = (tune.seed + past) % 2**32
-    if tune.sampler is SamplerName.RANDOM:
+    if tune.sampler is not SamplerName.TPE:
         return optuna.samplers.RandomSampler(seed=seed)
-    if tune.sampler is SamplerName.GRID:
-        return optuna.samplers.GridSampler(_grid(tune), seed=tune.seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Optuna calls experimental: trials under way count as poor ones
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=FIRST_AT_RANDOM, constant_liar=True)
 
 
-def _grid(tune: TuneConfig) -> dict[str, list[Any]]:
-    """Every point of a declared space. Raises InvalidInput where there is no end of them."""
+def _grid(tune: TuneConfig) -> list[dict[str, Any]]:
+    """Every point of a declared space, in an order that the seed draws. Raises InvalidInput where there is no end of them."""
     if isinstance(tune.space, str) or any(one.when for one in tune.space.values()):
         raise InvalidInput("a grid needs a declared space without `when`", fix="sampler: tpe")
-    found: dict[str, list[Any]] = {}
-    size = 1
-    for name, one in tune.space.items():
-        if isinstance(one, ChoiceSpace):
-            found[name] = list(one.choices)
-        elif one.step is None or one.log:
-            raise InvalidInput(f"a grid needs steps, and '{name}' has none", got=one,
-                               fix=f"{name}: {{step: ...}} without log, or sampler: tpe")  # fmt: skip
-        else:
-            points = int((one.high - one.low) / one.step + 1e-9) + 1
-            found[name] = [one.low + place * one.step for place in range(min(points, GRID_POINTS + 1))]
-        size *= len(found[name])
+    axes = {name: _points(name, one) for name, one in tune.space.items()}
+    size = math.prod(len(points) for points in axes.values())
     if size > GRID_POINTS:
         raise InvalidInput(
             "the grid has too many points", got=f"{size:,}", allowed=f"{GRID_POINTS:,}", fix="sampler: tpe"
         )
+    found = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    random.Random(tune.seed).shuffle(found)  # noqa: S311 - a budget that ends before the grid has seen all of it
     return found
+
+
+def _points(name: str, one: Dimension) -> list[Any]:
+    if isinstance(one, ChoiceSpace):
+        return list(one.choices)
+    if one.step is None or one.log:
+        raise InvalidInput(f"a grid needs steps, and '{name}' has none", got=one,
+                           fix=f"{name}: {{step: ...}} without log, or sampler: tpe")  # fmt: skip
+    count = int((one.high - one.low) / one.step + NEAR) + 1
+    return [min(one.low + place * one.step, one.high) for place in range(min(count, GRID_POINTS + 1))]
 
 
 def _pruner(tune: TuneConfig, goals: Sequence[Goal]) -> Any:

@@ -82,7 +82,9 @@ def _unseen(_ran: Ran, _into: Path) -> None:
 
 @dataclass
 class Bench:
-    """Where runs of a search work on one machine. `files`: where each file lies, by digest. `ran`: what is under way."""
+    """Where runs of a search work on one machine. `files`: where each file lies, by digest. `ran`: what is under way.
+    `threads`: of parallel libraries; 0: as they like.
+    """
 
     workload: Workload
     cache: StepCache
@@ -90,6 +92,7 @@ class Bench:
     environment: str
     files: Mapping[str, Path]
     memory_bytes: int
+    threads: int = 0
     ran: dict[int, Ran] = field(default_factory=dict)
 
     def run(self, job: Job, folder: Path, replies: Replies, look: Look = _unseen) -> Came:
@@ -132,6 +135,7 @@ class Bench:
             pipeline=load.pipeline, sources=Sources(load.files), data=data, parameters=job.parameters, seed=load.seed,
             python=self.python, environment=self.environment, memory_bytes=load.memory_bytes or self.memory_bytes,
             task=load.task, confined=load.confined,
+            threads=self.threads,
         )  # fmt: skip
 
 

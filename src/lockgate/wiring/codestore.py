@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 from lockgate.config import ModelConfig
 from lockgate.errors import Conflict, NotFound
-from lockgate.inference.environment import running_fits
-from lockgate.inference.environment_build import built, environment_digest
-from lockgate.pipelines.inside.environment import distributions
+from lockgate.inference.environment_build import environment_digest
+from lockgate.pipelines.interpreter import interpreter_for
 from lockgate.pipelines.sources import Sources, unzipped_sources, zipped_sources
-from lockgate.submission.lock import pins_of_distributions
 from lockgate.wiring.house import House
 
 Tell = Callable[..., None]
@@ -58,9 +54,5 @@ def environment_of(
                 "the named interpreter is not there", got=named, fix="name the path of a python program"
             )
         return place, environment_digest(pins, f"{place} {place.parent.stat().st_mtime_ns}")
-    if pins and not running_fits(pins, ""):
-        say = partial(tell, "environment", 0, 0)
-        python = built(pins, "", house.home, say, house.config.environment)
-        return python, environment_digest(pins, "")
-    held = pins or pins_of_distributions(distributions(sources.libraries))
-    return Path(sys.executable), sha256("\n".join((sys.version, *held)).encode()).hexdigest()
+    say = partial(tell, "environment", 0, 0)
+    return interpreter_for(pins, sources.libraries, house.home, say, house.config.environment)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from lockgate.datasets.dataset import read_table
@@ -65,9 +66,6 @@ class Rehearsal:
 
     def _bench(self, files: Mapping[str, Path]) -> Bench:
         given = {role: Given(one.digest, KINDS[one.kind]) for role, one in self.data.items()}
-        load = Workload(
-            pipeline=self.load.pipeline, files=self.load.files, pins=self.load.pins, libraries=self.load.libraries,
-            folds=(given,), seed=self.load.seed, task=self.load.task, memory_bytes=self.load.memory_bytes,
-        )  # fmt: skip
+        load = msgspec.structs.replace(self.load, folds=(given,))
         cache = cache_of(self.house.home, self.runs.made.model)
         return Bench(load, cache, self.python, self.environment, files, self.memory_bytes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from lockgate.checks.running.connection import connected
 from lockgate.config import LOCAL, ModelConfig
 from lockgate.config_tuning import Dimension, Value
 from lockgate.datasets.versions import DataVersion
@@ -27,6 +28,7 @@ from lockgate.pipelines.run import Made
 from lockgate.pipelines.sources import Sources
 from lockgate.submission.lock import pins_from
 from lockgate.tuning.budget import budget_of
+from lockgate.tuning.cluster import RayCrew
 from lockgate.tuning.crew import Crew, LocalCrew
 from lockgate.tuning.search import Search
 from lockgate.tuning.space import Draw, dimension_from, middle_of
@@ -70,7 +72,7 @@ class Working:
             with house.db.read() as tx:
                 past = trials_of(tx, self.row.id)
             study = Study(order.tune, self.row.goals, past, propose, training.parameters)
-            crew = self._crew(prepared, ready, StepCache(folder / "steps"))
+            crew = self._crew(prepared, ready, StepCache(folder / "steps"), stack)
             search = Search(
                 study, crew, DatabaseBook(house, self.row, runs, tuple(ready.used)), budget_of(order.tune), self.row.goals,
                 len(ready.folds), past, self.tell, _fixed(training), spent_before_s=sum(t.seconds for t in past) / crew.workers(),
@@ -101,16 +103,20 @@ class Working:
             set_ground(tx, self.row.id, ready.ground)
         return ready
 
-    def _crew(self, prepared: _Prepared, ready: Ready, cache: StepCache) -> Crew:
-        tune = self.row.order.tune
+    def _crew(self, prepared: _Prepared, ready: Ready, cache: StepCache, stack: ExitStack) -> Crew:
+        tune, address = self.row.order.tune, self.row.order.compute
         load = msgspec.structs.replace(prepared.load, folds=tuple(ready.folds))
-        workers = tune.workers or len(os.sched_getaffinity(0))
-        if self.row.order.compute != LOCAL:
-            raise InvalidInput("a search cannot be computed there yet", got=self.row.order.compute)
-        share = max(memory_bytes() // workers, MEGABYTE)
-        return LocalCrew(
-            Bench(load, cache, prepared.python, prepared.environment, ready.files, share), workers
-        )
+        if address != LOCAL:
+            if self.settings.python is not None:
+                raise InvalidInput("a cluster has not the interpreter that the model names", got=self.settings.python,
+                                   fix="pin the libraries in `requirements` instead, or --compute local")  # fmt: skip
+            stack.enter_context(connected(address))
+            return stack.enter_context(closing(RayCrew(address, load, ready.files, tune.workers)))
+        cores = len(os.sched_getaffinity(0))
+        workers = tune.workers or cores
+        bench = Bench(load, cache, prepared.python, prepared.environment, ready.files, max(memory_bytes() // workers, MEGABYTE),
+                      threads=max(1, cores // workers))  # fmt: skip
+        return LocalCrew(bench, workers)
 
 
 def rehearsal_of(
@@ -143,6 +149,7 @@ class _Prepared:
         load = Workload(
             pipeline=training.pipeline, files=dict(sources.files), pins=pins, libraries=tuple(sorted(sources.libraries)),
             folds=(), seed=seed, task=str(settings.task) if settings.task else None, memory_bytes=memory,
+            confined=not house.config.environment.unconfined,
         )  # fmt: skip
         made = Made(
             model=training.model, pipeline=training.pipeline, code=training.code, code_commit=training.code_commit,
@@ -169,6 +176,7 @@ def _proposing(given: _Prepared, space: Mapping[str, Dimension] | str, folder: P
     order = Order(
         pipeline=given.load.pipeline, sources=given.sources, data={}, parameters={}, seed=given.load.seed,
         python=given.python, environment=given.environment, memory_bytes=given.memory_bytes,
+        confined=given.load.confined,
     )  # fmt: skip
     steps = folder / "none" / "steps"
     steps.mkdir(parents=True, exist_ok=True)

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import queue
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +20,7 @@ from lockgate.checks.asking import Broker
 from lockgate.checks.base import could_not_run
 from lockgate.checks.evidence import Evidence
 from lockgate.checks.running.answering import Desk, answers_path
+from lockgate.checks.running.connection import START_S, connected
 from lockgate.checks.running.folder import write_evidence
 from lockgate.checks.running.messages import (
     Answered,
@@ -34,10 +32,9 @@ from lockgate.checks.running.messages import (
     pack,
     unpack,
 )
-from lockgate.checks.running.node import Heard, Node, versions
+from lockgate.checks.running.node import Heard, Node
 from lockgate.checks.running.pool import CheckState, Ran, Step, Watch
 from lockgate.checks.suite import CHECKS
-from lockgate.errors import Conflict, MissingExtra, Unavailable
 from lockgate.late import late
 
 if TYPE_CHECKING:
@@ -46,12 +43,8 @@ else:
     ray = late("ray")
 
 TRIES = 3  # of a check whose machine went away
-CONNECTIONS = 3
-START_S = 300.0  # as long may a cluster be silent: machines may have to be started first
 LOOK_S = 0.2
 CLOSE_S = 5.0
-_NAMESPACE = "lockgate-checks"
-_one_at_a_time = threading.Lock()  # Ray has one connection a process
 
 
 @dataclass(frozen=True)
@@ -66,9 +59,8 @@ class RayCluster:
     ) -> list[Ran]:
         """See `pool.Pool`. Raises MissingExtra, Unavailable when there is no cluster, Conflict for another lockgate there."""
         with (
-            _one_at_a_time,
             tempfile.TemporaryDirectory(prefix="checks-", dir=self.folder) as place,
-            _connected(self.address),
+            connected(self.address),
         ):
             folder = write_evidence(evidence, Path(place))
             turn = _Turn(folder, checks, broker, watch)
@@ -211,52 +203,3 @@ class _Turn:
         if running.heard:
             ray.wait([running.node.close.remote()], timeout=CLOSE_S)
         ray.kill(running.node)
-
-
-@contextmanager
-def _connected(address: str) -> Iterator[None]:
-    """A connection to a cluster that can run our checks."""
-    try:
-        there = ray.is_initialized()
-    except ImportError as error:
-        raise MissingExtra("checks on a Ray cluster need Ray", got=str(error),
-                           fix="install lockgate[ray], with the Ray of the cluster") from error  # fmt: skip
-    try:
-        if not there:
-            _connect(address)
-        _refuse_another_lockgate(address)
-        yield
-    except (ConnectionError, ray.exceptions.RaySystemError) as error:
-        raise Unavailable(f"the Ray cluster at {address} cannot be reached", got=str(error)[:300],
-                          fix="see that it runs, with this Ray and this Python; or --compute local") from error  # fmt: skip
-    finally:
-        if not there:
-            ray.shutdown()
-
-
-def _connect(address: str) -> None:
-    """A busy head needs more than one try: it starts a server for each who connects, and waits for that half a minute."""
-    for left in reversed(range(CONNECTIONS)):
-        try:
-            ray.init(address, namespace=_NAMESPACE, log_to_driver=False, logging_level="ERROR")
-        except ConnectionError:
-            if not left:
-                raise
-        else:
-            return
-
-
-def _refuse_another_lockgate(address: str) -> None:
-    ours, fix = version("lockgate"), f"install lockgate {version('lockgate')} on the cluster's machines"
-    try:
-        theirs, python = ray.get(ray.remote(versions).options(num_cpus=1).remote(), timeout=START_S)
-    except ray.exceptions.GetTimeoutError as error:
-        raise Unavailable(f"no machine of the Ray cluster at {address} took a task", got=f"{START_S:g} seconds",
-                          fix="see that it has machines; or --compute local") from error  # fmt: skip
-    except ray.exceptions.RayError as error:
-        raise Conflict(
-            "the machines of the Ray cluster cannot run lockgate", got=str(error)[-300:], fix=fix
-        ) from error
-    if theirs != ours:
-        raise Conflict("the machines of the Ray cluster have another lockgate", got=f"{theirs} (Python {python})",
-                       allowed=ours, fix=fix)  # fmt: skip
