@@ -61,6 +61,8 @@ bench-checks: $(READY) ## the checks beside their peers: time, false alarms, wha
 bench-monitor: $(READY) ## what counting costs, and stretches of production played again
 	$(BIN)/python -m benchmarks.monitor.bench
 	$(BIN)/python -m benchmarks.monitor.replays
+	$(BIN)/python -m benchmarks.monitor.alarms
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.monitor.through_cases
 
 bench-log: $(READY) ## reading millions of records in constant memory; what encryption costs
 	$(BIN)/python -m benchmarks.log.bench

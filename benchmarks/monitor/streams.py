@@ -35,7 +35,7 @@ def car_loans(rows: int | None = None, start: int = 0) -> Stream:
     past = pl.read_csv(folder / "synthetic_car_loan_reference.csv")
     after = pl.read_csv(folder / "synthetic_car_loan_analysis.csv")[start:][:rows]
     return Stream(
-        "car loans (T1)", past[25_000:], after, _times(after["timestamp"]), CAR, "repaid", Task.CLASSIFICATION,
+        "car loans (T1)", past[25_000:], after, times_of(after["timestamp"]), CAR, "repaid", Task.CLASSIFICATION,
         fitted(past[:25_000], CAR, "repaid", Task.CLASSIFICATION), positive="1",
     )  # fmt: skip
 
@@ -47,7 +47,7 @@ def used_cars() -> Stream:
     after = pl.read_csv(folder / "regression_synthetic_analysis.csv")
     inputs = tuple(name for name in after.columns if name not in ("timestamp", "y_pred", "y_true", "id", ""))
     return Stream(
-        "used cars (T2)", past[30_000:], after, _times(after["timestamp"]), inputs, "y_true", Task.REGRESSION,
+        "used cars (T2)", past[30_000:], after, times_of(after["timestamp"]), inputs, "y_true", Task.REGRESSION,
         fitted(past[:30_000], inputs, "y_true", Task.REGRESSION),
     )  # fmt: skip
 
@@ -118,6 +118,7 @@ def fitted(
     return ask
 
 
-def _times(series: pl.Series) -> np.ndarray:
+def times_of(series: pl.Series) -> np.ndarray:
+    """Written times as microseconds (n,)."""
     times = series.cast(pl.String).str.slice(0, 19).str.to_datetime(strict=False, time_unit="us")
     return np.asarray(times.dt.epoch("us").to_numpy())
