@@ -5,18 +5,23 @@ from __future__ import annotations
 import pytest
 
 from lockgate.alerts.alert import State
-from lockgate.clock import DAY_US, HOUR_US
-from lockgate.config import Tier
+from lockgate.clock import DAY_US, HOUR_US, FakeClock
+from lockgate.config import Home, Tier
 from lockgate.config_alerts import Severity
+from lockgate.db import Database
 from lockgate.monitor.verdicts import Verdict, put_verdict
 from lockgate.predictions.record import Record
+from lockgate.registry.store import get_model
+from lockgate.release import acts
 from lockgate.release.baseline import Baseline, Day, Traffic
 from lockgate.release.phases import Phase
 from lockgate.release.snapshots import Status, save
-from lockgate.wiring.inventory import ModelStanding, RunningRelease
+from lockgate.release.start import start
+from lockgate.wiring.inventory import ModelStanding, RunningRelease, standing_of
 from lockgate.wiring.summary import Health, day_words, is_well, next_step, summary_of
 
 from ..alerts.receivers import NOW_US, alert
+from ..release.world import World
 
 BUSY = Day(requests=12_340, errors=12)
 
@@ -98,6 +103,37 @@ def test_what_happens_next_is_what_the_controller_waits_for() -> None:
         "its release waits for a person: lockgate release churn."
     )
     assert next_step(standing(versions=0, live=None), [], None).startswith("A first version is awaited")
+    assert next_step(standing(versions=4, not_live="churn/4 lacks."), [], None) == "churn/4 lacks."
+
+
+def test_why_the_newest_version_is_not_live_is_said(sqlite: Database, home: Home, clock: FakeClock) -> None:
+    """Not validated, blocked by a check, taken back: each in words, with who has to act; ready: a release is awaited."""
+    world = World(sqlite, home, clock)
+
+    def seen() -> tuple[str, str]:
+        with sqlite.read() as tx:
+            found = standing_of(tx, get_model(tx, "churn"), clock.now_us())
+            return found.waits_for, next_step(found, [], None)
+
+    world.version(1, validate=False)
+    assert seen() == (
+        "churn/1 to pass its checks",
+        "churn/1 may not be released: its package was not validated; lockgate validate churn/1.",
+    )
+    world.version(2, failing=("leakage",))
+    assert "the policy low/1 does not let these checks fail: leakage" in seen()[1]
+    world.version(3)
+    assert seen() == (
+        "a release of churn/3",
+        "churn/3 is here and not live; its release waits for a person: lockgate release churn.",
+    )
+    start(world.desk, world.ann, "churn/3")
+    acts.cancel(world.desk, world.ann, "churn", "the wrong file")
+    assert seen() == (
+        "a version after churn/3",
+        "churn/3 was taken back: the wrong file. A newer version, or a new release of it, is awaited.",
+    )
+    world.close()
 
 
 def test_the_day_is_counted_from_the_log_and_forgets(sqlite) -> None:

@@ -6,13 +6,21 @@ import msgspec
 import sqlalchemy as sa
 
 from lockgate.config import Tier
+from lockgate.errors import Conflict, SealBroken
 from lockgate.registry.naming import VersionName
 from lockgate.registry.store import ModelRow, get_version, list_models, versions_of
+from lockgate.release.gate import check_start
 from lockgate.release.phases import Phase, Release
 from lockgate.release.snapshots import traffic_of
 from lockgate.release.store import aliases, find_running, releases_of
 
 DAY_S = 86_400
+_ENDED = {
+    Phase.ROLLED_BACK: "was rolled back",
+    Phase.REJECTED: "was rejected",
+    Phase.CANCELLED: "was taken back",
+    Phase.SUPERSEDED: "gave way",
+}
 
 
 class RunningRelease(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +54,8 @@ class VersionLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """A model as the inventory shows it. `waits_for`: who has to act next, in words; empty when nobody."""
+    """A model as the inventory shows it. `waits_for`: who has to act next, in words; empty when nobody. `not_live`: why its
+    newest version does not answer although no release runs; empty where only nobody began one."""
 
     name: str
     tier: Tier
@@ -63,20 +72,23 @@ class ModelStanding(msgspec.Struct, frozen=True, kw_only=True):
     measured_s: float  # how long a time the rate was measured over, at most three days
     waits_for: str
     created_us: int
+    not_live: str = ""
 
 
-def inventory(tx: sa.Connection) -> list[ModelStanding]:
+def inventory(tx: sa.Connection, now_us: int) -> list[ModelStanding]:
     """Every model, by name."""
-    return [standing_of(tx, model) for model in list_models(tx)]
+    return [standing_of(tx, model, now_us) for model in list_models(tx)]
 
 
-def standing_of(tx: sa.Connection, model: ModelRow) -> ModelStanding:
+def standing_of(tx: sa.Connection, model: ModelRow, now_us: int) -> ModelStanding:
     """One model at a glance."""
     known = aliases(tx, model.name)
     running = find_running(tx, model.name)
     newest = get_version(tx, VersionName(model.name, model.versions)) if model.versions else None
     task = model.settings.task or (newest.manifest.task if newest else None)
     traffic = traffic_of(tx, model.name)
+    idle = running is None and newest is not None and known.get("live") != model.versions
+    blocked, ended = (_blocked(tx, model, now_us), _ended(tx, model)) if idle else ("", "")
     return ModelStanding(
         name=model.name,
         tier=model.tier,
@@ -91,8 +103,9 @@ def standing_of(tx: sa.Connection, model: ModelRow) -> ModelStanding:
         release=_line(running) if running else None,
         requests_per_day=traffic.per_s * DAY_S if traffic.requests else None,
         measured_s=traffic.span_s,
-        waits_for=_waits_for(model, running, known.get("live")),
+        waits_for=_waits_for(model, running, idle=idle, blocked=blocked, ended=ended),
         created_us=model.created_us,
+        not_live=blocked or ended,
     )
 
 
@@ -132,11 +145,32 @@ def _line(release: Release) -> RunningRelease:
     )
 
 
-def _waits_for(model: ModelRow, running: Release | None, live: int | None) -> str:
+def _waits_for(model: ModelRow, running: Release | None, *, idle: bool, blocked: str, ended: str) -> str:
+    newest = f"{model.name}/{model.versions}"
     if running is not None and running.phase is Phase.APPROVAL:
         return f"approval of {model.name}/{running.version}"
     if running is not None and running.phase is Phase.HELD:
         return f"a person to resume or roll back {model.name}/{running.version}"
-    if running is not None or not model.versions:
+    if not idle:
         return ""
-    return "" if live == model.versions else f"a release of {model.name}/{model.versions}"
+    if blocked:
+        return f"{newest} to pass its checks"
+    return f"a version after {newest}" if ended else f"a release of {newest}"
+
+
+def _blocked(tx: sa.Connection, model: ModelRow, now_us: int) -> str:
+    """Why a release of the newest version could not begin; empty where it could."""
+    try:
+        check_start(tx, model.name, model.versions, now_us=now_us)
+    except (Conflict, SealBroken) as error:
+        return f"{error.what}."
+    return ""
+
+
+def _ended(tx: sa.Connection, model: ModelRow) -> str:
+    """How the newest version's release ended, if it had one: nobody begins it again by accident."""
+    last = next((r for r in releases_of(tx, model.name) if r.version == model.versions), None)
+    if last is None or last.phase not in _ENDED:
+        return ""
+    name = f"{model.name}/{model.versions}"
+    return f"{name} {_ENDED[last.phase]}: {last.reason.rstrip('.')}. A newer version, or a new release of it, is awaited."

@@ -54,7 +54,7 @@ def status_of(tx: sa.Connection, house: House) -> BoxStatus:
     """What runs now. Reads files of the home and the database; asks no process."""
     there = members(house.home.members, house.clock.now_us())
     epoch = house.plan.word()
-    models = inventory(tx)
+    models = inventory(tx, house.clock.now_us())
     free = shutil.disk_usage(house.home.root).free
     processes = running(house.home)
     return BoxStatus(

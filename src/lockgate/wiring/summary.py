@@ -110,6 +110,8 @@ def next_step(standing: ModelStanding, open_: Sequence[Alert], status: Status | 
         return f"A person has to act: {undone[0].next}."
     if not standing.versions:
         return f"A first version is awaited: lockgate submit FILE --name {name}."
+    if standing.not_live:
+        return standing.not_live
     if standing.live != standing.versions:
         return f"{name}/{standing.versions} is here and not live; its release waits for a person: lockgate release {name}."
     return "Nothing is planned: the newest version is live. A change begins when somebody submits one."

@@ -53,7 +53,7 @@ def models(house: InHouse, me: Asking) -> Response:
     with house.db.read() as tx:
         require_anywhere(tx, me, Permission.MODEL_READ)
         seen = models_with(tx, me, Permission.MODEL_READ)
-        found = inventory(tx)
+        found = inventory(tx, house.clock.now_us())
     return answer([row for row in found if EVERY_MODEL in seen or row.name in seen])
 
 
@@ -63,7 +63,9 @@ def one_model(model: str, house: InHouse, me: Asking) -> Response:
     with house.db.read() as tx:
         require(tx, me, Permission.MODEL_READ, model)
         row = get_model(tx, model)
-        return answer(ModelShown(standing_of(tx, row), row.settings, version_lines(tx, model)))
+        return answer(
+            ModelShown(standing_of(tx, row, house.clock.now_us()), row.settings, version_lines(tx, model))
+        )
 
 
 @router.put("/models/{model}/settings", responses=says(ModelRow))

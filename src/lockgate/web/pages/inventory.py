@@ -73,6 +73,6 @@ def _seen(looking: Viewer, text: str) -> list[Line]:
         hits = {hit.model for hit in search(tx, text)} if text else None
         return [
             Line(model, summary_of(tx, model, looking.now_us))
-            for model in inventory(tx)
+            for model in inventory(tx, looking.now_us)
             if (EVERY_MODEL in allowed or model.name in allowed) and (hits is None or model.name in hits)
         ]

@@ -45,7 +45,7 @@ def one_model(model: str, looking: Looking) -> Response:
             )
             for place, version in enumerate(version_lines(tx, model))
         ]
-        standing = standing_of(tx, row)
+        standing = standing_of(tx, row, looking.now_us)
         metrics = sorted({name for line in lines for name in line.version.metrics})[:3]
         return page(
             looking,
@@ -66,7 +66,7 @@ def fresh(model: str, looking: Looking) -> Response:
     """The three sentences alone, for the script that keeps them fresh."""
     with looking.house.db.read() as tx:
         require(tx, looking.person, Permission.MODEL_READ, model)
-        standing = standing_of(tx, get_model(tx, model))
+        standing = standing_of(tx, get_model(tx, model), looking.now_us)
         return fragment(
             "_summary.html", looking, summary=summary_of(tx, standing, looking.now_us), standing=standing
         )
