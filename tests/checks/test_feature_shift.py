@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import numpy as np
@@ -146,3 +147,20 @@ def test_a_limit_of_the_project_fails():
     assert found(table(1), after, fail=0.5)[0].status is Status.FAIL
     assert found(table(1), after, fail=1.5)[0].status is Status.WARN
     assert found(table(1), after, ignore=["a"])[0].status is Status.PASS
+
+
+@pytest.mark.parametrize(("by", "status"), [(0.0, Status.PASS), (1.5, Status.WARN)])
+def test_columns_of_people_count_people(by, status):
+    """A town and an income that are the same in all 40 rows of a person: thirty others differ by chance, which is no shift;
+    taken for strangers they would be one. Thirty others who earn much more are one."""
+    draw = np.random.default_rng(4)
+
+    def table(first: int, more: float) -> pl.DataFrame:
+        people = np.repeat(np.arange(30), 40)
+        income, town = draw.normal(more, 1, 30), draw.choice(["Bonn", "Ulm", "Wien"], 30)
+        return pl.DataFrame({"who": people + first, "income": income[people], "town": town[people]})
+
+    given = Evidence(task=Task.CLASSIFICATION, inputs=("income", "town"),
+                     frames={Split.TRAIN: table(0, 0.0), Split.TEST: table(30, by)})  # fmt: skip
+    assert run(given)[0].status is Status.WARN
+    assert run(dataclasses.replace(given, group="who"))[0].status is status

@@ -8,6 +8,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.datasets import load_wine
 
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Status
@@ -449,3 +450,35 @@ def test_an_answer_is_recognised_in_few_rows():
     truth = classes.astype(str).astype(object)
     assert out_of_fold(codes_of(pl.Series(answer)), truth)[0] > 0.98
     assert out_of_fold(codes_of(pl.Series(chance)), truth)[0] < 0.7
+
+
+def test_an_answer_in_few_rows_is_known_by_being_right():
+    """Wine, 89 rows of three kinds: no honest column is named; a copy of the target under other names is, though the area of so
+    few rows of a kind leaves it in doubt."""
+    wine = load_wine()
+    names = [name.replace("/", "_") for name in wine.feature_names]
+    kinds = np.array(["A", "B", "C"])[wine.target]
+    frame = pl.DataFrame(dict(zip(names, wine.data.T, strict=True))).with_columns(
+        y=pl.Series(kinds), copy=pl.Series(wine.target)
+    )
+    rows = np.random.default_rng(0).permutation(frame.height)
+    frames = {Split.TRAIN: frame[rows[:89]], Split.TEST: frame[rows[89:]]}
+    for inputs, named in ((names, []), ([*names, "copy"], ["copy"])):
+        found = run(Evidence(task=Task.CLASSIFICATION, inputs=tuple(inputs), frames=frames, target="y"))
+        assert [each.subject for each in found if each.status is not Status.PASS] == named
+    assert found[0].headline == "copy alone gives the right y in 89 of 89 rows."
+
+
+def test_rows_that_repeat_everywhere_are_said_and_no_alarm():
+    """Three quarters of the rows are of few kinds, in training as in test: no alarm, and a word on subjects."""
+    draw = np.random.default_rng(0)
+    frame = pl.DataFrame({"a": draw.integers(0, 4, 2_000), "b": draw.integers(0, 3, 2_000)})
+    given = Evidence(
+        task=Task.CLASSIFICATION,
+        inputs=("a", "b"),
+        frames={Split.TRAIN: frame[:1_500], Split.TEST: frame[1_500:]},
+    )
+    (finding,) = [each for each in run(given) if each.subject == "rows of training in test"]
+    assert finding.status is Status.PASS
+    assert "no more than rows repeat within it" in finding.headline
+    assert "group: COLUMN" in finding.advice

@@ -328,3 +328,30 @@ def test_inputs_beyond_their_declared_bounds_are_counted():
         "range of height"
     ]
     assert absent.status is Status.COULD_NOT_RUN
+
+
+def test_losses_of_nearly_nothing_are_no_alarm():
+    """A model that is right to the third digit: one answer for some rows would be nearer by a hair, which nobody minds."""
+    draw = np.random.default_rng(0)
+    frame = pl.DataFrame({"kind": draw.choice(["a", "b"], 2_000), "x": draw.normal(size=2_000)})
+    came = (frame["kind"] == "a").to_numpy()
+    score = np.where(came, 0.995 - 0.004 * draw.random(2_000), 0.001)
+    given = Evidence(
+        task=Task.CLASSIFICATION, inputs=("kind", "x"), frames={Split.TEST: frame.with_columns(y=pl.Series(came.astype(int)))},
+        classes=("0", "1"), positive="1", target="y",
+        answers={Split.TEST: Answers(class_names((score > 0.5).astype(int)), score)},
+    )  # fmt: skip
+    (finding,) = run(given)
+    assert finding.status is Status.PASS
+
+
+def test_a_segment_of_a_few_rows_is_not_judged():
+    """Of 120 rows no part of a handful is said to be served worst."""
+    draw = np.random.default_rng(1)
+    frame = pl.DataFrame({"x": draw.normal(size=120), "y": draw.normal(size=120)})
+    said = np.where(frame["x"].to_numpy() > 1.8, 9.0, 0.0)
+    given = Evidence(task=Task.REGRESSION, inputs=("x",), frames={Split.TEST: frame}, target="y",
+                     answers={Split.TEST: Answers(said, said)})  # fmt: skip
+    (finding,) = run(given)
+    assert finding.status is Status.PASS
+    assert "(on 3 rows" not in finding.headline

@@ -78,18 +78,21 @@ class Moved:
         return max(self.shift.effect * self.values, self.shift.missing_effect * self.missing)
 
 
-def shift_of(reference: Sketch, current: Sketch) -> Shift:
-    """Two sketches over the same edges or names. Raises ValueError for others."""
+def shift_of(reference: Sketch, current: Sketch, worth: tuple[float, float] = (1.0, 1.0)) -> Shift:
+    """Two sketches over the same edges or names. Raises ValueError for others.
+
+    `worth`: which share of its rows each is worth, where several are of one subject (`stats.clusters.worth_of`).
+    """
     if isinstance(reference, NumberSketch) and isinstance(current, NumberSketch):
         if reference.edges != current.edges:
             raise ValueError("sketches over other edges cannot be compared")
-        counts = np.array([reference.counts, current.counts], dtype=float)
-        return _with_missing(_numbers(counts), reference, current)
+        counts = np.array([reference.counts, current.counts], dtype=float) * np.array(worth)[:, None]
+        return _with_missing(_numbers(counts), reference, current, worth)
     if isinstance(reference, WordSketch) and isinstance(current, WordSketch):
         if reference.values != current.values:
             raise ValueError("sketches over other values cannot be compared")
         counts = np.array([[*each.counts, each.other] for each in (reference, current)], dtype=float)
-        return _with_missing(_words(counts), reference, current)
+        return _with_missing(_words(counts * np.array(worth)[:, None]), reference, current, worth)
     raise ValueError("a sketch of numbers cannot be compared with one of words")
 
 
@@ -177,10 +180,10 @@ def _words(counts: np.ndarray) -> Shift:
     return _shift(as_deviations(beyond), chi_square_of_counts(counts).p, gap, None, rows)
 
 
-def _with_missing(shift: Shift, reference: Sketch, current: Sketch) -> Shift:
+def _with_missing(shift: Shift, reference: Sketch, current: Sketch, worth: tuple[float, float]) -> Shift:
     """The same, with how the share of missing values moved (chi-square of two shares, corrected for continuity)."""
-    missing = np.array([reference.missing, current.missing], dtype=float)
-    rows = missing + np.array([_there(reference), _there(current)])
+    missing = np.array([reference.missing, current.missing], dtype=float) * worth
+    rows = missing + np.array([_there(reference), _there(current)]) * worth
     if not rows.all():
         return shift
     shares = missing / rows

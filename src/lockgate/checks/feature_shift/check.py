@@ -25,6 +25,7 @@ from lockgate.checks.base import Check, Part, could_not_run, figure, settings_fo
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.feature_shift.columns import Broken, broken_columns
 from lockgate.checks.feature_shift.words import what_happened
+from lockgate.checks.feature_shift.worth import worth_in
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.identifiers import looks_like_identifier
 from lockgate.checks.importance import matter_of
@@ -124,7 +125,12 @@ def _hold(
     current = count_table(after, reference)
     broken = broken_columns(before, after, names, reference, current)
     left_out = {each.column for each in broken}
-    shifts = {name: shift_of(reference[name], current[name]) for name in current if name not in left_out}
+    whole = [name for name in current if name not in left_out]
+    known, now = (worth_in(evidence, frame, whole) for frame in (before, after))
+    shifts = {
+        name: shift_of(reference[name], current[name], (known.get(name, 1.0), now.get(name, 1.0)))
+        for name in whole
+    }
     return _Held(said, reference, current, shifts), broken
 
 

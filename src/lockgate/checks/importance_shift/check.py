@@ -35,6 +35,7 @@ NAME = "importance_shift"
 _SHUFFLED, _SHAPLEY = "shuffled", "shapley"  # what is kept for the next version
 _SHOWN = 20
 _NAMED = 3
+_SHOWN_SHARE = 0.0005  # less reads as 0.0 %
 _NEVER = (
     0.001  # of the answers' movement, the upper end of the interval: such a column might as well be absent
 )
@@ -76,7 +77,9 @@ def _now(
     alone = len(ranked) >= _FEW_COLUMNS and first.share.low >= settings.alone
     never = [each.column for each in ranked if each.share.high < _NEVER]
     named = ", ".join(
-        f"{each.column} ({figure(each.share.value, 'share')})" for each in ranked[:_NAMED] if each.share.value
+        f"{each.column} ({figure(each.share.value, 'share')})"
+        for each in ranked[:_NAMED]
+        if each.share.value >= _SHOWN_SHARE
     )
     idle = (
         f" {few(never, _NAMED)} hardly ever change{'s' if len(never) == 1 else ''} an answer."

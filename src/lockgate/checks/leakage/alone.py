@@ -10,10 +10,20 @@ import polars as pl
 from lockgate.checks.base import figure
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.identifiers import looks_like_identifier
-from lockgate.checks.leakage.tells import codes_of, numbers_in, out_of_fold, straight, tells
+from lockgate.checks.leakage.tells import (
+    Right,
+    codes_of,
+    numbers_in,
+    out_of_fold,
+    right_answers,
+    straight,
+    tells,
+)
 
 _MISSING_SHARE = 0.005
 _IDENTIFIER_AUC, _IDENTIFIER_R2 = 0.60, 0.10
+_FEW_ROWS = 2_000  # with more, the bound of the area says as much
+_TAKEN = 0.8  # of the wrong answers that guessing leaves
 _SHOWN = 15
 
 
@@ -29,7 +39,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Alone:
-    """How well one input tells the target by itself; `low` bounds it from below."""
+    """How well one input tells the target by itself; `low` bounds it from below. `right`: of classes in few rows."""
 
     name: str
     score: float
@@ -38,6 +48,7 @@ class Alone:
     missing_low: float
     missing_share: float
     identifier: bool
+    right: Right | None = None
 
 
 def look_alone(frame: pl.DataFrame, inputs: list[str], truth: np.ndarray, key: str | None) -> list[Alone]:
@@ -108,7 +119,22 @@ def _judge(check: str, alone: Alone, target: str, unit: str, limits: Limits) -> 
             measure=Measure(name=f"{unit} of {alone.name} alone", value=alone.score, low=alone.low),
             threshold=Threshold(at_most=limits.fail if certain else limits.warn),
         )  # fmt: skip
-    return None
+    return _almost_always_right(check, alone, target, limits)
+
+
+def _almost_always_right(check: str, alone: Alone, target: str, limits: Limits) -> Finding | None:
+    """Few rows leave the area in doubt, of each class more than of all together: there right answers are counted."""
+    right = alone.right
+    if right is None or alone.score < limits.fail or right.taken < _TAKEN:
+        return None
+    return Finding(
+        check=check, subject=alone.name, status=Status.WARN,
+        headline=f"{alone.name} alone gives the right {target} in {right.hits:,} of {right.rows:,} rows.",
+        advice=f"Find out when {alone.name} is known. After the outcome: leave it out. Before: list it under "
+               "checks.leakage.ignore; and ask whether a rule would do instead of a model.",
+        measure=Measure(name=f"wrong answers that {alone.name} alone takes away", value=right.taken, unit="share"),
+        threshold=Threshold(at_most=_TAKEN),
+    )  # fmt: skip
 
 
 def _look(series: pl.Series, truth: np.ndarray, is_key: bool) -> Alone:
@@ -118,10 +144,12 @@ def _look(series: pl.Series, truth: np.ndarray, is_key: bool) -> Alone:
     gone, gone_low = 0.5, 0.5
     if _MISSING_SHARE <= missing.mean() <= 1 - _MISSING_SHARE:
         gone, gone_low = tells(missing.astype(float), truth)
-    score, low = out_of_fold(codes_of(series), truth)
+    codes = codes_of(series)
+    score, low = out_of_fold(codes, truth)
+    right = right_answers(codes, truth) if truth.dtype.kind != "f" and truth.size <= _FEW_ROWS else None
     numbers = numbers_in(series)
     if truth.dtype.kind == "f" and numbers is not None and np.isfinite(numbers).all():
         line = straight(numbers, truth)  # bins blur a straight line's ends
         score, low = max(score, line), max(low, line)
     identifier = is_key or looks_like_identifier(series)
-    return Alone(series.name, score, low, gone, gone_low, float(missing.mean()), identifier)
+    return Alone(series.name, score, low, gone, gone_low, float(missing.mean()), identifier, right)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 
 from lockgate.stats.auc import auc, auc_interval
+from lockgate.stats.intervals import wilson
 
 BINS = 64
 _FEWEST_BINS, _ROWS_PER_BIN = 4, 5  # of small tables: a range of one row tells nothing of another row
@@ -71,6 +74,34 @@ def out_of_fold(codes: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     return float(np.mean([score for score, _ in each])), float(np.mean([low for _, low in each]))
 
 
+@dataclass(frozen=True)
+class Right:
+    """How often the commonest class of each value is right on other rows: `hits` of `rows`; `taken`: the share of the wrong
+    answers that always giving the commonest class would leave which it surely takes away (Wilson's lower bound, 95 %)."""
+
+    hits: int
+    rows: int
+    taken: float
+
+
+def right_answers(codes: np.ndarray, truth: np.ndarray) -> Right:
+    """The classes `truth` from the codes of one input, learned on two thirds and judged on the other."""
+    names, classes = np.unique(truth.astype(str), return_inverse=True)
+    shape, hits = (int(codes.max()) + 1, names.size), 0
+    fold = _folds(codes.size)
+    for number in range(_FOLDS):
+        learn, judge = fold != number, fold == number
+        counts = np.bincount(codes[learn] * names.size + classes[learn], minlength=shape[0] * shape[1])
+        counts = counts.reshape(shape).astype(float)
+        counts += (
+            0.5 * counts.sum(axis=0) / max(1.0, counts.sum())
+        )  # a value that was not seen: the commonest class
+        hits += int((counts.argmax(axis=1)[codes[judge]] == classes[judge]).sum())
+    usual = float(np.bincount(classes).max() / classes.size)
+    low = wilson(hits, classes.size).low
+    return Right(hits, classes.size, (low - usual) / (1 - usual) if usual < 1 else 0.0)
+
+
 def tells(guess: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     """How well a guess orders two classes (AUC, either way round) or explains a number (R squared); lower bounds."""
     if truth.dtype.kind == "f":
@@ -102,7 +133,7 @@ def straight(numbers: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _folded_means(codes: np.ndarray, target: np.ndarray) -> np.ndarray:
-    fold = np.random.default_rng(0).integers(0, _FOLDS, codes.size)
+    fold = _folds(codes.size)
     guess = np.empty(codes.size)
     size = int(codes.max()) + 1
     for number in range(_FOLDS):
@@ -112,3 +143,7 @@ def _folded_means(codes: np.ndarray, target: np.ndarray) -> np.ndarray:
         rows = np.bincount(codes[learn], minlength=size)
         guess[judge] = ((sums + _PRIOR_ROWS * prior) / (rows + _PRIOR_ROWS))[codes[judge]]
     return guess
+
+
+def _folds(rows: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, _FOLDS, rows)

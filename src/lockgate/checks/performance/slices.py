@@ -103,10 +103,13 @@ def _headline(weak: list[_Weighed], count: int, what: str, unit: str | None, abs
         return f"Slices could not be looked at: the table has no column {few(absent)}."
     missing = f" No column {few(absent)} in the table." if absent else ""
     if not weak:
+        looked = (
+            f"No slice of {count} stands"
+            if count > 1
+            else "The one slice that is large enough does not stand"
+        )
         return (
-            f"No slice of {count} stands out from the rest.{missing}"
-            if count
-            else f"There was no slice to look at.{missing}"
+            f"{looked} out from the rest.{missing}" if count else f"There was no slice to look at.{missing}"
         )
     first = weak[0]
     more = f", and {len(weak) - 1} more slices stand out" if len(weak) > 1 else ""

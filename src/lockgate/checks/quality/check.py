@@ -120,7 +120,7 @@ def _columns(
         rows = [trouble for trouble in troubles if trouble.kind == kind.name]
         if not rows:
             continue
-        listed = few(trouble.column for trouble in rows)
+        listed = few(dict.fromkeys(trouble.column for trouble in rows))
         example = f"; in {rows[0].column}: {rows[0].what}" if len(rows) > 1 else f": {rows[0].what}"
         found.append(Finding(
             check=NAME, subject=kind.title, status=kind.status,

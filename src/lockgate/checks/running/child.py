@@ -53,7 +53,8 @@ class Used:
     def stopped(self, reason: str) -> Finding:
         """The finding about a check that took its process down."""
         return could_not_run(self.check, "the whole check", f"The check was stopped: {reason}.",
-                             "Give it fewer rows or columns; the other checks are not affected.")  # fmt: skip
+                             "Where it was too large or too slow, give it fewer rows or columns; else the log holds its last "
+                             "words. The other checks are not affected.")  # fmt: skip
 
 
 class Child:

@@ -23,6 +23,7 @@ else:
     tree = late("sklearn.tree")
 
 _DEPTH = 3
+_FEWEST = 30  # rows of a half: of fewer a mean tells nothing
 _NAMED = 4
 
 
@@ -50,7 +51,7 @@ def worst_segment(
     columns = {
         name: coded for name in frame.columns if (coded := _coded(frame[name], loss, first)) is not None
     }
-    smallest = max(10, int(least * first.size))
+    smallest = max(_FEWEST, int(least * first.size))
     if not columns or first.size < 2 * smallest:
         return None
     matrix = np.column_stack([values for values, _ in columns.values()])

@@ -19,7 +19,8 @@ from lockgate.stats.intervals import Interval, bootstrap
 ALPHAS = (0.5, 0.2, 0.1, 0.05)
 RADII = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
 _FEW = 100
-_WORTH = 0.05  # of the guess's loss: less worse than guessing is not worth a warning
+_FEW_HELD = 10
+_WORTH = 0.05  # of the guess's loss there, or over all rows: less worse than guessing is not worth a warning
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,13 +122,15 @@ def worst_case(check: str, evidence: Evidence, split: Split, *, least: float, li
 
 def _segment(loss: Loss, segment: Segment | None, limit: float | None) -> tuple[str, str, Status, Measure]:
     overall = loss.mean()
-    if segment is None or segment.held.size < 2 or not np.isfinite(loss.mean(segment.held).low):
-        return (f"No column tells rows with a higher {loss.name} from others; the worst tenth of rows lose "
-                f"{figure(tail_mean(loss.each, 0.1))}, all rows {figure(overall.value)}.", "", Status.PASS,
+    if segment is None or segment.held.size < _FEW_HELD or not np.isfinite(loss.mean(segment.held).low):
+        return (f"No column tells which rows are served worst; the mean {loss.name} is {figure(overall.value)} over all rows, "
+                f"and {figure(tail_mean(loss.each, 0.1))} over the worst tenth.", "", Status.PASS,
                 measured(f"mean {loss.name}", overall))  # fmt: skip
     mine, guess = loss.mean(segment.held), loss.guessing(segment.found, segment.held)
     apart = loss.mean_of(loss.each[segment.held] - guess, segment.held)
-    worse = apart.low > _WORTH * float(guess.mean())
+    everywhere = np.arange(loss.each.size)
+    matters = max(float(guess.mean()), float(loss.guessing(everywhere, everywhere).mean()))
+    worse = apart.low > _WORTH * matters
     beyond = limit is not None and mine.value > limit
     status = (
         Status.FAIL
@@ -136,7 +139,12 @@ def _segment(loss: Loss, segment: Segment | None, limit: float | None) -> tuple[
         if beyond or worse
         else Status.PASS
     )
-    headline = (f"Served worst is where {segment.name}: the mean {loss.name} is {figure(mine.value)} there (on "
+    words = (
+        "Served worst is"
+        if mine.value > overall.value
+        else "No rows stand out as served worse; searched out was"
+    )
+    headline = (f"{words} where {segment.name}: the mean {loss.name} is {figure(mine.value)} there (on "
                 f"{segment.held.size:,} rows that the search did not see), against {figure(overall.value)} over all "
                 "rows")  # fmt: skip
     headline += (
