@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from lockgate.vision.served.pictures import encoded
 from lockgate.vision.served.spec import Spec
 
+collect_ignore = ["torch_side.py", "lite_side.py"]  # programs for another environment
 SIDE = 8
 CLASSES = ("blue", "red")
 SPEC = Spec(task="classification", classes=CLASSES, height=SIDE, width=SIDE)

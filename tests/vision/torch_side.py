@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import struct
 import sys
@@ -40,6 +41,17 @@ def train(folder: Path, into: Path, plan: dict[str, object]) -> dict[str, object
     done = train_classifier(read_folder(folder), plan_of(**plan), into)
     return {"accuracy": done.figures.accuracy, "gap": done.gap, "resumed": done.progress.resumed,
             "measured": done.progress.measured, "log_loss": done.figures.log_loss}  # fmt: skip
+
+
+def draw_faces(folder: Path) -> None:
+    """The first and last of skimage's 200 small pictures: 100 faces, then 100 that are none."""
+    found = importlib.util.find_spec("skimage")
+    assert found is not None
+    pixels = np.load(Path((found.submodule_search_locations or [""])[0]) / "data/lfw_subset.npy")
+    for number, one in enumerate(pixels):
+        place = folder / ("face" if number < 100 else "other")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((one * 255).astype(np.uint8)).save(place / f"{number}.png")
 
 
 def weights(folder: Path) -> None:
@@ -90,14 +102,22 @@ def draw_boxes(folder: Path, count: int) -> None:
 def detect(folder: Path, into: Path, plan: dict[str, object]) -> dict[str, object]:
     """One training of a detector."""
     done = train_detector(read_annotated(folder / "pictures", folder / "coco.json"), plan_of(**plan), into)
-    return {"map": done.precision.mean, "map_50": done.precision.at_50, "gap": done.gap}
+    return {
+        "map": done.precision.mean,
+        "map_50": done.precision.at_50,
+        "gap": done.proof.gap,
+        "compared": done.proof.boxes,
+    }
 
 
 def main(words: list[str]) -> None:
-    """`draw FOLDER EACH CLASSES`, `draw_boxes FOLDER COUNT`, `weights FOLDER`, `train` or `detect FOLDER INTO PLAN`."""
+    """`draw FOLDER EACH CLASSES`, `draw_boxes FOLDER COUNT`,
+    `draw_faces`, `weights FOLDER`, `train` or `detect FOLDER INTO PLAN`."""
     try:
         if words[0] == "draw":
             draw(Path(words[1]), int(words[2]), int(words[3]))
+        elif words[0] == "draw_faces":
+            draw_faces(Path(words[1]))
         elif words[0] == "weights":
             weights(Path(words[1]))
         elif words[0] == "draw_boxes":

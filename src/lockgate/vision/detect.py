@@ -42,10 +42,19 @@ VERSION = "detector 1"  # of what the numbers in a checkpoint mean
 WORST = 2 * ACROSS
 PROBED = 8  # pictures of the proof
 SAME_BOX, SAME_SCORE = 0.98, 1e-3  # overlap and distance at which graph and network found the same
+LEAST = 0.05  # score of a box that is answered
 SURE = 0.5  # from here on a box is drawn
 ROWS = 1_000
 MIN_SIDE = 1.0
 FIXED_SIZE = ("ssd300_vgg16", "ssdlite320_mobilenet_v3_large")  # they say themselves how large pictures are
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Boxes that graph and network were compared on, and how far their scores were from each other at most."""
+
+    boxes: int
+    gap: float
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ class TrainedDetector:
     folder: Path
     precision: Precision
     progress: Progress
-    gap: float
+    proof: Proof
 
 
 def train_detector(annotated: Annotated, plan: Plan, into: Path, tell: Tell = print) -> TrainedDetector:
@@ -181,15 +190,16 @@ def _finish(lesson: _Things, progress: Progress, into: Path, tell: Tell) -> Trai
     for part in (TRAIN, TEST):
         write_table(told_about, part, into / f"{part}.jsonl", most=ROWS, seed=lesson.plan.seed)
     _draw(lesson, truths, found, into / "worst.png")
-    gap = _packaged(lesson, into / "package")
+    proof = _packaged(lesson, into / "package")
     metrics = {"map": precision.mean, "map_50": precision.at_50, "map_75": precision.at_75, "recall": precision.recall,
                **{f"map {names[place]}": mean for place, mean in precision.by_class.items()},
                "epochs": float(len(progress.measured)), "best_epoch": float(best_epoch(progress.measured) + 1)}  # fmt: skip
     (into / "metrics.json").write_text(json.dumps(metrics, indent=1))
-    tell(
-        f"test mAP {precision.mean:.4f}, at 0.50 {precision.at_50:.4f}; the graph's scores differ by at most {gap:.2g}"
-    )
-    return TrainedDetector(into, precision, progress, gap)
+    same = f"on {proof.boxes} boxes the graph's scores differ by at most {proof.gap:.2g}"
+    if not proof.boxes:
+        same = "the proof saw no box: network and graph find nothing in the first test pictures"
+    tell(f"test mAP {precision.mean:.4f}, at 0.50 {precision.at_50:.4f}; {same}")
+    return TrainedDetector(into, precision, progress, proof)
 
 
 def _about(annotated: Annotated, picture: Picture) -> dict[str, Any]:
@@ -201,8 +211,8 @@ def _about(annotated: Annotated, picture: Picture) -> dict[str, Any]:
     }
 
 
-def _packaged(lesson: _Things, into: Path) -> float:
-    """The package, once its own code finds in encoded pictures what the network finds. Returns the largest distance of scores."""
+def _packaged(lesson: _Things, into: Path) -> Proof:
+    """The package, once its own code finds in encoded pictures what the network finds."""
     plan, names = lesson.plan, lesson.pictures.classes
     graph = detector_graph(lesson.network, plan, into.with_suffix(".onnx"))
     spec = Spec(
@@ -210,43 +220,35 @@ def _packaged(lesson: _Things, into: Path) -> float:
     )
     write_package(graph, spec, into)
     graph.unlink()
-    served, gap = Served(into / "model"), 0.0
+    served, gaps = Served(into / "model"), [0.0]
     for picture in lesson.pictures.of(TEST)[:PROBED]:
         body = as_sent(lesson.pictures, picture)
-        pixels, answered = served.probe([body])
-        height, width = decoded(body).shape[:2]
-        placed = prepared(decoded(body), plan.shape)
-        expected = lesson.found(pixels[0])
-        gap = max(gap, _distance(expected, placed, (height, width), answered, names))
-    return gap
+        pixels = decoded(body)
+        _, answered = served.probe([body])
+        placed = prepared(pixels, plan.shape)
+        expected = lesson.found(placed.pixels)
+        corners = placed.to_picture(expected.boxes, *pixels.shape[:2])
+        gaps += _distances(replace(expected, boxes=corners), answered, names)
+    return Proof(len(gaps) - 1, max(gaps))
 
 
-def _distance(
-    expected: Found,
-    placed: Placed,
-    size: tuple[int, int],
-    answered: dict[str, np.ndarray],
-    names: Sequence[str],
-) -> float:
-    """How far scores of the same boxes are from each other. Raises PredictionFailed for a box that only one of the two found."""
-    count, most = int(answered["count"][0]), len(answered["scores"][0])
-    wanted = np.flatnonzero(expected.scores >= 0.05 + SAME_SCORE)[
-        : min(most, count) if count == most else None
-    ]
-    boxes = placed.to_picture(expected.boxes, *size)
-    largest = 0.0
-    for place in wanted:
-        same = [row for row in range(count) if answered["labels"][0][row] == names[expected.classes[place]]]
-        overlaps = overlap(boxes[place : place + 1], answered["boxes"][0][same])[0]
-        near = [abs(float(answered["scores"][0][row]) - float(expected.scores[place]))
-                for row, share in zip(same, overlaps, strict=True) if share >= SAME_BOX]  # fmt: skip
-        if not near or min(near) > SAME_SCORE:
+def _distances(expected: Found, answered: dict[str, np.ndarray], names: Sequence[str]) -> list[float]:
+    """How far scores of the same boxes are from each other. Raises PredictionFailed for a box that only the network found."""
+    count = int(answered["count"][0])
+    boxes, scores, labels = (answered[name][0][:count] for name in ("boxes", "scores", "labels"))
+    full = count == len(answered["scores"][0])  # then the least sure are cut off, and ties are cut by chance
+    least = max(LEAST, float(scores[-1]) if full else 0.0) + SAME_SCORE
+    distances = []
+    for place in np.flatnonzero(expected.scores >= least):
+        name = names[expected.classes[place]]
+        same = np.flatnonzero((labels == name) & (np.abs(scores - expected.scores[place]) <= SAME_SCORE))
+        near = same[overlap(expected.boxes[place : place + 1], boxes[same])[0] >= SAME_BOX]
+        if not len(near):
             raise PredictionFailed("the graph does not find what the network finds",
-                                   got=f"{names[expected.classes[place]]} with score {expected.scores[place]:.3f}: "
-                                       f"{'another score' if near else 'no such box'}",
+                                   got=f"no {name} with score {expected.scores[place]:.3f} at the same place",
                                    fix="take another architecture, or report this one")  # fmt: skip
-        largest = max(largest, min(near))
-    return largest
+        distances.append(float(np.abs(scores[near] - expected.scores[place]).min()))
+    return distances
 
 
 def _draw(lesson: _Things, truths: Sequence[Truth], found: Sequence[Found], target: Path) -> None:

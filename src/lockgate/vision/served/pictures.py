@@ -58,7 +58,7 @@ def decoded(body: bytes, most_pixels: int = MOST_PIXELS, formats: tuple[str, ...
             with Image.open(io.BytesIO(body), formats=formats) as opened:
                 _require_small(*opened.size, most_pixels)
                 opened.load()
-                return np.asarray(_rgb(_turned(opened)), dtype=np.uint8)
+                return np.array(_rgb(_turned(opened)), dtype=np.uint8)
     except InputRefused:
         raise
     except (

@@ -67,4 +67,4 @@ def prepared(pixels: np.ndarray, shape: Shape) -> Placed:
 def _sized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     if pixels.shape[:2] == (height, width):
         return pixels
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+    return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
