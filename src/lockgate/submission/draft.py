@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -90,6 +91,8 @@ def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progres
     """Write requirements, compiled form and example into the package's folder and return its manifest."""
     progress(Stage.ENVIRONMENT, "finding an interpreter that the model runs in")
     source, settings = job.source, job.settings
+    if settings.python is not None:  # the word of an admin
+        environment = msgspec.structs.replace(environment, python=settings.python)
     locked = job.pins or _of_mlflow(source, environment)
     python = _interpreter(locked, source, home, environment, lambda line: progress(Stage.ENVIRONMENT, line))
     progress(Stage.DESCRIBE, "loading it in a confined process")
