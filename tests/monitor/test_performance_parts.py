@@ -54,6 +54,19 @@ def test_delays_are_read_off_windows_that_are_still_filling() -> None:
     assert found.share_at(DAY_US // 48) == 0.0
 
 
+def test_the_first_labels_of_a_window_that_is_still_young_tell_how_late_they_are() -> None:
+    """Of a day's rows the first have labels after thirty days, its last are not so old yet: no label is expected sooner."""
+    windows = [
+        Window(version=1, number=day, since_us=day * DAY_US, until_us=(day + 1) * DAY_US, rows=400,
+               labelled=100 if day == 0 else 0, ages=ages_of(np.full(100 if day == 0 else 0, 30.1 * DAY_US)))
+        for day in range(30)
+    ]  # fmt: skip
+    found = delay_of(windows, round(30.3 * DAY_US))
+    assert found.late_us == 31 * DAY_US
+    assert found.share_at(22 * DAY_US) == 0.0
+    assert silence(("loans", 1), windows, found, round(30.3 * DAY_US)) == []
+
+
 def test_a_stated_delay_is_believed_and_without_labels_nothing_is_complete() -> None:
     """Who says a month means a month; who says nothing and has no label gets no complete window."""
     assert delay_of(delayed(4.0), DAYS * DAY_US, 5 * DAY_US).share_at(5 * DAY_US) == 1.0

@@ -80,6 +80,8 @@ def delay_of(windows: Sequence[Aged], now_us: int, declared_us: int | None = Non
         old = age >= AGES_US[place + 1]
         if not old.any():  # nobody is older than both: whoever is between them has seen a part
             old = age >= AGES_US[place]
+        if not old.any():  # only the first rows of a window may be so old
+            old[:] = True
         before, after = counted[old, place].sum(), counted[old, place + 1].sum()
         growth = after / before if before else (np.inf if after else 1.0)
         ladder[place] = ladder[place + 1] * growth
