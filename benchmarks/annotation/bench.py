@@ -1,86 +1,109 @@
 """Labels that are needed until a model is nearly as good as with all of them: picked by lockgate against drawn by chance.
 
-    python -m benchmarks.annotation.bench                              everything; ends with `figures: N of M reached`
+    python -m benchmarks.annotation.bench                        the promises; ends with `figures: N of M reached`
+    python -m benchmarks.annotation.bench --all                  other tables too, and the other model for each
     python -m benchmarks.annotation.bench --only T10 --seeds 3
 
 Ten labels a round from the first on; the default mixture against chance with the same seeds. Good enough is 95 % of the
 quality with every label of the pool (ROC AUC for two classes, share of right answers for more), in two rounds one after the
-other. The model is that simple model of lockgate's own (linear, trees) that is better with every label; the other is
-reported too. Lines that are marked `beside` are no promise.
+other. The model is that simple model of lockgate's own (linear, trees) that is better with every label. Lines that are marked
+`beside` are no promise. What was measured lies in `.cache/bench/results/annotation`, a file a seed: a run that was broken off
+goes on where it stood; `--fresh` measures again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import sys
 import time
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from benchmarks.annotation.labelling import LEARNERS, full_quality, play
 from benchmarks.annotation.subjects import SUBJECTS
 from benchmarks.checks.run import machine
+from benchmarks.gateway.environments import CACHE
 from benchmarks.gateway.figures import Figure
 
 from lockgate.annotation.picking import Strategy
 
 GOAL, SHARE, MOST = 0.6, 0.95, 3_000
 PROMISED = ("T5", "T10", "I1")
+RESULTS = CACHE / "results/annotation"
 
 
-@dataclass(frozen=True)
-class Compared:
-    """Labels needed for each seed, picked and drawn."""
-
-    full: float
-    picked: list[int]
-    drawn: list[int]
-
-    @property
-    def ratio(self) -> float:
-        """The median over the seeds of picked : drawn."""
-        return statistics.median(a / b for a, b in zip(self.picked, self.drawn, strict=True))
+def full(name: str, seed: int) -> dict[str, float]:
+    """What each model reaches with every label of a draw."""
+    return {kind: full_quality(kind, SUBJECTS[name](seed), seed) for kind in LEARNERS}
 
 
-def compare(name: str, kind: str, seeds: int) -> Compared:
-    """One subject with one model. A labelling that never got there counts with all its labels."""
-    picked, drawn, fulls = [], [], []
-    for seed in range(seeds):
-        subject = SUBJECTS[name](seed)
-        fulls.append(full_quality(kind, subject, seed))
-        most = min(MOST, len(subject.labels) * 9 // 10)
-        for strategy, into in ((Strategy.MIXTURE, picked), (Strategy.CHANCE, drawn)):
-            done = play(subject, kind, strategy, SHARE * fulls[-1], seed=seed, most=most)
-            into.append(done.labels or most)
-    return Compared(statistics.mean(fulls), picked, drawn)
+def played(name: str, kind: str, seed: int) -> dict[str, float]:
+    """Labels needed, picked and drawn. A labelling that never got there counts with all that it had."""
+    subject = SUBJECTS[name](seed)
+    best = kept(f"{name}.full.{seed}", lambda: full(name, seed))[kind]
+    most = min(MOST, len(subject.labels) * 9 // 10)
+    found = {
+        word: play(subject, kind, strategy, SHARE * best, seed=seed, most=most).labels or most
+        for word, strategy in (("picked", Strategy.MIXTURE), ("drawn", Strategy.CHANCE))
+    }
+    return {**found, "full": best}
+
+
+def kept(name: str, measure: Any) -> dict[str, float]:
+    """What was measured before, or is now."""
+    path: Path = RESULTS / f"{name}.json"
+    if not path.exists():
+        value = measure()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{time.monotonic_ns()}.part")
+        part.write_text(json.dumps(value))
+        part.replace(path)
+    return dict(json.loads(path.read_text()))
+
+
+def line(name: str, kind: str, seeds: list[int], word: str) -> tuple[str, float]:
+    """One subject with one model: the row of the table, and the median over the seeds of picked : drawn."""
+    found = [kept(f"{name}.{kind}.{seed}", lambda seed=seed: played(name, kind, seed)) for seed in seeds]
+    ratio = statistics.median(each["picked"] / each["drawn"] for each in found)
+    middle = {key: statistics.median(each[key] for each in found) for key in ("picked", "drawn", "full")}
+    text = f"{name:9} {kind:7} full {middle['full']:.3f}  picked {middle['picked']:6.0f}  drawn {middle['drawn']:6.0f}"
+    return f"{text}  {ratio:.2f} x {word}".rstrip(), ratio
 
 
 def main() -> int:
-    """Every subject with every model; exit status 1 when a promise is missed."""
+    """Every subject that is asked for; exit status 1 when a promise is missed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
-    parser.add_argument("--models", nargs="+", choices=LEARNERS, default=list(LEARNERS))
+    parser.add_argument("--only", nargs="+", choices=SUBJECTS)
+    parser.add_argument("--all", action="store_true", help="other tables, and the other model")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="the first seed: parts of a run side by side")
+    parser.add_argument("--fresh", action="store_true", help="measure again")
     args = parser.parse_args()
-    began, figures = time.monotonic(), []
-    for name in args.only:
-        found = {kind: compare(name, kind, args.seeds) for kind in args.models}
-        best = max(found, key=lambda kind: found[kind].full)
-        for kind, each in found.items():
-            print(f"{name:9} {kind:7} full {each.full:.3f}  picked {statistics.median(each.picked):6.0f}  "
-                  f"drawn {statistics.median(each.drawn):6.0f}  {each.ratio:.2f} x{'' if kind == best else '  beside'}  "
-                  f"({time.monotonic() - began:.0f} s)", flush=True)  # fmt: skip
-        if name in PROMISED:
-            words = f"labels of {name} picked : drawn ({best}, {args.seeds} seeds)"
-            figures.append(Figure(words, found[best].ratio, GOAL, at_least=False))
-    print(f"\n{machine()}; {time.monotonic() - began:.0f} s in all")
+    seeds, figures = list(range(args.first, args.first + args.seeds)), []
+    for name in args.only or (list(SUBJECTS) if args.all else PROMISED):
+        for path in RESULTS.glob(f"{name}.*.json") if args.fresh else ():
+            path.unlink()
+        reached = [
+            kept(f"{name}.full.{seed}", lambda seed=seed, name=name: full(name, seed)) for seed in seeds
+        ]
+        best = max(LEARNERS, key=lambda kind: statistics.mean(each[kind] for each in reached))
+        for kind in (best, *(kind for kind in LEARNERS if args.all and kind != best)):
+            promised = name in PROMISED and kind == best
+            text, ratio = line(name, kind, seeds, "" if promised else "beside")
+            print(text, flush=True)
+            if promised:
+                words = f"labels of {name} picked : drawn ({kind}, {len(seeds)} seeds)"
+                figures.append(Figure(words, ratio, GOAL, at_least=False))
+    print(f"\n{machine()}")
     for figure in figures:
         print(figure.line())
-    reached = sum(figure.reached for figure in figures)
-    print(f"figures: {reached} of {len(figures)} reached")
-    return 0 if reached == len(figures) else 1
+    met = sum(figure.reached for figure in figures)
+    print(f"figures: {met} of {len(figures)} reached")
+    return 0 if met == len(figures) else 1
 
 
 if __name__ == "__main__":

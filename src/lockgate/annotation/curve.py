@@ -124,7 +124,7 @@ def _error(fit: tuple[float, float, float], labels: int) -> float:
 
 def _words(more: int, gain: tuple[float, float, float], *, tells: bool, falls: bool) -> str:
     if not falls:
-        return f"it cannot be told what {more} more labels are worth: errors do not fall with the labels that are there"
+        return f"it cannot be told what {more} more labels are worth: errors do not clearly fall with the labels that are there"
     value, low, high = (100 * each for each in gain)
     if not tells:
         return f"it cannot be told what {more} more labels are worth: between {low:.1f} and {high:.1f} points of right answers"

@@ -15,6 +15,7 @@ from lockgate.annotation.learner import held_out_answers, proxy_answers
 from lockgate.annotation.moved import moved_rows
 from lockgate.annotation.picking import Budget, Pool, Selection, Strategy, select
 from lockgate.annotation.signals import cost_matrix
+from lockgate.checks.finding import Plot, PlotKind
 from lockgate.config import ModelConfig
 from lockgate.datasets.classes import class_names
 from lockgate.datasets.versions import DataKind
@@ -33,7 +34,7 @@ from lockgate.wiring.annotation_pool import (
     numbers_of,
     probabilities,
 )
-from lockgate.wiring.annotation_shown import Ground, Order, asked_of, content_of, subject_at
+from lockgate.wiring.annotation_shown import LOG, Ground, Order, asked_of, content_of, subject_at
 from lockgate.wiring.datasets import may_read, resolve_data
 from lockgate.wiring.house import House
 from lockgate.wiring.moments import moment
@@ -86,6 +87,28 @@ def learning_curve(
     tell("learning", 0, 0)
     codes = np.unique(texts, return_inverse=True)[1] if texts.size else np.empty(0, dtype=int)
     return curve_of(matrix[known], codes, more=more, random=order.seed)
+
+
+def order_like(batch: Batch) -> Order:
+    """An order for the pool that a batch came from."""
+    asked = batch.asked
+    return Order(
+        budget=1, pool=None if asked.source == LOG else asked.source, target=asked.target, version=NONE
+    )
+
+
+def curve_drawn(curve: Curve) -> Plot:
+    """The measured errors, and where the fitted curve goes with more labels."""
+    points = curve.points
+    lines: list[dict[str, object]] = [
+        {"name": "measured", "x": [labels for labels, _ in points], "y": [error for _, error in points]}
+    ]
+    if curve.tells and curve.now is not None and curve.then is not None:
+        lines.append(
+            {"name": "expected", "x": [curve.labels, curve.labels + curve.more], "y": [curve.now, curve.then]}
+        )
+    data: dict[str, object] = {"lines": lines, "x_axis": "labels", "axis": "wrong answers", "unit": "share"}
+    return Plot(kind=PlotKind.CURVE, title="Errors on rows that were not learned", data=data)
 
 
 def _ground(house: House, person: Person, model: str, order: Order) -> Ground:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import polars as pl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -130,6 +131,30 @@ def test_a_dispute_is_settled_with_a_reason(opened: Opened, scene: Scene, batche
     with house.db.read() as tx:
         item = items_of(tx, number)[4]
     assert (item.label, item.decided_by) == ("bad", "root")
+
+
+def test_the_worth_of_more_labels_is_drawn_or_cannot_be_told(
+    opened: Opened, scene: Scene, batches: dict[str, int]
+) -> None:
+    """A pool without labels cannot tell; one with two crowds of labels shows its curve as a picture."""
+    house, root = scene.house, get_person_of(scene, "root")
+    chance = np.random.default_rng(0)
+    codes = chance.integers(2, size=120)
+    frame = pl.DataFrame(chance.normal(size=(120, 3)) + codes[:, None], schema=["a", "b", "c"])
+    frame = frame.with_columns(
+        mood=pl.Series([("bad", "good")[code] if place < 100 else None for place, code in enumerate(codes)])
+    )
+    add_table(house, root, "moods-known", frame, source=Source(origin=Origin.FRAME), tell=quiet)
+    order = Order(budget=3, pool="moods-known", strategy=Strategy.CHANCE)
+    number = select_batch(house, root, "moods", order, quiet).batch.id
+    page = opened("root")
+    page.goto(f"/annotate/{batches['text']}/worth")
+    expect(page.get_by_text("are too few to tell")).to_be_visible()
+    page.goto(f"/annotate/{number}")
+    page.get_by_role("link", name="what more labels are worth").click()
+    expect(page.get_by_text("100 more labels")).to_be_visible()
+    expect(page.locator(".chart svg")).to_be_visible()
+    assert Axe().run(page).violations_count == 0
 
 
 def test_texts_and_pictures_are_shown(opened: Opened, batches: dict[str, int]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query
+from markupsafe import Markup
 from starlette.responses import Response
 
 from lockgate.annotation.answers import Given, answers_of, class_named, last_of, next_item
@@ -15,7 +16,9 @@ from lockgate.errors import Conflict, LockgateError, http_status
 from lockgate.governance.people import may, models_with
 from lockgate.governance.permissions import Permission
 from lockgate.registry.store import list_models
+from lockgate.reports.charts import draw
 from lockgate.web.pages.shell import Looking, PageRoute, Viewer, go, page
+from lockgate.wiring.annotation import curve_drawn, learning_curve, order_like
 from lockgate.wiring.annotation_pool import personal_cells
 from lockgate.wiring.annotation_work import label_item, may_label, picture, settle_item, shown_of
 
@@ -82,6 +85,19 @@ def settle(
     except LockgateError as error:
         return _show(looking, number, item, problem=error)
     return go(f"/annotate/{number}")
+
+
+@router.get("/annotate/{number}/worth")
+def worth(number: int, looking: Looking) -> Response:
+    """The learning curve of where the batch came from: measured while the page loads."""
+    with looking.house.db.read() as tx:
+        batch = may_label(tx, looking.person, number)
+    try:
+        curve = learning_curve(looking.house, looking.person, batch.model, order_like(batch), lambda *_: None)
+    except LockgateError as error:
+        return page(looking, "annotate_worth.html", status=http_status(error), batch=batch, problem=error)
+    chart = Markup(draw(curve_drawn(curve))) if curve.points else None  # noqa: S704 - drawn by us
+    return page(looking, "annotate_worth.html", batch=batch, curve=curve, chart=chart, problem=None)
 
 
 @router.get("/annotate/{number}/items/{item}/image")
