@@ -13,6 +13,8 @@ from lockgate.release.gate import check_start
 from lockgate.release.phases import Phase, Release
 from lockgate.release.snapshots import traffic_of
 from lockgate.release.store import aliases, find_running, releases_of
+from lockgate.retraining.retraining import IN_VAIN
+from lockgate.retraining.store import of_version
 
 DAY_S = 86_400
 _ENDED = {
@@ -88,6 +90,8 @@ def standing_of(tx: sa.Connection, model: ModelRow, now_us: int) -> ModelStandin
     task = model.settings.task or (newest.manifest.task if newest else None)
     traffic = traffic_of(tx, model.name)
     idle = running is None and newest is not None and known.get("live") != model.versions
+    in_vain = _trained_in_vain(tx, model) if idle else ""
+    idle &= not in_vain
     blocked, ended = (_blocked(tx, model, now_us), _ended(tx, model)) if idle else ("", "")
     return ModelStanding(
         name=model.name,
@@ -105,7 +109,7 @@ def standing_of(tx: sa.Connection, model: ModelRow, now_us: int) -> ModelStandin
         measured_s=traffic.span_s,
         waits_for=_waits_for(model, running, idle=idle, blocked=blocked, ended=ended),
         created_us=model.created_us,
-        not_live=blocked or ended,
+        not_live=in_vain or blocked or ended,
     )
 
 
@@ -156,6 +160,14 @@ def _waits_for(model: ModelRow, running: Release | None, *, idle: bool, blocked:
     if blocked:
         return f"{newest} to pass its checks"
     return f"a version after {newest}" if ended else f"a release of {newest}"
+
+
+def _trained_in_vain(tx: sa.Connection, model: ModelRow) -> str:
+    """What lockgate trained by itself and did not release waits for nobody."""
+    made = of_version(tx, model.name, model.versions)
+    if made is None or made.state not in IN_VAIN:
+        return ""
+    return f"{model.name}/{model.versions} was trained by itself and is not released: {made.outcome.rstrip('.')}."
 
 
 def _blocked(tx: sa.Connection, model: ModelRow, now_us: int) -> str:

@@ -22,6 +22,7 @@ from lockgate.release.baseline import Day, Traffic
 from lockgate.release.phases import Phase
 from lockgate.release.snapshots import Status, day_of, status_of, traffic_of
 from lockgate.release.words import percent
+from lockgate.retraining.store import running_retrainings
 from lockgate.wiring.inventory import ModelStanding, RunningRelease
 
 LEAST_REQUESTS = 1  # of a day that there is anything to tell of
@@ -60,7 +61,7 @@ def summary_of(tx: sa.Connection, standing: ModelStanding, now_us: int) -> Summa
     health, well = is_well(standing, open_, day)
     p95_us = traffic.t95_us if traffic.latencies else None
     return Summary(
-        health=health, well=well, next=next_step(standing, open_, status),
+        health=health, well=well, next=_training_words(tx, standing) or next_step(standing, open_, status),
         known_by=" ".join(
             [day_words(day, traffic), *_drift_words(tx, standing, said), _performance_words(tx, standing, said)]
         ),
@@ -115,6 +116,15 @@ def next_step(standing: ModelStanding, open_: Sequence[Alert], status: Status | 
     if standing.live != standing.versions:
         return f"{name}/{standing.versions} is here and not live; its release waits for a person: lockgate release {name}."
     return "Nothing is planned: the newest version is live. A change begins when somebody submits one."
+
+
+def _training_words(tx: sa.Connection, standing: ModelStanding) -> str:
+    """That it is being trained again; its release says the rest."""
+    if standing.release is not None:
+        return ""
+    mine = (each for each in running_retrainings(tx) if each.model == standing.name)
+    one = next(mine, None)
+    return f"It is being trained again by itself ({one.state}): {one.words}" if one is not None else ""
 
 
 def _release_words(name: str, running: RunningRelease, status: Status | None) -> str:

@@ -16,8 +16,11 @@ from lockgate.governance.bounds import Bound
 from lockgate.governance.permissions import RoleName
 from lockgate.governance.policy import current_policy
 from lockgate.governance.standing import Terms, allow
+from lockgate.registry.store import get_model
 from lockgate.retraining.retraining import Gain, Retraining, State
 from lockgate.retraining.store import claim, record
+from lockgate.wiring.inventory import standing_of
+from lockgate.wiring.summary import summary_of
 
 
 @pytest.fixture
@@ -130,3 +133,20 @@ def test_the_command_line_tells_the_same(people, monkeypatch, capsys) -> None:
     )
     with pytest.raises(InvalidInput, match="a bound is a figure and a number"):
         verb.allow("churn", reason="-", at_least=["gain=much"])
+
+
+def test_the_model_s_three_sentences_know_of_it(box, people) -> None:
+    """While it is being trained that is what happens next, whatever else is open."""
+    with box.house.db.write() as tx:
+        now_us = box.house.clock.now_us()
+        record(tx, Retraining(model="churn", trigger=Trigger.LABELS, cause="labels:churn/1:1", words="500 labels came.",
+                              champion=1, asked_us=now_us, changed_us=now_us))  # fmt: skip
+    with box.house.db.read() as tx:
+        standing = standing_of(tx, get_model(tx, "churn"), now_us)
+        assert (
+            summary_of(tx, standing, now_us).next
+            == "It is being trained again by itself (asked): 500 labels came."
+        )
+    assert people["builder"].get("/models/churn/retraining")["next"] == (
+        "The next version of churn gathers its data: 500 labels came."
+    )
