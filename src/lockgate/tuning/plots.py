@@ -87,9 +87,11 @@ def _parallel(done: Sequence[Trial], names: Sequence[str], goal: Goal) -> Any:
     order = best_of(list(done), (goal,))
     front = {trial.number for trial in order[: max(1, round(len(order) * BEST_SHARE))]}
     dimensions = {name: _widest(name, done) for name in names}
-    rows = [{"trial": trial.number, "axis": name, "at": _height(dimensions[name], trial.drawn[name]) if name in trial.drawn
-             else ABSENT, "front": trial.number in front}
-            for trial in order[:MOST_LINES][::-1] for name in names]  # fmt: skip
+    rows = [
+        {"trial": trial.number, "axis": name, "place": place, "front": trial.number in front,
+         "at": _height(dimensions[name], trial.drawn[name]) if name in trial.drawn else ABSENT}
+        for trial in order[:MOST_LINES][::-1] for place, name in enumerate(names)
+    ]  # fmt: skip
     ends = [
         {"axis": name, "at": at, "text": text, "up": at > 0.5}
         for name in names
@@ -101,7 +103,7 @@ def _parallel(done: Sequence[Trial], names: Sequence[str], goal: Goal) -> Any:
     y = alt.Y("at:Q", title=None, axis=None, scale=alt.Scale(domain=[-0.2, 1.12]))
     lines = alt.Chart(alt.Data(values=rows)).mark_line(strokeWidth=1.4).encode(  # type: ignore[no-untyped-call]
         x=x, y=y, detail="trial:N", color=alt.condition("datum.front", alt.value(SECOND), alt.value(FIRST)),
-        opacity=alt.condition("datum.front", alt.value(1.0), alt.value(0.28)), order=alt.Order("axis:N"),
+        opacity=alt.condition("datum.front", alt.value(1.0), alt.value(0.28)), order=alt.Order("place:Q"),
     )  # fmt: skip
     marks = alt.Chart(alt.Data(values=ends)).encode(x=x, y=y, text="text:N")  # type: ignore[no-untyped-call]
     high = marks.transform_filter("datum.up").mark_text(dy=-9, fontSize=11, color=INK)

@@ -106,7 +106,10 @@ def one_search(search: int, house: InHouse, me: Asking) -> Response:
 def report(search: int, house: InHouse, me: Asking) -> Response:
     """The search as an HTML page: history, importances, parallel coordinates, trials."""
     found = tune.shown(house, me, search)
-    return Response(html_report(found.search, found.trials), media_type="text/html")
+    kept = {
+        "content-disposition": f"attachment; filename=search-{search}.html"
+    }  # the console allows no styles of a page's own
+    return Response(html_report(found.search, found.trials), media_type="text/html", headers=kept)
 
 
 @router.post("/searches/{search}/resume", responses=says(Job))

@@ -19,6 +19,7 @@ from lockgate.web.pages import (
     releases,
     resources,
     runs,
+    searches,
     sign_in,
     versions,
 )
@@ -32,6 +33,7 @@ PAGES: tuple[APIRouter, ...] = (
     releases.router,
     drift.router,
     performance.router,
+    searches.router,
     alerts.router,
     runs.router,
     data.router,
