@@ -34,7 +34,7 @@ demo: $(READY) ## lockgate's main job on real data, in about three minutes (make
 test: $(SYSTEM) ## the whole suite: real servers, databases and a browser
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile -m "not faults and not frameworks"
 
-test-faults: $(SYSTEM) ## hundreds of kills and long soaks
+test-faults: $(SYSTEM) ## hundreds of kills and long soaks (more than an hour)
 	$(BIN)/pytest -m faults --timeout 3600
 
 test-frameworks: $(READY) ## heavy frameworks in environments of their own (15 minutes, more while those are built)
