@@ -19,6 +19,7 @@ from msgspec import Meta
 from lockgate.config_alerts import AlertsConfig
 from lockgate.config_gateway import Count, GatewayConfig, Port, Positive
 from lockgate.config_labels import LabelsConfig
+from lockgate.config_mirror import MirrorConfig
 from lockgate.config_release import ReleaseConfig
 from lockgate.config_retraining import RetrainConfig
 from lockgate.config_tuning import TuneConfig
@@ -153,14 +154,6 @@ class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str
     payloads: bool = False  # true: inputs and outputs too
     token_file: str | None = None
-
-
-class MirrorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where runs are told to beside the record here. `experiment`: of all models; None: one named as the model."""
-
-    mlflow: Annotated[str, Meta(pattern=r"^https?://\S+$")] | None = None  # a server's tracking URI
-    experiment: str | None = None
-    token_file: str | None = None  # holds what is sent as `Authorization: Bearer`
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

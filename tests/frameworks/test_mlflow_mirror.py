@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from lockgate.clock import FakeClock
-from lockgate.config import Home, MirrorConfig, ServerConfig
+from lockgate.config import Home, ServerConfig
+from lockgate.config_mirror import MirrorConfig
 from lockgate.errors import Unavailable
 from lockgate.monitor.watcher import place_of, put_place
 from lockgate.pipelines.run import DataUsed, Made, Run, RunState

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from lockgate.config import MirrorConfig
+from lockgate.config_mirror import MirrorConfig
 from lockgate.errors import InvalidInput, NotFound, Unavailable
 from lockgate.monitor.watcher import Looked, Watcher, place_of, put_place
 from lockgate.pipelines.mlflow_bodies import RUN_TAG, batches, ended, inputs, known_as, started
