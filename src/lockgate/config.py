@@ -129,11 +129,9 @@ class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where model code runs. `python`: an interpreter that exists; else one is built by uv from the package's pins.
-
-    `build`: packages that may be built from their sources, which runs code of theirs, confined. `unconfined`: pipelines and such
-    builds run also where this machine cannot keep them from its files.
-    """
+    """Where model code runs. `python`: an interpreter that exists; else uv builds one from the package's pins. `build`: packages
+    that may be built from their sources, which runs their code, confined. `unconfined`: pipelines and such builds also run
+    where this machine cannot keep them from its files."""
 
     python: str | None = None
     build: tuple[str, ...] = ()
@@ -168,7 +166,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mirror: MirrorConfig | None = None
     labels: LabelsConfig = LabelsConfig()
     alerts: AlertsConfig = AlertsConfig()
-    compute: Annotated[str, Meta(pattern=r"^(local|ray://\S+)$")] = LOCAL  # where checks and searches are computed
+    compute: Annotated[str, Meta(pattern=r"^(local|ray://\S+)$")] = LOCAL  # where checks and searches run
     outside: tuple[str, ...] = ()  # https://host:port of services that `validate --against` may ask
 
 
@@ -244,7 +242,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     protected: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     known_at: dict[str, str] = {}  # column -> time column that says when it is known
-    group: str | None = None  # column of the subject (patient, machine) that must not be on both sides of a split
+    group: str | None = None  # column of the subject (patient), who must not be on both sides of a split
     assumptions: Assumptions = Assumptions()
     scenarios: dict[str, Scenario] = {}  # name -> changes of columns, for the stress check
     costs: dict[str, dict[str, float | str]] = {}  # truth -> decision -> what it costs: a number, or a column

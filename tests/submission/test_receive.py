@@ -150,3 +150,13 @@ def test_code_that_cannot_be_imported_or_hides_a_library(tmp_path: Path, name: s
     """A module called like a library would be found first; a file that is no module never."""
     with pytest.raises(InvalidInput, match=words):
         receive_code((Part(name, b""),), tmp_path / "code")
+
+
+@pytest.mark.parametrize("entry", ["net/data.pkl", "schema.json"])
+def test_a_model_that_is_a_zip_stays_whole_beside_its_code(tmp_path: Path, entry: str) -> None:
+    """Weights of PyTorch and a skops file are zips; with an entry they are what its code opens, no folder to be unpacked."""
+    path = tmp_path / "weights.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(entry, b"")
+    received = receive_model(Part.of(path), tmp_path / "given", any_folder=True)
+    assert received.read_bytes() == path.read_bytes()

@@ -16,8 +16,11 @@ from typing import IO
 from lockgate.errors import InvalidInput, NotFound, TooLarge, Unsafe
 from lockgate.registry.allowed import ALLOWED
 from lockgate.registry.bounded import BROKEN
+from lockgate.registry.kerasfile import is_keras
 from lockgate.registry.package import MAX_FILES
 from lockgate.registry.runnerfile import RUNNER_FILE
+from lockgate.registry.skopsfile import SCHEMA_NAME
+from lockgate.registry.torchfile import is_torch
 from lockgate.submission.parts import Part
 
 MAX_BYTES = 8 * 1024**3
@@ -123,16 +126,20 @@ def _copy_folder(source: Path, target: Path) -> None:
 
 
 def _is_folder_zip(path: Path, *, any_folder: bool) -> bool:
-    """A zip that is an archive of a folder. skops files and those of PyTorch and Keras are zips, too, but models."""
+    """A zip that is an archive of a folder. skops files and those of PyTorch and Keras are zips, too, but models, also
+    beside code that opens them."""
     if not zipfile.is_zipfile(path):
         return False
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [PurePosixPath(name).name for name in archive.namelist()]
+            entries = archive.namelist()
     except zipfile.BadZipFile as error:
         raise InvalidInput(
             f"{path.name} is a damaged zip", got=error, fix="make and copy it again"
         ) from error
+    if is_torch(entries) or is_keras(entries) or SCHEMA_NAME in entries:
+        return False
+    names = [PurePosixPath(name).name for name in entries]
     return (
         any_folder
         or not {"MLmodel", RUNNER_FILE}.isdisjoint(names)
