@@ -148,3 +148,18 @@ def test_who_is_erased_is_in_no_item(house: House, version: Version) -> None:
     assert len(gone) == 1
     assert gone[0].content.cells == {}
     assert len(after) == len(before) == 300
+
+
+def test_a_huge_pool_is_sampled_and_what_that_may_miss_is_said(
+    house: House, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a limit of 100 rows, of 300 a third is looked at, and the sentence says how good the picked ones are at least."""
+    for module in ("annotation", "annotation_pool"):
+        monkeypatch.setattr(f"lockgate.wiring.{module}.MOST_ROWS", 100)
+    found = select_batch(house, house.owner, "churn", Order(budget=5, pool="customers@1"), quiet)
+    assert found.selection.pool == 100
+    assert "of 300 rows a sample of 100 was looked at" in found.said[0]
+    assert "among the best 9.27 % of all" in found.said[0]
+    with house.db.read() as tx:
+        rows = [item.content.row for item in items_of(tx, found.batch.id)]
+    assert max(rows) >= 100
