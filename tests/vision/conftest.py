@@ -52,6 +52,29 @@ def colour_graph(*, float_input: bool = False, classes: int = 2) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def box_graph() -> bytes:
+    """A detector of uint8 `[8, 8, 3]` that always finds three things, one of them hardly."""
+    found = {
+        "boxes": (np.float32([[0, 2, 4, 6], [4, 2, 8, 6], [0, 0, 1, 1]]), TensorProto.FLOAT, ["k", 4]),
+        "scores": (np.float32([0.5, 0.9, 0.01]), TensorProto.FLOAT, ["k"]),
+        "labels": (np.int64([1, 2, 1]), TensorProto.INT64, ["k"]),
+    }
+    nodes, weights, outs = [], [numpy_helper.from_array(np.int64(0), "nothing")], []
+    nodes.append(helper.make_node("ReduceMax", ["pixels"], ["most"], keepdims=0))
+    for name, (values, kind, shape) in found.items():
+        weights.append(numpy_helper.from_array(values, f"{name} known"))
+        nodes.append(helper.make_node("Cast", ["most"], [f"{name} most"], to=kind))
+        nodes.append(helper.make_node("Cast", ["nothing"], [f"{name} nothing"], to=kind))
+        nodes.append(helper.make_node("Mul", [f"{name} most", f"{name} nothing"], [f"{name} zero"]))
+        nodes.append(helper.make_node("Add", [f"{name} known", f"{name} zero"], [name]))
+        outs.append(helper.make_tensor_value_info(name, kind, shape))
+    taken = helper.make_tensor_value_info("pixels", TensorProto.UINT8, [SIDE, SIDE, 3])
+    made = helper.make_graph(nodes, "boxes", [taken], outs, weights)
+    return bytes(
+        helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=9).SerializeToString()
+    )
+
+
 def coloured(red: bool, seed: int = 0, height: int = 12, width: int = 16) -> np.ndarray:
     """A noisy picture, mostly red or mostly blue, `[height, width, 3]`."""
     pixels = np.random.default_rng(seed).integers(0, 60, (height, width, 3), dtype=np.uint8)

@@ -15,13 +15,13 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from tests.vision.conftest import CLASSES, SIDE, SPEC, colour_graph, coloured, png
+from tests.vision.conftest import CLASSES, SIDE, SPEC, box_graph, colour_graph, coloured, png
 
 from lockgate.config import Home
 from lockgate.errors import InvalidInput, NotFound
 from lockgate.packing.parcel import pack, zipped
 from lockgate.vision.package import main, read_spec_file, write_package
-from lockgate.vision.served.pictures import as_text
+from lockgate.vision.served.pictures import as_text, encoded
 from lockgate.vision.served.spec import Spec
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.served import ServedVersion
@@ -229,6 +229,32 @@ def test_a_vendors_graph_is_served_as_it_is(house: House, tmp_path: Path) -> Non
             opened, "/v2/models/vendor/infer", content=png(True), headers={"content-type": "image/png"}
         )
         assert outputs(answer)["prediction"] == ["red"]
+
+
+def test_a_detector_answers_boxes_in_the_pictures_own_pixels(house: House, tmp_path: Path) -> None:
+    """The surest first, what is hardly anything left out, lists filled up; the grey around a picture is taken off."""
+    (tmp_path / "boxes.onnx").write_bytes(box_graph())
+    spec = Spec(
+        task="detection",
+        classes=("cat", "dog"),
+        height=SIDE,
+        width=SIDE,
+        fit="pad",
+        scores="scores",
+        most_boxes=4,
+    )
+    version = submitted(
+        house, write_package(tmp_path / "boxes.onnx", spec, tmp_path / "served"), "boxes", None
+    )
+    body = encoded(coloured(True, height=8, width=16))  # half as high as wide: grey above and below
+    with ServedVersion(house, version) as opened:
+        said = outputs(
+            post(opened, "/v2/models/boxes/infer", content=body, headers={"content-type": "image/png"})
+        )
+    assert said["count"] == [2]
+    assert said["labels"] == ["dog", "cat", "", ""]
+    assert said["scores"] == pytest.approx([0.9, 0.5, 0, 0])
+    assert said["boxes"] == [8, 0, 16, 8, 0, 0, 8, 8, *[0] * 8]
 
 
 def test_a_spec_that_does_not_fit_its_graph_is_refused(graph: Path, tmp_path: Path, capsys) -> None:
