@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from benchmarks.monitor.alarms import KINDS, Moved, Told, about_of, manifest_of, run
+from benchmarks.monitor.alarms import KINDS, Moved, Told, about_of, binary, manifest_of, run
 
 from lockgate.clock import DAY_US
 from lockgate.datasets.sketched import sketch_column
+from lockgate.monitor.estimate import estimated
 from lockgate.monitor.notices import Severity
 from lockgate.monitor.performance_moved import labels_moved
 from lockgate.monitor.performance_target import Target, chance_of, months_of, target_in, together
@@ -41,6 +42,21 @@ def test_a_window_of_the_validations_own_rows_has_its_labels(kind: str) -> None:
 def test_nothing_is_said_of_streams_in_which_nothing_moves(kind: str) -> None:
     """Short form of `benchmarks/monitor/alarms.py`: worse, concept, labels."""
     assert [run(kind, seed, 9) for seed in range(2)] == [Told({}, frozenset())] * 2
+
+
+def test_rows_without_a_subject_are_their_own_in_what_is_expected() -> None:
+    """Requests without a business key: the same interval as of as many subjects, around the same figure."""
+    manifest, rows = manifest_of("two classes"), binary(np.random.default_rng(1), 2_000, Moved())
+    known = about_of(manifest, rows).calibration
+    assert known is not None
+    none, own = (
+        estimated(rows.with_columns(subject=subject), (1, 0), manifest, known=known, source="validation")
+        for subject in (pl.lit(None, pl.String), pl.int_range(2_000).cast(pl.String))
+    )
+    assert none is not None
+    assert own is not None
+    assert none.figures == own.figures
+    assert none.figures["roc_auc"].low < none.figures["roc_auc"].value < none.figures["roc_auc"].high
 
 
 def test_other_rows_move_labels_and_not_their_meaning() -> None:

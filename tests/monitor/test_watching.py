@@ -79,6 +79,27 @@ def test_weekends_are_a_season_and_what_comes_on_top_is_not(
     assert [subject for subject, _ in watched.said()] == ["inputs"]
 
 
+def test_an_input_of_the_calendar_is_no_drift(home: Home, blobs: Blobs, sqlite: Database) -> None:
+    """A column that holds one value a day, another on the next: known after four days. The same value for a week is a fault."""
+    watched = Watched(home, blobs, sqlite, known_importance())
+    for day in range(12):
+        value = 25.0 + day % 7 * 6
+        write_days(
+            home,
+            range(day, day + 1),
+            day,
+            lambda made, value=value: {**made, "age": np.full(len(made["age"]), value)},
+        )
+        watched.until(day + 1)
+        assert day < 7 or watched.said() == []
+    for day in range(12, 20):
+        write_days(
+            home, range(day, day + 1), day, lambda made: {**made, "age": np.full(len(made["age"]), 25.0)}
+        )
+    watched.until(20)
+    assert "broken" in [subject for subject, _ in watched.said()]
+
+
 def test_a_column_that_vanishes_is_a_fault_of_the_feed(home: Home, blobs: Blobs, sqlite: Database) -> None:
     """And one that is always missing, one that is new."""
     watched = Watched(home, blobs, sqlite, known_importance())

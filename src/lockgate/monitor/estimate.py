@@ -63,8 +63,7 @@ def estimated(
         return _estimate(rows, window, figures, source, known.learned)
     if manifest.task is not Task.CLASSIFICATION or rows["score"].null_count() == rows.height:
         return None
-    subjects = rows["subject"].n_unique() if "subject" in rows.columns else rows.height
-    each = rows.height / max(subjects, 1)
+    each = rows.height / max(_subjects(rows), 1)
     score = rows["score"].fill_null(float("nan")).to_numpy()
     up = positive_of(manifest)
     if isinstance(known, ClassModel):
@@ -151,6 +150,13 @@ def _estimate(
     return Estimate(
         version=version, number=number, rows=rows.height, source=source, learned=learned, figures=figures
     )
+
+
+def _subjects(rows: pl.DataFrame) -> int:
+    """How many there are; a row without one is its own."""
+    if "subject" not in rows.columns:
+        return rows.height
+    return rows["subject"].drop_nulls().n_unique() + rows["subject"].null_count()
 
 
 def _figure(found: Interval) -> Figure:

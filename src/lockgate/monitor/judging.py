@@ -33,6 +33,7 @@ from lockgate.monitor.profile import Profile, merged_profiles
 from lockgate.monitor.profiles import Span, profile_between, spans_of, versions_with_rows
 from lockgate.monitor.reference import Reference
 from lockgate.monitor.saying import notices_of_verdict
+from lockgate.monitor.unsteady import unsteady, without_calendar
 from lockgate.monitor.verdicts import SOURCE, Verdict, put_verdict, verdicts_of
 from lockgate.monitor.watcher import place_of, put_place
 
@@ -127,9 +128,18 @@ class Judge:
         self, found: Found, past: _Past, reference: Reference, chunk: Sequence[Span], newest: Profile
     ) -> tuple[Found, tuple[str, ...]]:
         """Days of the week differ: a day counts as moved where it differs from earlier ones of its name, or, before there are
-        enough of them, where the week that ends with it moved as a whole."""
+        enough of them, where the week that ends with it moved as a whole. Inputs of the calendar say nothing."""
         if not is_day(chunk):
             return found, ()
+        found, calendar = without_calendar(
+            found, reference, [*(profile for _, profile in past.chunks), newest]
+        )
+        left, seasonal = self._without_weeks(found, past, reference, chunk, newest)
+        return left, (*calendar, *seasonal)
+
+    def _without_weeks(
+        self, found: Found, past: _Past, reference: Reference, chunk: Sequence[Span], newest: Profile
+    ) -> tuple[Found, tuple[str, ...]]:
         look, same = len(past.verdicts) + 1, same_days(past.chunks, chunk)
         if len(same) >= PERIODS:
             return without_seasons(found, as_reference(reference, merged_profiles(same)), newest, look)
@@ -177,7 +187,10 @@ class Judge:
         if len(same) >= PERIODS:
             far = far_moved(reference, newest, look)
             usual = far_moved(as_reference(reference, merged_profiles(same)), newest, look)
-            found = Found(moved={name: (each, 1) for name, each in far.items() if name in usual})
+            calendar = unsteady(reference, [*same[::-1], newest], far)
+            found = Found(
+                moved={name: (far[name], 1) for name in far if name in usual and name not in calendar}
+            )
         verdict = verdict_of(
             reference, found, {1: newest}, past=self._past(version).verdicts, chunk=spans, look=look
         )
