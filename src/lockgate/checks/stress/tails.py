@@ -81,7 +81,7 @@ def loss_of(evidence: Evidence, judged: Judged) -> Loss:
         score = np.asarray(judged.score, dtype=float)
         return Loss((score - truth) ** 2, "squared error of the probability", "probability", truth, clusters)
     wrong = (judged.decision != judged.truth).astype(float)
-    return Loss(wrong, "wrong answers", "class", judged.truth, clusters)
+    return Loss(wrong, "share of wrong answers", "class", judged.truth, clusters)
 
 
 def worst_case(check: str, evidence: Evidence, split: Split, *, least: float, limit: float | None) -> Finding:
