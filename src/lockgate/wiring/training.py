@@ -45,8 +45,8 @@ class TrainOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One training. `code`: digest of stored sources; `data`: what the pipeline takes -> a data version's name.
 
     `settings` of the model; `replace`: they are all of them. `seed` None: the model's own. `broken`: train on data that break
-    their contract, too. `submit` false: keep the run alone, make no version (a trial of a search). `makers`: the people behind it, where lockgate itself
-    is the author.
+    their contract, too. `submit` false: keep the run alone, make no version (a trial of a search). `makers`: the people behind
+    it, where lockgate itself is the author.
     """
 
     model: str
