@@ -26,12 +26,13 @@ class Hidden:
 
 
 def without(
-    frame: pl.DataFrame, test: pl.DataFrame, *, group: str | None = None, target: str | None = None
-) -> Hidden | None:
+    frame: pl.DataFrame, test: pl.DataFrame, *, group: str | None = None, target: str | None = None, some: bool = False
+) -> Hidden | None:  # fmt: skip
     """`frame` without every row that is one of `test`; None when it holds them not, so that there is nothing to hide.
 
     By `group`, where both have it: no row of a subject of the test set is left. Else by all columns in common, and a table that
-    has not the `target` is none that rows are judged by. Raises InvalidInput where the columns in common would hide most rows.
+    has not the `target` is none that rows are judged by. `some`: the test set may have other rows, too.
+    Raises InvalidInput where the columns in common would hide most rows.
     """
     if group is not None and group in frame.columns and group in test.columns:
         by = [group]
@@ -40,7 +41,7 @@ def without(
         if (target is not None and target not in frame.columns) or len(by) < min(2, frame.width):
             return None
     left, right = _texts(frame, by), _texts(test, by)
-    if right.unique().join(left, on=by, how="anti", nulls_equal=True).height:
+    if not some and right.unique().join(left, on=by, how="anti", nulls_equal=True).height:
         return None  # some row of the test set comes from elsewhere
     kept = left.with_row_index(_PLACE).join(right.unique(), on=by, how="anti", nulls_equal=True).sort(_PLACE)
     hidden = frame.height - kept.height
@@ -68,5 +69,12 @@ def _texts(frame: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 
 
 def _number(name: str) -> pl.Expr:
-    """NaN is a missing value here, and there is one zero."""
-    return (pl.col(name).cast(pl.Float64).fill_nan(None) + 0.0).cast(pl.String)
+    """NaN is a missing value here, there is one zero; what is no whole number counts to float32, as logged inputs do."""
+    value = pl.col(name).cast(pl.Float64).fill_nan(None) + 0.0
+    whole = value == value.round()
+    return (
+        pl.when(whole)
+        .then(value.cast(pl.String))
+        .otherwise(value.cast(pl.Float32).cast(pl.String))
+        .alias(name)
+    )

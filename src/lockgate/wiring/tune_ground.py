@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from lockgate.config import ModelConfig
@@ -92,9 +91,9 @@ class Grounds:
         tune, time, group = self.tune, self.settings.time, self.settings.group
         train = self._table(TRAIN)
         if tune.past is not None:
-            past, moments = self._past(train)
+            past = self._past(train)
             words = f"recorded predictions with labels, {tune.past.windows} windows of {past.height:,} rows"
-            return windows_of(train, past, tune.past.windows, moments), words
+            return windows_of(train, past, tune.past.windows), words
         if tune.folds:
             pairs = folds_of(train, tune.folds, time=time, group=group, seed=tune.seed)
             return pairs, f"cross validation, {tune.folds} folds"
@@ -104,7 +103,7 @@ class Grounds:
         by = "the last" if time in train.columns else "a drawn"
         return [pair], f"{by} {tune.validation:.0%} of {self.data[TRAIN].full}"
 
-    def _past(self, train: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+    def _past(self, train: pl.DataFrame) -> pl.DataFrame:
         """Recorded rows whose labels came, none of which stands in the test set, as the training table has its columns."""
         past, target = self.tune.past, self.settings.target
         if past is None or target is None:
@@ -118,14 +117,19 @@ class Grounds:
                            fix=f"lockgate labels import {self.model} FILE --label COLUMN, or leave `past` out")  # fmt: skip
         named = found.drop(target) if target in found.columns and target != "label" else found
         rows = named.rename({"label": target}) if target != "label" else named
+        logged = [name for name in rows.columns if name not in (self.settings.time, "at_us")]
         if self.settings.time in train.columns and self.settings.time not in rows.columns:
             rows = rows.with_columns(pl.col("at_us").cast(pl.Datetime("us")).alias(str(self.settings.time)))
         cells = [(pl.col(name) if name in rows.columns else pl.lit(None)).cast(kind, strict=False).alias(name)
                  for name, kind in train.schema.items()]  # fmt: skip
-        shaped = rows.select(*cells, pl.col("at_us").alias("\0at")).drop_nulls(target)
-        hidden = without(shaped, self._table(TEST), target=target) if TEST in self.data else None
-        kept = hidden.frame if hidden else shaped
-        return kept.drop("\0at"), kept["\0at"].to_numpy()
+        shaped = rows.select(*cells).drop_nulls(target)  # oldest first, as the history is
+        if TEST not in self.data:
+            return shaped
+        test = self._table(TEST)
+        hidden = without(
+            shaped, test.select(name for name in test.columns if name in logged), target=target, some=True
+        )
+        return hidden.frame if hidden else shaped
 
     def _cut_off(self, test: pl.DataFrame) -> Ready:
         """Every table that holds the test rows, without them; the pipeline's own cut judges trials on what is left."""
