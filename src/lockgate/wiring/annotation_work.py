@@ -19,6 +19,7 @@ from lockgate.annotation.batches import (
     Item,
     ItemState,
     Scalar,
+    batches_of,
     finish_batch,
     get_batch,
     get_item,
@@ -39,9 +40,10 @@ from lockgate.datasets.dataset import read_table
 from lockgate.datasets.versions import DataKind, Origin, Source, get_data, parse_data
 from lockgate.errors import Conflict, InvalidInput
 from lockgate.governance import audit
-from lockgate.governance.people import Person, require
+from lockgate.governance.people import Person, models_with, require
 from lockgate.governance.permissions import Permission
 from lockgate.predictions.label_import import Naming
+from lockgate.registry.store import list_models
 from lockgate.wiring.annotation_pool import picture_of
 from lockgate.wiring.annotation_shown import LOG
 from lockgate.wiring.datasets import add_table, frame_of, resolve_data
@@ -85,6 +87,13 @@ def may_label(tx: sa.Connection, person: Person, number: int) -> Batch:
     batch = get_batch(tx, number)
     require(tx, person, Permission.LABELS_WRITE, batch.model)
     return batch
+
+
+def batches_for(tx: sa.Connection, person: Person, model: str | None = None) -> list[Batch]:
+    """The batches that somebody may label (of one model), the newest first."""
+    mine = models_with(tx, person, Permission.LABELS_WRITE)
+    names = [each.name for each in list_models(tx) if "*" in mine or each.name in mine]
+    return batches_of(tx, [name for name in names if model in {None, name}])
 
 
 def shown_of(tx: sa.Connection, person: Person, number: int) -> BatchShown:

@@ -8,12 +8,12 @@ import msgspec
 from fastapi import APIRouter, Body, File, Query, Response, UploadFile
 from pydantic import BaseModel, ConfigDict
 
-from lockgate.annotation.batches import Batch, Item, batches_of, items_of
+from lockgate.annotation.batches import Batch, Item, items_of
 from lockgate.annotation.guide import Guide
 from lockgate.errors import InvalidInput
-from lockgate.governance.people import models_with, require
+from lockgate.governance.people import require
 from lockgate.governance.permissions import Permission
-from lockgate.registry.store import get_model, list_models
+from lockgate.registry.store import get_model
 from lockgate.web.answers import answer
 from lockgate.web.api.jobs import AllJobs
 from lockgate.web.auth import Asking, InHouse
@@ -25,6 +25,7 @@ from lockgate.wiring.annotation_shown import Order
 from lockgate.wiring.annotation_work import (
     BatchShown,
     TakenIn,
+    batches_for,
     exported,
     finish,
     instructions_of,
@@ -105,9 +106,7 @@ def worth(
 def every_batch(house: InHouse, me: Asking, model: str | None = None) -> Response:
     """The batches that one may label, the newest first."""
     with house.db.read() as tx:
-        mine = models_with(tx, me, Permission.LABELS_WRITE)
-        names = [each.name for each in list_models(tx) if "*" in mine or each.name in mine]
-        return answer(batches_of(tx, [name for name in names if model in {None, name}]))
+        return answer(batches_for(tx, me, model))
 
 
 @router.get("/batches/{number}", responses=says(BatchShown))

@@ -10,17 +10,16 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from lockgate.annotation.answers import Given, answers_of, class_named, last_of, next_item
-from lockgate.annotation.batches import Batch, BatchState, Scalar, batches_of, get_item
+from lockgate.annotation.batches import Batch, BatchState, Scalar, get_item
 from lockgate.annotation.guide import guide_of
 from lockgate.errors import Conflict, LockgateError, http_status
-from lockgate.governance.people import may, models_with
+from lockgate.governance.people import may
 from lockgate.governance.permissions import Permission
-from lockgate.registry.store import list_models
 from lockgate.reports.charts import draw
 from lockgate.web.pages.shell import Looking, PageRoute, Viewer, go, page
 from lockgate.wiring.annotation import curve_drawn, learning_curve, order_like
 from lockgate.wiring.annotation_pool import personal_cells
-from lockgate.wiring.annotation_work import label_item, may_label, picture, settle_item, shown_of
+from lockgate.wiring.annotation_work import batches_for, label_item, may_label, picture, settle_item, shown_of
 
 router = APIRouter(route_class=PageRoute)
 KEYS = "123456789"
@@ -30,9 +29,7 @@ KEYS = "123456789"
 def batches(looking: Looking) -> Response:
     """Every batch that one may label."""
     with looking.house.db.read() as tx:
-        mine = models_with(tx, looking.person, Permission.LABELS_WRITE)
-        names = [each.name for each in list_models(tx) if "*" in mine or each.name in mine]
-        found = batches_of(tx, names)
+        found = batches_for(tx, looking.person)
     return page(looking, "annotate.html", batches=found)
 
 
