@@ -20,7 +20,7 @@ from lockgate.checks.finding import Status
 from lockgate.checks.leakage.check import run
 from lockgate.registry.manifest import Task
 
-ROWS = (400, 1_500, 6_000)
+ROWS, FEW_ROWS = (400, 1_500, 6_000), (150, 200, 300)
 STRENGTHS = (0.3, 1.0, 2.0)
 NO_INPUT = ("y", "at", "patient")
 
@@ -30,10 +30,10 @@ def clock(minutes: np.ndarray) -> np.ndarray:
     return minutes % 1_440 // 60 * 100 + minutes % 60
 
 
-def table(seed: int) -> pl.DataFrame:
+def table(seed: int, sizes: tuple[int, ...] = ROWS) -> pl.DataFrame:
     """An honest table in order of time. Every second seed has a clock as the prediction's time `at`, the others a day."""
     draw = np.random.default_rng(seed)
-    rows = int(draw.choice(ROWS))
+    rows = int(draw.choice(sizes))
     a, b, group = draw.normal(size=rows), draw.normal(size=rows), draw.integers(0, 4, rows)
     made = draw.integers(5 * 60, 22 * 60, rows)
     days = [dt.datetime(2024, 1, 1) + dt.timedelta(hours=9 * n) for n in range(rows)]
@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--tables", type=int, default=300)
     tables = parser.parse_args().tables
     clean = share_of_alarms([alarms(table(seed), seed) for seed in range(tables)])
+    small = share_of_alarms([alarms(table(seed, FEW_ROWS), seed) for seed in range(tables)])
     lowest, seeds = 1.0, [seed for seed in range(tables // 5) if seed % 5]
     for name, (plant, subject) in (LEAKS | TAILS).items():
         hits = []
@@ -125,7 +126,7 @@ def main() -> None:
             )
         lowest = min(lowest, sum(hits) / len(hits))
         print(f"{name}: named in {sum(hits) / len(hits):.1%} of {len(hits)} tables")
-    print(f"figures: {(clean <= 0.05) + (lowest >= 0.95)} of 2 reached")
+    print(f"figures: {(clean <= 0.05) + (small <= 0.05) + (lowest >= 0.95)} of 3 reached")
 
 
 if __name__ == "__main__":
