@@ -108,7 +108,7 @@ def test_a_table_that_somebody_holds_keeps_the_erasure_from_nothing(
     ground: Ground, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A long reader of the labels holds up the rewriting of their file, which is said; the erasure is done all the same."""
-    monkeypatch.setattr("lockgate.predictions.erase.LOCK_S", 1)
+    monkeypatch.setattr("lockgate.predictions.erase_deleted.LOCK_S", 1)
     with ground.db.write() as tx:
         asked = ask(tx, ground.home, "churn", PERSON, reason="asked by letter", by="ada", at_us=5)
     with ground.db.read() as tx:
