@@ -72,7 +72,8 @@ def met(box: Box, trouble: str) -> None:
     body = {"version": "2", "reason": trouble, "settings": STEPS}
     with Calling(box) as callers:
         box.api("POST", "/models/troubled/releases", json=body).raise_for_status()
-        box.wait_for_phase("troubled", "canary", limit_s=600)  # on a busy machine the shadow gives way to live
+        # on a busy machine the shadow gives way to live
+        box.wait_for_phase("troubled", "canary", limit_s=600)
         wait_for(lambda: callers.versions["troubled/2"] > 5, said=lambda: callers.versions)
         callers.trouble, over = trouble, threading.Event()
         killer = threading.Thread(target=kill_runners, args=(box, over))
