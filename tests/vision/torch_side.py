@@ -99,6 +99,22 @@ def draw_boxes(folder: Path, count: int) -> None:
     )
 
 
+def sharp(target: Path) -> None:
+    """A detector of two things that learned nothing and tells places apart: its scores are far from each other."""
+    torch.manual_seed(3)
+    made = torchvision.models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(
+        weights=None, weights_backbone=None, num_classes=3
+    )
+    with torch.no_grad():
+        for _ in range(
+            60
+        ):  # means and spreads of its layers: without them nothing of a picture reaches the heads
+            made.backbone(torch.rand(2, 3, 96, 128) * 4 - 2)
+    for layer in (made.rpn.head.cls_logits, made.roi_heads.box_predictor.cls_score):
+        layer.weight.data *= 30
+    torch.save(made.state_dict(), target)
+
+
 def detect(folder: Path, into: Path, plan: dict[str, object]) -> dict[str, object]:
     """One training of a detector."""
     done = train_detector(read_annotated(folder / "pictures", folder / "coco.json"), plan_of(**plan), into)
@@ -116,6 +132,8 @@ def main(words: list[str]) -> None:
     try:
         if words[0] == "draw":
             draw(Path(words[1]), int(words[2]), int(words[3]))
+        elif words[0] == "sharp":
+            sharp(Path(words[1]))
         elif words[0] == "draw_faces":
             draw_faces(Path(words[1]))
         elif words[0] == "weights":

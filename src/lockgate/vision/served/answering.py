@@ -82,15 +82,21 @@ class Served:
         names = np.array([*self.spec.classes, None], dtype=object)[:-1]
         return {"prediction": names[probability.argmax(axis=1)], "probability": probability}
 
-    def _boxes(self, placed: Placed, size: tuple[int, int]) -> dict[str, np.ndarray]:
-        """One picture's boxes in its own pixels, the surest first, padded with nothing to the most that are answered."""
-        spec, most = self.spec, self.spec.most_boxes
-        fed = spec.fed(placed.pixels[np.newaxis])
+    def found(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All that a detector's graph gives for prepared pixels `[h, w, 3]`: boxes `[k, 4]`, scores `(k,)`, labels `(k,)`."""
+        spec = self.spec
+        fed = spec.fed(pixels[np.newaxis])
         fed = fed.reshape(fed.shape[1:]) if len(self._given.shape) == 3 else fed
         boxes, scores, labels = self.session.run(
             [spec.boxes, spec.scores, spec.labels], {self._given.name: fed}
         )
-        scores = np.asarray(scores, dtype=np.float32).ravel()
+        flat = np.asarray(scores, dtype=np.float32).ravel()
+        return np.asarray(boxes, dtype=np.float32).reshape(-1, 4), flat, np.asarray(labels).ravel()
+
+    def _boxes(self, placed: Placed, size: tuple[int, int]) -> dict[str, np.ndarray]:
+        """One picture's boxes in its own pixels, the surest first, padded with nothing to the most that are answered."""
+        spec, most = self.spec, self.spec.most_boxes
+        boxes, scores, labels = self.found(placed.pixels)
         order = np.argsort(-scores, kind="stable")
         order = order[scores[order] >= spec.least_score][:most]
         found = placed.to_picture(np.asarray(boxes).reshape(-1, 4)[order], *size)
