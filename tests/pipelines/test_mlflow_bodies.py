@@ -52,6 +52,13 @@ def test_what_is_too_long_or_too_much_is_cut_into_batches() -> None:
     assert ended(failed)["status"] == "KILLED"
 
 
+def test_every_state_has_its_word_there() -> None:
+    """Also a trial that its search ended early: one run that cannot be told would hold up all after it."""
+    words = {state: ended(msgspec.structs.replace(RUN, state=state))["status"] for state in RunState}
+    assert words[RunState.STOPPED] == "KILLED"
+    assert set(words.values()) == {"RUNNING", "FINISHED", "FAILED", "KILLED"}
+
+
 def test_the_place_waits_for_the_oldest_that_runs() -> None:
     """A run that ended before an older one is told at once, and once; the place moves on when the older one was told."""
     place = _moved(_Place(3), 6, [4, 5, 6])

@@ -47,6 +47,12 @@ def catalogue() -> Iterator[tuple[str, list[Any]]]:
     server.server_close()
 
 
+def test_every_state_is_an_event() -> None:
+    """Also a trial that its search ended early: telling of it must not end the search."""
+    told = {state: event_of(msgspec.structs.replace(RUN, state=state), "/home") for state in RunState}
+    assert told[RunState.STOPPED]["eventType"] == told[RunState.LOST]["eventType"] == "ABORT"
+
+
 def test_start_and_end_are_events_of_one_run() -> None:
     """The same run id; data versions in, the model's version out; an error says its sentence."""
     done = msgspec.structs.replace(

@@ -21,6 +21,7 @@ STATUS = {
     RunState.RUNNING: "RUNNING",
     RunState.DONE: "FINISHED",
     RunState.FAILED: "FAILED",
+    RunState.STOPPED: "KILLED",
     RunState.LOST: "KILLED",
 }
 _FOREIGN = re.compile(r"[^\w\-./ :]", re.ASCII)

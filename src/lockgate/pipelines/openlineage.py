@@ -20,6 +20,7 @@ TYPES = {
     RunState.RUNNING: "START",
     RunState.DONE: "COMPLETE",
     RunState.FAILED: "FAIL",
+    RunState.STOPPED: "ABORT",
     RunState.LOST: "ABORT",
 }
 
