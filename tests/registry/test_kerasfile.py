@@ -89,6 +89,8 @@ def planted(**layer: Any) -> Callable[[dict[str, Any]], None]:
         ({"module": "keras.utils", "class_name": "get_file"}, "keras.utils.get_file"),
         ({"module": "keras.src.saving.saving_lib", "class_name": "load_model"}, "load_model"),
         ({"module": "builtins", "class_name": "function", "config": "get_file"}, "none of Keras's activations"),
+        ({"module": "antigravity", "class_name": "function", "config": "relu"}, "none of Keras's activations"),
+        ({"module": "builtins", "class_name": "function", "config": ["relu"]}, "none of Keras's activations"),
         ({"module": "keras.layers", "class_name": "TorchModuleWrapper"}, "holds a pickle"),
         ({"module": "keras.layers", "class_name": "TFSMLayer"}, "loads a program from a path"),
         ({"module": "keras.initializers", "class_name": "Zeros", "registered_name": "my>Zeros"}, "a class of your own"),
@@ -102,6 +104,30 @@ def test_what_an_attacker_puts_in_is_refused(tmp_path: Path, layer: dict[str, An
     report = read_keras(changed("fun.keras", tmp_path, planted(**layer))).report
     with pytest.raises(Unsafe, match=said):
         report.require_safe()
+
+
+def test_an_activation_given_as_a_function_is_arithmetic(tmp_path: Path) -> None:
+    """As Keras writes one that is no name: with the module of its own functions."""
+    for module in ("builtins", "keras.activations", "keras.ops"):
+        layer = {"module": module, "class_name": "function", "config": "relu", "registered_name": "relu"}
+        assert read_keras(changed("fun.keras", tmp_path, planted(**layer))).report.refused == ()
+
+
+@pytest.mark.parametrize("shape", [5, [None, 10**400], [None, -7], [None, True], [None, "two"]])
+def test_a_shape_that_is_none_leaves_the_inputs_unknown(tmp_path: Path, shape: Any) -> None:
+    """Sizes that no signature can hold are no sizes."""
+
+    def change(config: dict[str, Any]) -> None:
+        entry = next(one for one in config["config"]["layers"] if one["class_name"] == "InputLayer")
+        entry["config"]["batch_shape"] = shape
+
+    assert read_keras(changed("fun.keras", tmp_path, change)).inputs == ()
+
+
+def test_layers_that_are_no_list_are_no_inputs(tmp_path: Path) -> None:
+    """Whatever stands where Keras writes its layers, it is read without a crash."""
+    path = changed("fun.keras", tmp_path, lambda config: config["config"].update(layers=5))
+    assert read_keras(path).inputs == ()
 
 
 def test_paths_and_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

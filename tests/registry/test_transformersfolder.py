@@ -72,6 +72,20 @@ def test_pickled_weights_are_refused(folder: Path) -> None:
         read_transformers(folder)
 
 
+@pytest.mark.parametrize("named", [5, {"a": 1}, [], None])
+def test_architectures_that_are_no_list_are_none(folder: Path, named: Any) -> None:
+    """Whatever stands there, the answer says what is asked for."""
+    say(folder, "config.json", architectures=named)
+    with pytest.raises(InvalidInput, match=r"received: no architecture; .*ForSequenceClassification"):
+        read_transformers(folder)
+
+
+def test_labels_under_no_numbers_are_those_of_transformers_itself(folder: Path) -> None:
+    """A digit that is no number (a superscript) counts as no number."""
+    say(folder, "config.json", id2label={"\u00b2": "bad", "1": "good"})
+    assert read_transformers(folder).labels == ("LABEL_0", "LABEL_1")
+
+
 def test_what_is_missing_or_other_is_named(folder: Path) -> None:
     """No weights, no tokenizer file, another task, no JSON: each says what helps."""
     say(folder, "config.json", architectures=["BertForMaskedLM"])

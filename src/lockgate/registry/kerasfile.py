@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.errors import InvalidInput, TooLarge
-from lockgate.registry.kerasrules import ALLOWED, FUNCTIONS, RUNS_CODE, VALUES
+from lockgate.registry.kerasrules import ALLOWED, FUNCTION_MODULES, FUNCTIONS, RUNS_CODE, VALUES
 from lockgate.registry.scan import MAX_UNPACKED_BYTES, Refusal, ScanReport
 from lockgate.registry.signature import DataType, Field
 
 CONFIG, WEIGHTS, METADATA, OURS = "config.json", "model.weights.h5", "metadata.json", "lockgate.json"
 MOST_CONFIG_BYTES = 32 * 1024**2
+MOST_ACROSS = 2**31 - 1  # of a shape in a signature
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ENTRIES = re.compile(
     rf"{CONFIG}|{WEIGHTS}|{METADATA}|{OURS}|assets/(layers/)?([\w-]+/)*[\w-]+\.txt", re.ASCII
@@ -114,7 +115,8 @@ def _reason(each: dict[str, Any], module: str, said: str) -> str | None:
     if said in VALUES:
         return None
     if said == "function":
-        return None if each.get("config") in FUNCTIONS else "a function that is none of Keras's activations"
+        known = str(each.get("config")) in FUNCTIONS and module in FUNCTION_MODULES
+        return None if known else "a function that is none of Keras's activations"
     registered = each.get("registered_name")
     if said not in ALLOWED.get(module, frozenset()) or registered not in (None, said):
         own = ">" in str(registered) or not module.startswith("keras")
@@ -142,7 +144,8 @@ def _inputs(config: dict[str, Any]) -> tuple[Field, ...]:
     """The input layers in their order. Empty where a size or type cannot stand in a signature."""
     inner = config.get("config")
     layers = inner.get("layers") if isinstance(inner, dict) else None
-    found = [each["config"] for each in layers or () if isinstance(each, dict) and each.get("class_name") == "InputLayer"
+    listed = layers if isinstance(layers, list) else []
+    found = [each["config"] for each in listed if isinstance(each, dict) and each.get("class_name") == "InputLayer"
              and isinstance(each.get("config"), dict)]  # fmt: skip
     fields = []
     for one in found:
@@ -150,7 +153,7 @@ def _inputs(config: dict[str, Any]) -> tuple[Field, ...]:
         if (
             not isinstance(shape, list)
             or kind is None
-            or not all(size is None or isinstance(size, int) for size in shape)
+            or not all(size is None or (type(size) is int and 0 < size <= MOST_ACROSS) for size in shape)
         ):
             return ()
         sizes = tuple(-1 if size is None else size for size in shape[1:])

@@ -65,6 +65,10 @@ _ACTIVATIONS = (
     "mish relu relu6 selu sigmoid silu softmax softplus softsign swish tanh tanh_shrink threshold"
 )
 FUNCTIONS = frozenset(_ACTIVATIONS.split())
+# Keras imports the module that a function names; without one, or as `builtins`, it looks in its own
+FUNCTION_MODULES = frozenset(
+    ["", "builtins", "keras.activations", "keras.ops", "keras.src.activations.activations"]
+)
 RUNS_CODE = {
     "Lambda": "holds Python bytecode",
     "__lambda__": "is Python bytecode",

@@ -58,7 +58,8 @@ def read_transformers(folder: Path) -> TransformersFolder:
                 f"the {name} of {folder.name} asks for code of its own (auto_map); nothing of it was run",
                 fix="save a model of transformers' own classes; or a callable: --entry module:Class --code FILE",
             )
-    architecture = str((config.get("architectures") or [""])[0])
+    named = config.get("architectures")
+    architecture = str(named[0]) if isinstance(named, list) and named else ""
     if not architecture.endswith(TASK):
         raise InvalidInput(f"the model in {folder.name} answers no class and no score", got=architecture or "no architecture",
                            allowed=f"an architecture that ends in {TASK}",
@@ -82,7 +83,7 @@ def read_transformers(folder: Path) -> TransformersFolder:
 def _labels(config: dict[str, Any]) -> tuple[str, ...]:
     """Names of the classes by their number; none where the model gives one number."""
     said = config.get("id2label")
-    if not isinstance(said, dict) or not all(str(key).isdigit() for key in said):
+    if not isinstance(said, dict) or not all(str(key).isdecimal() for key in said):
         said = {0: "LABEL_0", 1: "LABEL_1"}  # what transformers itself takes when nothing is said
     labels = tuple(str(said[key]) for key in sorted(said, key=int))
     return labels if len(labels) > 1 and config.get("problem_type") != "regression" else ()
