@@ -14,6 +14,7 @@ MAX_JSON_BYTES = 4 * MEGABYTE
 UPLOADS = (
     "/versions",
     "/runs",
+    "/searches",
     "/labels",
     "/labels/import",
     "/score",
