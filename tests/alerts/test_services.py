@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import ssl
 import threading
@@ -179,6 +180,24 @@ def test_what_a_model_said_marks_nothing_up_and_calls_nobody(elsewhere: Elsewher
         in said["text"]
     )
     assert (slack["mrkdwn"], said["footer"]) == (True, "lockgate")
+
+
+def test_no_service_reads_a_name_to_call_out_of_what_is_told(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    """Discord calls whoever stands behind an @, in words and in the heading alike, and the library looks for such names, too."""
+    told = alert(subject="churn/1 @here", words="ValueError: @everyone <@123456> bob@example.com")
+    for url in (DISCORD, f"{DISCORD}?format=markdown"):
+        services.send(sink(tmp_path, url), message(told), AlertsConfig())
+    for _, body in elsewhere.asked:
+        assert not re.search(r"@[&!]?\w", json.dumps(json.loads(body), ensure_ascii=False))
+        assert "allow_mentions" not in json.loads(body)
+
+
+def test_what_has_to_be_escaped_makes_no_message_too_long(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    """A text of nothing but marks becomes twice as long, and still fits into one message of Discord."""
+    told = alert(subject="_" * 200, words="_" * 900, next="*" * 900)
+    services.send(sink(tmp_path, DISCORD), message(told), AlertsConfig(console="https://box.example"))
+    ((_, body),) = elsewhere.asked
+    assert len(json.loads(body)["content"]) <= 2_000
 
 
 def test_many_alerts_fit_into_one_message_of_a_chat(elsewhere: Elsewhere, tmp_path: Path) -> None:

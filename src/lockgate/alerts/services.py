@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lockgate.alerts.telling import Message
 from lockgate.alerts.trouble import NotTaken, Refused, never_taken, secret_of
-from lockgate.alerts.words import markdown_text, subject_line
+from lockgate.alerts.words import markdown_text, subject_line, uncalling
 from lockgate.config_alerts import AlertsConfig, ServiceSink, Severity
 from lockgate.late import late
 
@@ -42,7 +42,7 @@ def send(sink: ServiceSink, message: Message, config: AlertsConfig) -> None:
             )
         kind = "success" if message.is_over else _KINDS[message.severity]
         taken = messenger.notify(
-            title=subject_line(message),
+            title=uncalling(subject_line(message)),
             body=markdown_text(message, config.console, config.runbooks),
             body_format="markdown",
             notify_type=kind,

@@ -75,7 +75,7 @@ def _lines(notice: Notice, console: str | None, runbooks: str | None) -> list[st
 
 
 def _paragraphs(notice: Notice, console: str | None, runbooks: str | None) -> list[str]:
-    head, *rest = (_escaped(shortened(line, LINE_LETTERS)) for line in _words(notice))
+    head, *rest = (shortened(_escaped(line), LINE_LETTERS) for line in _words(notice))
     links = [f"[{text}]({url})" for text, url in _links(notice, console, runbooks)]
     return [f"**{head}**", *rest, *([" · ".join(links)] if links else [])]
 
@@ -109,9 +109,18 @@ def shortened(text: str, letters: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown takes as it is.
+    """Text that Markdown takes as it is, and that calls nobody.
 
     >>> _escaped("<at>all</at> a_b [x](http://y)")
     '\\\\<at\\\\>all\\\\</at\\\\> a\\\\_b \\\\[x\\\\](http://y)'
     """
-    return re.sub(r"([\\`*_\[\]<>~#|])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>~#|])", r"\\\1", uncalling(" ".join(text.split())))
+
+
+def uncalling(text: str) -> str:
+    """Text in which a chat finds no name to call: behind each @ stands a space that takes no room.
+
+    >>> uncalling("@everyone")
+    '@\\u200beveryone'
+    """
+    return text.replace("@", "@\u200b")
