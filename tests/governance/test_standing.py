@@ -223,6 +223,8 @@ def test_who_may_give_one(database: Database, people: dict[str, Person], trio: T
     [
         ({"bounds": {}}, "a bound of at least one figure"),
         ({"bounds": {"gain": Bound(only=("x",))}}, "a bound of at least one figure"),
+        ({"bounds": {"gain": Bound(at_least=float("nan"))}}, "a finite number"),
+        ({"bounds": {"gain": Bound(at_least=0.0), "mae": Bound(at_most=float("inf"))}}, "a finite number"),
         ({"expires_us": T0}, "ends"),
         ({"expires_us": T0 + 367 * DAY_US}, "ends"),
         ({"releases": 0}, "for so many releases"),

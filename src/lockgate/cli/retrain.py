@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import typer
@@ -147,9 +148,12 @@ def _print_model(found: dict[str, Any]) -> None:
 def _bound(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
     try:
-        return name, float(value)
-    except ValueError as error:
-        raise InvalidInput("a bound is a figure and a number", got=text, allowed="gain=0, roc_auc=0.8") from error
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidInput("a bound is a figure and a number", got=text, allowed="gain=0, roc_auc=0.8")
+    return name, number
 
 
 def _bounds(standing: dict[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ the audit log with the standing approval's number. It counts once a person, so t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -174,7 +175,7 @@ def get_standing(tx: sa.Connection, number: int) -> StandingApproval:
     """One by its number. Raises NotFound."""
     row = tx.execute(sa.select(standing_approvals).where(standing_approvals.c.id == number)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no standing approval {number}", fix="lockgate retrain list")
+        raise NotFound(f"there is no standing approval {number}", fix="lockgate retrain show MODEL")
     return _read(tx, row)
 
 
@@ -202,7 +203,17 @@ def _missed(bounds: Mapping[str, Bound], figures: Mapping[str, Range]) -> str | 
 def _refuse_terms(terms: Terms, reason: str, at_us: int) -> None:
     if not reason.strip():
         raise InvalidInput("a standing approval needs a reason", fix="say in a sentence what convinced you")
-    if not any(bound.at_least is not None or bound.at_most is not None for bound in terms.bounds.values()):
+    numbers = [
+        side
+        for bound in terms.bounds.values()
+        for side in (bound.at_least, bound.at_most)
+        if side is not None
+    ]
+    if not all(map(math.isfinite, numbers)):
+        raise InvalidInput(
+            "a bound of a standing approval is a finite number", got=", ".join(map(str, numbers))
+        )
+    if not numbers:
         raise InvalidInput(
             "a standing approval needs a bound of at least one figure", allowed="at_least, at_most"
         )

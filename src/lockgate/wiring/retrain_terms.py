@@ -13,7 +13,16 @@ from lockgate.datasets.versions import get_data, get_data_set
 from lockgate.errors import Conflict, InvalidInput
 from lockgate.governance.bounds import Bound
 from lockgate.governance.people import Person
-from lockgate.governance.standing import Applied, Case, Range, StandingApproval, Terms, allow, apply_standing
+from lockgate.governance.standing import (
+    MOST_DAYS,
+    Applied,
+    Case,
+    Range,
+    StandingApproval,
+    Terms,
+    allow,
+    apply_standing,
+)
 from lockgate.monitor.promised import figures_promised
 from lockgate.pipelines.run import Run
 from lockgate.pipelines.store import people_behind, run_of_version
@@ -44,6 +53,10 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 def allow_standing(house: House, person: Person, model: str, asked: Allowance) -> StandingApproval:
     """Allow what the live version's pipeline will make of the same data sets. Raises as `standing.allow`; Conflict."""
     now_us = house.clock.now_us()
+    if not 0 < asked.days <= MOST_DAYS:
+        raise InvalidInput(
+            "a standing approval ends", got=f"after {asked.days:g} days", allowed=f"within {MOST_DAYS} days"
+        )
     with house.db.write() as tx:
         number = live_version(tx, model)
         run = run_of_version(tx, model, number) if number is not None else None

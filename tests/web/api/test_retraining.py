@@ -100,6 +100,9 @@ def test_what_cannot_be_is_refused_with_the_next_step(people) -> None:
         people["owner"].post(
             "/models/churn/standing-approvals", {**terms, "bounds": {"gain": {"below": 1.0}}}
         )
+    for days in ("nan", "inf", 1e300, 0, -1):
+        with pytest.raises(InvalidInput, match="within 366 days"):
+            people["owner"].post("/models/churn/standing-approvals", {**terms, "days": days})
     with pytest.raises(Forbidden):
         people["stranger"].post("/standing-approvals/1/revoke", {"reason": "no"})
 
@@ -131,8 +134,9 @@ def test_the_command_line_tells_the_same(people, monkeypatch, capsys) -> None:
         people["owner"].get("/models/churn/retraining")["standings"][0]["over"]
         == "revoked by " + people["owner"].get("/audit", action="governance:standing:revoked")[0]["actor"]
     )
-    with pytest.raises(InvalidInput, match="a bound is a figure and a number"):
-        verb.allow("churn", reason="-", at_least=["gain=much"])
+    for text in ("gain=much", "gain=nan", "gain=inf", "gain"):
+        with pytest.raises(InvalidInput, match="a bound is a figure and a number"):
+            verb.allow("churn", reason="-", at_least=[text])
 
 
 def test_the_model_s_three_sentences_know_of_it(box, people) -> None:
