@@ -73,6 +73,32 @@ def test_the_floor_is_the_lapse_rate():
     assert abs(share_of_wrong(both, labels).value - 0.08) < 0.015
 
 
+@pytest.mark.parametrize(("classes", "slope"), [(3, 0.0), (5, 0.0), (5, 0.3), (20, 0.0)])
+def test_many_classes_that_inputs_hardly_tell_are_no_wrong_labels(classes, slope):
+    """Where inputs say nothing or little of many classes, models contradict most labels and none is wrong, in whatever order."""
+    random = np.random.default_rng(classes)
+    labels = np.sort(random.integers(0, classes, 600))
+    inputs = random.normal(size=(600, 3))
+    inputs[:, 0] += slope * labels
+    finding = found(pl.DataFrame({"a": inputs[:, 0], "b": inputs[:, 1], "c": inputs[:, 2], "y": labels}))
+    assert finding.status is Status.PASS
+    assert finding.measure.low == 0.0
+
+
+def test_texts_and_pictures_are_not_read():
+    """Free text, and what is declared a picture although it repeats, say nothing of labels and do not judge them."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 4, 400)
+    words = ["good", "bad", "late", "early", "soon"]
+    texts = [" ".join(random.choice(words, 12)) + str(label) for label in labels]
+    pictures = [f"/9j/{random.integers(200):03d}" for _ in labels]
+    frame = pl.DataFrame({"text": texts, "image": pictures, "y": labels})
+    finding = found(frame, pictures=("image",))
+    assert finding.status is Status.COULD_NOT_RUN
+    assert "free text, pictures" in finding.headline
+    assert "labelled a second time" in finding.advice
+
+
 def test_slipped_decimal_points_are_named():
     """Numbers times 1,000 in 1 % of rows are the rows listed; a heavy honest tail is left alone."""
     random = np.random.default_rng(0)

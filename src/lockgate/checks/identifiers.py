@@ -11,15 +11,25 @@ _LONGEST = 80
 _WITH_SPACES = 0.05
 
 
+def nearly_all_differ(series: pl.Series) -> bool:
+    """Whether hardly a value stands there twice: how often it does, and where in the alphabet it comes, tells nothing then.
+
+    >>> nearly_all_differ(pl.Series(range(100))), nearly_all_differ(pl.Series([0, 1] * 50))
+    (True, False)
+    """
+    there = series.drop_nulls()
+    return len(there) >= _MIN_ROWS and there.n_unique() >= _UNIQUE_SHARE * len(there)
+
+
 def looks_like_identifier(series: pl.Series) -> bool:
     """Nearly every value once, and either one word of text or whole numbers that fill their range.
 
     >>> looks_like_identifier(pl.Series(range(100))), looks_like_identifier(pl.Series([0.5, 1.5] * 50))
     (True, False)
     """
-    there = series.drop_nulls()
-    if len(there) < _MIN_ROWS or there.n_unique() < _UNIQUE_SHARE * len(there):
+    if not nearly_all_differ(series):
         return False
+    there = series.drop_nulls()
     if there.dtype == pl.String:
         spaced = there.str.contains(r"\s").mean()
         return int(there.str.len_chars().max() or 0) <= _LONGEST and float(spaced or 0) <= _WITH_SPACES  # type: ignore[arg-type]

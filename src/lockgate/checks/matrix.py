@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from lockgate.checks.identifiers import looks_like_identifier
+from lockgate.checks.identifiers import looks_like_identifier, nearly_all_differ
 from lockgate.checks.values import numbers_of, times_of
 
 _CATEGORIES = 20  # so many become a column each; of text with more only _FREQUENT, and the rank of how often it stands there
@@ -58,8 +58,8 @@ def reader_of(frame: pl.DataFrame, inputs: Sequence[str]) -> Reader:
     """How to read these inputs by the rows of this table.
 
     Categories become a column of 0 and 1 each, many of them a rank too; numbers and times are centred and scaled; what is
-    missing takes the middle and, where there is more of it than a hundredth, has a column of its own. Identifiers, constants and
-    nested columns are left out.
+    missing takes the middle and, where there is more of it than a hundredth, has a column of its own. Identifiers, constants,
+    free text (nearly every value its own) and nested columns are left out.
     """
     columns: dict[str, Columns] = {}
     for name in inputs:
@@ -68,6 +68,8 @@ def reader_of(frame: pl.DataFrame, inputs: Sequence[str]) -> Reader:
         if odd or looks_like_identifier(series):
             continue
         text = series.dtype in {pl.String, pl.Categorical, pl.Enum}
+        if text and nearly_all_differ(series):
+            continue
         read = _categories(series) if text else _number(series)
         if read is not None:
             columns[name] = read

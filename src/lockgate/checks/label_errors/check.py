@@ -36,6 +36,7 @@ _FEWEST = 150
 _CLASS_ROWS = 10
 _MOST_CLASSES = 100
 _SHOWN = 20
+_BY_HAND = "Have some rows labelled a second time, and compare."
 _GROSS_ROWS = 3  # one or two strange rows are no pattern
 
 
@@ -75,13 +76,16 @@ def run(evidence: Evidence) -> list[Finding]:
     draw = sampled(evidence, NAME, rows.size, settings.rows)
     rows = rows[draw.rows]
     inputs = [name for name in evidence.inputs
-              if name in frame.columns and name not in {evidence.key, evidence.target}]  # fmt: skip
+              if name in frame.columns and name not in {evidence.key, evidence.target, *evidence.pictures}]  # fmt: skip
     known = frame[rows]
     matrix = reader_of(known, inputs).read(known) if rows.size >= _FEWEST else np.empty((rows.size, 0))
     classes = np.unique(truth[rows].astype(str)) if evidence.classifies else np.empty(0)
     lacks = _lacks(rows.size, matrix.shape[1], classes.size if evidence.classifies else None)
     if lacks:
-        return [could_not_run(NAME, "labels", lacks, "Give more labelled rows of " + split_name(split) + ".")]
+        more = f"Give more labelled rows of {split_name(split)}."
+        return [
+            could_not_run(NAME, "labels", lacks, more if rows.size < _FEWEST or matrix.shape[1] else _BY_HAND)
+        ]
     judge = _of_classes if evidence.classifies else _of_numbers
     finding = judge(evidence, split, _Labelled(matrix, truth[rows], rows), settings)
     return [msgspec.structs.replace(finding, advice=f"{finding.advice} {draw.said}".strip())]
@@ -100,7 +104,7 @@ def _lacks(rows: int, columns: int, classes: int | None) -> str:
     if rows < _FEWEST:
         return f"{rows} labelled rows are too few to tell wrong labels from hard rows (at least {_FEWEST})."
     if not columns:
-        return "No input can be used to say what labels should be."
+        return "No input can be used to say what labels should be: free text, pictures, identifiers and constants are not read."
     if classes is not None and not 2 <= classes <= _MOST_CLASSES:
         said = f"Labels of {classes} class{'es' if classes != 1 else ''} cannot be held against each other"
         return f"{said} (2 to {_MOST_CLASSES})."
@@ -126,7 +130,7 @@ def _of_classes(evidence: Evidence, split: Split, labelled: _Labelled, settings:
         headline=f"About {figure(share.value, 'share')} of the labels of {split_name(split)} seem wrong "
                  f"({count:,} of {rows.size:,}): they contradict models that are sure.",
         advice=f"Look at the listed rows first, by hand; the surest is row {rows[order[0]]}." if order.size else
-               "Have some rows labelled a second time, and compare.",
+               _BY_HAND,
         measure=_measure(share), threshold=Threshold(at_most=settings.warn),
         table=Table(columns=("row", "label", "rather", "surely", "similar rows that agree"),
                     rows=listed, shares=("surely", "similar rows that agree")),

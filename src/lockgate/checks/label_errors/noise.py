@@ -3,9 +3,11 @@
 A hard row is one where models are unsure; where they are sure, honest labels agree. Wrong labels do not care how sure the
 models are. So the share of labels that contradict is fitted over sureness as a curve that falls to a floor,
 
-    contradict(z) = floor + (1 - floor) / (1 + exp(slope * z)),
+    contradict(z) = floor + (1 - floor) * 2 * unsure / (1 + exp(slope * z)),
 
-z the normal quantile of the row's rank of sureness (0: a coin flip, 2: among the surest). The floor is the share of wrong
+z the normal quantile of the row's rank of sureness (0: the least sure, 2: among the surest), `unsure` how often the least
+sure rows contradict: half of them where two classes are likely, up to 1 - 1/k where all k are, as where inputs say nothing.
+Without that freedom labels of many classes that nothing explains would count as wrong. The floor is the share of wrong
 labels; its interval is that of the profile likelihood. Psychometrics calls it the lapse rate: Wichmann and Hill (2001), The
 psychometric function I, Perception & Psychophysics 63. That noise is what is left where classes are sure: Menon et al.
 (2015), Learning from corrupted binary labels, ICML. Ranking and thresholds of each class: Northcutt, Jiang and Chuang
@@ -29,6 +31,7 @@ else:
 _FLOORS = np.concatenate([np.arange(0, 0.05, 0.0025), np.arange(0.05, 0.5, 0.01)])
 _SLOPES = np.concatenate([[0.0], np.geomspace(0.1, 200, 60)])
 _BINS = 200
+_TOPS = 5  # shares of `unsure` that are tried
 _DROP = 1.92  # half the 95 % quantile of chi-square with one degree
 
 
@@ -71,8 +74,13 @@ def _floor(scores: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> Interv
     miss = np.bincount(bins, weights[order] * wrong, _BINS)
     agree = np.bincount(bins, weights[order] * ~wrong, _BINS)
     z = special.ndtri(0.5 + (np.arange(_BINS) + 0.5) / _BINS / 2)
-    curve = special.expit(-_SLOPES[:, None] * z)
-    chance = np.clip(_FLOORS[:, None, None] + (1 - _FLOORS[:, None, None]) * curve, 1e-9, 1 - 1e-9)
-    likelihood = (np.log(chance) @ miss + np.log(1 - chance) @ agree).max(axis=1)
+    curve = 2 * special.expit(-_SLOPES[:, None] * z)
+    likelihood = np.full(_FLOORS.size, -np.inf)
+    for unsure in np.unique(np.linspace(0.5, 1 - 1 / scores.shape[1], _TOPS)):
+        chance = np.clip(
+            _FLOORS[:, None, None] + (1 - _FLOORS[:, None, None]) * unsure * curve, 1e-9, 1 - 1e-9
+        )
+        fit = (np.log(chance) @ miss + np.log(1 - chance) @ agree).max(axis=1)
+        likelihood = np.maximum(likelihood, fit)
     within = _FLOORS[likelihood >= likelihood.max() - _DROP]
     return Interval(float(_FLOORS[likelihood.argmax()]), float(within.min()), float(within.max()))
