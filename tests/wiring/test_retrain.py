@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.retraining.flow import PIPELINE, add_rows, ended, live_model, notice,
 from lockgate.checks.store import history_of as validations_of
 from lockgate.clock import DAY_US, HOUR_US, FakeClock
 from lockgate.config import Home
+from lockgate.config_retraining import Trigger
 from lockgate.datasets.expectations import ColumnExpected, Expectations
 from lockgate.datasets.versions import DataSettings
 from lockgate.errors import Conflict, Forbidden, Unavailable
@@ -25,13 +27,14 @@ from lockgate.release.gate import ask
 from lockgate.release.phases import Phase
 from lockgate.release.store import find_running, releases_of
 from lockgate.retraining.retraining import Retraining, State
-from lockgate.retraining.store import retrainings_of, take
+from lockgate.retraining.store import record, retrainings_of, take
 from lockgate.wiring import retrain_steps
 from lockgate.wiring.datasets import describe_data
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.retrain import ask_by_hand, carry, consider
 from lockgate.wiring.retrain_service import Retrainer
 from lockgate.wiring.retrain_shown import retrain_shown
+from lockgate.wiring.retrain_steps import Left
 from lockgate.wiring.retrain_terms import Allowance, allow_standing, use_standing
 from lockgate.wiring.services import SERVICES, children
 
@@ -301,6 +304,33 @@ def test_a_database_that_is_away_costs_nothing(house: House, monkeypatch: pytest
     assert done.state is State.RELEASING
     ended(house, "still", Phase.CANCELLED, "not now")
     assert carry(house, asked.id, "console", quiet).state is State.TURNED_DOWN
+
+
+def test_one_that_waits_holds_up_none_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The older one's environment cannot be had; the next is carried in the same round. Once it is there, nobody is told any
+    more that it waits."""
+    here = {"is": False}
+
+    def gather(_house: House, mine: Retraining, _tell: object) -> Left:
+        if mine.model == "older" and not here["is"]:
+            raise Unavailable("uv cannot be reached")
+        return Left(State.FAILED) if mine.model == "older" else Left(State.FAILED, "its turn came")
+
+    monkeypatch.setitem(retrain_steps.STEPS, State.ASKED, gather)  # type: ignore[arg-type]
+    with closing(open_house(Home(tmp_path), FakeClock())) as house:
+        now_us = house.clock.now_us()
+        with house.db.write() as tx:
+            for model in ("older", "next"):
+                record(tx, Retraining(model=model, trigger=Trigger.HAND, cause=f"hand:{model}", words="-", champion=1,
+                                      asked_us=now_us, changed_us=now_us))  # fmt: skip
+        round_(house)
+        (older,), (after,) = of(house, "older"), of(house, "next")
+        assert (older.state, older.outcome) == (State.ASKED, "waits: uv cannot be reached")
+        assert (after.state, after.outcome) == (State.FAILED, "its turn came")
+        here["is"] = True
+        round_(house)
+        (older,) = of(house, "older")
+        assert (older.state, older.outcome) == (State.FAILED, "")
 
 
 def test_the_service_is_one_of_a_box(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from lockgate.wiring.retrain_data import facts_of
 from lockgate.wiring.retrain_seen import View, view_of
 from lockgate.wiring.retrain_steps import STEPS, Left
 
+WAITS = "waits: "  # how the outcome of one begins that cannot go on now
 REFUSED_REST_US = 60 * 60 * 1_000_000  # what was refused is looked at again that often
 Tell = Callable[..., None]
 _log = logging.getLogger("lockgate.retraining")
@@ -75,10 +76,9 @@ def consider(house: House, model: str) -> Considered:
 
 def ask_by_hand(house: House, person: Person, model: str, because: str) -> Retraining:
     """A person asks. Raises Forbidden, and Conflict that says why it cannot be now."""
-    view = view_of(house, model)
-    now_us = house.clock.now_us()
     with house.db.read() as tx:
         require(tx, person, Permission.MODEL_SUBMIT, model)
+    view, now_us = view_of(house, model), house.clock.now_us()
     if view is None:
         raise Conflict(
             f"no version of '{model}' is live, so there is nothing to train again",
@@ -127,8 +127,8 @@ def _step(house: House, mine: Retraining, tell: Tell) -> Retraining | None:
     try:
         left = STEPS[mine.state](house, mine, tell)
     except Unavailable as error:  # tried again, as soon as it is there
-        if mine.outcome != f"waits: {error.what}":
-            _move(house, mine, Left(mine.state, outcome=f"waits: {error.what}"))
+        if mine.outcome != f"{WAITS}{error.what}":
+            _move(house, mine, Left(mine.state, outcome=f"{WAITS}{error.what}"))
         return None
     except LockgateError as error:
         left = Left(State.FAILED, outcome=error.sentence())
@@ -142,9 +142,10 @@ def _step(house: House, mine: Retraining, tell: Tell) -> Retraining | None:
 
 def _move(house: House, mine: Retraining, left: Left) -> Retraining:
     now_us = house.clock.now_us()
+    before = "" if mine.outcome.startswith(WAITS) else mine.outcome  # what it waited for is there
     after = msgspec.structs.replace(
         mine,
-        **{"changed_us": now_us, "state": left.to, "outcome": left.outcome or mine.outcome, **left.known},
+        **{"changed_us": now_us, "state": left.to, "outcome": left.outcome or before, **left.known},
     )
     if not after.is_running:
         after = msgspec.structs.replace(after, ended_us=now_us)

@@ -31,6 +31,7 @@ class Retrainer:
         self._house = house
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._worker: threading.Thread | None = None
+        self._over = threading.Event()
         self.troubles: dict[str, str] = {}  # model -> why the last look at it failed
 
     def round(self) -> None:
@@ -46,9 +47,7 @@ class Retrainer:
                 self._carry(each)
         works = [each for each in running if each.state is not State.RELEASING]
         if works and (self._worker is None or not self._worker.is_alive()):
-            self._worker = threading.Thread(
-                target=self._carry, args=(works[0],), name=f"retraining of {works[0].model}"
-            )
+            self._worker = threading.Thread(target=self._carry_each, args=(works,), name="retraining")
             self._worker.start()
 
     def run(self, stop: threading.Event, *, look_s: float = LOOK_S) -> None:
@@ -59,6 +58,7 @@ class Retrainer:
             except Unavailable as error:
                 _log.error("retraining waits: %s", error.sentence())
             stop.wait(look_s)
+        self._over.set()
 
     def wait(self) -> None:
         """Until what is being trained now has come as far as it goes."""
@@ -83,6 +83,12 @@ class Retrainer:
             _log.info(
                 "retraining %d of %s is %s: %s", found.begun.id, model, found.begun.state, found.begun.words
             )
+
+    def _carry_each(self, works: list[Retraining]) -> None:
+        """One after the other: what waits for something, or is another process's, holds up none behind it."""
+        for each in works:
+            if not self._over.is_set():
+                self._carry(each)
 
     def _carry(self, one: Retraining) -> None:
         try:
