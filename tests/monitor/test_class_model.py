@@ -79,6 +79,18 @@ def test_what_is_expected_before_labels_comes_true() -> None:
     assert held >= 0.9 * checked
 
 
+def test_a_recall_that_most_draws_know_nothing_of_is_not_said() -> None:
+    """A thousand rows of one subject, ten of a rare class or none: what has no interval is left out, as no file can hold it."""
+    for seed in range(100):
+        draw = np.random.default_rng(seed)
+        truth = draw.choice(3, 4_000, p=[0.69, 0.3, 0.01])
+        known = class_model(np.where(truth == 2, 0, truth), np.full(4_000, 0.9), truth, NAMES[:3])
+        assert known is not None
+        found = known.expected(np.repeat([0, 1], [1_000, 100]), np.full(1_100, 0.9), rows_per_subject=1_100.0)
+        assert {"accuracy", "recall: bike"} <= found.keys()
+        assert np.isfinite([(one.value, one.low, one.high) for one in found.values()]).all()
+
+
 def test_nothing_is_said_where_nothing_is_known() -> None:
     """Two classes, very many classes, or a decision that no labelled row had."""
     decided, score, truth = rows(np.random.default_rng(4), 400)

@@ -90,16 +90,12 @@ def class_figures(
 
 
 def figures_in(mean: np.ndarray, drawn: np.ndarray, names: tuple[str, ...]) -> dict[str, Interval]:
-    """From confusions (1 and DRAWS; decided, true): each figure with its interval."""
-    found = {}
-    for name, make in _FIGURES.items():
-        one = percentiles(float(make(mean)[0]), make(drawn))
-        if np.isfinite([one.value, one.low, one.high]).all():
-            found[name] = one
+    """From confusions (1 and DRAWS; decided, true): each figure with its interval, where it has one."""
+    found = {name: percentiles(float(make(mean)[0]), make(drawn)) for name, make in _FIGURES.items()}
     for place, name in enumerate(names):
         if mean[0, :, place].sum() >= LEAST_OF_CLASS:
             found[f"{RECALL}{name}"] = percentiles(float(_recalls(mean)[0, place]), _recalls(drawn)[:, place])
-    return found
+    return {name: one for name, one in found.items() if np.isfinite([one.value, one.low, one.high]).all()}
 
 
 def _strange(codes: np.ndarray, size: int) -> bool:
