@@ -11,8 +11,16 @@ from lockgate.clock import DAY_US
 from lockgate.datasets.sketched import sketch_column
 from lockgate.monitor.estimate import estimated
 from lockgate.monitor.notices import Severity
+from lockgate.monitor.performance_figures import Labelled
 from lockgate.monitor.performance_moved import labels_moved
-from lockgate.monitor.performance_target import Target, chance_of, months_of, target_in, together
+from lockgate.monitor.performance_target import (
+    Target,
+    chance_of,
+    months_of,
+    target_in,
+    target_of,
+    together,
+)
 from lockgate.monitor.performance_windows import Window, window_of
 
 
@@ -103,6 +111,46 @@ def test_numbers_that_went_up_are_told_by_their_mean() -> None:
     assert "their mean is 105" in notice.words
     alike = [window(n, Target(rows=400, each=100.0, mean=104.0, spread=10.0)) for n in range(12)]
     assert labels_moved(("price", 1), alike, before, against="its validation") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "first"),
+    [
+        (np.random.default_rng(0).normal(1_700_000_000, 1e4, 3_000), "below 1.69998822e+09"),
+        (np.repeat([0.0, 3.0, 7.5], [500, 300, 200]), "up to 0"),
+        (np.full(50, 3.0), "up to 3"),
+    ],
+    ids=["close together", "few values", "one value"],
+)
+def test_ranges_of_numbers_have_names_of_their_own_that_are_true(values: np.ndarray, first: str) -> None:
+    """Numbers that differ late keep the digits that tell them apart, and a range that ends with a value says so."""
+    target = target_in(sketch_column(pl.Series(values)))
+    assert sum(target.shares.values()) == target.rows == len(values)
+    assert next(iter(target.shares)).startswith(first)
+
+
+def test_a_class_called_other_keeps_its_rows_beside_those_that_nobody_knows() -> None:
+    """In a window and in a validation of very many classes."""
+    words = ["other"] * 30 + ["car"] * 50
+    told = pl.DataFrame({"label": [*words, "ufo"]})
+    truth = np.array([0] * 30 + [1] * 50 + [2])
+    found = target_of(told, Labelled(truth=truth, decided=truth), ("other", "car"), None)
+    assert found.shares == {"other": 31, "car": 50}
+    many = [f"class {place}" for place in range(30)]
+    assert target_in(sketch_column(pl.Series([*words, *many]))).rows == 110
+    assert sum(target_in(sketch_column(pl.Series([*words, *many]))).shares.values()) == 110
+
+
+def test_of_very_many_classes_the_same_are_counted_as_in_the_validation() -> None:
+    """Thirty classes, of which the most frequent come last in the model's order: alike rows are alike."""
+    known = [f"class {place:02}" for place in range(30)]
+    codes = np.repeat(np.arange(30), np.arange(30) + 10)
+    words = pl.Series([known[code] for code in codes])
+    labels = sketch_column(words)
+    found = target_of(pl.DataFrame({"label": words}), Labelled(truth=codes, decided=codes), known, labels)
+    assert found.shares == target_in(labels).shares
+    windows = [window(number, found) for number in range(20)]
+    assert labels_moved(("many", 1), windows, target_in(labels), against="its validation") == []
 
 
 def test_months_add_up_windows_and_keep_versions_apart() -> None:

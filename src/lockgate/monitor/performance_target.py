@@ -29,6 +29,7 @@ else:
 
 OTHER = "other"
 MOST_NAMES, RANGES = 20, 8
+DIGITS = (4, 6, 9, 12, 17)
 LEAST_ROWS = 20
 
 
@@ -77,20 +78,18 @@ def target_of(told: pl.DataFrame, labelled: Labelled, known: Sequence[str], labe
             rows=rows, shares=shares, each=each, mean=float(values.mean()), spread=float(values.std())
         )
     names = Counter(str(name) for name in class_names(told["label"]))
-    kept = list(known) or (list(labels.values) if isinstance(labels, WordSketch) else [])
+    validated = labels.values if isinstance(labels, WordSketch) else ()
+    kept = list(dict.fromkeys([*validated, *known]))  # the validation's first: it is compared by these names
     kept = (kept or [name for name, _ in names.most_common()])[:MOST_NAMES]
     found = {name: names[name] for name in kept}
-    if sum(found.values()) < rows:
-        found[OTHER] = rows - sum(found.values())
-    return Target(rows=rows, shares=found, each=each)
+    return Target(rows=rows, shares=_with_rest(found, rows), each=each)
 
 
 def target_in(labels: Sketch) -> Target:
     """Of a validation's labels."""
     if isinstance(labels, WordSketch):
         named = dict(zip(labels.values[:MOST_NAMES], labels.counts[:MOST_NAMES], strict=True))
-        left = labels.rows - sum(named.values())
-        return Target(rows=labels.rows, shares=named | ({OTHER: left} if left else {}))
+        return Target(rows=labels.rows, shares=_with_rest(named, labels.rows))
     rows = max(labels.rows, 1)
     mean = labels.total / rows
     spread = float(np.sqrt(max(labels.squares / rows - mean**2, 0.0)))
@@ -143,6 +142,16 @@ def chance_of(hits: float, rows: float, share: float) -> float:
     return float(special.betainc(hits, max(rows - hits, 0.0) + 1, min(max(share, 1e-12), 1.0)))
 
 
+def _with_rest(named: dict[str, int], rows: int) -> dict[str, int]:
+    """With the rows of no name; a class may be called as they are.
+
+    >>> _with_rest({"other": 3, "car": 5}, 10), _with_rest({"car": 5}, 5)
+    ({'other': 5, 'car': 5}, {'car': 5})
+    """
+    left = rows - sum(named.values())
+    return named | ({OTHER: named.get(OTHER, 0) + left} if left else {})
+
+
 def _ranged(values: np.ndarray, labels: NumberSketch) -> dict[str, int]:
     places = np.searchsorted(np.asarray(labels.edges), values, side="right")
     codes = np.searchsorted(np.array(_starts(labels)), places, side="right") - 1
@@ -158,11 +167,25 @@ def _starts(labels: NumberSketch) -> list[int]:
 
 
 def _names(labels: NumberSketch) -> list[str]:
-    inner = [f"{labels.edges[start - 1]:.4g}" for start in _starts(labels)[1:]]
-    if not inner:
+    """Ranges by their ends, with as many digits as tell them apart; an edge just above a value is called by that value.
+
+    >>> _names(NumberSketch(edges=(0.0, 5e-324, 2.0), counts=(0, 4, 2, 2)))
+    ['up to 0', '0 to 2', '2 and above']
+    """
+    limits = [labels.edges[start - 1] for start in _starts(labels)[1:]]
+    if not limits:
         return ["any"]
-    return [
-        f"below {inner[0]}",
-        *(f"{low} to {high}" for low, high in pairwise(inner)),
-        f"{inner[-1]} and above",
-    ]
+    under = [float(np.nextafter(limit, -np.inf)) for limit in limits]
+    closed = [value in labels.edges for value in under]
+    shown = [value if itself else limit for value, itself, limit in zip(under, closed, limits, strict=True)]
+    names: list[str] = []
+    for digits in DIGITS:
+        inner = [f"{value:.{digits}g}" for value in shown]
+        names = [
+            f"{'up to' if closed[0] else 'below'} {inner[0]}",
+            *(f"{low} to {high}" for low, high in pairwise(inner)),
+            f"above {inner[-1]}" if closed[-1] else f"{inner[-1]} and above",
+        ]
+        if len({*names}) == len(names):
+            break
+    return names
