@@ -119,8 +119,8 @@ def label_alphas(alpha: float, *, paired: bool) -> tuple[float, float]:
 
     Two processes judge them, each with its own clock, so they split alpha. Single answers have no second arm in the watch.
 
-    >>> label_alphas(0.0125, paired=True), label_alphas(0.0125, paired=False)
-    ((0.009375, 0.003125), (0.0125, 0.0))
+    >>> label_alphas(0.03125, paired=True), label_alphas(0.0125, paired=False)
+    ((0.0234375, 0.0078125), (0.0125, 0.0))
     """
     watch = alpha * WATCH_SHARE if paired else 0.0
     return alpha - watch, watch
