@@ -65,12 +65,17 @@ def loaded_distributions() -> dict[str, str]:
 def _inputs(model: Any) -> list[dict[str, Any]]:
     """Columns of numbers under the names that the model remembers, or one vector; nothing when it remembers nothing."""
     declared = getattr(getattr(model, "owner", None), "inputs", None)  # a callable may say them whole
-    if isinstance(declared, list) and declared:
+    if isinstance(declared, list) and declared and all(map(_is_field, declared)):
         return declared
     names, count = model.feature_names(), model.feature_count()
     if names:
         return [{"name": name, "datatype": "FP64", "shape": []} for name in names]
     return [{"name": "x", "datatype": "FP64", "shape": [count]}] if count else []
+
+
+def _is_field(said: Any) -> bool:
+    """Whether it is a field; a model's own attribute `inputs` may be anything (names, tensors)."""
+    return isinstance(said, dict) and {"name", "datatype", "shape"} <= set(said)
 
 
 def _zeros(inputs: list[dict[str, Any]]) -> Columns:
