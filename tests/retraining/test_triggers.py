@@ -11,7 +11,8 @@ from lockgate.errors import InvalidInput
 from lockgate.monitor.notices import Notice, Severity
 from lockgate.retraining.cause import Cause
 from lockgate.retraining.fitness import Facts, Table, unfit
-from lockgate.retraining.triggers import LabelsSay, Seen, by_hand, look
+from lockgate.retraining.retraining import Retraining, State
+from lockgate.retraining.triggers import LabelsSay, Seen, by_hand, look, scheduled_us
 from lockgate.yamlfile import parse_yaml
 
 T0 = 20_000 * DAY_US  # 2024-10-04
@@ -119,6 +120,19 @@ def test_a_schedule_asks_once_for_the_newest_time_that_came() -> None:
     assert "Its next time is 2024-10-15 03:00 UTC" in words(config, seen(scheduled_us=found.since_us), 10.5)
     trained = msgspec.structs.replace(seen(), trained_us=T0 + 20 * DAY_US)
     assert causes(config, trained, 10.5) == []
+
+
+def test_a_time_that_was_refused_asks_until_its_data_are_fit() -> None:
+    """One that was acted on, however it ended, asks no more."""
+    config = RetrainConfig(when=(), cron="0 3 * * 2")
+    (found,) = causes(config, seen(), 10)
+    one = Retraining(
+        model="churn", trigger=found.trigger, cause=found.key, words="-", champion=1, asked_us=1, changed_us=1
+    )
+    for state, asks in ((State.REFUSED, True), (State.FAILED, False), (State.ASKED, False)):
+        past = [msgspec.structs.replace(one, state=state)]
+        assert bool(causes(config, seen(scheduled_us=scheduled_us(past)), 10.5)) is asks
+    assert scheduled_us([]) == 0
 
 
 def test_new_labels_ask_again_with_the_next_so_many() -> None:

@@ -18,6 +18,7 @@ from lockgate.config_retraining import RetrainConfig, Trigger
 from lockgate.cron import parse_cron
 from lockgate.monitor.notices import Notice, Severity
 from lockgate.retraining.cause import Cause, Looked
+from lockgate.retraining.retraining import Retraining, State
 
 DRIFT, PERFORMANCE = "drift", "performance"
 MOVED = ("inputs", "outputs")  # what drift's notices are about that training can mend
@@ -71,6 +72,12 @@ def moved_notices(seen: Seen) -> list[Notice]:
         each for each in _of_live(seen, DRIFT)
         if each.subject in MOVED and each.severity is Severity.ALARM
     ]  # fmt: skip
+
+
+def scheduled_us(past: Iterable[Retraining]) -> int:
+    """The newest time of the schedule that was acted on; one that was refused begins once its data are fit."""
+    acted = (each for each in past if each.trigger is Trigger.SCHEDULE and each.state is not State.REFUSED)
+    return max((int(each.cause.partition(":")[2]) for each in acted), default=0)
 
 
 def by_hand(person: str, because: str, now_us: int) -> Cause:

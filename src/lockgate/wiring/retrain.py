@@ -186,18 +186,18 @@ def _enter(
 
 
 def _record(tx: sa.Connection, made: Retraining, now_us: int) -> Retraining | None:
-    """A new row; or the one that was refused, now that its data are fit, or refused in other words."""
+    """A new row; or the one that was refused, now that its data are fit, or refused in other words; None: it stays as it is."""
     known = for_cause(tx, made.model, made.cause)
     if known is None or known.state is not State.REFUSED:
         return record(tx, made)
     changed = made.outcome != known.outcome
     if made.state is State.REFUSED and not changed:
-        return known
+        return None
     if (
         made.state is State.ASKED
         and now_us < known.changed_us + REFUSED_REST_US
         and made.trigger is not Trigger.HAND
     ):
-        return known
+        return None
     fresh = msgspec.structs.replace(made, id=known.id, attempt=known.attempt, owner=known.owner)
     return claim(tx, known, fresh)

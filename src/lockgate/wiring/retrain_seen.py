@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from lockgate.checks.evidence import Split
 from lockgate.checks.loading import load_tables
 from lockgate.config import ModelConfig
-from lockgate.config_retraining import RetrainConfig, Trigger
+from lockgate.config_retraining import RetrainConfig
 from lockgate.errors import NotFound
 from lockgate.monitor.notices import Notice, open_notices
 from lockgate.monitor.performance_delay import delay_of
@@ -29,7 +29,7 @@ from lockgate.retraining.fitness import BROKEN
 from lockgate.retraining.retraining import Retraining
 from lockgate.retraining.seasons import as_in_season, rows_of_season, stays_by_nature
 from lockgate.retraining.store import retrainings_of
-from lockgate.retraining.triggers import LabelsSay, Seen, moved_notices
+from lockgate.retraining.triggers import LabelsSay, Seen, moved_notices, scheduled_us
 from lockgate.wiring.house import House
 from lockgate.wiring.monitoring import knowing
 from lockgate.wiring.performance import subject_of
@@ -72,7 +72,7 @@ def view_of(house: House, model: str) -> View | None:
         complete = complete_of(windows, delay_of(windows, now_us, subject.delay_us), now_us, number)
         seen = Seen(
             model=model, live=number, trained_us=trained_us, notices=notices, labels=_labels_since(tx, model, trained_us),
-            scheduled_us=_scheduled(past),
+            scheduled_us=scheduled_us(past),
         )  # fmt: skip
         release = find_running(tx, model)
     learned = _Learned(house, settings, live)
@@ -91,12 +91,6 @@ def _labels_since(tx: sa.Connection, model: str, since_us: int) -> int:
     c = labels.c
     mine = (c.model == model) & (c.metric == "") & (c.imported_us > since_us)
     return int(tx.execute(sa.select(sa.func.count()).where(mine)).scalar_one())
-
-
-def _scheduled(past: list[Retraining]) -> int:
-    """The newest time of the schedule that was acted on, or refused."""
-    times = [int(each.cause.partition(":")[2]) for each in past if each.trigger is Trigger.SCHEDULE]
-    return max(times, default=0)
 
 
 def _since(complete: list[Window], notice: Notice) -> LabelsSay:
