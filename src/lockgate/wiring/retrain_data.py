@@ -20,6 +20,7 @@ from lockgate.pipelines.run import DataUsed, Run
 from lockgate.registry.store import Version
 from lockgate.retraining.fitness import Facts, Table
 from lockgate.retraining.retraining import Retraining, State
+from lockgate.retraining.times import moments_like, times_in
 from lockgate.wiring.datasets import add_table, frame_of
 from lockgate.wiring.history import history_of
 from lockgate.wiring.house import House
@@ -27,7 +28,6 @@ from lockgate.wiring.retrain_seen import View
 
 TRAIN, TEST = "train", "test"
 TESTED = 0.2  # the newest of the new rows, where the pipeline takes rows to train on and rows to test on
-DATE_LETTERS = 10  # of 2026-03-01
 
 
 def facts_of(house: House, view: View) -> Facts:
@@ -161,23 +161,11 @@ def _labelled_rows(
 def _after(frame: pl.DataFrame, time: str | None, base: DataVersion) -> int:
     """From when on predictions are new to a table: after its newest row, else after it was added."""
     if time is not None and time in frame.columns:
-        times = _times(frame[time])
+        times = times_in(frame[time])
         newest = times.max() if times is not None else None
         if isinstance(newest, dt.datetime):
             return int(newest.replace(tzinfo=dt.UTC).timestamp() * 1_000_000) + 1
     return base.created_us
-
-
-def _times(series: pl.Series) -> pl.Series | None:
-    if series.dtype == pl.String:
-        return series.str.to_datetime(time_unit="us", strict=False)
-    if isinstance(series.dtype, pl.Datetime):
-        return (
-            series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-            if series.dtype.time_zone
-            else series
-        )
-    return series.cast(pl.Datetime("us")) if series.dtype == pl.Date else None
 
 
 def _as_rows(history: pl.DataFrame, like: pl.DataFrame, settings: ModelConfig, live: Version) -> pl.DataFrame:
@@ -187,7 +175,7 @@ def _as_rows(history: pl.DataFrame, like: pl.DataFrame, settings: ModelConfig, l
         if name == settings.target:
             columns.append(history["label"].alias(name).cast(dtype, strict=False))
         elif name == settings.time and live.manifest.signature.input(name) is None:
-            columns.append(_moments(history["at_us"], like[name]))
+            columns.append(moments_like(history["at_us"], like[name]))
         elif name in history.columns and live.manifest.signature.input(name) is not None:
             columns.append(history[name].cast(dtype, strict=False))
         elif name == settings.key:
@@ -200,17 +188,6 @@ def _as_rows(history: pl.DataFrame, like: pl.DataFrame, settings: ModelConfig, l
             allowed="inputs, the target, `time` and `key`", fix="retrain: {rows: newest}, and add versions of the data sets",
         )  # fmt: skip
     return pl.DataFrame(columns)
-
-
-def _moments(at_us: pl.Series, like: pl.Series) -> pl.Series:
-    """Times of predictions as a table's column writes them."""
-    times = at_us.cast(pl.Int64).cast(pl.Datetime("us"))
-    if like.dtype == pl.String:
-        short = like.drop_nulls().head(1).str.len_chars().to_list() == [DATE_LETTERS]
-        return times.dt.to_string("%Y-%m-%d" if short else "%Y-%m-%d %H:%M:%S").alias(like.name)
-    if isinstance(like.dtype, pl.Datetime) and like.dtype.time_zone:
-        times = times.dt.replace_time_zone("UTC").dt.convert_time_zone(like.dtype.time_zone)
-    return times.cast(like.dtype).alias(like.name)
 
 
 def _quiet(*_said: object, **_more: object) -> None:

@@ -29,6 +29,7 @@ from lockgate.retraining.fitness import BROKEN
 from lockgate.retraining.retraining import Retraining
 from lockgate.retraining.seasons import as_in_season, rows_of_season, stays_by_nature
 from lockgate.retraining.store import retrainings_of
+from lockgate.retraining.times import times_in
 from lockgate.retraining.triggers import LabelsSay, Seen, moved_notices, scheduled_us
 from lockgate.wiring.house import House
 from lockgate.wiring.monitoring import knowing
@@ -154,13 +155,5 @@ def _timed(frame: pl.DataFrame, time: str) -> pl.DataFrame | None:
     """The rows with their time as a time; None where the column is not there, or is none."""
     if time not in frame.columns:
         return None
-    series = frame[time]
-    if series.dtype == pl.String:
-        series = series.str.to_datetime(time_unit="us", strict=False)
-    elif series.dtype == pl.Date:
-        series = series.cast(pl.Datetime("us"))
-    if not isinstance(series.dtype, pl.Datetime):
-        return None
-    return frame.with_columns(
-        series.dt.replace_time_zone(None).dt.cast_time_unit("us").alias(time)
-    ).drop_nulls(time)
+    times = times_in(frame[time])
+    return frame.with_columns(times.alias(time)).drop_nulls(time) if times is not None else None
