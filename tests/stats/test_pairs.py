@@ -35,6 +35,13 @@ def test_correlations_are_those_of_normal_scores() -> None:
     assert abs(found[0, 2]) < 0.05
 
 
+def test_a_column_without_values_goes_with_nothing() -> None:
+    """Neither an error nor a warning for an input that the validation did not know: its scores are those of the middle."""
+    nothing = np.full(ROWS, np.nan)
+    for values in (nothing, np.arange(ROWS, dtype=float)):
+        assert not np.nan_to_num(scores_in(values, sketch_numbers(nothing))).any()
+
+
 def test_pieces_add_up_to_the_whole() -> None:
     """In any cut, and nothing adds up to nothing."""
     table = _table(np.random.default_rng(1))

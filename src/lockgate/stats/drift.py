@@ -143,7 +143,7 @@ def _numbers(counts: np.ndarray) -> Shift:
 
 def normal_scores(pooled: np.ndarray) -> np.ndarray:
     """The mean normal score of each bin's ranks: (phi(a) - phi(b)) / (Phi(b) - Phi(a)) between its ends a and b."""
-    ends = np.concatenate([[0.0], np.cumsum(pooled)]) / pooled.sum()
+    ends = np.concatenate([[0.0], np.cumsum(pooled)]) / (pooled.sum() or 1.0)
     density = np.exp(-(special.ndtri(ends) ** 2) / 2) / math.sqrt(2 * math.pi)
     share = np.diff(ends)
     scores: np.ndarray = np.divide(
