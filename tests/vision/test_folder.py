@@ -157,6 +157,19 @@ def test_pictures_become_a_table_with_what_is_known_beside(photos: Path, tmp_pat
         read_folder(photos, about={"file": []}, tell=quiet)
 
 
+def test_rows_stand_in_no_order_of_the_label(photos: Path, tmp_path: Path) -> None:
+    """Rows go by the pictures' digests, also those of a sample: classes are mixed, and the same folder gives the same file."""
+    made = read_folder(photos, tell=quiet)
+    digests = {one.path: one.sha256 for one in made.of(TRAIN)}
+    for most in (1_000, 6):
+        written = write_table(made, TRAIN, tmp_path / "train.jsonl", most=most)
+        found = [digests[path] for path in pl.read_ndjson(written)["path"]]
+        assert len(found) == min(most, len(digests))
+        assert found == sorted(found)
+    labels = pl.read_ndjson(write_table(made, TRAIN, tmp_path / "train.jsonl"))["label"].to_list()
+    assert labels not in (sorted(labels), sorted(labels, reverse=True))
+
+
 def test_a_large_picture_travels_smaller(tmp_path: Path) -> None:
     """A table of photographs stays a table: beyond 200 kB a picture is a JPEG of at most 1,024 a side."""
     noise = np.random.default_rng(0).integers(0, 255, (1200, 1600, 3), dtype=np.uint8)

@@ -21,8 +21,9 @@ SENT = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8")
 
 
 def write_table(pictures: Pictures, part: str, target: Path, *, most: int = MOST_ROWS, seed: int = 0) -> Path:
-    """A part as JSON lines. Beyond `most` rows a sample, drawn without replacement and in the folder's order."""
-    chosen: Sequence[Picture] = pictures.of(part)
+    """A part as JSON lines, in the order of the pictures' digests: a folder's own is that of the labels. Beyond `most` rows a
+    sample, drawn without replacement."""
+    chosen: Sequence[Picture] = sorted(pictures.of(part), key=lambda one: one.sha256)
     if len(chosen) > most:
         drawn = np.sort(np.random.default_rng(seed).choice(len(chosen), most, replace=False))
         chosen = [chosen[place] for place in drawn]
