@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
 from tests.vision.conftest import coloured
 
@@ -54,6 +55,28 @@ def test_the_same_seed_makes_the_same_picture() -> None:
     assert (made[0] != made[2]).any()
     plain = augmented(pixels, shape, Augment.none(), chance(7, 0, 3))
     assert (plain == prepared(pixels, shape).pixels).all()
+
+
+def test_the_middle_of_a_long_picture_is_cropped_without_a_giant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is enlarged on the way stays a few times the network's size, and boxes keep their place."""
+    sizes: list[int] = []
+    resize = Image.Image.resize
+
+    def watched(image: Image.Image, size: tuple[int, int], *how: Any) -> Image.Image:
+        sizes.append(size[0] * size[1])
+        return resize(image, size, *how)
+
+    monkeypatch.setattr(Image.Image, "resize", watched)
+    pixels = np.zeros((60_000, 2, 3), dtype=np.uint8)
+    pixels[29_999:30_001] = 255
+    for turned in (pixels, pixels.transpose(1, 0, 2)):
+        placed = prepared(turned, Shape(24, 24, CROP))
+        assert placed.pixels.shape == (24, 24, 3)
+        assert placed.pixels.min() > 0
+        box = np.array([[0.0, 29_999, 2, 30_001]] if turned is pixels else [[29_999.0, 0, 30_001, 2]])
+        assert np.allclose(placed.from_picture(box), [[0, 0, 24, 24]], atol=0.05)
+        assert np.allclose(placed.to_picture(placed.from_picture(box), *turned.shape[:2]), box, atol=0.05)
+    assert max(sizes) <= 8 * 24 * 24
 
 
 def test_boxes_are_mirrored_with_their_picture() -> None:

@@ -9,6 +9,9 @@ from PIL import Image
 
 STRETCH, CROP, PAD = "stretch", "crop", "pad"
 FITS = (STRETCH, CROP, PAD)
+LONGEST = (
+    8  # times the side of a network: as much of a long, thin picture is looked at when its middle is cropped
+)
 GREY = 114  # of what is added around a picture; the middle of most photographs
 
 
@@ -53,6 +56,11 @@ def prepared(pixels: np.ndarray, shape: Shape) -> Placed:
         return Placed(_sized(pixels, shape.height, shape.width), shape.width / width, shape.height / height)
     ratios = (shape.width / width, shape.height / height)
     scale = max(ratios) if shape.fit == CROP else min(ratios)
+    most = (max(1, int(LONGEST * shape.height / scale)), max(1, int(LONGEST * shape.width / scale)))
+    if shape.fit == CROP and (
+        height > most[0] or width > most[1]
+    ):  # 1 x 60,000 pixels would become gigabytes
+        return _middle(pixels, most, shape)
     high, wide = max(1, round(height * scale)), max(1, round(width * scale))
     sized = _sized(pixels, high, wide)
     top, left = (shape.height - high) // 2, (shape.width - wide) // 2
@@ -62,6 +70,14 @@ def prepared(pixels: np.ndarray, shape: Shape) -> Placed:
     canvas = np.full((shape.height, shape.width, 3), GREY, dtype=np.uint8)
     canvas[top : top + high, left : left + wide] = sized
     return Placed(canvas, wide / width, high / height, left, top)
+
+
+def _middle(pixels: np.ndarray, most: tuple[int, int], shape: Shape) -> Placed:
+    """The middle of a picture, at most `most` pixels high and wide, in the shape of a network."""
+    height, width = pixels.shape[:2]
+    top, left = max(0, (height - most[0]) // 2), max(0, (width - most[1]) // 2)
+    made = prepared(pixels[top : top + most[0], left : left + most[1]], shape)
+    return made._replace(left=made.left - left * made.scale_x, top=made.top - top * made.scale_y)
 
 
 def _sized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
