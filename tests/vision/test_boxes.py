@@ -62,6 +62,20 @@ def test_both_kinds_say_the_same(pictures: Path, tmp_path: Path) -> None:
     assert one.corners(by_path["7.png"])[0].shape == (0, 4)
 
 
+def test_annotations_name_nothing_outside_of_the_folder(pictures: Path, tmp_path: Path) -> None:
+    """A picture beside the folder is refused however it is named; one within by its whole path is taken."""
+    (tmp_path / "secret.png").write_bytes(encoded(coloured(True, 9)))
+    for name in ("../secret.png", str(tmp_path / "secret.png")):
+        said = coco()
+        said["images"][0]["file_name"] = name
+        (tmp_path / "coco.json").write_text(json.dumps(said))
+        with pytest.raises(InvalidInput, match=r"1 annotated pictures lie outside of the folder.*secret.png"):
+            read_annotated(pictures, tmp_path / "coco.json", tell=quiet)
+    said["images"][0]["file_name"] = str(pictures / "0.png")
+    (tmp_path / "coco.json").write_text(json.dumps(said))
+    assert len(read_annotated(pictures, tmp_path / "coco.json", tell=quiet).boxes) == 8
+
+
 def changed(**more: Any) -> Callable[[dict[str, Any]], None]:
     """A change of the first annotation."""
     return lambda said: said["annotations"][0].update(more)

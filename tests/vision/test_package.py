@@ -276,3 +276,9 @@ def test_a_spec_that_does_not_fit_its_graph_is_refused(graph: Path, tmp_path: Pa
         read_spec_file(tmp_path / "image.json")
     assert main([str(graph), str(tmp_path / "image.json"), str(tmp_path / "d")]) == 1
     assert "unknown hight" in capsys.readouterr().err
+    for name in ("../../elsewhere.onnx", str(tmp_path / "elsewhere.onnx"), ".."):
+        said = {"task": "classification", "classes": ["a", "b"], "height": 1, "width": 1, "graph": name}
+        (tmp_path / "image.json").write_text(json.dumps(said))
+        assert main([str(graph), str(tmp_path / "image.json"), str(tmp_path / "d")]) == 1
+        assert "without a folder" in capsys.readouterr().err
+    assert not (tmp_path / "elsewhere.onnx").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,9 @@ def read_annotated(
         raise NotFound(f"there are no annotations at {annotations}")
     boxes, sizes = _voc(annotations) if annotations.is_dir() else _coco(annotations)
     tell(f"{len(boxes)} pictures with {sum(map(len, boxes.values())):,} boxes")
+    outside = [path for path in boxes if not _inside(folder, path)]
+    if outside:
+        raise InvalidInput(f"{len(outside)} annotated pictures lie outside of the folder", got=some(outside))
     absent = [path for path in boxes if not (folder / path).is_file()]
     if absent:
         raise InvalidInput(f"{len(absent)} annotated pictures are not in the folder", got=some(absent))
@@ -92,6 +96,14 @@ def read_annotated(
     divided = part_by_content(whole, shares or Shares())
     _require_parts(divided)
     return Annotated(Pictures(folder, tuple(divided), classes), boxes)
+
+
+def _inside(folder: Path, path: str) -> bool:
+    """Whether a path in an annotation, which others may have written, stays below the folder."""
+    root = Path(
+        os.path.normpath(folder.absolute())
+    )  # not resolved: a link that lies in the folder is its owner's
+    return Path(os.path.normpath(root / path)).is_relative_to(root)
 
 
 def _coco(file: Path) -> tuple[dict[str, tuple[Box, ...]], dict[str, tuple[int, int]]]:

@@ -113,6 +113,10 @@ def spec_of(said: dict[str, Any]) -> Spec:
         raise ValueError(
             "image.json: height and width are at least 1, mean and std have three numbers, none of std is 0"
         )
+    if made.graph in ("", ".", "..") or Path(made.graph).name != made.graph:
+        raise ValueError(
+            f"image.json: graph is {made.graph!r}; it is the name of a file beside it, without a folder"
+        )
     if made.classifies and len(made.classes) < 2:
         raise ValueError("image.json: a classifier has at least two classes")
     return made
