@@ -38,9 +38,9 @@ def rewritten(path: Path, name: str, into: Path) -> Path:
         if kind in SEPARATED:
             with path.open(encoding="utf-8-sig", newline="") as lines:
                 refuse_unlike(lines, name, SEPARATED[kind])
-            table = pl.scan_csv(path, separator=SEPARATED[kind], infer_schema_length=None)
+            table = pl.scan_csv(path, separator=SEPARATED[kind], infer_schema_length=None, glob=False)
         else:
-            table = pl.scan_parquet(path)
+            table = pl.scan_parquet(path, glob=False)
         table.sink_parquet(into, compression="zstd", statistics=False, row_group_size=ROWS_AT_ONCE)
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{name}: the text is not UTF-8", fix="save it as UTF-8, or as Parquet") from error
