@@ -23,7 +23,7 @@ from lockgate.wiring.codestore import store_code
 from lockgate.wiring.datasets import add_table
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.training import TrainOrder
-from lockgate.wiring.tune import Asked, start
+from lockgate.wiring.tune import Asked, More, resume, start
 from lockgate.wiring.tune_place import alone
 from lockgate.wiring.tune_use import use
 
@@ -242,6 +242,10 @@ def test_one_trial_may_fail_and_the_best_becomes_a_version(house: House) -> None
     assert made.metrics["secret"] == 50  # the test set, for the first time
     with pytest.raises(NotFound, match="no finished trial 99"):
         use(house, house.owner, row.id, quiet, trial=99)
+    for wrong in (More(cost=0.0, price_per_hour=1.0), More(price_per_hour=-1.0), More(time="soon")):
+        with pytest.raises(InvalidInput, match="cannot"):
+            resume(house, house.owner, row.id, wrong, quiet)
+    assert searches(house)[0] == row  # it stays readable, with the settings that it had
 
 
 def searches(house: House) -> list[SearchRow]:

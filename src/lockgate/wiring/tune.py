@@ -90,12 +90,7 @@ def resume(house: House, person: Person, number: int, more: More, tell: Tell) ->
         row = get_search(tx, number)
     may_submit(house, person, row.model)
     end_lost(house, row.model)
-    changes = {
-        name: value
-        for name, value in msgspec.to_builtins(more).items()
-        if value is not None and name != "compute"
-    }
-    order = msgspec.structs.replace(row.order, tune=msgspec.structs.replace(row.order.tune, **changes))
+    order = msgspec.structs.replace(row.order, tune=_further(row.order.tune, more))
     settings = settings_of(house, person, msgspec.convert(order.training, TrainOrder))
     _checked(order.tune, settings)
     with house.db.read() as tx:
@@ -139,6 +134,17 @@ def end_lost(house: House, model: str | None = None) -> int:
         with house.db.write() as tx:
             end_search(tx, row, SearchState.LOST, SearchEnd(error=error), at_us=house.clock.now_us())
     return len(lost)
+
+
+def _further(tune: TuneConfig, more: More) -> TuneConfig:
+    """The settings with what changes, held to their bounds: what is on record must be readable. Raises InvalidInput."""
+    said = msgspec.to_builtins(more)
+    changes = {name: value for name, value in said.items() if value is not None and name != "compute"}
+    try:
+        return msgspec.convert({**msgspec.to_builtins(tune), **changes}, TuneConfig)
+    except msgspec.ValidationError as error:
+        raise InvalidInput("the search cannot go on with this", got=error,
+                           allowed="trials, time, cost, price_per_hour, workers above 0; compute") from error  # fmt: skip
 
 
 def _checked(tune: TuneConfig, settings: ModelConfig) -> tuple[Goal, ...]:
