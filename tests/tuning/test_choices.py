@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from lockgate.config_tuning import Aim, ChoiceSpace, Direction, FloatSpace, IntSpace, TuneConfig
-from lockgate.errors import InvalidInput
+from lockgate.errors import InvalidInput, PredictionFailed
 from lockgate.tuning.budget import Budget, Spent, refusal
+from lockgate.tuning.crew import Reported, reported
 from lockgate.tuning.folds import folds_of, held_out, windows_of
 from lockgate.tuning.hiding import shared_rows, without
 from lockgate.tuning.importances import importances_of
@@ -198,6 +199,15 @@ def test_pictures_and_a_page_are_drawn_of_any_search() -> None:
     shares = importances_of(trials, GOALS[0])
     assert next(iter(shares)) == "rate"
     assert shares["rate"] > 0.8
+    widths = [  # as a function of the project may draw it: its bounds hang on another parameter
+        msgspec.structs.replace(
+            trial,
+            drawn={**trial.drawn, "width": trial.number % 3},
+            dimensions={**trial.dimensions, "width": IntSpace(0, 5 if trial.number % 2 else 9)},
+        )
+        for trial in trials
+    ]
+    assert set(importances_of(widths, GOALS[0])) == {"rate", "kind"}
     assert [title for title, _ in pictures(trials, GOALS)] == [
         "accuracy, trial by trial",
         "What accuracy depends on",
@@ -211,6 +221,16 @@ def test_pictures_and_a_page_are_drawn_of_any_search() -> None:
     assert "ended early at 3, with 0.5" in html
     assert "<script" not in html
     assert "No trial is finished" in html_report(row, [])
+
+
+@pytest.mark.parametrize(
+    "asked", [{"at": 1, "value": "nan"}, {"at": 1, "value": "inf"}, {"value": 1.0}, {"at": [], "value": 1}]
+)
+def test_a_report_that_is_no_number_ends_its_trial(asked: dict[str, object]) -> None:
+    """A pipeline's process may say anything; what goes on record must be readable afterwards."""
+    assert reported(7, {"at": 2, "value": 0.5}) == Reported(7, 2, 0.5)
+    with pytest.raises(PredictionFailed, match="number"):
+        reported(7, asked)
 
 
 def test_files_of_a_search_are_shared_on_a_machine_and_swept_away(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from lockgate.errors import PredictionFailed
 from lockgate.tuning.work import Bench, Came, Job
 
 
@@ -38,6 +40,17 @@ class Lost:
 
 
 Event = Reported | Ended | Lost
+
+
+def reported(run: int, asked: Mapping[str, Any]) -> Reported:
+    """What a pipeline's process reports, which runs foreign code. Raises PredictionFailed for what is no finite number."""
+    try:
+        at, value = int(asked["at"]), float(asked["value"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise PredictionFailed("the pipeline's process reports no number", got=error) from error
+    if not math.isfinite(value):
+        raise PredictionFailed("the pipeline's process reports no finite number", got=value)
+    return Reported(run, at, value)
 
 
 class Crew(Protocol):
@@ -117,7 +130,7 @@ class LocalCrew:
 
     def _work(self, job: Job, folder: Path, answers: queue.SimpleQueue[bool]) -> None:
         def replies(asked: Mapping[str, Any]) -> Mapping[str, object]:
-            self._events.put(Reported(job.run, int(asked["at"]), float(asked["value"])))
+            self._events.put(reported(job.run, asked))
             return {"go": answers.get()}
 
         self._events.put(Ended(job.run, self.bench.run(job, folder, replies)))

@@ -1,7 +1,7 @@
 """Which parameters mattered: the share of the objective's variance that each explains among the finished trials (fANOVA).
 
 Hutter, Hoos and Leyton-Brown (2014), An efficient approach for assessing hyperparameter importance, ICML 31; Optuna's own
-evaluator. Parameters that are only sometimes there are left out: it needs one box of values.
+evaluator. Parameters that are only sometimes there, or not always of the same bounds, are left out: it needs one box of values.
 """
 
 from __future__ import annotations
@@ -33,7 +33,12 @@ def importances_of(trials: Sequence[Trial], goal: Goal, place: int = 0) -> dict[
     if len(done) < FEWEST or len(set(values)) < 2:
         return {}
     always = set.intersection(*(set(trial.drawn) for trial in done))
-    moved = {name for name in always if len({repr(trial.drawn[name]) for trial in done}) > 1}
+    moved = {
+        name
+        for name in always
+        if len({repr(trial.drawn[name]) for trial in done}) > 1
+        and len({repr(trial.dimensions[name]) for trial in done}) == 1
+    }
     if not moved:
         return {}
     if len(moved) == 1:

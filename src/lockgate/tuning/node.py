@@ -25,7 +25,7 @@ from lockgate.late import late
 from lockgate.pipelines.cache import StepCache
 from lockgate.pipelines.interpreter import interpreter_for
 from lockgate.pipelines.machine import memory_bytes
-from lockgate.tuning.crew import Ended, Event, Reported
+from lockgate.tuning.crew import Ended, Event, reported
 from lockgate.tuning.work import Bench, Job, Workload
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Worker:
 
     def _work(self, job: Job) -> None:
         def replies(asked: Mapping[str, Any]) -> Mapping[str, object]:
-            self._events.put(Reported(job.run, int(asked["at"]), float(asked["value"])))
+            self._events.put(reported(job.run, asked))
             return {"go": self._answers.get()}
 
         folder = self._own / f"run-{job.run}"
