@@ -42,7 +42,7 @@ def is_searched(house: House, model: str) -> bool:
     """Whether a process of this machine searches for a model: the kernel lets go of its lock when it ends, however it ends."""
     try:
         with (place_of(house, model) / LOCK).open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who look take neither for a search
     except BlockingIOError:
         return True
     except FileNotFoundError:
