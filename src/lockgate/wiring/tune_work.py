@@ -75,7 +75,8 @@ class Working:
             crew = self._crew(prepared, ready, StepCache(folder / "steps"), stack)
             search = Search(
                 study, crew, DatabaseBook(house, self.row, runs, tuple(ready.used)), budget_of(order.tune), self.row.goals,
-                len(ready.folds), past, self.tell, _fixed(training), spent_before_s=sum(t.seconds for t in past) / crew.workers(),
+                len(ready.folds), past, self.tell, _fixed(training),
+                spent_before_s=sum(t.seconds for t in past) / max(1, crew.workers()),  # of a cluster all may be away now
             )  # fmt: skip
             search.run()
             self.was_stopped = search.stopped
