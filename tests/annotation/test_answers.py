@@ -1,5 +1,7 @@
 """Answers of batches and instructions, without a server."""
 
+from threading import Thread
+
 import pytest
 
 from lockgate.annotation.answers import (
@@ -17,11 +19,11 @@ from lockgate.annotation.batches import (
     ItemState,
     Kind,
     batches_of,
-    forget_subject,
     get_batch,
     items_of,
     record_batch,
 )
+from lockgate.annotation.forgetting import forget_subject
 from lockgate.annotation.guide import MOST_LETTERS, add_example, guide_of, write_guide
 from lockgate.db import Database
 from lockgate.errors import InvalidInput, NotFound
@@ -75,6 +77,25 @@ def test_an_answer_is_corrected_and_nothing_is_lost(database: Database):
             record_answer(tx, batch, 9, "ann", True, at_us=8)
 
 
+def test_two_answers_at_once_see_each_other(database: Database):
+    """Two people answer the same item at the same time: the second waits for the first, and the item is settled."""
+    with database.write() as tx:
+        batch = record_batch(tx, "churn", asked("a", "b", people=2), contents(1), by="ann", at_us=1)
+
+    def answered() -> None:
+        with database.write() as tx:
+            record_answer(tx, batch, 1, "bob", "a", at_us=3)
+
+    second = Thread(target=answered)
+    with database.write() as tx:
+        record_answer(tx, batch, 1, "ann", "a", at_us=2)
+        second.start()
+        second.join(timeout=0.5)  # it waits: one that did not would be through by now
+    second.join()
+    with database.read() as tx:
+        assert items_of(tx, batch.id)[0].label == "a"
+
+
 def test_a_decision_stands_against_later_answers_and_teaches(database: Database):
     """What was settled is not unsettled by an answer; it becomes an example once, and the instructions keep their versions."""
     with database.write() as tx:
@@ -102,7 +123,7 @@ def test_a_decision_stands_against_later_answers_and_teaches(database: Database)
 
 
 def test_batches_that_cannot_be(database: Database):
-    """No items, one class, two classes of one name: refused. An erased person's item is emptied once."""
+    """No items, one class, two classes of one name: refused. An erased person's item is emptied once, with its examples."""
     with database.write() as tx:
         for question, items in (
             (asked("a", "b"), []),
@@ -114,5 +135,12 @@ def test_batches_that_cannot_be(database: Database):
         batch = record_batch(tx, "churn", asked("a", "b"), contents(2), by="ann", at_us=1)
         assert (forget_subject(tx, "s1"), forget_subject(tx, "s1"), forget_subject(tx, "nobody")) == (1, 0, 0)
         assert items_of(tx, batch.id)[1].content.cells == {}
+        item = items_of(tx, batch.id)[0]
+        write_guide(tx, "churn", "Look twice.", by="cy", at_us=2)
+        add_example(tx, "churn", item, "a", "as the rules say", by="cy", at_us=3)
+        write_guide(tx, "churn", "Look again.", by="cy", at_us=4)
+        forget_subject(tx, "s0")
+        kept = [guide_of(tx, "churn", number).examples for number in (2, 3)]
+        assert [(one.cells, one.why) for (one,) in kept] == [({}, "as the rules say")] * 2
         with pytest.raises(NotFound, match="no batch 99"):
             get_batch(tx, 99)

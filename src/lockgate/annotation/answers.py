@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from lockgate.annotation.batches import Batch, BatchState, Item, ItemState, Scalar, get_item
-from lockgate.annotation.tables import annotation_answers, annotation_items
+from lockgate.annotation.tables import annotation_answers, annotation_batches, annotation_items
 from lockgate.datasets.classes import class_name
 from lockgate.errors import Conflict, InvalidInput
 from lockgate.governance import audit
@@ -70,11 +70,7 @@ def record_answer(
 
     Raises Conflict when the batch is finished, InvalidInput for a label that is none of its classes, NotFound.
     """
-    if batch.state is not BatchState.OPEN:
-        raise Conflict(
-            f"batch {batch.id} is finished: its labels are handed on",
-            fix="select a new batch for corrections",
-        )
+    _require_open(tx, batch)
     item = get_item(tx, batch.id, number)
     known = None if label is None else class_named(batch, label)
     tx.execute(
@@ -94,8 +90,7 @@ def decide(
     tx: sa.Connection, batch: Batch, number: int, label: Scalar, *, by: str, reason: str, at_us: int
 ) -> Item:
     """Settle an item by one word, whatever was answered. Raises as `record_answer`."""
-    if batch.state is not BatchState.OPEN:
-        raise Conflict(f"batch {batch.id} is finished: its labels are handed on")
+    _require_open(tx, batch)
     get_item(tx, batch.id, number)
     known = class_named(batch, label)
     _put(tx, batch.id, number, ItemState.DONE, label=known, by=by)
@@ -157,6 +152,17 @@ def progress_of(tx: sa.Connection, batch: int) -> dict[str, int]:
     by_item = labels_by_item(tx, batch)
     counts = Counter(person for labels in by_item.values() for person in labels)
     return dict(counts.most_common())
+
+
+def _require_open(tx: sa.Connection, batch: Batch) -> None:
+    """One answer to a batch at a time: two at once would not see each other, and both leave the item open."""
+    c = annotation_batches.c
+    state = tx.scalar(sa.select(c.state).where(c.id == batch.id).with_for_update())
+    if state != BatchState.OPEN.value:
+        raise Conflict(
+            f"batch {batch.id} is finished: its labels are handed on",
+            fix="select a new batch for corrections",
+        )
 
 
 def _labels(answers: Mapping[str, Given]) -> dict[str, Scalar]:

@@ -191,22 +191,6 @@ def finish_batch(tx: sa.Connection, number: int, outcome: str, *, by: str, at_us
     return batch
 
 
-def forget_subject(tx: sa.Connection, subject: str) -> int:
-    """Empty the items of a person who is erased (`predictions.subject.subject_of`); how many there were."""
-    c = annotation_items.c
-    rows = tx.execute(
-        sa.select(c.batch, c.number, c.body).where(c.subject == subject, c.body != _text(_GONE))
-    ).all()
-    for batch, number, _ in rows:
-        tx.execute(
-            sa.update(annotation_items).where(c.batch == batch, c.number == number).values(body=_text(_GONE))
-        )
-    return len(rows)
-
-
-_GONE = Content(row=-1, reason="erased", words="the person was erased")
-
-
 def _batches(tx: sa.Connection, where: sa.ColumnElement[bool]) -> Iterable[Batch]:
     counted = (
         sa.select(

@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 import sqlalchemy as sa
 
-from lockgate.annotation.batches import forget_subject
+from lockgate.annotation.forgetting import forget_subject
 from lockgate.checks.store import history_of
 from lockgate.config import ModelConfig
 from lockgate.datasets.dataset import load_dataset
