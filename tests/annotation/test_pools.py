@@ -163,3 +163,7 @@ def test_a_huge_pool_is_sampled_and_what_that_may_miss_is_said(
     with house.db.read() as tx:
         rows = [item.content.row for item in items_of(tx, found.batch.id)]
     assert max(rows) >= 100
+    more = select_batch(
+        house, house.owner, "churn", Order(budget=200, pool="customers@1", strategy=Strategy.CHANCE), quiet
+    )
+    assert "among the best 100.00 % of all" in more.said[0]

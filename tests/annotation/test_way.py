@@ -10,6 +10,7 @@ from tests.annotation.conftest import LABELLED, POOL, ROWS
 from lockgate.datasets.versions import get_data
 from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound
 from lockgate.governance.permissions import RoleName
+from lockgate.wiring.annotation_work import finish, label_item
 from lockgate.wiring.datasets import frame_of
 
 
@@ -78,6 +79,21 @@ def test_from_a_pool_to_the_next_version(box, model):
             act()
 
 
+def test_a_label_that_comes_while_a_batch_is_finished_is_not_lost(box, model):
+    """It is handed on by the next try, or the batch would be closed over a label that no version has."""
+    owner, lockgate = box.house.owner, box.connect(box.owner())
+    number = picked(lockgate, strategy="chance")["batch"]["id"]
+    answered(lockgate, number, 1, "1")
+
+    def late(*_said):
+        label_item(box.house, owner, number, 2, "2")
+
+    with pytest.raises(Conflict, match="came or changed while"):
+        finish(box.house, owner, number, tell=late)
+    done = finish(box.house, owner, number, tell=lambda *_: None)
+    assert (done.labels, done.batch.state.value) == (2, "finished")
+
+
 def test_answers_by_file_are_taken_whole_or_not_at_all(box, model):
     """CSV out and in: unknown classes and items refuse the file with a list; twice the same is known; a second word of one
     person corrects the first."""
@@ -132,6 +148,12 @@ def test_label_studio_s_tasks_carry_the_model_s_answer_back_and_forth(box, model
     tasks[3]["data"]["lockgate_batch"] = 77
     with pytest.raises(InvalidInput, match="task 4: it belongs to batch 77"):
         uploaded(lockgate, number, "export.json", json.dumps(tasks).encode())
+    tasks[3]["data"]["lockgate_batch"] = number
+    tasks[3]["annotations"] = {"result": "9"}
+    tasks[4]["annotations"] = [{"result": ["9"]}]
+    tasks[5]["data"]["lockgate_item"] = "²"
+    with pytest.raises(InvalidInput, match=r"3 answers cannot.*task 4.*not as Label Studio.*task 5.*task 6"):
+        uploaded(lockgate, number, "export.json", json.dumps(tasks).encode())
     for body in (b"no json", b'{"a": 1}', b"[1]"):
         with pytest.raises(InvalidInput, match="no JSON export"):
             uploaded(lockgate, number, "export.json", body)
@@ -164,6 +186,8 @@ def test_orders_that_cannot_be_met_say_why(box, model):
     for order, words in (
         ({"budget": None}, "budget"),
         ({"strategy": "magic"}, "no order"),
+        ({"seed": -1}, "no order"),
+        ({"text": "writer"}, "no column 'writer' that people may see"),
         ({"strategy": "drift"}, "cannot be picked from"),
         ({"pool": "nothing@1"}, "nothing"),
         ({"pool": POOL, "target": "colour"}, "which labels there are"),

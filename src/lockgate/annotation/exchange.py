@@ -21,6 +21,7 @@ CSV, LABEL_STUDIO = "csv", "label-studio"
 OWN = ("item", "reason", "words", "answered", "label", "person")  # columns of the CSV beside the cells
 _NAMES = {Kind.TABLE: "cells", Kind.TEXT: "text", Kind.IMAGE: "image"}
 _MOST_SHOWN = 10  # mistakes that are listed
+_DIGITS = 10  # of an item's number
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +151,8 @@ def from_label_studio(batch: Batch, body: bytes) -> list[Answer]:
                 found.append(_annotated(batch, number, annotation))
             except InvalidInput as error:
                 wrong.append(f"task {place}: {error.what} ({error.got})")
+            except (AttributeError, TypeError) as error:  # a word where there must be an object
+                wrong.append(f"task {place}: its annotations are not as Label Studio writes them ({error})")
     _refuse(batch, wrong)
     return found
 
@@ -171,7 +174,7 @@ def _annotated(batch: Batch, number: object, annotation: Mapping[str, Any]) -> A
 
 def _answer(batch: Batch, number: object, label: object, person: str | None, at_us: int | None) -> Answer:
     text = str(number).removesuffix(".0")
-    if not text.isdigit() or not 1 <= int(text) <= batch.items:
+    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS or not 1 <= int(text) <= batch.items:
         raise InvalidInput("the batch has no such item", got=str(number)[:40])
     known = None if label is None else class_named(batch, label)
     return Answer(number=int(text), label=known, person=person[:200] if person else None, at_us=at_us)
@@ -190,6 +193,7 @@ def _moment(text: object) -> int | None:
         moment = dt.datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     except ValueError:
         return None
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
     return round(moment.timestamp() * SECOND_US)
 
 

@@ -115,6 +115,8 @@ class Budget:
         if not self.price or self.price <= 0 or not math.isfinite(self.price):
             raise InvalidInput("a budget in money needs the price of one answer", got=self.price,
                                fix="add --price 0.12")  # fmt: skip
+        if not math.isfinite(self.money or 0):
+            raise InvalidInput("the budget is no amount of money", got=self.money)
         count = math.floor((self.money or 0) / (self.price * self.people) + 1e-9)
         if count < 1:
             raise InvalidInput("the budget buys no item", got=self.money,

@@ -237,7 +237,7 @@ def _sampled(rows: Rows, count: int) -> tuple[str, ...]:
     """What a sample of a huge pool may miss."""
     if rows.in_all <= len(rows.places):
         return ()
-    share = count / MOST_ROWS
+    share = min(1.0, count / MOST_ROWS)
     most = share + 1.96 * (share * (1 - share) / MOST_ROWS) ** 0.5
     return (f"of {rows.in_all:,} rows a sample of {len(rows.places):,} was looked at: what was picked lies, at 95 %, among the "
             f"best {100 * most:.2f} % of all, where the best {100 * count / rows.in_all:.2f} % were asked for",)  # fmt: skip

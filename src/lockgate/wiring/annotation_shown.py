@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import numpy as np
 import polars as pl
 import sqlalchemy as sa
+from msgspec import Meta
 
 from lockgate.annotation.batches import Asked, Content, Kind, Scalar
 from lockgate.annotation.guide import guide_of
@@ -40,7 +43,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     classes: tuple[Scalar, ...] | None = None
     text: str | None = None
     question: str | None = None
-    seed: int = 0
+    seed: Annotated[int, Meta(ge=0, lt=2**32)] = 0
 
 
 class Ground(msgspec.Struct, frozen=True):
@@ -66,15 +69,18 @@ def asked_of(
 ) -> Asked:
     """What is asked of people, for rows of a pool."""
     personal = tuple(name for name in rows.inputs.columns if name in ground.settings.personal)
-    text = order.text or _text_column(rows.inputs)
-    if text is not None and text not in rows.inputs.columns:
-        raise InvalidInput(f"the pool has no column '{text}'", allowed=", ".join(rows.inputs.columns[:20]))
+    shown = rows.inputs.drop(personal)
+    text = order.text or _text_column(shown)
+    if text is not None and text not in shown.columns:
+        raise InvalidInput(
+            f"the pool has no column '{text}' that people may see", allowed=", ".join(shown.columns[:20])
+        )
     kind = Kind.IMAGE if rows.files is not None else Kind.TEXT if text is not None else Kind.TABLE
     guide = guide_of(tx, ground.model)
     return Asked(
         kind=kind, question=order.question or f"What is {ground.target}?", classes=classes, people=order.people,
         source=ground.data.full if ground.data is not None else LOG, target=ground.target, strategy=order.strategy.value,
-        show=tuple(name for name in rows.inputs.columns if name not in personal), text=text, personal=personal,
+        show=tuple(shown.columns), text=text, personal=personal,
         guide=guide.number if guide is not None else 0, said=said,
     )  # fmt: skip
 

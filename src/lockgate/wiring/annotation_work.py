@@ -186,8 +186,8 @@ def take_in(house: House, person: Person, number: int, file: Path) -> TakenIn:
 def finish(house: House, person: Person, number: int, *, tell: Tell) -> Finished:
     """Hand on the labels that are settled: of the log as labels of its requests, of a data version as its next version.
 
-    Raises Conflict while items are disputed, when nothing is labelled, and when it is finished already. Repeating after a
-    crash does no harm: the same labels, the same rows are there already.
+    Raises Conflict while items are disputed, when nothing is labelled, when labels came meanwhile, and when it is finished
+    already. Repeating after a crash does no harm: the same labels, the same rows are there already.
     """
     with house.db.read() as tx:
         batch = may_label(tx, person, number)
@@ -208,6 +208,10 @@ def finish(house: House, person: Person, number: int, *, tell: Tell) -> Finished
     outcome = data or f"{len(done)} labels of the log"
     with house.db.write() as tx:
         batch = finish_batch(tx, number, outcome, by=person.id, at_us=house.clock.now_us())
+        if items_of(tx, number) != items:
+            raise Conflict(
+                f"labels of batch {number} came or changed while it was finished", fix="finish it once more"
+            )
     return Finished(batch=batch, labels=len(done), without=len(items) - len(done), data=data)
 
 
