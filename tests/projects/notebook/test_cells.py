@@ -62,7 +62,11 @@ def test_the_older_format_is_read(tmp_path: Path) -> None:
     assert read_notebook(tmp_path / "old.ipynb").cells[0].source == "a = 1\n"
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", "{}", '{"cells": 3}', '{"cells": ["a"]}', "null"])
+@pytest.mark.parametrize("body", [
+    "", "{", "[]", "{}", '{"cells": 3}', '{"cells": ["a"]}', "null", "[" * 100_000,
+    '{"cells": [], "metadata": {"kernelspec": [1]}}', '{"cells": [{"cell_type": "code", "source": [1]}]}',
+    '{"cells": [{"cell_type": "code", "source": "1", "outputs": [3]}]}',
+], ids=range(11))  # fmt: skip
 def test_what_is_no_notebook_is_refused(tmp_path: Path, body: str) -> None:
     """Each with what a notebook is."""
     (tmp_path / "n.ipynb").write_text(body)
@@ -83,3 +87,19 @@ def test_a_cell_that_is_no_python_is_left_out_and_said(tmp_path: Path) -> None:
     found = read_notebook(written(tmp_path, ["a = (", "b = 2"]))
     assert [cell.number for cell in found.cells] == [2]
     assert found.doubts[0].cell == 1
+
+
+@pytest.mark.parametrize("cell", ["return 3", "x = await load()", "nonlocal z", "1" + "+1" * 9_000, "-" * 40_000 + "1"],
+                         ids=range(5))  # fmt: skip
+def test_a_cell_that_would_not_compile_is_left_out_and_said(tmp_path: Path, cell: str) -> None:
+    """What is Python only in a notebook, and what is nested too deeply to be read."""
+    found = read_notebook(written(tmp_path, [cell, "b = 2"]))
+    assert [one.number for one in found.cells] == [2]
+    assert [one.cell for one in found.doubts] == [1]
+
+
+def test_a_mark_of_the_bytes_order_is_no_part_of_a_notebook(tmp_path: Path) -> None:
+    """As editors of Windows write it."""
+    path = written(tmp_path, ["a = 1"])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [cell.source for cell in read_notebook(path).cells] == ["a = 1\n"]

@@ -11,6 +11,7 @@ import itertools
 import json
 import re
 import tokenize
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,14 +61,16 @@ def read_notebook(path: Path) -> Notebook:
         raise InvalidInput(f"{path} is too large for a notebook", got=f"{path.stat().st_size} bytes",
                            allowed=f"{MOST_BYTES} bytes", fix="clear its outputs and save it")  # fmt: skip
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        entries = _entries(document)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        language, notebook = _language(document), _notebook(path.stem, _entries(document))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidInput(
             f"{path} is no notebook", got=str(error)[:200], allowed="a .ipynb file as Jupyter saves it"
         ) from error
-    _require_python(path, document)
-    return _notebook(path.stem, entries)
+    if language and str(language).lower() not in ("python", "python3", "ipython"):
+        raise InvalidInput(f"{path} is a notebook of another language", got=language, allowed="python",
+                           fix="a pipeline may be any command: pipeline: Rscript train.R")  # fmt: skip
+    return notebook
 
 
 def _entries(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -80,12 +83,9 @@ def _entries(document: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _require_python(path: Path, document: dict[str, Any]) -> None:
+def _language(document: dict[str, Any]) -> Any:
     told = document.get("metadata") or {}
-    language = (told.get("language_info") or {}).get("name") or (told.get("kernelspec") or {}).get("language")
-    if language and str(language).lower() not in ("python", "python3", "ipython"):
-        raise InvalidInput(f"{path} is a notebook of another language", got=language, allowed="python",
-                           fix="a pipeline may be any command: pipeline: Rscript train.R")  # fmt: skip
+    return (told.get("language_info") or {}).get("name") or (told.get("kernelspec") or {}).get("language")
 
 
 def _notebook(name: str, entries: list[dict[str, Any]]) -> Notebook:
@@ -103,8 +103,8 @@ def _notebook(name: str, entries: list[dict[str, Any]]) -> Notebook:
         number += 1
         source = _plain(number, text, doubts)
         try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError) as error:
+            tree = _parsed(source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             doubts.append(
                 Doubt(
                     number, f"the cell is no Python that can be read ({error})", "write it anew as a function"
@@ -118,6 +118,16 @@ def _notebook(name: str, entries: list[dict[str, Any]]) -> Notebook:
             )
     doubts += _out_of_order(cells)
     return Notebook(name, tuple(cells), tuple(doubts))
+
+
+def _parsed(source: str) -> ast.Module:
+    """The cell's tree. Compiled too, and never run: `return` and `await` outside a function are seen only there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # what a notebook's author is warned of is no warning to who converts it
+        compile(source, "<cell>", "exec", dont_inherit=True)
+        return ast.parse(source)
 
 
 def _plain(number: int, text: str, doubts: list[Doubt]) -> str:
