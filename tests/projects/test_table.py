@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 import pytest
 
@@ -40,3 +42,26 @@ def test_targets_that_teach_nothing_are_refused() -> None:
         describe(TABLE, "same")
     with pytest.raises(InvalidInput, match="no column of text"):
         describe(TABLE.select("age", "price"), "price", of_text=True)
+
+
+@pytest.mark.parametrize(
+    "answers", [[date(2020, 1, 1), date(2021, 1, 1)], [b"a", b"b"], [[1], [2]], [{"a": 1}, {"a": 2}]]
+)
+def test_what_is_no_number_and_no_word_is_neither_predicted_nor_learned_from(answers: list[object]) -> None:
+    """Dates, bytes and nested values: refused as the answer, left out as an input."""
+    frame = pl.DataFrame(
+        {"odd": answers * 20, "yes": [True, False] * 20, "age": [1.0, 2.0, float("nan"), 4.0] * 10}
+    )
+    with pytest.raises(InvalidInput, match="'odd' cannot be predicted"):
+        describe(frame, "odd")
+    assert describe(frame, "yes").left_out == ("odd",)
+    twice = pl.DataFrame({"y": [0.0, 0.0, 1.0, float("nan"), 1.0, 1.0], "x": range(6)})
+    assert describe(twice, "y").positive == 0.0
+
+
+def test_an_answer_of_one_row_is_refused() -> None:
+    """It cannot be on both sides of a split; a column may be called count."""
+    frame = pl.DataFrame({"count": ["a", "a", "b", "b", "b"], "x": range(5)})
+    assert describe(frame, "count").positive == "a"
+    with pytest.raises(InvalidInput, match="one row only"):
+        describe(frame[1:], "count")

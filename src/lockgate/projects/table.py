@@ -9,6 +9,7 @@ import polars as pl
 from lockgate.errors import InvalidInput, NotFound
 
 FEW_CLASSES = 20  # distinct whole numbers up to which they are taken for classes
+_WORDS = (pl.String, pl.Boolean, pl.Categorical, pl.Enum)
 MANY_WORDS = 0.5  # share of distinct values from which a column of text names rows or is prose
 
 
@@ -34,7 +35,7 @@ def describe(frame: pl.DataFrame, target: str, *, of_text: bool = False) -> Colu
             allowed=", ".join(frame.columns[:60]),
             fix="--target COLUMN",
         )
-    answers = frame[target].drop_nulls()
+    answers = _answers(frame[target])
     if answers.n_unique() < 2:
         raise InvalidInput(
             f"every row has the same '{target}'",
@@ -44,16 +45,36 @@ def describe(frame: pl.DataFrame, target: str, *, of_text: bool = False) -> Colu
     task = (
         "regression" if answers.dtype.is_numeric() and answers.n_unique() > FEW_CLASSES else "classification"
     )
+    if task == "classification":
+        _require_two_of_each(answers)
     inputs = [name for name in frame.columns if name != target]
     text = _prose(frame, inputs) if of_text else None
     key = next((name for name in inputs if name != text and _names_rows(frame[name])), None)
     numbers = tuple(
         name for name in inputs if frame[name].dtype.is_numeric() and name != key and _says(frame[name])
     )
-    words = tuple(name for name in inputs if not frame[name].dtype.is_numeric() and _is_words(frame[name]))
+    words = tuple(name for name in inputs if frame[name].dtype in _WORDS and _is_words(frame[name]))
     used = {target, *numbers, *words, text}
     return Columns(target, task, _positive(answers) if task == "classification" else None, numbers, words,
                    tuple(name for name in frame.columns if name not in used), key, text)  # fmt: skip
+
+
+def _answers(column: pl.Series) -> pl.Series:
+    """The answers that are there. Raises InvalidInput for what is neither a number nor a word: dates, lists, bytes."""
+    kind = column.dtype
+    if not (kind.is_integer() or kind.is_float() or kind in _WORDS):
+        raise InvalidInput(f"'{column.name}' cannot be predicted", got=str(kind), allowed="numbers, words, true and false",
+                           fix="write it as one of these, or name another column: --target COLUMN")  # fmt: skip
+    there = column.drop_nulls()
+    return there.drop_nans() if kind.is_float() else there
+
+
+def _require_two_of_each(answers: pl.Series) -> None:
+    """Of one row of its kind, either nothing is learned or nothing is judged; a split by answers cannot place it."""
+    alone = answers.filter(answers.is_unique())
+    if alone.len():
+        raise InvalidInput(f"'{answers.name}' has an answer that stands in one row only", got=str(alone[0]),
+                           fix="leave that row out, or join it with another answer")  # fmt: skip
 
 
 def _names_rows(column: pl.Series) -> bool:
@@ -71,11 +92,7 @@ def _says(column: pl.Series) -> bool:
 
 
 def _is_words(column: pl.Series) -> bool:
-    return (
-        _says(column)
-        and column.n_unique() <= max(FEW_CLASSES, MANY_WORDS * column.len())
-        and not column.dtype.is_temporal()
-    )
+    return _says(column) and column.n_unique() <= max(FEW_CLASSES, MANY_WORDS * column.len())
 
 
 def _prose(frame: pl.DataFrame, inputs: list[str]) -> str:
@@ -90,6 +107,6 @@ def _prose(frame: pl.DataFrame, inputs: list[str]) -> str:
 
 def _positive(answers: pl.Series) -> str | int | float | bool | None:
     """Of two classes the one whose probability is the score: the rarer."""
-    counts = answers.value_counts(sort=True)
+    counts = answers.value_counts(sort=True, name=f"rows of {answers.name}")  # a column may be called count
     found: str | int | float | bool = counts[answers.name][-1]
     return found if counts.height == 2 else None
