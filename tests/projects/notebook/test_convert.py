@@ -122,6 +122,76 @@ def test_doubts(tmp_path: Path, cells: list[str], word: str) -> None:
     assert any(word in one.what for one in convert(path, "churn").doubts)
 
 
+def _reading(said: str, column: str = "left") -> list[str]:
+    """A notebook that fits a model on one file."""
+    return ["import pandas as pd", LEARNER, f"# df = pd.read_csv({said!r})\ndf = pd.read_csv({said!r})",
+            f"X = df[['months']]\ny = df[{column!r}]", "clf = Learner()\nclf.fit(X, y)"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "file", ["train.csv", "test.csv", "seed.csv", "class.csv", "list.csv", "x.csv", "null.csv"]
+)
+def test_a_file_is_never_called_what_something_else_is(tmp_path: Path, file: str) -> None:
+    """A step, a word of Python, a function that the cells call: the steps lead to the model all the same."""
+    customers(tmp_path).rename(tmp_path / file)
+    write(design(Wish("churn", notebook=written(tmp_path, _reading(file)))), tmp_path / "project")
+    made = steps("churn", project=tmp_path / "project")
+    assert (len(made["train"]), made["model"].inputs.shape) == (400, (400, 1))
+
+
+def test_a_comment_that_names_the_file_stays_a_comment(tmp_path: Path) -> None:
+    """What is replaced is the call."""
+    customers(tmp_path)
+    text = convert(written(tmp_path, _reading("customers.csv")), "churn").pipeline
+    assert "    # df = pd.read_csv('customers.csv')\n    df = customers\n" in text
+
+
+@pytest.mark.parametrize(("name", "file", "column"), [
+    ("churn", 'a"""\nimport os\n"""b.ipynb', "left"), ("churn", "a\\N{x.ipynb", "left"), ("churn", "n.ipynb", "a\"b'\n"),
+    ("a.b", "n.ipynb", "left"), ("3d", "n.ipynb", "left"),
+])  # fmt: skip
+def test_names_never_become_code(tmp_path: Path, name: str, file: str, column: str) -> None:
+    """Of the notebook's file, the model and a column: the module is its functions, and imports by a name that is one."""
+    customers(tmp_path)
+    path = written(tmp_path, _reading("customers.csv", column)).rename(tmp_path / file)
+    found = convert(path, name)
+    body = ast.parse(found.pipeline).body
+    assert isinstance(body[0], ast.Expr)
+    assert {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names} == {
+        "numpy",
+        "pandas",
+    }
+    assert found.functions_module.isidentifier()
+    assert found.functions is not None
+    assert len(ast.parse(found.functions).body) == 2
+
+
+@pytest.mark.parametrize("answers", ["df['left']", "df.left", "df['left'].values"])
+def test_columns_that_no_name_holds_are_said(tmp_path: Path, answers: str) -> None:
+    """The model comes along, and no step 'train' that could not run."""
+    customers(tmp_path)
+    cells = [*_reading("customers.csv")[:3], f"clf = Learner()\nclf.fit(df[['months']], {answers})"]
+    write(design(Wish("churn", notebook=written(tmp_path, cells))), tmp_path / "project")
+    made = steps("churn", project=tmp_path / "project")
+    assert list(made) == ["df", "model"]
+    assert made["model"].inputs.shape == (400, 1)
+    assert any("no name holds them" in one.what for one in convert(tmp_path / "churn.ipynb", "churn").doubts)
+
+
+def test_an_expression_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    """Compiled it can be, followed it cannot."""
+    cells = [*_reading("customers.csv"), "z = 1" + "+1" * 900]
+    with pytest.raises(InvalidInput, match="nested too deeply"):
+        convert(written(tmp_path, cells), "churn")
+
+
+def test_a_device_is_no_data(tmp_path: Path) -> None:
+    """It has no end: it is not read, and not copied."""
+    project = design(Wish("churn", notebook=written(tmp_path, _reading("/dev/zero"))))
+    assert not any(name.startswith("data/") for name in project.files)
+    assert any("no such file" in one.what for one in project.doubts)
+
+
 def test_a_notebook_without_a_model_is_refused(tmp_path: Path) -> None:
     """With what would name one."""
     with pytest.raises(InvalidInput, match="fits no model"):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import builtins
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from lockgate.datasets.dataset import read_table
+from lockgate.errors import InvalidInput
 from lockgate.projects.notebook.cells import Doubt, Notebook, read_notebook
 from lockgate.projects.notebook.expected import Shown, shown_of
 from lockgate.projects.notebook.files import DataFile, files_of
 from lockgate.projects.notebook.flow import only_shows, statements_of
 from lockgate.projects.notebook.graph import Graph, graph_of
 from lockgate.projects.notebook.roles import Name, Roles, roles_of
-from lockgate.projects.notebook.steps import Steps, steps_of
+from lockgate.projects.notebook.steps import RESERVED, Steps, steps_of
 from lockgate.projects.notebook.written import Source, functions_text, pipeline_text
 
 
@@ -41,22 +44,25 @@ def convert(path: Path, name: str, model: str | None = None) -> Converted:
     Raises NotFound, InvalidInput for what is no notebook of Python or fits no model.
     """
     notebook = read_notebook(path)
+    try:
+        return _converted(notebook, path, name, model)
+    except RecursionError as error:
+        raise InvalidInput(
+            f"{path} holds an expression that is nested too deeply", got=error, fix="write it as a loop"
+        ) from error
+
+
+def _converted(notebook: Notebook, path: Path, name: str, model: str | None) -> Converted:
     graph = graph_of(statements_of(notebook.cells))
     roles = roles_of(graph, model)
     wanted = _wanted(roles)
     needed = graph.slice(one.number for one in wanted)
     titles = {cell.number: cell.title for cell in notebook.cells}
     steps = steps_of(graph, needed, wanted, roles.model, titles)
-    taken = (
-        set(steps.called.values())
-        | {one.name for one in steps.functions}
-        | graph.common()
-        | set(graph.parameters)
-    )
-    files, more = files_of(graph, needed, taken)
+    files, more = files_of(graph, needed, _taken(graph, steps))
     places = {file.role: _place(path, file) for file in files}
     frames = _as_frames(files, places)
-    module = f"{name.replace('-', '_')}_functions"
+    module = re.sub(r"\W|^(?=\d)", "_", name) + "_functions"
     source = Source(graph, steps, roles, tuple(files), frames, titles, module)
     doubts = [*notebook.doubts, *graph.doubts, *roles.doubts, *more, *_absent(files, places),
               *_left_out(notebook, graph, needed), *_chance(graph), *_asked_of_callers(roles, graph, files)]  # fmt: skip
@@ -68,6 +74,13 @@ def convert(path: Path, name: str, model: str | None = None) -> Converted:
     return Converted(pipeline_text(source, name, path.name), functions_text(graph, path.name), module, places,
                      frozenset(places) - frames, settings, roles.target if roles.train else None, _tested(steps, roles),
                      tuple(shown_of(graph, notebook.cells, steps)), tuple(sorted(doubts, key=lambda one: one.cell)))  # fmt: skip
+
+
+def _taken(graph: Graph, steps: Steps) -> set[str]:
+    """Names that no data set may have: a function's parameter would hide or be taken for what they are."""
+    own = {word for one in graph.statements for word in (*one.reads, *one.binds)}
+    made = {*steps.called.values(), *(one.name for one in steps.functions)}
+    return own | made | graph.common() | set(graph.parameters) | RESERVED | set(dir(builtins))
 
 
 def _wanted(roles: Roles) -> list[Name]:
@@ -101,11 +114,13 @@ def _as_frames(files: list[DataFile], places: dict[str, Path]) -> frozenset[str]
 
 
 def _reads_alike(path: Path) -> bool:
+    if not path.is_file():  # a device has no end
+        return False
     try:
         import pandas as pd  # noqa: PLC0415 - a library of the project's, perhaps not here
 
-        theirs = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
         ours = read_table(path).to_pandas()
+        theirs = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except Exception:  # noqa: BLE001 - whatever either reader says of a file, it stays as it is
         return False
     return bool(theirs.equals(ours))
@@ -115,7 +130,7 @@ def _absent(files: list[DataFile], places: dict[str, Path]) -> list[Doubt]:
     seen: dict[str, DataFile] = {file.role: file for file in files}
     return [Doubt(0, f"the notebook reads '{file.said}', and there is no such file beside it",
                   f"put it at data: {{{role}: ...}} in lockgate.yaml") for role, file in seen.items()
-            if not places[role].exists() and "://" not in file.said]  # fmt: skip
+            if not (places[role].is_file() or places[role].is_dir()) and "://" not in file.said]  # fmt: skip
 
 
 def _left_out(notebook: Notebook, graph: Graph, needed: list[int]) -> list[Doubt]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ def _library(graph: Graph, call: ast.Call) -> str | None:
 def _role(said: str, taken: set[str]) -> str:
     """What the pipeline calls a file: its name as an identifier."""
     word = re.sub(r"\W+", "_", Path(said).stem.lower()).strip("_") or "raw"
-    role = f"raw_{word}" if word[0].isdigit() else word
+    role = f"raw_{word}" if word[0].isdigit() or keyword.iskeyword(word) else word
     role = role if role not in taken else f"{role}_file"
     number, found = 2, role
     while found in taken:

@@ -64,6 +64,7 @@ class _Fit:
     model: Name
     pair: Pair | None
     cell: int
+    answered: bool
 
 
 def roles_of(graph: Graph, model: str | None = None) -> Roles:
@@ -76,20 +77,18 @@ def roles_of(graph: Graph, model: str | None = None) -> Roles:
             "the notebook fits no model that can be seen" if model is None else f"the notebook fits no '{model}'",
             got="no call of .fit(...)", fix="name the variable that holds the model: --model clf",
         )  # fmt: skip
-    chosen = ([fit for fit in fits if fit.pair is not None] or fits)[-1]
-    others = sorted({fit.model.name for fit in fits if fit.pair is not None} - {chosen.model.name})
+    chosen = ([fit for fit in fits if fit.answered] or fits)[-1]
+    others = sorted({fit.model.name for fit in fits if fit.answered} - {chosen.model.name})
     doubts = [Doubt(chosen.cell, f"'{chosen.model.name}' is taken as the model; {', '.join(others)} was fitted, too",
                     f"lockgate new --from ... --model {others[0]} takes another")] if others else []  # fmt: skip
     test = _asked_about(graph, chosen.model, chosen.pair) if chosen.pair else None
     target = _target(graph, chosen.pair.answers) if chosen.pair else None
+    if chosen.answered and chosen.pair is None:
+        doubts.append(Doubt(chosen.cell, "the model was fitted on columns of a table, and no name holds them",
+                            "write X = ... and y = ... in the notebook, or the steps 'train' and 'test' here"))  # fmt: skip
     if chosen.pair and test is None:
-        doubts.append(
-            Doubt(
-                chosen.cell,
-                "no rows were kept for a test that can be seen",
-                "write a step 'test' that returns some",
-            )
-        )
+        doubts.append(Doubt(chosen.cell, "no rows were kept for a test that can be seen",
+                            "write a step 'test' that returns some"))  # fmt: skip
     metrics = tuple(_metrics(graph, chosen.model))
     if not metrics:
         doubts.append(
@@ -117,13 +116,15 @@ def _fits(graph: Graph) -> Iterator[_Fit]:
                 else None
             )
             if name is not None:
-                yield _Fit(Name(name, graph.last_in_cell(name, number)), pair, statement.cell)
+                yield _Fit(
+                    Name(name, graph.last_in_cell(name, number)), pair, statement.cell, len(call.args) > 1
+                )
 
 
 def _defined(graph: Graph, name: str) -> list[_Fit]:
     """A name that the person chose and that something defines, fitted or not."""
     last = graph.known[len(graph.statements)].get(name)
-    return [] if last is None else [_Fit(Name(name, last), None, graph.statements[last].cell)]
+    return [] if last is None else [_Fit(Name(name, last), None, graph.statements[last].cell, answered=False)]
 
 
 def _asked_about(graph: Graph, model: Name, fitted: Pair) -> Pair | None:
@@ -275,9 +276,13 @@ def _label(graph: Graph, call: ast.Call, model: Name) -> str | None:
 
 
 def _pair(graph: Graph, number: int, inputs: ast.expr, answers: ast.expr) -> Pair | None:
-    """Inputs and answers that are plain names, `y.values` and `y.ravel()` included."""
+    """Inputs and answers that are plain names, `y.values` and `y.ravel()` included; None for columns, as `df["y"]`."""
     first, second = _names(graph, number, inputs), _names(graph, number, answers)
-    return Pair(first[0], second[0]) if len(first) == 1 and len(second) == 1 else None
+    return (
+        Pair(first[0], second[0])
+        if len(first) == 1 and len(second) == 1 and _column(answers) is None
+        else None
+    )
 
 
 def _names(graph: Graph, number: int, node: ast.expr) -> list[Name]:

@@ -47,7 +47,7 @@ def pipeline_text(source: Source, name: str, notebook: str) -> str:
     handed = _handed(source)
     text = "\n\n".join([*body, *accessors, *handed])
     head = _head(source, text)
-    intro = f'"""{name}: the steps of {notebook}. A parameter names another step, a data set or a setting."""'
+    intro = f'"""{name}: the steps of {_in_docstring(notebook)}. A parameter names another step, a data set or a setting."""'
     return f"{intro}\n\n{head}\n\n{text.rstrip()}\n" if head else f"{intro}\n\n\n{text.rstrip()}\n"
 
 
@@ -59,7 +59,14 @@ def functions_text(graph: Graph, notebook: str) -> str | None:
     used = {name for part in parts for name in part.reads}
     imports = sorted(text for name, text in graph.imports.items() if name in used)
     body = ["\n".join([part.text, ""]) for part in parts]
-    lines = [f'"""Functions, classes and constants of {notebook}."""', "", *graph.stars, *imports, "", *body]
+    lines = [
+        f'"""Functions, classes and constants of {_in_docstring(notebook)}."""',
+        "",
+        *graph.stars,
+        *imports,
+        "",
+        *body,
+    ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -104,8 +111,13 @@ def _function(source: Source, one: Function) -> str:
 
 def _about(source: Source, one: Function) -> str:
     title = source.titles.get(one.cell)
-    title = re.sub(r'["\\]', "", title).rstrip(".") if title else None
+    title = _in_docstring(title).rstrip(".") if title else None
     return f"Cell {one.cell}: {title}." if title else f"Cell {one.cell}."
+
+
+def _in_docstring(words: str) -> str:
+    """Words of somebody else's without what would end a docstring, or is read as an escape in one."""
+    return re.sub(r'["\\\x00-\x1f]', "", words)
 
 
 def _returned(one: Function) -> str:
@@ -142,10 +154,18 @@ def _replaced(text: str, expression: str, word: str) -> str:
     """The text with one expression, as `ast.unparse` writes it, replaced by a word."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.expr) and ast.unparse(node) == expression:
-            segment = ast.get_source_segment(text, node)
-            if segment:
-                return text.replace(segment, word, 1)
+            body = text.encode()
+            first, last = (
+                _offset(body, node.lineno, node.col_offset),
+                _offset(body, node.end_lineno, node.end_col_offset),
+            )
+            return (body[:first] + word.encode() + body[last:]).decode()
     return text
+
+
+def _offset(body: bytes, line: int | None, column: int | None) -> int:
+    """Where a place that `ast` names, a line from 1 and a column in bytes, lies in the text."""
+    return sum(len(before) + 1 for before in body.split(b"\n")[: (line or 1) - 1]) + (column or 0)
 
 
 def _accessor(source: Source, one: Function, name: Name) -> str:
@@ -162,7 +182,7 @@ def _handed(source: Source) -> list[str]:
         if pair is not None:
             inputs, answers = _called(source, pair)
             takes = ", ".join(dict.fromkeys((inputs, answers)))
-            made = f'_table({inputs}, {answers}, "{roles.target}")'
+            made = f"_table({inputs}, {answers}, {roles.target!r})"
             found.append(f'def {role}({takes}):\n    """{about}"""\n    return {made}\n')
     if roles.metrics:
         found.append(_metrics(source))
