@@ -130,6 +130,39 @@ def test_nothing_is_written_over_and_nothing_half(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["churn"]
 
 
+@pytest.mark.parametrize("name", ["123", "null", "on", "2024-01-01", "2024-99-01", "0x1f", "1.5"])
+def test_a_model_may_be_called_what_yaml_takes_for_something_else(tmp_path: Path, name: str) -> None:
+    """A number, a date, nothing: the name stays a text."""
+    write(design(Wish(name, goal=Goal(metric="no", text="a\x85b\u2028\x7f"))), tmp_path / "project")
+    found = load_project(tmp_path / "project" / "lockgate.yaml").models[name].goal
+    assert (found.metric, found.text) == ("no", "a\x85b\u2028\x7f")
+
+
+def test_a_column_with_a_space_at_an_end_is_promised_nothing(tmp_path: Path) -> None:
+    """A promise could not name it."""
+    pl.DataFrame({" y ": [0, 1] * 20, "x": range(40)}).write_csv(tmp_path / "t.csv")
+    text = design(Wish("size", data=tmp_path / "t.csv", target=" y ")).files["pipelines/size.py"]
+    assert isinstance(text, bytes)
+    assert b"complete" not in text
+
+
+@pytest.mark.parametrize("name", ["email", "pandas", "lockgate"])
+def test_a_pipeline_hides_no_library(name: str) -> None:
+    """Its folder is where modules are looked for first."""
+    files = design(Wish(name)).files
+    assert f"pipelines/{name}_model.py" in files
+    assert f"pipelines/{name}.py" not in files
+
+
+def test_a_project_does_not_lie_in_the_pictures_that_it_copies(tmp_path: Path) -> None:
+    """The copy would hold the copy."""
+    (tmp_path / "photos" / "a").mkdir(parents=True)
+    project = design(Wish("shop", Kind.IMAGE, data=tmp_path / "photos"))
+    with pytest.raises(InvalidInput, match="would lie in the data that it copies"):
+        write(project, tmp_path / "photos" / "new" / "shop")
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["a"]
+
+
 def _pytest(folder: Path) -> int:
     """The exit status of a project's own tests."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]

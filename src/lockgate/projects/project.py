@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lockgate.config import PROJECT_NAME, Goal, load_project
@@ -29,8 +31,17 @@ _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), undefined=StrictUndefined, trim_blocks=True,
     lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,  # noqa: S701 - source code, not HTML
 )  # fmt: skip
-_TEMPLATES.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)
-_TEMPLATES.filters["pyrepr"] = repr
+# A pipeline's file of such a name would be found in place of the library, by the project and by whatever it imports.
+_TAKEN = sys.stdlib_module_names | {
+    "lockgate",
+    "numpy",
+    "onnx",
+    "pandas",
+    "polars",
+    "pytest",
+    "scipy",
+    "sklearn",
+}
 IGNORED = ".lockgate/\n__pycache__/\n.pytest_cache/\n"
 PYTEST = '[tool.pytest.ini_options]\ntestpaths = ["tests"]\n'
 
@@ -95,6 +106,10 @@ def write(project: Project, folder: Path) -> None:
     """Write a project as a folder that is there whole or not at all. Raises Conflict when the folder holds something."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Conflict(f"{folder} is there already and is not empty", fix="name another folder with --folder")
+    for body in project.files.values():
+        if isinstance(body, Path) and folder.resolve().is_relative_to(body.resolve()):
+            raise InvalidInput(f"{folder} would lie in the data that it copies", got=body,
+                               fix="name a folder elsewhere with --folder")  # fmt: skip
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -156,8 +171,12 @@ def _of_table(wish: Wish, columns: Columns, data: Mapping[str, bytes | Path]) ->
 
 
 def _promise(names: list[str]) -> str:
-    """Whole columns, in the words of a step's promise; a name with a comma cannot be said there."""
-    return "not empty" if any("," in name for name in names) else f"complete: {', '.join(names)}"
+    """Whole columns, in the words of a step's promise; a name with a comma, or a space at an end, cannot be said there."""
+    return (
+        "not empty"
+        if any("," in name or name != name.strip() for name in names)
+        else f"complete: {', '.join(names)}"
+    )
 
 
 def _of_images(wish: Wish) -> Project:
@@ -184,6 +203,7 @@ def _assembled(
     """The files that every project has."""
     goal = _with_metric(wish.goal, metric)
     module = re.sub(r"\W", "_", wish.name)
+    module = f"{module}_model" if module in _TAKEN else module
     told = {
         "name": wish.name,
         "goal": goal,
@@ -205,6 +225,23 @@ def _assembled(
     return Project(wish.name, files, tuple(words.get("doubts", ())))
 
 
+def _quoted(value: Any) -> str:
+    """A value as JSON that is Python and YAML too: what YAML takes for the end of a line, or refuses, is escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(
+        sign if sign.isprintable() or ord(sign) > 0xFFFF else f"\\u{ord(sign):04x}" for sign in text
+    )
+
+
+def _in_yaml(word: str) -> str:
+    """A word that YAML reads back as it is: in quotes where it would be a number, a date, a truth, nothing or more."""
+    try:
+        same = yaml.safe_load(word) == word
+    except (yaml.YAMLError, ValueError):
+        same = False
+    return word if same else _quoted(word)
+
+
 def _with_metric(goal: Goal, metric: str) -> Goal:
     return Goal(goal.metric or metric, goal.at_least, goal.at_most, goal.requests_per_day, goal.p99_ms, goal.label_delay_days,
                 goal.text)  # fmt: skip
@@ -223,7 +260,9 @@ def _of_notebook(wish: Wish) -> Project:
         "source": found.pipeline.encode(), "test": "test_notebook.py", "steps": found.steps, "shown": _shown(found),
         "about_data": "what the notebook reads", "doubts": found.doubts,
     }  # fmt: skip
-    copies: dict[str, bytes | Path] = {data[role]: path for role, path in found.data.items() if path.exists()}
+    copies: dict[str, bytes | Path] = {
+        data[role]: path for role, path in found.data.items() if path.is_file() or path.is_dir()
+    }
     if found.functions is not None:
         copies[f"pipelines/{found.functions_module}.py"] = found.functions.encode()
     return _assembled(wish, words, "accuracy", copies, ["lockgate", "pandas", "pytest"])
@@ -251,3 +290,6 @@ def _shown(found: Converted) -> list[dict[str, Any]]:
 def _near(value: str) -> bool:
     """Whether a literal holds numbers that are equal only nearly."""
     return "." in value and "'" not in value and '"' not in value
+
+
+_TEMPLATES.filters.update(tojson=_quoted, yaml=_in_yaml, pyrepr=repr)
