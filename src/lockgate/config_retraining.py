@@ -11,6 +11,8 @@ from msgspec import Meta
 from lockgate.config_gateway import Count, Positive, Share
 from lockgate.cron import parse_cron
 
+Days = Annotated[float, Meta(gt=0, le=3660)]  # ten years: later times are no dates that anybody can be told
+
 
 class Trigger(StrEnum):
     """What a retraining can be for."""
@@ -52,8 +54,8 @@ class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: Rows = Rows.NEWEST
     wins: Wins | None = None
     release: bool = True
-    drift_days: Positive = 3.0
-    cool_down_days: Positive = 14.0
+    drift_days: Days = 3.0
+    cool_down_days: Days = 14.0
     runs_a_month: Count = 4
     compute_hours_a_month: Positive = 24.0
     least_rows: Annotated[float, Meta(gt=0, le=1)] = 0.5

@@ -157,6 +157,20 @@ def test_a_challenger_wins_by_its_whole_interval() -> None:
     )
 
 
+def test_a_gain_is_said_with_the_sides_that_are_known() -> None:
+    """An interval that is open on a side has no number there."""
+    gain = Gain(metric="accuracy", value=0.02, low=0.01, high=0.03, alike=0.0, before=0.8, after=0.82)
+    assert gain_words(gain, "churn/1") == (
+        "accuracy 0.82 against 0.8 of churn/1 on the same rows, better by 0.02 (0.01 to 0.03)"
+    )
+    for low, high, said in (
+        (0.01, None, "at least 0.01"),
+        (None, 0.03, "at most 0.03"),
+        (None, None, "or anything else"),
+    ):
+        assert gain_words(msgspec.structs.replace(gain, low=low, high=high), "churn/1").endswith(f"({said})")
+
+
 def test_a_cause_says_how_well_it_wants_to_be_answered() -> None:
     """Whoever retrains for a reason wants it mended; a schedule wants nothing worse; settings have the last word."""
     assert asked_of(None, Trigger.PERFORMANCE) is asked_of(None, Trigger.DRIFT) is Wins.BETTER

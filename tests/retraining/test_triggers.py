@@ -154,6 +154,8 @@ def test_a_person_s_wish_is_a_cause_of_its_own() -> None:
     [
         ("{when: [schedule]}", "cron"),
         ("{cron: 0 3 * *}", "five fields"),
+        ("{cool_down_days: .inf}", "<= 3660"),
+        ("{drift_days: 4000}", "<= 3660"),
         ("{when: [hand]}", "always ask"),
         ("{runs_a_month: 0}", ">= 1"),
     ],

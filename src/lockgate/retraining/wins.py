@@ -53,9 +53,14 @@ def gain_words(gain: Gain, champion: str) -> str:
     figures = ""
     if gain.before is not None and gain.after is not None:
         figures = f" {figure(gain.after)} against {figure(gain.before)} of {champion} on the same rows,"
-    return (
-        f"{gain.metric}{figures} better by {figure(gain.value)} ({figure(gain.low)} to {figure(gain.high)})"
-    )
+    return f"{gain.metric}{figures} better by {figure(gain.value)} ({_between(gain.low, gain.high)})"
+
+
+def _between(low: float | None, high: float | None) -> str:
+    """An interval in words, also one that is open on a side."""
+    if low is None:
+        return f"at most {figure(high)}" if high is not None else "or anything else"
+    return f"{figure(low)} to {figure(high)}" if high is not None else f"at least {figure(low)}"
 
 
 def _bars(bars: object) -> tuple[float | None, float | None]:
