@@ -31,7 +31,7 @@ from lockgate.retraining.store import record, retrainings_of, take
 from lockgate.wiring import retrain_steps
 from lockgate.wiring.datasets import describe_data
 from lockgate.wiring.house import House, open_house
-from lockgate.wiring.retrain import ask_by_hand, carry, consider
+from lockgate.wiring.retrain import WAITING_REST_US, ask_by_hand, carry, consider
 from lockgate.wiring.retrain_service import Retrainer
 from lockgate.wiring.retrain_shown import retrain_shown
 from lockgate.wiring.retrain_steps import Left
@@ -300,6 +300,7 @@ def test_a_database_that_is_away_costs_nothing(house: House, monkeypatch: pytest
     waits = carry(house, asked.id, "console", quiet)
     assert (waits.state, waits.outcome, waits.owner) == (State.TRAINING, "waits: uv cannot be reached", "")
     monkeypatch.setitem(retrain_steps.STEPS, State.TRAINING, whole)
+    house.clock.sleep(WAITING_REST_US / 1e6)
     done = carry(house, asked.id, "console", quiet)
     assert done.state is State.RELEASING
     ended(house, "still", Phase.CANCELLED, "not now")
@@ -307,11 +308,12 @@ def test_a_database_that_is_away_costs_nothing(house: House, monkeypatch: pytest
 
 
 def test_one_that_waits_holds_up_none_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The older one's environment cannot be had; the next is carried in the same round. Once it is there, nobody is told any
-    more that it waits."""
-    here = {"is": False}
+    """The older one's environment cannot be had; the next is carried in the same round. It is tried again after a rest, and
+    nobody is told any more that it waits."""
+    here, tried = {"is": False}, []
 
     def gather(_house: House, mine: Retraining, _tell: object) -> Left:
+        tried.append(mine.model)
         if mine.model == "older" and not here["is"]:
             raise Unavailable("uv cannot be reached")
         return Left(State.FAILED) if mine.model == "older" else Left(State.FAILED, "its turn came")
@@ -327,8 +329,15 @@ def test_one_that_waits_holds_up_none_behind_it(tmp_path: Path, monkeypatch: pyt
         (older,), (after,) = of(house, "older"), of(house, "next")
         assert (older.state, older.outcome) == (State.ASKED, "waits: uv cannot be reached")
         assert (after.state, after.outcome) == (State.FAILED, "its turn came")
+        house.clock.sleep(WAITING_REST_US / 1e6 - 1)
+        round_(house)
+        assert tried == ["older", "next"]
+        house.clock.sleep(1)
+        round_(house)
+        house.clock.sleep(WAITING_REST_US / 1e6)
         here["is"] = True
         round_(house)
+        assert tried == ["older", "next", "older", "older"]
         (older,) = of(house, "older")
         assert (older.state, older.outcome) == (State.FAILED, "")
 

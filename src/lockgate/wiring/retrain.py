@@ -29,6 +29,7 @@ from lockgate.wiring.retrain_seen import View, view_of
 from lockgate.wiring.retrain_steps import STEPS, Left
 
 WAITS = "waits: "  # how the outcome of one begins that cannot go on now
+WAITING_REST_US = 5 * 60 * 1_000_000  # what waits is tried again that often
 REFUSED_REST_US = 60 * 60 * 1_000_000  # what was refused is looked at again that often
 Tell = Callable[..., None]
 _log = logging.getLogger("lockgate.retraining")
@@ -123,12 +124,13 @@ def carry(house: House, number: int, owner: str, tell: Tell) -> Retraining:
 
 def _step(house: House, mine: Retraining, tell: Tell) -> Retraining | None:
     """One step and its claim; None where nothing is to be done now. What fails ends it, in words."""
+    if _rests(mine, house.clock.now_us()):
+        return None
     tell(str(mine.state), 0, 0, "")
     try:
         left = STEPS[mine.state](house, mine, tell)
-    except Unavailable as error:  # tried again, as soon as it is there
-        if mine.outcome != f"{WAITS}{error.what}":
-            _move(house, mine, Left(mine.state, outcome=f"{WAITS}{error.what}"))
+    except Unavailable as error:  # tried again after a rest
+        _move(house, mine, Left(mine.state, outcome=f"{WAITS}{error.what}"))
         return None
     except LockgateError as error:
         left = Left(State.FAILED, outcome=error.sentence())
@@ -138,6 +140,13 @@ def _step(house: House, mine: Retraining, tell: Tell) -> Retraining | None:
     if left is None:
         return None
     return _move(house, mine, left)
+
+
+def _rests(mine: Retraining, now_us: int) -> bool:
+    """Whether what it waits for was not there a moment ago: each try may be a run on record."""
+    if mine.state is State.RELEASING or not mine.outcome.startswith(WAITS):
+        return False
+    return mine.changed_us <= now_us < mine.changed_us + WAITING_REST_US
 
 
 def _move(house: House, mine: Retraining, left: Left) -> Retraining:
