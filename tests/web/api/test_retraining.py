@@ -83,8 +83,9 @@ def test_who_may_see_it_sees_what_happens_next_and_why(people) -> None:
     for address in ("/models/churn/retraining", "/retrainings/1"):
         with pytest.raises(Forbidden):
             people["stranger"].get(address)
-    with pytest.raises(Forbidden, match="submit versions"):
-        people["stranger"].post("/models/churn/retrainings", {"because": "please"})
+    for model in ("churn", "nowhere"):  # nor hears which models there are
+        with pytest.raises(Forbidden, match="submit versions"):
+            people["stranger"].post(f"/models/{model}/retrainings", {"because": "please"})
     with pytest.raises(NotFound):
         people["owner"].get("/retrainings/7")
 
