@@ -257,6 +257,22 @@ def test_a_detector_answers_boxes_in_the_pictures_own_pixels(house: House, tmp_p
     assert said["boxes"] == [8, 0, 16, 8, 0, 0, 8, 8, *[0] * 8]
 
 
+@pytest.mark.parametrize("first", [2, 0])
+def test_a_label_without_a_class_is_no_other_class(first: int, tmp_path: Path) -> None:
+    """Numbers below the first label or beyond the last class are refused, not counted from the end."""
+    (tmp_path / "boxes.onnx").write_bytes(box_graph())
+    spec = Spec(
+        task="detection",
+        classes=("cat", "dog"),
+        height=SIDE,
+        width=SIDE,
+        scores="scores",
+        first_label=first,
+    )
+    with pytest.raises(InvalidInput, match=f"the graph gives label .*2 classes from {first}"):
+        write_package(tmp_path / "boxes.onnx", spec, tmp_path / "served")
+
+
 def test_a_spec_that_does_not_fit_its_graph_is_refused(graph: Path, tmp_path: Path, capsys) -> None:
     """Another size, another number of classes, unknown keys, no file: said before anything is handed in."""
     with pytest.raises(InvalidInput, match="does not answer a picture as"):

@@ -100,12 +100,21 @@ class Served:
         order = np.argsort(-scores, kind="stable")
         order = order[scores[order] >= spec.least_score][:most]
         found = placed.to_picture(np.asarray(boxes).reshape(-1, 4)[order], *size)
-        names = [spec.classes[int(label) - spec.first_label] for label in np.asarray(labels).ravel()[order]]
+        names = [self._class(int(label)) for label in np.asarray(labels).ravel()[order]]
         kept = len(order)
         made: dict[str, np.ndarray] = {"count": np.array(kept, dtype=np.int64), "boxes": np.zeros((most, 4), np.float32),
                 "scores": np.zeros(most, np.float32), "labels": np.full(most, "", dtype=object)}  # fmt: skip
         made["boxes"][:kept], made["scores"][:kept], made["labels"][:kept] = found, scores[order], names
         return made
+
+    def _class(self, label: int) -> str:
+        """The class of a detector's label. Raises IndexError for a label that `image.json` has no class for."""
+        classes, first = self.spec.classes, self.spec.first_label
+        if not 0 <= label - first < len(classes):
+            raise IndexError(
+                f"the graph gives label {label}; image.json names {len(classes)} classes from {first} on"
+            )
+        return classes[label - first]
 
 
 def _session(path: str) -> Any:
