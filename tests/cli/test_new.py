@@ -39,3 +39,12 @@ def test_bad_words_are_refused(lockgate: Run) -> None:
     assert lockgate("new", "No Good").returncode == 2
     assert "'tabular', 'text', 'image'" in lockgate("new", "a", "--kind", "sound").stderr
     assert "there is no notebook gone.ipynb" in lockgate("new", "a", "--from", "gone.ipynb").stderr
+
+
+def test_words_that_do_not_fit_each_other_are_refused(lockgate: Run) -> None:
+    """None is passed over in silence."""
+    for words in (["--from", "n.ipynb", "--data", "t.csv"], ["--from", "n.ipynb", "--target", "y"], ["--model", "clf"],
+                  ["--kind", "image", "--target", "y"]):  # fmt: skip
+        said = lockgate("new", "a", *words)
+        assert said.returncode == 2
+        assert "next:" in said.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from lockgate.cli.show import AsJson, new_app, print_json
 from lockgate.config import Goal
+from lockgate.errors import InvalidInput
 from lockgate.projects.project import Host, Kind, Project, Wish, design, write
 
 app = new_app("Write a project that runs at once.")
@@ -52,10 +54,12 @@ def new(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Write a project: goal, data, pipeline, tests, build file. Then: lockgate train NAME."""
+    wish = Wish(name, kind, Goal(), data, target, notebook, model, ci)
+    _require_fitting(wish)
     goal = Goal(metric, at_least, at_most, requests_per_day, p99_ms, label_delay_days, text)
     if not yes and not as_json and goal == Goal() and sys.stdin.isatty() and sys.stdout.isatty():
         goal = _asked()
-    project = design(Wish(name, kind, goal, data, target, notebook, model, ci))
+    project = design(replace(wish, goal=goal))
     place = folder or Path(name)
     write(project, place)
     if as_json:
@@ -63,6 +67,18 @@ def new(
         print_json({"folder": str(place), "files": _names(project), "doubts": doubts})
         return
     _say(project, place)
+
+
+def _require_fitting(wish: Wish) -> None:
+    """Nothing that was said is passed over in silence."""
+    if wish.notebook is not None and (wish.data is not None or wish.target is not None):
+        raise InvalidInput("data and target of a notebook are what its cells read", got="--data or --target with --from",
+                           fix="leave them out, or change the notebook")  # fmt: skip
+    if wish.model is not None and wish.notebook is None:
+        raise InvalidInput("--model names a variable of a notebook", got=wish.model, fix="--from NOTEBOOK")
+    if wish.kind is Kind.IMAGE and wish.target is not None:
+        raise InvalidInput("the classes of pictures are their folders", got=f"--target {wish.target}",
+                           fix="leave --target out")  # fmt: skip
 
 
 def _asked() -> Goal:
