@@ -171,8 +171,12 @@ def test_inputs_that_become_personal_are_counted_anew_under_the_veil(
     assert whole.rows == whole.columns["plan"].rows == 2 * 24 * 25
 
 
-def test_an_erasure_reaches_what_the_monitor_counted(home: Home, blobs: Blobs, sqlite: Database) -> None:
-    """Asked for while the monitor runs, carried out twice as always; at the end nobody knows when the person came."""
+@pytest.mark.parametrize("killed", [False, True], ids=["at once", "killed half-way"])
+def test_an_erasure_reaches_what_the_monitor_counted(
+    home: Home, blobs: Blobs, sqlite: Database, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """Asked for while the monitor runs, carried out twice as always, and once more if the first dies when requests are
+    gone; at the end nobody knows when the person came."""
     draw = np.random.default_rng(3)
     with SegmentWriter(home.log, "gateway-0", clock=FakeClock(START_US)) as log:
         for hour in range(3):
@@ -191,6 +195,11 @@ def test_an_erasure_reaches_what_the_monitor_counted(home: Home, blobs: Blobs, s
     ground = Ground(home, blobs, sqlite, clock, forget_person)
     with sqlite.write() as tx:
         asked = ask(tx, home, "churn", "ann", reason="a letter", by="ada", at_us=clock.now_us())
+    if killed:
+        with monkeypatch.context() as dying:
+            dying.setattr("lockgate.predictions.erase.erase_in_table", no_power)
+            with pytest.raises(OSError, match="the power is gone"):
+                carry_out(ground, asked.id, None)
     carry_out(ground, asked.id, None)
     assert ages(sqlite) == [60, 0, 60]
     looking.look(clock.now_us())
@@ -200,6 +209,11 @@ def test_an_erasure_reaches_what_the_monitor_counted(home: Home, blobs: Blobs, s
     assert ages(sqlite) == [60, 0, 60]
     with sqlite.read() as tx:
         assert erasures_noted(tx, "churn") == {}
+
+
+def no_power(*_given: object) -> None:
+    """Where an erasure dies: its requests are gone from the segments."""
+    raise OSError("the power is gone")
 
 
 def ages(db: Database) -> list[int]:

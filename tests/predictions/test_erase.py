@@ -115,6 +115,28 @@ def test_labels_by_the_key_column_go_too(ground: Ground) -> None:
     assert files_with(ground.home.root, PERSON) == []
 
 
+def test_labels_by_request_go_though_the_first_try_dies_after_the_requests_went(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next try finds no request of the person any more, and their labels are gone all the same; others' stay."""
+    table = pl.DataFrame({"id": ["h1", "h2"], "churned": [1, 0]})
+    with ground.db.write() as tx:
+        import_labels(tx, "churn", table, on="id", label="churned", by="ada", now_us=3)
+        asked = ask(tx, ground.home, "churn", PERSON, reason="asked by letter", by="ada", at_us=5)
+
+    def no_power(*_given: object) -> None:
+        raise OSError("the power is gone")
+
+    with monkeypatch.context() as dying:
+        dying.setattr("lockgate.predictions.erase.erase_in_table", no_power)
+        with pytest.raises(OSError, match="the power is gone"):
+            carry_out(ground, asked.id, "customer")
+    assert carry_out(ground, asked.id, "customer").state is ErasureState.ERASED
+    with ground.db.read() as tx:
+        left = latest_labels(tx, "churn").filter(on_column="id")
+    assert left["value"].to_list() == ["h2"]
+
+
 def test_everybody_else_is_as_before(ground: Ground) -> None:
     """Other requests, other rows of shared requests with their numbers, and other labels stay."""
     before = frame(ground.home, ground.blobs, "churn", database=ground.db)

@@ -1,8 +1,9 @@
 """What is counted of a person goes when they are erased: personal inputs of the hours in which they came, small hours whole.
 
 An hour's counts hold no row, so one person cannot be taken out of them: of hours in which they came, what is counted of personal
-inputs goes for everybody, and where fewer than twenty rows came, everything. It happens in the transaction that ends the erasure.
-What was on its way then is caught later: the hours stay noted until the erasure is finished, and are gone over again.
+inputs goes for everybody, and where fewer than twenty rows came, everything. It happens before their requests go, as nobody finds
+these afterwards, and again in the transaction that ends the erasure. What was on its way then is caught later: the hours
+stay noted until the erasure is finished, and are gone over again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _MOST = 400  # hours in one question
 
 
 def forget_person(tx: sa.Connection, model: str, erasure: int, times_us: Iterable[int], now_us: int) -> None:
-    """Take out what was counted when a person's requests came (`times_us`), in the erasure's own transaction, and note when
+    """Take out what was counted when a person's requests came (`times_us`), in the erasure's own transactions, and note when
     that was until nothing can be on its way any more."""
     name = _name(model, erasure)
     known = tx.execute(

@@ -81,7 +81,8 @@ Also = Callable[[sa.Connection, str, int, list[int], int], None]
 
 @dataclass(frozen=True)
 class Ground:
-    """Where to erase. `also`: told in the erasure's own transaction (model, erasure, times of the requests that go, now)."""
+    """Where to erase. `also`: told before the requests go and in the transaction that ends the erasure (model, erasure, times
+    of these requests, now)."""
 
     home: Home
     blobs: Blobs
@@ -167,6 +168,8 @@ def carry_out(
         counts.requests += sum(rows is None for rows in gone.values())
         counts.rows += sum(len(rows) for rows in gone.values() if rows is not None)
         tell("erasing", 0, 0)
+        with ground.db.write() as tx:  # first: who is killed from here on finds these requests no more
+            counts.labels += _let_go(ground, tx, row, (gone, times), key_field)
         hot = erase_in_segments(ground.home.log, row.model, gone)
         counts.segments += hot.segments
         counts.others += hot.others
@@ -227,12 +230,9 @@ def _done(
     ground: Ground, row: sa.Row[tuple[object, ...]], found: tuple[dict[str, Gone], list[int]], counts: Counts,
     key_field: str | None,
 ) -> Erasure:  # fmt: skip
-    (gone, times), now_us = found, ground.clock.now_us()
-    again = row.state == ErasureState.ERASED
+    again, now_us = row.state == ErasureState.ERASED, ground.clock.now_us()
     with ground.db.write() as tx:
-        overwrite_deleted(tx)
-        counts.labels += _labels(tx, row.model, row.key, key_field, gone)
-        ground.also(tx, row.model, row.id, times, now_us)
+        counts.labels += _let_go(ground, tx, row, found, key_field)
         c = log_keys.c
         counts.keys += tx.execute(
             sa.delete(log_keys).where(c.model == row.model, c.subject == row.subject)
@@ -249,6 +249,17 @@ def _done(
         done = get(tx, row.id)
     forget_deleted(ground.db)
     return done
+
+
+def _let_go(
+    ground: Ground, tx: sa.Connection, row: sa.Row[tuple[object, ...]], found: tuple[dict[str, Gone], list[int]],
+    key_field: str | None,
+) -> int:  # fmt: skip
+    """Erase what hangs on the person's requests: before these go, and again for what came meanwhile. Returns how many labels."""
+    gone, times = found
+    overwrite_deleted(tx)
+    ground.also(tx, row.model, row.id, times, ground.clock.now_us())
+    return _labels(tx, row.model, row.key, key_field, gone)
 
 
 def _labels(tx: sa.Connection, model: str, key: str, key_field: str | None, gone: dict[str, Gone]) -> int:
