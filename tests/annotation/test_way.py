@@ -79,6 +79,23 @@ def test_from_a_pool_to_the_next_version(box, model):
             act()
 
 
+def test_labels_of_two_batches_of_one_pool_add_up(box, model):
+    """Both were picked before one was finished: the second's version holds the labels of the first, too."""
+    lockgate, rows = box.connect(box.owner()), set()
+    numbers = [picked(lockgate, strategy="chance", seed=seed)["batch"]["id"] for seed in (1, 2)]
+    for number in numbers:
+        rows |= {one["content"]["row"] for one in lockgate.get(f"/batches/{number}/items")}
+        for item in range(1, 9):
+            answered(lockgate, number, item, "7")
+    made = [lockgate.wait(lockgate.post(f"/batches/{number}/finish"))["data"] for number in numbers]
+    with box.house.db.read() as tx:
+        last = get_data(tx, "digits")
+    assert (made, last.source.parent) == (["digits@2", "digits@3"], "digits@2")
+    labels = frame_of(box.house, last)["digit"]
+    assert {labels[row] for row in rows} == {"7"}
+    assert labels.drop_nulls().len() == LABELLED + len(rows)
+
+
 def test_a_label_that_comes_while_a_batch_is_finished_is_not_lost(box, model):
     """It is handed on by the next try, or the batch would be closed over a label that no version has."""
     owner, lockgate = box.house.owner, box.connect(box.owner())

@@ -6,13 +6,14 @@ import base64
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import sqlalchemy as sa
 
 from lockgate.annotation.batches import Batch, Item, Scalar
 from lockgate.checks.matrix import Reader, reader_of
@@ -21,7 +22,7 @@ from lockgate.datasets.classes import class_names
 from lockgate.datasets.columns import columns_from
 from lockgate.datasets.dataset import load_rows
 from lockgate.datasets.images import FILES
-from lockgate.datasets.versions import DataKind, DataVersion, get_data, parse_data
+from lockgate.datasets.versions import DataKind, DataVersion, Origin, get_data, parse_data
 from lockgate.errors import Conflict, InvalidInput, NotFound
 from lockgate.late import late
 from lockgate.predictions.query import PREDICTED
@@ -195,6 +196,17 @@ def before_of(house: House, version: Version | None, reader: Reader | None, seed
         return None
     rows, _ = load_rows(house.blobs, digest, _BEFORE, np.random.default_rng(seed))
     return reader.read(rows) if set(reader.columns) <= set(rows.columns) else None
+
+
+def with_labels(tx: sa.Connection, data: DataVersion, name: str) -> DataVersion:
+    """The newest version under `name` that only labels made of `data`, so that those of other batches stay; else `data`."""
+    with suppress(NotFound):
+        newest = found = get_data(tx, name)
+        while found.source.origin is Origin.LABELS and found.source.parent is not None:
+            if found.source.parent == data.full:
+                return newest
+            found = get_data(tx, *parse_data(found.source.parent))
+    return data
 
 
 def personal_cells(house: House, batch: Batch, item: Item) -> dict[str, str]:

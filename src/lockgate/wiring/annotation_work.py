@@ -44,7 +44,7 @@ from lockgate.governance.people import Person, models_with, require
 from lockgate.governance.permissions import Permission
 from lockgate.predictions.label_import import Naming
 from lockgate.registry.store import list_models
-from lockgate.wiring.annotation_pool import picture_of
+from lockgate.wiring.annotation_pool import picture_of, with_labels
 from lockgate.wiring.annotation_shown import LOG
 from lockgate.wiring.datasets import add_table, frame_of, resolve_data
 from lockgate.wiring.house import House
@@ -271,8 +271,10 @@ def _to_data(house: House, person: Person, batch: Batch, done: Sequence[Item], t
     """The next version: the same rows with the labels. Of images a table of paths and labels, under `NAME-labels`."""
     with house.db.read() as tx:
         data = resolve_data(tx, batch.asked.source)
-    frame = frame_of(house, data)
-    images = data.kind is DataKind.IMAGES
+        images = data.kind is DataKind.IMAGES
+        name = f"{data.name}-labels" if images else data.name
+        before = with_labels(tx, data, name)
+    frame = frame_of(house, before)
     column = "label" if images else batch.asked.target
     labels: list[object] = frame[column].to_list() if column in frame.columns else [None] * frame.height
     for item in done:
@@ -285,7 +287,6 @@ def _to_data(house: House, person: Person, batch: Batch, done: Sequence[Item], t
             made = pl.Series(
                 column, [None if label is None else str(label) for label in labels], dtype=pl.String
             )
-    source = Source(origin=Origin.LABELS, said=f"batch {batch.id} of {batch.model}", parent=data.full)
-    name = f"{data.name}-labels" if images else data.name
+    source = Source(origin=Origin.LABELS, said=f"batch {batch.id} of {batch.model}", parent=before.full)
     added = add_table(house, person, name, frame.with_columns(made), source=source, tell=tell)
     return added.data.full
