@@ -60,6 +60,18 @@ def test_a_search_is_shown_with_its_best_trial(opened: Opened, number: int) -> N
     expect(page.get_by_text("the model has no search 99")).to_be_visible()
 
 
+def test_a_search_is_found_however_many_came_after_it(opened: Opened, scene: Scene, number: int) -> None:
+    """The page lists the newest fifty; the address of an older one still shows it."""
+    with scene.house.db.write() as tx:
+        order = SearchOrder(model="churn", training={}, tune=TuneConfig(space={"rate": RATE}))
+        for at_us in range(5, 56):
+            row = start_search(tx, order, goals_from((Aim("roc_auc"),)), author="ann", at_us=at_us)
+            end_search(tx, row, SearchState.DONE, SearchEnd(words="over"), at_us=at_us)
+    page = opened("ann")
+    page.goto(f"/models/churn/searches/{number}")
+    expect(page.get_by_role("heading", name=f"Search {number}", exact=True)).to_be_visible()
+
+
 def test_strangers_see_no_search(opened: Opened, number: int) -> None:
     """Who may not see the model may not see what was searched."""
     page = opened("stan")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import sqlalchemy as sa
 from fastapi import APIRouter
 from markupsafe import Markup
 from starlette.responses import Response
@@ -11,7 +14,7 @@ from lockgate.governance.people import require
 from lockgate.governance.permissions import Permission
 from lockgate.tuning.plots import pictures
 from lockgate.tuning.report import about, is_running, lines_of, verdict_of
-from lockgate.tuning.store import searches_of, trials_of
+from lockgate.tuning.store import get_search, searches_of, trials_of
 from lockgate.tuning.trial import SearchRow
 from lockgate.web.pages.shell import Looking, PageRoute, page
 from lockgate.wiring.tune import end_lost
@@ -38,7 +41,7 @@ def _shown(model: str, number: int | None, looking: Looking) -> Response:
     end_lost(looking.house, model)
     with looking.house.db.read() as tx:
         rows = searches_of(tx, model)
-        search = _chosen(rows, number)
+        search = _chosen(tx, model, rows, number)
         trials = trials_of(tx, search.id) if search else []
     drawn = [(title, Markup(svg)) for title, svg in pictures(trials, search.goals)] if search else []  # noqa: S704 - drawn by us
     lines = lines_of(search, trials) if search else []
@@ -49,13 +52,15 @@ def _shown(model: str, number: int | None, looking: Looking) -> Response:
     )  # fmt: skip
 
 
-def _chosen(rows: list[SearchRow], number: int | None) -> SearchRow | None:
+def _chosen(tx: sa.Connection, model: str, rows: list[SearchRow], number: int | None) -> SearchRow | None:
+    """`rows` are the newest alone; one that is named may be older."""
     if number is None:
         return rows[0] if rows else None
-    found = next((row for row in rows if row.id == number), None)
-    if found is None:
-        raise NotFound(
-            f"the model has no search {number}",
-            allowed=", ".join(str(row.id) for row in rows[:20]) or "none yet",
-        )
-    return found
+    with suppress(NotFound):
+        found = get_search(tx, number)
+        if found.model == model:
+            return found
+    raise NotFound(
+        f"the model has no search {number}",
+        allowed=", ".join(str(row.id) for row in rows[:20]) or "none yet",
+    )
