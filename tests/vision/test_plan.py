@@ -38,6 +38,15 @@ from lockgate.vision.served.preparing import CROP, PAD, Shape, prepared
         ({"warmup_share": 1.0}, "'warmup_share' is a share"),
         ({"architcture": "x"}, "did you mean 'architecture'"),
         ({"decay": -1}, "'decay'"),
+        ({"decay": "little"}, "'decay'"),
+        ({"batch": 2.5}, "'batch' must be a whole number"),
+        ({"seed": "today"}, "'seed' must be a whole number"),
+        ({"threads": -1}, "'threads' must be a whole number"),
+        ({"rate": float("inf")}, "'rate' must be more than 0"),
+        ({"smoothing": "some"}, "'smoothing' is a share"),
+        ({"augment": 3}, "'augment' names augmentations"),
+        ({"augment": {"flip": "often"}}, "'flip' is a share"),
+        ({"augment": {"crop": None}}, "share of the area"),
     ],
 )  # fmt: skip
 def test_slips_in_a_plan_are_refused_by_name(said: dict[str, Any], says: str) -> None:

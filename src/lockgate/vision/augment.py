@@ -3,6 +3,7 @@ training sees what an unbroken one had seen. Numpy and Pillow."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,23 +36,32 @@ class Augment:
 
     def __post_init__(self) -> None:
         for name in _SHARES:
-            if not 0 <= getattr(self, name) <= 1:
+            if not is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise InvalidInput(
                     f"the augmentation '{name}' is a share", got=getattr(self, name), allowed="0 to 1"
                 )
-        if not 0 < self.crop <= 1:
+        if not is_number(self.crop) or not 0 < self.crop <= 1:
             raise InvalidInput(
                 "the augmentation 'crop' is a share of the area",
                 got=self.crop,
                 allowed="more than 0, at most 1",
             )
-        if not 0 <= self.turn <= 180:
+        if not is_number(self.turn) or not 0 <= self.turn <= 180:
             raise InvalidInput("the augmentation 'turn' is in degrees", got=self.turn, allowed="0 to 180")
 
     @staticmethod
     def none() -> Augment:
         """Nothing happens."""
         return Augment(0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def is_number(value: object) -> bool:
+    """A finite number, and no truth value.
+
+    >>> is_number(0.5), is_number(float("inf")), is_number(True), is_number("1")
+    (True, False, False, False)
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def chance(seed: int, epoch: int, picture: int) -> np.random.Generator:

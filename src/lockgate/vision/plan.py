@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from lockgate.errors import InvalidInput
-from lockgate.vision.augment import Augment
+from lockgate.vision.augment import Augment, is_number
 from lockgate.vision.served.preparing import CROP, FITS, Shape
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which most weights were trained on
@@ -64,6 +64,7 @@ class Plan:
 
 
 _POSITIVE = ("height", "width", "epochs", "batch", "rate", "patience", "checkpoint_batches")
+_WHOLE = ("height", "width", "epochs", "batch", "patience", "checkpoint_batches", "seed", "threads")
 _SHARES = ("warmup_share", "smoothing")
 _CHOICES = {"fit": FITS, "imbalance": IMBALANCES, "optimizer": OPTIMIZERS, "device": DEVICES}
 
@@ -99,17 +100,24 @@ def plan_of(**said: Any) -> Plan:
 def _check(plan: Plan) -> None:
     for name in _POSITIVE:
         value = getattr(plan, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        if not is_number(value) or not value > 0:
             raise InvalidInput(f"'{name}' must be more than 0", got=value)
+    for name in _WHOLE:
+        if not isinstance(getattr(plan, name), int) or getattr(plan, name) < 0:
+            raise InvalidInput(f"'{name}' must be a whole number", got=getattr(plan, name))
     for name in _SHARES:
-        if not 0 <= getattr(plan, name) < 1:
+        if not is_number(getattr(plan, name)) or not 0 <= getattr(plan, name) < 1:
             raise InvalidInput(f"'{name}' is a share from 0 to less than 1", got=getattr(plan, name))
     for name, allowed in _CHOICES.items():
         if getattr(plan, name) not in allowed:
             raise InvalidInput(
                 f"'{name}' cannot be this", got=getattr(plan, name), allowed=", ".join(allowed)
             )
-    if plan.decay < 0:
+    if not isinstance(plan.augment, Augment):
+        raise InvalidInput(
+            "'augment' names augmentations", got=plan.augment, allowed='{"flip": 0.5, "crop": 0.6}'
+        )
+    if not is_number(plan.decay) or plan.decay < 0:
         raise InvalidInput("'decay' must be at least 0", got=plan.decay)
 
 
