@@ -185,6 +185,14 @@ def test_an_expression_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> N
         convert(written(tmp_path, cells), "churn")
 
 
+def test_doubts_steer_no_terminal(tmp_path: Path) -> None:
+    """What stands in a cell is said in signs that can be printed."""
+    customers(tmp_path)
+    found = convert(written(tmp_path, [*_reading("customers.csv"), "!echo \x1b[2Jred"]), "churn")
+    assert any("!echo ?[2Jred" in one.what for one in found.doubts)
+    assert all(one.what.isprintable() for one in found.doubts)
+
+
 def test_a_device_is_no_data(tmp_path: Path) -> None:
     """It has no end: it is not read, and not copied."""
     project = design(Wish("churn", notebook=written(tmp_path, _reading("/dev/zero"))))

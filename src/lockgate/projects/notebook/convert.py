@@ -73,7 +73,14 @@ def _converted(notebook: Notebook, path: Path, name: str, model: str | None) -> 
     }
     return Converted(pipeline_text(source, name, path.name), functions_text(graph, path.name), module, places,
                      frozenset(places) - frames, settings, roles.target if roles.train else None, _tested(steps, roles),
-                     tuple(shown_of(graph, notebook.cells, steps)), tuple(sorted(doubts, key=lambda one: one.cell)))  # fmt: skip
+                     tuple(shown_of(graph, notebook.cells, steps)), _said(doubts))  # fmt: skip
+
+
+def _said(doubts: list[Doubt]) -> tuple[Doubt, ...]:
+    """In the order of the page; the notebook's words without signs that would steer a terminal."""
+    plain = ("".join(sign if sign.isprintable() else "?" for sign in one.what) for one in doubts)
+    found = [Doubt(one.cell, words, one.advice) for one, words in zip(doubts, plain, strict=True)]
+    return tuple(sorted(found, key=lambda one: one.cell))
 
 
 def _taken(graph: Graph, steps: Steps) -> set[str]:
