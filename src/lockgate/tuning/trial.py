@@ -84,7 +84,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 class SearchOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One search as it was asked for. `training`: the training whose parameters are searched, as `TrainOrder` says it.
 
-    `compute`: where trials run; `resolved`: what was made of its data, so that going on is the same search.
+    `compute`: where trials run.
     """
 
     model: str
