@@ -78,7 +78,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Project:
-    """A project that is not written yet. `files`: bytes, or the file or folder to copy, by path. `next`: what to do first."""
+    """A project that is not written yet. `files`: bytes, or the file or folder to copy, by path. `doubts`: what to tell."""
 
     name: str
     files: Mapping[str, bytes | Path]

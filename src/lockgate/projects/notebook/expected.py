@@ -23,7 +23,6 @@ class Shown:
     line: str
     reads: dict[str, str]
     value: str
-    step: str
 
 
 def shown_of(graph: Graph, cells: tuple[Cell, ...], steps: Steps) -> Iterator[Shown]:
@@ -53,7 +52,7 @@ def shown_of(graph: Graph, cells: tuple[Cell, ...], steps: Steps) -> Iterator[Sh
             continue
         if all(name in steps.called for name in known.values()):
             reads = {word: steps.called[name] for word, name in sorted(known.items())}
-            yield Shown(cell.number, ast.unparse(node), reads, value, list(reads.values())[-1])
+            yield Shown(cell.number, ast.unparse(node), reads, value)
 
 
 def _literal(text: str) -> str | None:
