@@ -12,7 +12,6 @@ from lockgate.stats.clusters import mean_by, worth_of
 from lockgate.stats.intervals import LEVEL, Interval, share_difference, share_ratio
 
 Compare = Callable[[float, float, float, float, float], Interval]
-NAMED = 5
 SMALL_SHARE = 0.02  # a group below that share of all rows is no measure for the others
 
 
