@@ -18,6 +18,7 @@ from lockgate.governance.permissions import Permission
 from lockgate.monitor.forgetting import forget_person
 from lockgate.predictions import erase
 from lockgate.predictions.erase import Erasure, Ground
+from lockgate.predictions.erase_deleted import overwrite_deleted
 from lockgate.predictions.subject import key_text, log_secret, subject_of
 from lockgate.predictions.tables import log_erasures, log_tombstones
 from lockgate.registry.example import read_example
@@ -52,6 +53,7 @@ def erase_person(house: House, person: Person, model: str, key: str, *, reason: 
         require(tx, person, Permission.LOG_ERASE, model)
         settings = get_model(tx, model).settings
         asked = erase.ask(tx, house.home, model, key, reason=reason, by=person.id, at_us=house.clock.now_us())
+        overwrite_deleted(tx)
         forget_subject(tx, subject_of(log_secret(house.home.secrets), model, key))
     remains = _list(house, asked.id, model, key, tell)
     return Erased(erasure=erase.carry_out(ground_of(house), asked.id, settings.key, tell), remains=remains)
