@@ -78,7 +78,8 @@ class Answers:
 class Facts:
     """What is known of a version beside its tables; what is absent is empty or None.
 
-    `inputs` are the tables' columns that the model takes, `pictures` those of them that hold JPEG or PNG as base64; `classes` the class names in the order of the probability
+    `inputs` are the tables' columns that the model takes, `pictures` those of them that hold JPEG or PNG as base64;
+    `classes` the class names in the order of the probability
     columns; `known_at` says for a column which time column tells when it was known; `group` is the column of the subject;
     `costs`: truth -> decision -> cost. `failures` says why answers are lacking, by split, `live` or `previous`; `samples` which
     tables are samples of larger ones, in words with their error, and `whole` how many rows those have in all. `beyond`: further

@@ -118,7 +118,8 @@ def evidence_of(
         positive = classes[1]
     return Evidence(
         task=manifest.task, inputs=_inputs(manifest, frames, settings),
-        pictures=tuple(field.name for field in manifest.signature.inputs if field.media == IMAGE), frames=dict(frames), history=history,
+        pictures=tuple(field.name for field in manifest.signature.inputs if field.media == IMAGE),
+        frames=dict(frames), history=history,
         target=settings.target, time=settings.time, key=settings.key, group=settings.group, ranking=settings.ranking,
         classes=names,
         positive=None if positive is None else class_name(positive),
