@@ -54,6 +54,16 @@ def test_every_address_that_takes_tables_takes_large_ones(box):
     assert answer.status_code != 413, answer.text
 
 
+@pytest.mark.parametrize(
+    "address", ["/api/runs/{}", "/runs/{}", "/api/searches/{}", "/annotate/{}", "/api/retrainings/{}"]
+)
+def test_a_number_beyond_the_database_is_a_bad_request(box, address):
+    """Whatever is asked for by number: a number that no database keeps is said to be too large, and is no defect."""
+    answer = box.http(box.owner()).get(address.format(10**20))
+    assert answer.status_code in (400, 404), answer.text
+    assert "internal error" not in answer.text
+
+
 def test_a_defect_is_an_id(box, caplog):
     """What nobody foresaw is logged with an id; the answer holds the id and nothing of the defect."""
 

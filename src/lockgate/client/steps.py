@@ -18,7 +18,7 @@ from lockgate.client.project import ProjectModel, project_model
 from lockgate.datasets.dataset import READERS, read_table
 from lockgate.errors import InvalidInput, NotFound
 from lockgate.pipelines.inside.promises import keep_promises, promises_of
-from lockgate.pipelines.inside.steps import Step, steps_of
+from lockgate.pipelines.inside.steps import Step, set_chance, steps_of
 from lockgate.pipelines.inside.tables import library_of
 from lockgate.pipelines.layout import file_of, is_command
 from lockgate.pipelines.plan import SEED
@@ -59,7 +59,7 @@ class Steps(Mapping[str, Any]):
             raise NotFound(f"the pipeline has no step '{name}'", allowed=", ".join(self.steps))
         step = self.steps[name]
         arguments = {need: self._argument(step, need) for need in step.needs}
-        _seed(self.parameters.get(SEED, 0))
+        set_chance(self.parameters.get(SEED, 0))
         value = step.call(**arguments)
         keep_promises(name, promises_of(step), value)
         return value
@@ -122,10 +122,3 @@ def _table(root: Path, role: str, given: Any, wanted: Any) -> Any:
         return path
     frame = read_table(path)
     return frame.to_pandas() if library == "pandas" else frame
-
-
-def _seed(seed: int) -> None:
-    """The same chance for every step, as in a run."""
-    importlib.import_module("random").seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed % 2**32)

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -25,6 +26,7 @@ from lockgate.errors import (
 
 JSON = "application/json"
 RETRY_AFTER_S = 1
+TOO_LARGE = (OverflowError, DataError)  # what SQLite's driver and PostgreSQL say of an integer beyond theirs
 log = logging.getLogger("lockgate.web")
 
 
@@ -67,11 +69,15 @@ def unforeseen(number: str) -> dict[str, str]:
 
 
 def known_error(error: Exception) -> LockgateError:
-    """What FastAPI and Starlette raise, said in our way."""
+    """What FastAPI, Starlette, and databases that are given too large a number raise, said in our way."""
     if isinstance(error, LockgateError):
         return error
     if isinstance(error, RequestValidationError):
         return _invalid(error.errors())
+    if isinstance(error, TOO_LARGE):
+        return InvalidInput(
+            "a number of this request is larger than any that is kept", allowed=f"at most {2**31 - 1}"
+        )
     if isinstance(error, HTTPException) and error.status_code == 404:
         return NotFound("there is no such address", fix="the addresses are listed at /api/docs")
     detail = getattr(error, "detail", error)

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from lockgate.errors import LockgateError
-from lockgate.web.answers import refused
+from lockgate.web.answers import TOO_LARGE, refused
 from lockgate.web.api.routers import API, KINDS
 from lockgate.web.guards import MEGABYTE, Guards
 from lockgate.web.jobs import Jobs
@@ -37,7 +37,7 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     app.state.signer = Signer(house.home)
     app.state.jobs = Jobs(house.clock, house.home.run / "jobs")
-    for kind in (LockgateError, RequestValidationError, HTTPException):
+    for kind in (LockgateError, RequestValidationError, HTTPException, *TOO_LARGE):
         app.add_exception_handler(kind, refused)
     for router in API:
         app.include_router(router, prefix="/api")

@@ -21,7 +21,7 @@ from lockgate.pipelines.inside.environment import distributions
 from lockgate.pipelines.inside.handing import hand_over
 from lockgate.pipelines.inside.promises import keep_promises, promises_of
 from lockgate.pipelines.inside.reporting import Line, Report, Stopped, Trial
-from lockgate.pipelines.inside.steps import Step, steps_of
+from lockgate.pipelines.inside.steps import Step, set_chance, steps_of
 from lockgate.pipelines.inside.tables import loaded
 from lockgate.pipelines.inside.values import read_value, write_value
 
@@ -52,7 +52,7 @@ class Work:
             return run_command(self.order, asked, into)
         step = self.steps[asked["step"]]
         arguments = {name: self._argument(step, name, given) for name, given in asked["arguments"].items()}
-        _seed(self.order["seed"])
+        set_chance(self.order["seed"])
         value = step.call(**arguments)
         keep_promises(step.name, promises_of(step), value)
         return write_value(step.name, value, into)
@@ -138,15 +138,6 @@ def _words(error: BaseException) -> dict[str, Any]:
     place = f"{Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name}" if own else ""
     trace = "".join(traceback.format_exception(error)).splitlines()[-TRACE_LINES:]
     return {"type": type(error).__name__, "message": str(error)[:2000], "place": place, "trace": trace}
-
-
-def _seed(seed: int) -> None:
-    """The same chance for every step, whichever ran before it."""
-    importlib.import_module("random").seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed % 2**32)
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)
 
 
 def _say(said: IO[str], message: dict[str, Any]) -> None:

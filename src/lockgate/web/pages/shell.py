@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from lockgate.errors import LockgateError, Unauthorized, http_status
 from lockgate.governance.people import Person, models_with
 from lockgate.governance.permissions import Permission
-from lockgate.web.answers import defect, known_error
+from lockgate.web.answers import TOO_LARGE, defect, known_error
 from lockgate.web.auth import house_of, identify, signer_of
 from lockgate.web.pages.words import FILTERS
 from lockgate.wiring.alerts_shown import count_for
@@ -164,7 +164,7 @@ def _failed(error: LockgateError) -> Response:
 
 def _unforeseen(error: Exception) -> Response:
     known = known_error(error)
-    if type(error).__module__.startswith(("fastapi", "starlette")):
+    if isinstance(error, TOO_LARGE) or type(error).__module__.startswith(("fastapi", "starlette")):
         return _failed(known)
     body = msgspec.json.decode(defect(error).body, type=dict[str, str])
     return bare_page("error.html", status=500, problem=LockgateError(body["what"], fix=body["fix"]))
