@@ -31,7 +31,6 @@ from lockgate.traffic import Plan
 from lockgate.tuning.trial import SearchRow
 from lockgate.web.api import (
     alerts,
-    annotations,
     audit,
     box,
     data,
@@ -40,6 +39,7 @@ from lockgate.web.api import (
     health,
     hosts,
     jobs,
+    labelling,
     labels,
     logs,
     models,
@@ -97,7 +97,7 @@ API: tuple[APIRouter, ...] = (
     performance.router,
     erasures.router,
     data.router,
-    annotations.router,
+    labelling.router,
     runs.router,
     retraining.router,
     searches.router,
