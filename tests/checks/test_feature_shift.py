@@ -108,6 +108,27 @@ def test_car_loans_move_where_they_truly_move(car_loan):
     assert not {"debt_to_income_ratio", "driver_tenure"} & moved
 
 
+CHUNKS = {
+    "car loans": ("synthetic_car_loan", CAR_INPUTS, 5_000, {"car_value", "loan_length"}),
+    "used cars": ("regression_synthetic", ("car_age", "km_driven", "price_new", "accident_count", "door_count", "fuel",
+                  "transmission"), 6_000, {"fuel", "car_age", "accident_count"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHUNKS)
+def test_quiet_chunks_are_quiet_and_drifted_ones_are_named(name):
+    """T1 and T2: ten chunks of production; the first five pass, each of the last five warns and names the columns."""
+    stem, inputs, rows, columns = CHUNKS[name]
+    folder = package("nannyml") / "datasets/data"
+    before = pl.read_csv(folder / f"{stem}_reference.csv").select(inputs)
+    later = pl.read_csv(folder / f"{stem}_analysis.csv").select(inputs)
+    for chunk in range(10):
+        (finding,) = found(before, later[chunk * rows : (chunk + 1) * rows])
+        assert finding.status is (Status.PASS if chunk < 5 else Status.WARN), chunk
+        if chunk >= 5:
+            assert {row[0] for row in finding.table.rows} >= columns
+
+
 def test_what_matters_comes_first_and_what_does_not_is_no_warning():
     """With a model to ask, a small move of the column that decides outranks a large one of a column that does nothing."""
     draw = np.random.default_rng(0)
