@@ -11,6 +11,7 @@ import pytest
 from tests.checks.conftest import Model, evidence_of
 
 from lockgate.checks.back_test.check import run
+from lockgate.checks.back_test.trend import RARE, in_words, trend
 from lockgate.checks.back_test.windows import cut
 from lockgate.checks.evidence import Answers, Asked, Evidence, Split
 from lockgate.checks.finding import Finding, Status
@@ -89,6 +90,20 @@ def test_a_planted_rise_is_found_and_its_window_named():
     calm = ageing(shift=0.0)
     steady = by_subject(evidence_of(calm[:old], calm[old:], ("a", "b"), "y", Task.REGRESSION, time="at"))
     assert {finding.status for finding in steady.values()} == {Status.PASS}
+
+
+def test_a_trend_is_told_where_figures_have_an_order() -> None:
+    """Worse or better by the side on which the metric is good; windows in no order, few or equal ones have no trend."""
+    rising, mixed = [0.5, 0.55, 0.6, 0.68, 0.7, 0.9, 1.1], [0.5, 1.1, 0.6, 0.68, 0.9, 0.55, 0.7]
+    assert (
+        in_words("error", rising, higher_is_better=False)
+        == " It gets worse as time goes by: error rises over 7 windows."
+    )
+    assert in_words("ROC AUC", rising, higher_is_better=True).startswith(" It gets better")
+    assert "falls" in in_words("ROC AUC", rising[::-1], higher_is_better=True)
+    assert [trend(mixed), trend(rising[:5]), trend([0.5] * 9), trend([])] == [None] * 4
+    generator = np.random.default_rng(0)
+    assert np.mean([trend(generator.normal(size=12)) is not None for _ in range(1_000)]) <= RARE * 2
 
 
 def test_the_live_version_is_asked_the_same_windows():

@@ -9,6 +9,7 @@ import numpy as np
 
 from lockgate.checks.back_test.past import Past, Window, rows_in, signed
 from lockgate.checks.back_test.reference import OWN
+from lockgate.checks.back_test.trend import in_words
 from lockgate.checks.base import figure, measured
 from lockgate.checks.finding import Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.judged import Judged
@@ -63,6 +64,9 @@ def over_time(check: str, subject: str, past: Past, windows: list[Window], bound
             f": {past.metric.title} {figure(low)}.")  # fmt: skip
     else:
         words = worst.words
+    words += in_words(
+        past.metric.title, [w.version.value for w in judged], higher_is_better=past.metric.higher_is_better
+    )
     return Finding(
         check=check, subject=subject, status=worst.status if worst else Status.PASS,
         headline=words + (f" {past.said}" if past.said else ""),
