@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
-import struct
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lockgate.errors import InvalidInput, LockgateError, NotFound, Unavailable, Unsafe
 from lockgate.late import late
+from lockgate.runner.torch_module import safetensors
 
 if TYPE_CHECKING:
     import torch
@@ -34,17 +31,6 @@ WRAPPED = ("state_dict", "model", "model_state_dict", "state_dict_ema", "net")
 PREFIXES = ("module.", "_orig_mod.")
 LEAST_SHARE = 0.5  # of a network's numbers: below it these are another architecture's weights
 LARGEST_HEADER = 100 * 2**20
-KINDS = {
-    "F64": "<f8",
-    "F32": "<f4",
-    "F16": "<f2",
-    "I64": "<i8",
-    "I32": "<i4",
-    "I16": "<i2",
-    "I8": "i1",
-    "U8": "u1",
-    "BOOL": "?",
-}
 
 
 @dataclass(frozen=True)
@@ -158,18 +144,15 @@ def from_hub(architecture: str, name: str) -> dict[str, Any]:
 
 
 def _safetensors(path: Path) -> dict[str, Any]:
-    """The length of a JSON header (u64), the header, the numbers (safetensors' own description of its format)."""
-    body = path.read_bytes()
+    """The tensors of a safetensors file. Raises InvalidInput for one that is cut off or no such file."""
+    with path.open("rb") as file:
+        first = file.read(8)
+    size = int.from_bytes(first, "little")
+    if len(first) < 8 or size > LARGEST_HEADER:
+        raise InvalidInput(f"{path.name} is no whole safetensors file", got=f"a header of {size} bytes")
     try:
-        (size,) = struct.unpack("<Q", body[:8])
-        header = json.loads(body[8 : 8 + size]) if size <= LARGEST_HEADER else None
-        made = {}
-        for name, said in dict(header or {}).items():
-            if name != "__metadata__":
-                first, last = said["data_offsets"]
-                array = np.frombuffer(body[8 + size + first : 8 + size + last], dtype=KINDS[said["dtype"]])
-                made[_plain(name)] = torch.from_numpy(array.reshape(said["shape"]).copy())
-    except (struct.error, ValueError, KeyError, TypeError) as error:
+        made = {_plain(name): tensor for name, tensor in safetensors(str(path)).items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(
             f"{path.name} is no whole safetensors file", got=f"{type(error).__name__}: {error}"
         ) from error
