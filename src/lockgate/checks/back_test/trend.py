@@ -7,9 +7,16 @@ correlation, Biometrika 30. The probability is exact for few windows without tie
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import kendalltau
+
+from lockgate.late import late
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = late("scipy.stats")
 
 FEWEST = 6  # windows: of fewer, even a steady rise is not rare enough
 RARE = 0.01  # chance of as clear an order where nothing rises or falls
@@ -24,7 +31,7 @@ def trend(figures: Sequence[float]) -> float | None:
     values = np.array([value for value in figures if np.isfinite(value)])
     if values.size < FEWEST or np.unique(values).size < 2:
         return None
-    found = kendalltau(np.arange(values.size), values)
+    found = stats.kendalltau(np.arange(values.size), values)
     return round(float(found.statistic), 6) if found.pvalue <= RARE else None
 
 
