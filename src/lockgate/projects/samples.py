@@ -83,7 +83,7 @@ def digits() -> dict[str, bytes]:
         raise MissingExtra(
             "a project of pictures needs the library Pillow", fix="pip install 'lockgate[vision]'"
         ) from error
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - heavy, for this one kind
+    from sklearn.datasets import load_digits
 
     found = load_digits()
     files = {}

@@ -118,7 +118,7 @@ class Served:
 
 
 def _session(path: str) -> Any:
-    import onnxruntime  # noqa: PLC0415 - describing a package needs none
+    import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
