@@ -261,7 +261,9 @@ def _of_notebook(wish: Wish) -> Project:
         "about_data": "what the notebook reads", "doubts": found.doubts,
     }  # fmt: skip
     copies: dict[str, bytes | Path] = {
-        data[role]: path for role, path in found.data.items() if path.is_file() or path.is_dir()
+        data[role]: path
+        for role, path in found.data.items()
+        if role not in found.outside and (path.is_file() or path.is_dir())
     }
     if found.functions is not None:
         copies[f"pipelines/{found.functions_module}.py"] = found.functions.encode()

@@ -197,7 +197,28 @@ def test_a_device_is_no_data(tmp_path: Path) -> None:
     """It has no end: it is not read, and not copied."""
     project = design(Wish("churn", notebook=written(tmp_path, _reading("/dev/zero"))))
     assert not any(name.startswith("data/") for name in project.files)
-    assert any("no such file" in one.what for one in project.doubts)
+    assert any("lies outside of its folder" in one.what for one in project.doubts)
+
+
+def test_a_file_of_another_place_is_named_and_not_copied(tmp_path: Path) -> None:
+    """By its path, through a link, above the notebook, in a folder with a link that leads out."""
+    work = tmp_path / "work"
+    (work / "photos").mkdir(parents=True)
+    customers(tmp_path)
+    customers(work)
+    secret = tmp_path / "id_rsa"
+    secret.write_text("the key")
+    (work / "link.csv").symlink_to(secret)
+    (work / "photos" / "out.csv").symlink_to(secret)
+    for said in ("/etc/passwd", str(secret), "~/.ssh/id_rsa", "../customers.csv", "link.csv", "photos", "."):
+        project = design(Wish("churn", notebook=written(work, _reading(said))))
+        assert not any(name.startswith("data/") for name in project.files), said
+        assert [one.what for one in project.doubts if "outside of its folder" in one.what] == [
+            f"the notebook reads '{said}', which lies outside of its folder: it was not copied"
+        ]
+    inside = design(Wish("churn", notebook=written(work, _reading("customers.csv"))))
+    assert "data/customers.csv" in inside.files
+    assert not any("outside of its folder" in one.what for one in inside.doubts)
 
 
 def test_a_notebook_without_a_model_is_refused(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from lockgate.projects.notebook.written import Source, functions_text, pipeline_
 class Converted:
     """A notebook as a pipeline. `functions`: the module of its own functions, None when it has none.
 
-    `data`: where each data set lies, by what the pipeline calls it. `steps`: the tested ones with the cell that each came from.
+    `data`: where each data set lies, by what the pipeline calls it; `outside`: those that lie not below the notebook's folder,
+    which nobody copies. `steps`: the tested ones with the cell that each came from.
     """
 
     pipeline: str
@@ -36,6 +37,7 @@ class Converted:
     steps: dict[str, int]
     shown: tuple[Shown, ...]
     doubts: tuple[Doubt, ...]
+    outside: frozenset[str] = frozenset()
 
 
 def convert(path: Path, name: str, model: str | None = None) -> Converted:
@@ -61,10 +63,11 @@ def _converted(notebook: Notebook, path: Path, name: str, model: str | None) -> 
     steps = steps_of(graph, needed, wanted, roles.model, titles)
     files, more = files_of(graph, needed, _taken(graph, steps))
     places = {file.role: _place(path, file) for file in files}
-    frames = _as_frames(files, places)
+    outside = frozenset(role for role, place in places.items() if _lies_outside(place, path.resolve().parent))
+    frames = _as_frames([file for file in files if file.role not in outside], places)
     module = re.sub(r"\W|^(?=\d)", "_", name) + "_functions"
     source = Source(graph, steps, roles, tuple(files), frames, titles, module)
-    doubts = [*notebook.doubts, *graph.doubts, *roles.doubts, *more, *_absent(files, places),
+    doubts = [*notebook.doubts, *graph.doubts, *roles.doubts, *more, *_absent(files, places, outside),
               *_left_out(notebook, graph, needed), *_chance(graph), *_asked_of_callers(roles, graph, files)]  # fmt: skip
     settings = {
         key: value
@@ -73,7 +76,7 @@ def _converted(notebook: Notebook, path: Path, name: str, model: str | None) -> 
     }
     return Converted(pipeline_text(source, name, path.name), functions_text(graph, path.name), module, places,
                      frozenset(places) - frames, settings, roles.target if roles.train else None, _tested(steps, roles),
-                     tuple(shown_of(graph, notebook.cells, steps)), _said(doubts))  # fmt: skip
+                     tuple(shown_of(graph, notebook.cells, steps)), _said(doubts), outside)  # fmt: skip
 
 
 def _said(doubts: list[Doubt]) -> tuple[Doubt, ...]:
@@ -100,6 +103,17 @@ def _wanted(roles: Roles) -> list[Name]:
 def _place(notebook: Path, file: DataFile) -> Path:
     said = Path(file.said).expanduser()
     return said if said.is_absolute() else notebook.resolve().parent / said
+
+
+def _lies_outside(place: Path, folder: Path) -> bool:
+    """Whether a file or a folder, or a link in it, is of another place than below the notebook's folder: a notebook may name any
+    file of its reader's machine.
+    """
+    found = place.resolve()
+    if folder not in found.parents:
+        return True
+    links = (path for path in found.rglob("*") if path.is_symlink()) if found.is_dir() else iter(())
+    return any(folder not in link.resolve().parents for link in links)
 
 
 def _as_frames(files: list[DataFile], places: dict[str, Path]) -> frozenset[str]:
@@ -133,11 +147,15 @@ def _reads_alike(path: Path) -> bool:
     return bool(theirs.equals(ours))
 
 
-def _absent(files: list[DataFile], places: dict[str, Path]) -> list[Doubt]:
-    seen: dict[str, DataFile] = {file.role: file for file in files}
-    return [Doubt(0, f"the notebook reads '{file.said}', and there is no such file beside it",
-                  f"put it at data: {{{role}: ...}} in lockgate.yaml") for role, file in seen.items()
-            if not (places[role].is_file() or places[role].is_dir()) and "://" not in file.said]  # fmt: skip
+def _absent(files: list[DataFile], places: dict[str, Path], outside: frozenset[str]) -> list[Doubt]:
+    """Files that the project does not get: those outside are not looked at."""
+    seen: dict[str, DataFile] = {file.role: file for file in files if "://" not in file.said}
+    found = [Doubt(0, f"the notebook reads '{file.said}', which lies outside of its folder: it was not copied",
+                   f"copy it yourself, if the project may hold it, and name it at data: {{{role}: ...}} in lockgate.yaml")
+             for role, file in seen.items() if role in outside]  # fmt: skip
+    return found + [Doubt(0, f"the notebook reads '{file.said}', and there is no such file beside it",
+                          f"put it at data: {{{role}: ...}} in lockgate.yaml") for role, file in seen.items()
+                    if role not in outside and not (places[role].is_file() or places[role].is_dir())]  # fmt: skip
 
 
 def _left_out(notebook: Notebook, graph: Graph, needed: list[int]) -> list[Doubt]:
