@@ -49,11 +49,15 @@ def metrics(model, test: pl.DataFrame) -> dict:
 """
 
 
-@pytest.fixture
-def house(tmp_path: Path, sqlite_template: Path) -> Iterator[House]:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def house(tmp_path: Path, sqlite_template: Path, request: pytest.FixtureRequest) -> Iterator[House]:
     """A house with churn/1, which answered 60 rows; the data sets are their first 30 and their last 12."""
     home = Home(tmp_path / "home").prepare()
-    shutil.copyfile(sqlite_template, home.database)
+    if request.param == "sqlite":
+        shutil.copyfile(sqlite_template, home.database)
+    else:
+        url = request.getfixturevalue("postgres").engine.url.render_as_string(hide_password=False)
+        (home.root / "config.yaml").write_text(f"database: {url}\n")
     opened = open_house(home)
     world = World(opened.home, opened.blobs)
     digest = world.package()

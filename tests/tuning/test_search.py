@@ -74,10 +74,19 @@ def table(rows: int, seed: int, shift: float = 0.0) -> pl.DataFrame:
     return pl.DataFrame({"x": x + shift, "y": (x > 0.3).astype(int), "n": np.arange(rows)})
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+ON_POSTGRES = pytest.param(
+    "postgres", marks=[pytest.mark.postgres, pytest.mark.faults]
+)  # here: the long form
+
+
+@pytest.fixture(scope="module", params=["sqlite", ON_POSTGRES])
+def house(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[House]:
     """A home with rows to learn from, and test rows that are far away from them: whoever sees one, sees it."""
-    opened = open_house(Home(tmp_path_factory.mktemp("home")))
+    home = Home(tmp_path_factory.mktemp("home"))
+    if request.param == "postgres":
+        server = request.getfixturevalue("postgres_server")
+        (home.root / "config.yaml").write_text(f"database: {server.url(server.create())}\n")
+    opened = open_house(home)
     for name, frame in (("rows-train", table(200, 0)), ("rows-test", table(50, 1, shift=1000.0))):
         add_table(opened, opened.owner, name, frame, source=Source(origin=Origin.FRAME), tell=quiet)
     yield opened
