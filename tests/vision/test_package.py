@@ -132,6 +132,7 @@ def test_every_form_of_a_picture_gets_the_same_answer(served: ServedVersion) -> 
         outputs(infer(served, datatype="BYTES", shape=[1], data=[f"data:image/png;base64,{text}"])),
         outputs(infer(served, **flat, data=pixels.ravel().tolist())),
         outputs(post(served, "/v2/models/colours/infer", content=body, headers={"content-type": "image/png"})),
+        outputs(post(served, "/v2/models/colours/infer", content=body, headers={"content-type": "Image/PNG"})),
         outputs(post(served, "/v2/models/colours/infer", content=head + pixels.tobytes(),
                      headers={"inference-header-content-length": str(len(head))})),
         outputs(post(served, "/v2/models/colours/infer", content=raw_head + raw,
@@ -148,8 +149,9 @@ def test_every_form_of_a_picture_gets_the_same_answer(served: ServedVersion) -> 
         assert post(served, "/v1/models/colours:predict", json=form).json() == {"predictions": ["red"]}
     jpeg = io.BytesIO()
     Image.fromarray(coloured(False)).save(jpeg, "JPEG")
-    answer = post(served, "/invocations", content=jpeg.getvalue(), headers={"content-type": "image/jpeg"})
-    assert answer.json()["predictions"] == ["blue"]
+    for kind in ("image/jpeg", "IMAGE/JPEG; q=1"):
+        answer = post(served, "/invocations", content=jpeg.getvalue(), headers={"content-type": kind})
+        assert answer.json()["predictions"] == ["blue"]
 
 
 def bomb() -> bytes:

@@ -28,7 +28,7 @@ def oip_reader(headers: Headers) -> Reader:
     A body that is one picture, by its content type, is answered as if it had come as base64 in JSON.
     """
     kind = headers.get("content-type")
-    if kind is not None and kind.startswith("image/"):
+    if kind is not None and pictures.is_type(kind):
         return lambda body: (pictures.read(body, kind), oip.write)
     length = headers.get(oip.HEADER_LENGTH)
     return lambda body: oip.read(body, length)
@@ -37,7 +37,7 @@ def oip_reader(headers: Headers) -> Reader:
 def mlflow_reader(headers: Headers) -> Reader:
     """MLflow's forms, by their content type."""
     kind = headers.get("content-type", "")
-    if kind.startswith("image/"):
+    if pictures.is_type(kind):
         return lambda body: (pictures.read(body, kind), invocations.write)
     return lambda body: (invocations.read(body, kind), invocations.write)
 

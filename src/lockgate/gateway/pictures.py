@@ -26,6 +26,15 @@ BYTES_OF = "b64"  # how other servers mark base64 in JSON: {"b64": "..."}
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
+def is_type(content_type: str) -> bool:
+    """Whether a body calls itself a picture; media types may be written in any case (RFC 9110, 8.3.1).
+
+    >>> is_type("Image/PNG"), is_type("application/json")
+    (True, False)
+    """
+    return content_type[:6].lower() == "image/"
+
+
 def read(body: bytes, content_type: str) -> Sent:
     """A body that is one picture. Raises UnsupportedType, InvalidInput for an empty one."""
     kind = content_type.partition(";")[0].strip().lower()
