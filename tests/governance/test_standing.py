@@ -15,7 +15,16 @@ from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound
 from lockgate.governance.approvals import ApprovalState, Decision, Seal, decide, request
 from lockgate.governance.audit import rows
 from lockgate.governance.bounds import Bound
-from lockgate.governance.people import Person, add_person, enter_part, grant, may, set_active
+from lockgate.governance.people import (
+    Person,
+    add_person,
+    enter_part,
+    grant,
+    may,
+    revoke,
+    set_active,
+    was_revoked,
+)
 from lockgate.governance.permissions import Permission, RoleName
 from lockgate.governance.policy import DEFAULTS, Policy, PolicyVersion, policy_digest, tighten
 from lockgate.governance.standing import (
@@ -274,3 +283,21 @@ def test_only_parts_of_lockgate_enter_by_themselves(database: Database, trio: Tr
         assert enter_part(tx, "pipeline", RoleName.PIPELINE, "churn", at_us=T0).active is False
         assert not may(tx, part, Permission.MODEL_SUBMIT, "churn")
         assert len(rows(tx, subject="pipeline", action="people:role:granted")) == 1
+
+
+def test_a_part_whose_role_was_taken_away_is_not_given_it_again(database: Database, trio: Trio) -> None:
+    """On that model it stays away until an admin gives it back; on others the part is granted it as ever."""
+    with database.write() as tx:
+        part = enter_part(tx, "pipeline", RoleName.PIPELINE, "churn", at_us=T0)
+        revoke(tx, "pipeline", RoleName.PIPELINE, "churn", by=trio.owner, at_us=T0)
+        enter_part(tx, "pipeline", RoleName.PIPELINE, "churn", at_us=T0)
+        enter_part(tx, "pipeline", RoleName.PIPELINE, "fraud", at_us=T0)
+        assert [may(tx, part, Permission.MODEL_SUBMIT, model) for model in ("churn", "fraud")] == [
+            False,
+            True,
+        ]
+        assert was_revoked(tx, "pipeline", RoleName.PIPELINE, "churn")
+        assert not was_revoked(tx, "pipeline", RoleName.PIPELINE, "fraud")
+        grant(tx, "pipeline", RoleName.PIPELINE, "churn", by=trio.owner, at_us=T0)
+        assert may(tx, part, Permission.MODEL_SUBMIT, "churn")
+        assert not was_revoked(tx, "pipeline", RoleName.PIPELINE, "churn")

@@ -83,9 +83,27 @@ def test_a_model_has_one_and_a_cause_has_one(database: Database) -> None:
         assert [each.id for each in running_retrainings(tx)] == [other.id, again.id]
         assert [each.attempt for each in retrainings_of(tx, "churn")] == [2, 1]
         assert {each.model for each in retrainings_of(tx, among=["fraud"])} == {"fraud"}
+        assert [each.id for each in retrainings_of(tx, "churn", but=[State.FAILED])] == [again.id]
         assert for_cause(tx, "churn", one.cause) == again
         with pytest.raises(NotFound):
             get_retraining(tx, 99)
+
+
+def test_however_many_there_are_none_is_cut_off(database: Database) -> None:
+    """All of them without a limit; page by page each of them once, those of one moment too."""
+    with database.write() as tx:
+        for number in range(260):
+            given = {"state": State.REFUSED, "asked_us": T0 + number // 3, "ended_us": T0}
+            record(tx, asked(cause=f"schedule:{number}", **given))
+    with database.read() as tx:
+        every = [each.id for each in retrainings_of(tx, "churn")]
+        paged, before = [], None
+        while page := retrainings_of(tx, "churn", before=before, limit=100):
+            paged += [each.id for each in page]
+            before = page[-1].id
+        with pytest.raises(NotFound):
+            retrainings_of(tx, "churn", before=9999)
+    assert every == paged == list(range(260, 0, -1))
 
 
 def test_moves_follow_the_table_and_only_one_makes_them(database: Database) -> None:

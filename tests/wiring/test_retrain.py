@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
+import polars as pl
 import pytest
 from tests.retraining.flow import PIPELINE, add_rows, ended, live_model, notice, quiet, rows
 
@@ -19,7 +21,7 @@ from lockgate.errors import Conflict, Forbidden, Unavailable
 from lockgate.governance.approvals import Decision, approvals_of, decide
 from lockgate.governance.audit import rows as audit_rows
 from lockgate.governance.bounds import Bound
-from lockgate.governance.people import Person, add_person, grant, set_active
+from lockgate.governance.people import Person, add_person, enter_part, grant, revoke, set_active
 from lockgate.governance.permissions import RoleName
 from lockgate.pipelines.store import runs_of
 from lockgate.registry.store import versions_of
@@ -27,7 +29,7 @@ from lockgate.release.gate import ask
 from lockgate.release.phases import Phase
 from lockgate.release.store import find_running, releases_of
 from lockgate.retraining.retraining import Retraining, State
-from lockgate.retraining.store import record, retrainings_of, take
+from lockgate.retraining.store import claim, record, retrainings_of, take
 from lockgate.wiring import retrain_steps
 from lockgate.wiring.datasets import describe_data
 from lockgate.wiring.house import House, open_house
@@ -246,6 +248,58 @@ def test_broken_data_are_refused_until_they_are_mended(house: House) -> None:
     (one,) = of(house, "held")
     assert (one.state, one.version, one.data) == (State.READY, 2, {"raw": "held@3"})
     assert "people release it: lockgate release held/2" in one.outcome
+    _asked_by_hand_and_refused(house, broken)
+
+
+def _asked_by_hand_and_refused(house: House, broken: pl.DataFrame) -> None:
+    """Broken rows come while it gathers its data: it says that it is asked for again, and that one begins."""
+    add_rows(house, rows(1.2, seed=10), "held")
+    asked = ask_by_hand(house, person(house, "bea"), "held", "new prices")
+    add_rows(house, broken.with_columns(a=broken["a"] - 200), "held")
+    refused = carry(house, asked.id, "console", quiet)
+    assert refused.state is State.REFUSED
+    assert refused.outcome.startswith("held@5 breaks the contract of its data set: a: ")
+    assert refused.outcome.endswith("ask again: lockgate retrain held --because WHY")
+    round_(house)
+    add_rows(house, rows(1.2, seed=11), "held")
+    house.clock.sleep(2 * HOUR_US / 1e6)
+    round_(house)
+    assert next(each.id for each in of(house, "held")) == refused.id
+    again = ask_by_hand(house, person(house, "bea"), "held", "new prices, mended")
+    assert (again.state, again.id > refused.id) == (State.ASKED, True)
+    with house.db.write() as tx:
+        claim(
+            tx, again, msgspec.structs.replace(again, state=State.TURNED_DOWN, ended_us=house.clock.now_us())
+        )
+
+
+def test_a_role_that_was_taken_away_stays_away(house: House) -> None:
+    """Nothing begins, by itself or by hand; it is said why and how it is given back; given back it begins."""
+    with house.db.write() as tx:
+        enter_part(tx, "pipeline", RoleName.PIPELINE, "held", at_us=1)
+        revoke(tx, "pipeline", RoleName.PIPELINE, "held", by=house.owner, at_us=2)
+    add_rows(house, rows(0.5, seed=12), "held")
+    with pytest.raises(
+        Conflict,
+        match="was taken away; an admin gives it back: lockgate grant pipeline pipeline --model held",
+    ):
+        ask_by_hand(house, person(house, "bea"), "held", "now")
+    house.clock.sleep(400 * DAY_US / 1e6)
+    notice(house, 1, model="held", subject="worse: roc_auc")
+    before = [each.id for each in of(house, "held")]
+    round_(house)
+    assert [each.id for each in of(house, "held")] == before
+    assert (
+        "the role 'pipeline' of 'pipeline' on this model was taken away" in retrain_shown(house, "held").next
+    )
+    with house.db.write() as tx:
+        grant(tx, "pipeline", RoleName.PIPELINE, "held", by=house.owner, at_us=3)
+    asked = ask_by_hand(house, person(house, "bea"), "held", "now")
+    assert asked.state is State.ASKED
+    with house.db.write() as tx:
+        claim(
+            tx, asked, msgspec.structs.replace(asked, state=State.TURNED_DOWN, ended_us=house.clock.now_us())
+        )
 
 
 FIT = "    return LogisticRegression()"

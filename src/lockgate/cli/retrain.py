@@ -37,10 +37,14 @@ def show_all(
         str | None, typer.Argument(metavar="[MODEL]", help="Only its own.", show_default=False)
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest so many.")] = 20,
+    before: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="NUMBER", help="Those older than this one.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Retrainings, the newest first."""
-    found = client.every(model, limit=limit)
+    found = client.every(model, limit=limit, before=before)
     if as_json:
         print_json(found)
         return
@@ -48,6 +52,10 @@ def show_all(
         (r["id"], r["model"], when(r["asked_us"]), r["trigger"], r["asked_by"], r["state"], r["version"] or "",
          (r["outcome"] or r["words"])[:80]) for r in found
     ], empty="nothing was trained again yet")  # fmt: skip
+    if len(found) == limit:
+        print(
+            f"older ones, if any: lockgate retrain list {f'{model} ' if model else ''}--before {found[-1]['id']}"
+        )
 
 
 @app.command("show")
@@ -136,6 +144,8 @@ def _print_model(found: dict[str, Any]) -> None:
             (r["id"], when(r["asked_us"]), r["trigger"], r["state"], r["version"] or "", (r["outcome"] or r["words"])[:80])
             for r in found["retrainings"]
         ])  # fmt: skip
+    if found["more"]:
+        print(f"older ones: lockgate retrain list {found['model']} --before {found['retrainings'][-1]['id']}")
     if found["standings"]:
         print()
         print_table(("STANDING", "BY", "BOUNDS", "USED", "UNTIL", ""), [

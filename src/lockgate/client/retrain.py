@@ -34,10 +34,12 @@ def shown(model: str, *, home: str | Path | None = None) -> Answer:
     return found
 
 
-def every(model: str | None = None, *, limit: int = 50, home: str | Path | None = None) -> list[Answer]:
-    """Retrainings, the newest first."""
+def every(
+    model: str | None = None, *, limit: int = 50, before: int | None = None, home: str | Path | None = None
+) -> list[Answer]:
+    """Retrainings, the newest first. `before`: the number of one; those that come after it in the list."""
     with connected(home) as lockgate:
-        found: list[Answer] = lockgate.get("/retrainings", model=model, limit=limit)
+        found: list[Answer] = lockgate.get("/retrainings", model=model, limit=limit, before=before)
     return found
 
 

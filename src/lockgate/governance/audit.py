@@ -89,7 +89,7 @@ def append(
     """
     if not _TAG.fullmatch(action):
         raise InvalidInput("an audit tag is written source:subject:action in small letters", got=action)
-    text = msgspec.json.encode(dict(details or {}), order="deterministic").decode()
+    text = _text(details or {})
     # the update locks the head row: the next writer waits here until this transaction ends
     step = sa.update(audit_head).where(audit_head.c.id == 1).values(seq=audit_head.c.seq + 1)
     found = tx.execute(step.returning(audit_head.c.seq, audit_head.c.hash)).one_or_none()
@@ -109,6 +109,11 @@ def append(
     tx.execute(sa.insert(audit).values(**msgspec.structs.asdict(sealed)))
     tx.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(hash=sealed.hash))
     return sealed.seq
+
+
+def _text(details: Mapping[str, object]) -> str:
+    """Details as they are kept: the same details are the same text."""
+    return msgspec.json.encode(dict(details), order="deterministic").decode()
 
 
 def hash_of(row: AuditRow) -> str:
@@ -161,6 +166,12 @@ def newest_times(tx: sa.Connection, subject: str, action: str, limit: int) -> li
     """When an act (its whole tag) was last done on exactly this subject, newest first (microseconds)."""
     query = sa.select(audit.c.at_us).where(audit.c.subject == subject, audit.c.action == action)
     return list(tx.execute(query.order_by(audit.c.seq.desc()).limit(limit)).scalars())
+
+
+def is_on_record(tx: sa.Connection, *, subject: str, action: str, details: Mapping[str, object]) -> bool:
+    """Whether an act (its whole tag) was ever done on exactly this subject with exactly these details."""
+    same = (audit.c.subject == subject) & (audit.c.action == action) & (audit.c.details == _text(details))
+    return tx.execute(sa.select(audit.c.seq).where(same).limit(1)).first() is not None
 
 
 def chain(tx: sa.Connection, *, after: int = 0) -> Iterator[AuditRow]:

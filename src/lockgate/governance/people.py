@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from lockgate.access import EVERY_MODEL
 from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound
-from lockgate.governance.audit import append
+from lockgate.governance.audit import append, is_on_record
 from lockgate.governance.permissions import ROLES, SENTENCES, Permission, RoleName, roles_with
 from lockgate.governance.tables import grants, people
 
@@ -108,7 +108,8 @@ def list_people(tx: sa.Connection) -> list[Person]:
 def enter_part(tx: sa.Connection, name: str, role: RoleName, model: str, *, at_us: int) -> Person:
     """A part of lockgate that acts by itself (`pipeline`), with its role on a model: entered and granted where it is new.
 
-    An admin who deactivates it stops what it does. Raises InvalidInput for a name that is no part's.
+    An admin who deactivates it, or takes the role away, stops what it does: neither is given back here. Raises InvalidInput for
+    a name that is no part's.
     """
     if name not in PARTS:
         raise InvalidInput("this is no part of lockgate", got=name, allowed=", ".join(sorted(PARTS)))
@@ -118,7 +119,8 @@ def enter_part(tx: sa.Connection, name: str, role: RoleName, model: str, *, at_u
         tx.execute(sa.insert(people).values(**msgspec.structs.asdict(part)))
         append(tx, at_us=at_us, actor="lockgate", action="people:person:added", subject=name,
                details={"name": name, "kind": part.kind})  # fmt: skip
-    if not any((held.role, held.model) == (role, model) for held in grants_of(tx, name)):
+    held = any((held.role, held.model) == (role, model) for held in grants_of(tx, name))
+    if not held and not was_revoked(tx, name, role, model):
         _record_grant(tx, name, role, model, by="lockgate", at_us=at_us)
         append(tx, at_us=at_us, actor="lockgate", action="people:role:granted", subject=name,
                details={"role": role, "model": model})  # fmt: skip
@@ -166,6 +168,14 @@ def revoke(
         raise NotFound(f"{identifier} does not have the role {role} on {_named(model)}")
     append(tx, at_us=at_us, actor=by.id, action="people:role:revoked", subject=identifier,
            details={"role": role, "model": model})  # fmt: skip
+
+
+def was_revoked(tx: sa.Connection, identifier: str, role: RoleName, model: str = EVERY_MODEL) -> bool:
+    """Whether somebody took this role on this model away, by what is on record, and nobody gave it back."""
+    if any((held.role, held.model) == (role, model) for held in grants_of(tx, identifier)):
+        return False
+    taken = {"role": role, "model": model}
+    return is_on_record(tx, subject=identifier, action="people:role:revoked", details=taken)
 
 
 def grants_of(tx: sa.Connection, identifier: str | None = None) -> list[Grant]:

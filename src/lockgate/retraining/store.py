@@ -108,15 +108,27 @@ def get_retraining(tx: sa.Connection, number: int) -> Retraining:
 
 
 def retrainings_of(
-    tx: sa.Connection, model: str | None = None, *, among: Collection[str] | None = None, limit: int = 200
+    tx: sa.Connection,
+    model: str | None = None,
+    *,
+    among: Collection[str] | None = None,
+    but: Collection[State] = (),
+    before: int | None = None,
+    limit: int | None = None,
 ) -> list[Retraining]:
-    """Those of a model, or of models among others, or all; the newest first."""
+    """Those of a model, or of models among others, or all, the newest first. `but`: not in these states; `before`: those that
+    come after this one's number in the list; `limit` None: all of them. Raises NotFound for a `before` that there is not."""
     c = retrainings.c
     query = sa.select(retrainings).order_by(c.asked_us.desc(), c.id.desc()).limit(limit)
     if model is not None:
         query = query.where(c.model == model)
     if among is not None:
         query = query.where(c.model.in_(list(among)))
+    if but:
+        query = query.where(c.state.not_in([state.value for state in but]))
+    if before is not None:
+        asked_us = get_retraining(tx, before).asked_us
+        query = query.where(sa.or_(c.asked_us < asked_us, (c.asked_us == asked_us) & (c.id < before)))
     return [_read(row) for row in tx.execute(query)]
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from lockgate.alerts.alert import Cause
 from lockgate.clock import DAY_US
 from lockgate.config_alerts import AlertKind, Severity
+from lockgate.config_retraining import Trigger
 from lockgate.registry.store import list_models
 from lockgate.retraining.retraining import IN_VAIN, Retraining, State
 from lockgate.retraining.store import retrainings_of
@@ -38,8 +39,9 @@ def _said(one: Retraining) -> tuple[str, str] | None:
     """What is the case, and what to do; None where nothing is."""
     model, outcome = one.model, one.outcome.rstrip(".")
     if one.state is State.REFUSED:
+        then = "ask again then" if one.trigger is Trigger.HAND else "it begins by itself then"
         return (f"'{model}' should be trained again ({one.words.rstrip('.')}), and its data are not fit: {outcome}.",
-                "mend the data, or add a version of them; it begins by itself then")  # fmt: skip
+                f"mend the data, or add a version of them; {then}")  # fmt: skip
     if one.state is State.READY:
         return (
             f"A better version waits for its release: {outcome}.",

@@ -163,7 +163,9 @@ def _move(house: House, mine: Retraining, left: Left) -> Retraining:
 
 
 def _may(view: View, cause: Cause, now_us: int) -> May:
-    """The limits, and that a release on its way may mend what is the case."""
+    """What people stopped, the limits, and that a release on its way may mend what is the case."""
+    if view.stopped:
+        return May(begins=False, why=view.stopped)
     may = may_begin(view.config, cause, view.past, now_us)
     if may.begins and view.release is not None:
         name = f"{view.release.model}/{view.release.version}"

@@ -14,6 +14,8 @@ from lockgate.checks.loading import load_tables
 from lockgate.config import ModelConfig
 from lockgate.config_retraining import RetrainConfig
 from lockgate.errors import NotFound
+from lockgate.governance.people import find_person, may, was_revoked
+from lockgate.governance.permissions import Permission, RoleName
 from lockgate.monitor.notices import Notice, open_notices
 from lockgate.monitor.performance_delay import delay_of
 from lockgate.monitor.performance_windows import Window, complete_of, windows_of
@@ -26,7 +28,7 @@ from lockgate.registry.store import Version, get_model, get_version
 from lockgate.release.phases import Release
 from lockgate.release.store import find_running, live_version
 from lockgate.retraining.fitness import BROKEN
-from lockgate.retraining.retraining import Retraining
+from lockgate.retraining.retraining import PIPELINE, Retraining, State
 from lockgate.retraining.seasons import as_in_season, rows_of_season, stays_by_nature
 from lockgate.retraining.store import retrainings_of
 from lockgate.retraining.times import times_in
@@ -41,7 +43,8 @@ BY_HAND = RetrainConfig(when=())  # of a model whose settings say nothing of ret
 @dataclass(frozen=True)
 class View:
     """One model as retraining sees it. `run`: that made the live version, None where people submitted it; `labelled`: share of
-    the live version's predictions in complete windows that have a label, None without one."""
+    the live version's predictions in complete windows that have a label, None without one; `past`: every retraining but those
+    that were refused, the newest first; `stopped`: why people let nothing of it be trained by itself, empty where they do."""
 
     settings: ModelConfig
     live: Version
@@ -51,6 +54,7 @@ class View:
     release: Release | None
     labelled: float | None
     labelled_rows: int
+    stopped: str = ""
 
     @property
     def config(self) -> RetrainConfig:
@@ -66,7 +70,7 @@ def view_of(house: House, model: str) -> View | None:
         if number is None:
             return None
         live = get_version(tx, VersionName(model, number))
-        run, past = run_of_version(tx, model, number), retrainings_of(tx, model)
+        run, past = run_of_version(tx, model, number), retrainings_of(tx, model, but=(State.REFUSED,))
         trained_us = (run.ended_us or live.created_us) if run is not None else live.created_us
         notices = tuple(said.notice for said in open_notices(tx, model))
         windows = windows_of(tx, model)
@@ -75,7 +79,7 @@ def view_of(house: House, model: str) -> View | None:
             model=model, live=number, trained_us=trained_us, notices=notices, labels=_labels_since(tx, model, trained_us),
             scheduled_us=scheduled_us(past),
         )  # fmt: skip
-        release = find_running(tx, model)
+        release, stopped = find_running(tx, model), _stopped(tx, model)
     learned = _Learned(house, settings, live)
     seen = _with(seen, notices=tuple(each for each in notices if not learned.knows_as_constant(each)))
     moved = moved_notices(seen)
@@ -85,7 +89,20 @@ def view_of(house: House, model: str) -> View | None:
     )  # fmt: skip
     rows, labelled = sum(each.rows for each in complete), sum(each.labelled for each in complete)
     return View(settings=settings, live=live, run=run, seen=seen, past=tuple(past), release=release,
-                labelled=labelled / rows if rows else None, labelled_rows=labelled)  # fmt: skip
+                labelled=labelled / rows if rows else None, labelled_rows=labelled, stopped=stopped)  # fmt: skip
+
+
+def _stopped(tx: sa.Connection, model: str) -> str:
+    """Why the part that trains may not do so: a person deactivated it, or took its role away."""
+    part = find_person(tx, PIPELINE)
+    if part is None or may(tx, part, Permission.MODEL_SUBMIT, model):
+        return ""
+    if not part.active:
+        return f"'{PIPELINE}' was deactivated; an admin lets it go on: lockgate person activate {PIPELINE}"
+    if was_revoked(tx, PIPELINE, RoleName.PIPELINE, model):
+        again = f"lockgate grant {PIPELINE} {RoleName.PIPELINE} --model {model}"
+        return f"the role '{RoleName.PIPELINE}' of '{PIPELINE}' on this model was taken away; an admin gives it back: {again}"
+    return ""  # granted when the first one begins
 
 
 def _labels_since(tx: sa.Connection, model: str, since_us: int) -> int:

@@ -34,7 +34,8 @@ class StandingShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetrainShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Training again of one model. `next`: what happens next, in a sentence or two; `notes`: what each trigger sees."""
+    """Training again of one model. `next`: what happens next, in a sentence or two; `notes`: what each trigger sees;
+    `retrainings`: the newest of them; `more`: there are older ones."""
 
     model: str
     live: int | None
@@ -44,6 +45,7 @@ class RetrainShown(msgspec.Struct, frozen=True, kw_only=True):
     retrainings: tuple[Retraining, ...]
     standings: tuple[StandingShown, ...]
     standing_allowed: bool
+    more: bool = False
 
 
 def retrain_shown(house: House, model: str) -> RetrainShown:
@@ -51,13 +53,14 @@ def retrain_shown(house: House, model: str) -> RetrainShown:
     now_us = house.clock.now_us()
     with house.db.read() as tx:
         settings, policy = get_model(tx, model).settings, policy_of(tx, model)
-        past = tuple(retrainings_of(tx, model, limit=SHOWN))
+        newest = tuple(retrainings_of(tx, model, limit=SHOWN + 1))
         standings = standings_of(tx, model)
     view = view_of(house, model)
     found = considered(house, view) if view is not None and settings.retrain is not None else Considered()
     return RetrainShown(
-        model=model, live=view.live.number if view is not None else None, config=settings.retrain, retrainings=past,
-        next=next_words(model, settings.retrain, found, past, live=view is not None),
+        model=model, live=view.live.number if view is not None else None, config=settings.retrain,
+        retrainings=newest[:SHOWN], more=len(newest) > SHOWN,
+        next=next_words(model, settings.retrain, found, view.past if view is not None else newest, live=view is not None),
         notes=tuple(each.words for each in found.looks if each.words and each.cause is None),
         standings=tuple(StandingShown(standing=each, over=_over(each, policy.digest, now_us)) for each in standings[::-1]),
         standing_allowed=policy.policy.standing,

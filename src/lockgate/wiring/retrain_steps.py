@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lockgate.checks.store import Validation, findings_of
+from lockgate.config_retraining import Trigger
 from lockgate.errors import Conflict
 from lockgate.governance.people import Person, get_person
 from lockgate.pipelines.run import Run, RunState
@@ -52,12 +53,12 @@ def gather(house: House, mine: Retraining, tell: Tell) -> Left:
     """The data: made where they come out of the log, and looked at once more, now that they are there."""
     view, run = _view(house, mine)
     if run is None:
-        return Left(State.REFUSED, facts_of(house, view).trouble)
+        return _refused(mine, facts_of(house, view).trouble)
     tell("gathering data", 0, 0, "")
     data = data_for(house, _pipeline(house), view, run)
     refused = unfit(view.config, made_facts(house, run, data, facts_of(house, view)))
     if refused:
-        return Left(State.REFUSED, refused, {"data": data})
+        return _refused(mine, refused, {"data": data})
     return Left(State.TRAINING, known={"data": data})
 
 
@@ -120,6 +121,13 @@ STEPS: dict[State, Step] = {
     State.VALIDATING: check,
     State.RELEASING: release,
 }
+
+
+def _refused(mine: Retraining, why: str, known: dict[str, Any] | None = None) -> Left:
+    """Its data are not fit. The service looks at causes again and again; what a person asked for is asked for again."""
+    if mine.trigger is Trigger.HAND:
+        why = f"{why}; once that is over, ask again: lockgate retrain {mine.model} --because WHY"
+    return Left(State.REFUSED, why, known or {})
 
 
 def _view(house: House, mine: Retraining) -> tuple[View, Run | None]:

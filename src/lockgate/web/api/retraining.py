@@ -73,14 +73,16 @@ def shown(model: str, house: InHouse, me: Asking) -> Response:
 
 @router.get("/retrainings", responses=says(Retraining, many=True))
 def every(
-    house: InHouse, me: Asking, model: Annotated[str | None, Query()] = None, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+    house: InHouse, me: Asking, model: Annotated[str | None, Query()] = None, limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    before: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:  # fmt: skip
-    """Retrainings of the models that one may see, the newest first."""
+    """Retrainings of the models that one may see, the newest first. `before`: a retraining; those that come after it."""
     with house.db.read() as tx:
         if model is not None:
             require(tx, me, Permission.MODEL_READ, model)
         seen = models_with(tx, me, Permission.MODEL_READ)
-        found = retrainings_of(tx, model, among=None if EVERY_MODEL in seen else seen, limit=limit)
+        among = None if EVERY_MODEL in seen else seen
+        found = retrainings_of(tx, model, among=among, before=before, limit=limit)
     return answer(found)
 
 
