@@ -6,9 +6,10 @@ import pytest
 from lockgate.clock import DAY_US, SECOND_US
 from lockgate.config import ModelConfig
 from lockgate.registry.store import create_model
+from lockgate.release.contenders import HISTORY_FACTOR
 from lockgate.release.phases import Phase, Release
 from lockgate.release.promise import ReleasePlan
-from lockgate.wiring.shadowing import HISTORY_FACTOR, history_us, jobs_of
+from lockgate.wiring.shadowing import history_us, jobs_of
 
 OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 RELEASE = Release(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from lockgate.cli.shadow import Target, Why, contend, contenders, print_shadow, withdraw
 from lockgate.cli.show import AsJson, new_group, print_json, print_pairs, print_table, when
 from lockgate.client import releases
 from lockgate.client.naming import parts_of
@@ -16,8 +17,6 @@ from lockgate.errors import InvalidInput
 
 app = new_group("Start, watch and steer a release. `lockgate release churn/3` starts one.")
 WATCH_S = 1.0
-Target = Annotated[str, typer.Argument(metavar="MODEL", help="churn, or churn/3.", show_default=False)]
-Why = Annotated[str, typer.Option(help="Why; it goes on record.", show_default=False)]
 
 
 @app.command("start")
@@ -107,6 +106,10 @@ def queue(model: Target, as_json: AsJson = False) -> None:
                 empty="nothing waits")  # fmt: skip
 
 
+for _name, _verb in (("contend", contend), ("contenders", contenders), ("withdraw", withdraw)):
+    app.command(_name)(_verb)
+
+
 @app.command("hold")
 def hold(model: Target, reason: Why, as_json: AsJson = False) -> None:
     """Stop it where it is: the weight stays, the guards stay armed."""
@@ -194,34 +197,6 @@ def print_release(found: dict[str, Any]) -> None:
     print_table(("MOVE", "TIME", "WHO", "PHASE", "WEIGHT", "REASON"),
                 [(m["seq"], when(m["at_us"]), m["actor"], m["phase"], f"{m['weight']:.0%}", m["reason"])
                  for m in found["moves"]])  # fmt: skip
-
-
-def print_shadow(told: dict[str, Any]) -> None:
-    """A shadow verdict for people: sentence, segments, costs, the requests that differ most."""
-    print(told["sentence"])
-    if told["segments"]:
-        print()
-        print_table(("WHERE", "ROWS", "CHANGED", "BETWEEN", "ELSEWHERE"),
-                    [(s["words"], s["pairs"], f"{s['flips']:.1%}", f"{s['low']:.1%} and {s['high']:.1%}",
-                      f"{s['elsewhere']:.1%}") for s in told["segments"]])  # fmt: skip
-    if told["costs"]:
-        print()
-        print_table((f"COST OF {told['costs'][0]['decisions']:,} DECISIONS BY", "ROWS", "CHANGE", "BETWEEN"),
-                    [(c["basis"], c["rows"], f"{c['change']:+.4g}",
-                      "too few rows yet" if c["low"] is None else f"{c['low']:+.4g} and {c['high']:+.4g}")
-                     for c in told["costs"]])  # fmt: skip
-    if told["largest"]:
-        print()
-        print_table(("REQUEST", "OLD", "NEW", "SENT"),
-                    [(one["id"], _answered(one, "old"), _answered(one, "new"),
-                      ", ".join(f"{name} {value}" for name, value in one["inputs"].items()))
-                     for one in told["largest"]])  # fmt: skip
-
-
-def _answered(one: dict[str, Any], side: str) -> str:
-    """A decision, with its score where that says more."""
-    score = one[f"{side}_score"]
-    return str(one[side]) if score is None or f"{score:g}" == str(one[side]) else f"{one[side]} ({score:.3g})"
 
 
 def _follow(model: str, number: int | None) -> None:

@@ -122,7 +122,7 @@ def use(
     search: Which,
     *,
     trial: Annotated[int | None, typer.Option(help="Another than the best.", min=1, show_default="the best")] = None,
-    shadow: Annotated[int, typer.Option(help="Validate and release so many of the best, in turn.", min=0, max=20)] = 0,
+    shadow: Annotated[int, typer.Option(help="Validate so many of the best; they answer in shadow together.", min=0, max=10)] = 0,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Train with a trial's parameters on all training rows, and seal what comes of it."""
@@ -142,6 +142,8 @@ def use(
             print(f"  {remark}")
         if not shadow:
             print(f"  next: lockgate validate {name}")
+    if shadow:
+        print(f"  next: lockgate release contenders {made[0]['version']['model']}")
 
 
 @app.command("stop")

@@ -64,6 +64,33 @@ def shadow(model: str, number: int | None = None, *, home: str | Path | None = N
     return told
 
 
+def contend(version: str, reason: str = "", *, home: str | Path | None = None) -> Answer:
+    """Let a validated version answer live's recorded requests in shadow, beside others; nothing else begins by itself."""
+    model, word = parts_of(version)
+    with connected(home) as lockgate:
+        made: Answer = lockgate.post(
+            f"/models/{model}/contenders", {"version": word or "latest", "reason": reason}
+        )
+    return made
+
+
+def contenders(model: str, *, home: str | Path | None = None) -> list[Answer]:
+    """Who contends, each with `shadow` (what it would decide differently) and `labelled` (how right); then those of before."""
+    with connected(home) as lockgate:
+        found: list[Answer] = lockgate.get(f"/models/{model_only(model)}/contenders")
+    return found
+
+
+def withdraw(version: str, reason: str, *, home: str | Path | None = None) -> Answer:
+    """Take a version out of the shadow."""
+    model, word = parts_of(version)
+    with connected(home) as lockgate:
+        done: Answer = lockgate.post(
+            f"/models/{model}/contenders/{word or 'latest'}/withdraw", {"reason": reason}
+        )
+    return done
+
+
 def act(name: str, target: str, reason: str = "", *, home: str | Path | None = None) -> Answer:
     """`hold`, `resume`, `rollback`, `promote`, `cancel`, `approve` or `reject` the release of a model or a version."""
     model, word = parts_of(target)

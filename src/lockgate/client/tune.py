@@ -103,7 +103,7 @@ def use(
     home: str | Path | None = None,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
-    """Make a version of a trial, the best when none is named; `shadow`: validate and release so many of the best."""
+    """Make a version of a trial, the best when none is named; `shadow`: validate so many of the best, which answer in shadow."""
     with connected(home) as lockgate:
         job = lockgate.post(f"/searches/{search}/use", {"trial": trial, "shadow": shadow})
         made: list[dict[str, Any]] = lockgate.wait(job, progress)

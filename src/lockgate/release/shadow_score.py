@@ -30,7 +30,8 @@ class ShadowJob:
     """A version that is to score what others answered: the candidate, or live on the canary's requests.
 
     It scores requests of `model` since `since_us` (recorded history first), the share `share` of them, that another
-    version answered. `pure` false (calls cost or change something): never.
+    version answered. `release`: for which; below 0 for a contender, which has none. `pure` false (calls cost or change
+    something): never.
     """
 
     model: str

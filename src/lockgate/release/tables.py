@@ -1,4 +1,4 @@
-"""The tables of releases: rows, moves, the outbox of effects, routes, snapshots of evidence, leases, votes, the queue."""
+"""The tables of releases: rows, moves, the outbox of effects, routes, snapshots of evidence, leases, votes, queue, contenders."""
 
 from __future__ import annotations
 
@@ -116,4 +116,22 @@ release_queue = sa.Table(
     sa.Column("ended_us", sa.BigInteger),
     sa.Column("words", sa.Text, nullable=False),  # why it was refused or cancelled
     sa.Column("release", sa.Integer, sa.ForeignKey("releases.id")),  # what became of it
+)
+
+contenders = sa.Table(
+    "release_contenders",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.String(64), nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("digest", sa.String(80), nullable=False),
+    sa.Column("contending", sa.String(80), unique=True),  # "churn/4" while it contends, else NULL
+    sa.Column("share", sa.Float, nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Column("until_us", sa.BigInteger, nullable=False),
+    sa.Column("author", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("began_us", sa.BigInteger, nullable=False),
+    sa.Column("ended_us", sa.BigInteger),
+    sa.Column("words", sa.Text, nullable=False),  # why it ended
 )

@@ -8,6 +8,7 @@ from lockgate.governance.policy import current_policy
 from lockgate.predictions.retain import Keeping, retain
 from lockgate.predictions.table import Archive
 from lockgate.registry.store import ModelRow, list_models
+from lockgate.release.contenders import scored
 from lockgate.release.store import running_releases
 from lockgate.wiring.house import House
 from lockgate.wiring.shadowing import history_us
@@ -16,11 +17,13 @@ from lockgate.wiring.shadowing import history_us
 def let_go(house: House) -> dict[str, int]:
     """Take what is older than its model keeps it out of the archive; how many records went, by model.
 
-    What a running release may still score, from its recorded history on, stays.
+    What a running release or a contender may still score, from its recorded history on, stays.
     """
     with house.db.read() as tx:
         models = {model.name: keeping_of(tx, model) for model in list_models(tx)}
         needed = {release.model: history_us(release) for release in running_releases(tx)}
+        for one in scored(tx, now_us=house.clock.now_us()):
+            needed[one.model] = min(one.since_us, needed.get(one.model, one.since_us))
     gone = {}
     for name, keeping in models.items():
         count = retain(

@@ -11,8 +11,11 @@ from pathlib import Path
 import msgspec
 
 from lockgate.clock import SECOND_US
+from lockgate.config import ModelConfig
 from lockgate.membership import members
+from lockgate.registry.store import get_model
 from lockgate.release import snapshots
+from lockgate.release.contenders import scored
 from lockgate.release.promise import FAST_MS, ReleasePlan
 from lockgate.release.shadow import ShadowStatus
 from lockgate.release.shadow_brake import WINDOW_S, Brake, load_of
@@ -44,10 +47,11 @@ class GiveWay:
 
     def _limits_s(self) -> dict[str, float]:
         with self._house.db.read() as tx:
+            plans = {one.model: declared(get_model(tx, one.model).settings)
+                     for one in scored(tx, now_us=self._house.clock.now_us())}  # fmt: skip
+            plans |= {release.model: release.plan for release in running_releases(tx) if release.plan.shadow}
             return {
-                release.model: limit_s(release.plan, snapshots.traffic_of(tx, release.model).t99_us)
-                for release in running_releases(tx)
-                if release.plan.shadow
+                model: limit_s(plan, snapshots.traffic_of(tx, model).t99_us) for model, plan in plans.items()
             }
 
     def _cpu_s(self) -> float:
@@ -66,6 +70,12 @@ def limit_s(plan: ReleasePlan, t99_us: int | None) -> float:
     if plan.p99_limit_ms is not None:
         return plan.p99_limit_ms / 1e3
     return max(FAST_MS / 1e3, SLOWER * (t99_us or 0) / 1e6)
+
+
+def declared(settings: ModelConfig) -> ReleasePlan:
+    """The limit that holds beside contenders, which have no plan of their own."""
+    own = settings.release.p99_limit_ms
+    return ReleasePlan(p99_limit_ms=settings.goal.p99_ms if own is None else own)
 
 
 def cpu_s_of(pid: int) -> float:

@@ -6,21 +6,16 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from lockgate.clock import DAY_US, SECOND_US
 from lockgate.config import ModelConfig
 from lockgate.inference.executor import Executor
 from lockgate.registry.store import get_model
+from lockgate.release.contenders import Contender, back_us, scored
 from lockgate.release.phases import Phase, Release
 from lockgate.release.shadow_score import ShadowJob
 from lockgate.release.store import running_releases
 from lockgate.wiring.house import House
 from lockgate.wiring.packages import interpreter_of, open_version
 
-HISTORY_DAYS = 30
-HISTORY_FACTOR = (
-    5  # recorded requests that are scored at the start, as a multiple of what the shadow asks for
-)
-HISTORY_REQUESTS = 5_000  # and at least so many: a quiet service's month is scored in minutes
 _CANDIDATE = frozenset({Phase.SHADOW, Phase.APPROVAL, Phase.CANARY})
 
 
@@ -29,9 +24,17 @@ def wanted(house: House) -> Callable[[], list[ShadowJob]]:
 
     def jobs() -> list[ShadowJob]:
         with house.db.read() as tx:
-            return [job for release in running_releases(tx) for job in jobs_of(tx, release)]
+            found = [job for release in running_releases(tx) for job in jobs_of(tx, release)]
+            return found + [job_of(tx, one) for one in scored(tx, now_us=house.clock.now_us())]
 
     return jobs
+
+
+def job_of(tx: sa.Connection, one: Contender) -> ShadowJob:
+    """The shadow work of a contender."""
+    pure = get_model(tx, one.model).settings.pure
+    return ShadowJob(model=one.model, version=one.version, digest=one.digest, release=one.scored_for, share=one.share,
+                     since_us=one.since_us, pure=pure)  # fmt: skip
 
 
 def jobs_of(tx: sa.Connection, release: Release) -> list[ShadowJob]:
@@ -65,14 +68,8 @@ def opener(house: House) -> Callable[[ShadowJob], Executor]:
 
 
 def history_us(release: Release) -> int:
-    """How far back the candidate scores: a few times what the shadow asks for, at the measured traffic, in any case enough
-    for a verdict, and at most a month."""
-    plan = release.plan
-    if plan.per_s <= 0:
-        return release.created_us - HISTORY_DAYS * DAY_US
-    requests = max(HISTORY_FACTOR * plan.shadow_requests, HISTORY_REQUESTS) / plan.shadow_share
-    back_us = requests / plan.per_s * SECOND_US
-    return release.created_us - min(round(back_us), HISTORY_DAYS * DAY_US)
+    """How far back the candidate scores (`contenders.back_us`)."""
+    return back_us(release.plan, release.created_us)
 
 
 def _job(release: Release, settings: ModelConfig, version: int, digest: str, since_us: int) -> ShadowJob:

@@ -1,4 +1,7 @@
-"""A trial becomes a version: trained with its parameters on all training rows, judged on the test set for the first time."""
+"""A trial becomes a version: trained with its parameters on all training rows, judged on the test set for the first time.
+
+Several of the best go to shadow together: each answers what live answered, and people choose. Nothing goes live by itself.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ from collections.abc import Callable
 
 import msgspec
 
+from lockgate.clock import iso
 from lockgate.datasets.content import digest_of_frame
 from lockgate.errors import Conflict, LockgateError, NotFound
 from lockgate.governance.people import Person
 from lockgate.registry.store import Version
-from lockgate.release.phases import Release
-from lockgate.release.queue import Place
-from lockgate.release.start import start as start_release
+from lockgate.release.contenders import contend
+from lockgate.release.store import live_version
 from lockgate.tuning.store import get_search, trials_of
 from lockgate.tuning.trial import SearchRow, Trial, best_of, unbeaten
 from lockgate.wiring.house import House
@@ -25,27 +28,32 @@ Tell = Callable[..., None]
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a trial. `release`: the number of the release that began; `words`: why none did, or that it waits."""
+    """What became of a trial. `contender`: its number where it went to shadow; `words`: until when, or why it did not."""
 
     trial: int
     version: Version
     new: bool
     metrics: dict[str, float]
     remarks: tuple[str, ...] = ()
-    release: int | None = None
+    contender: int | None = None
     words: str = ""
 
 
 def use(
     house: House, person: Person, search: int, tell: Tell, *, trial: int | None = None, shadow: int = 0
 ) -> list[Used]:
-    """Make a version of a trial, the best when none is named; `shadow`: of so many of the best, each validated and released.
+    """Make a version of a trial, the best when none is named; `shadow`: of so many of the best, each validated, and all of them
+    answering in shadow beside the live version from then on.
 
-    A model has one release at a time: the first begins and the others wait in its queue. Raises NotFound, Conflict where several
-    trials are unbeaten or a test row was seen by trials, and what a training raises.
+    Raises NotFound, Conflict where several trials are unbeaten, where a test row was seen by trials, or where nothing is live
+    that could be shadowed, and what a training raises.
     """
     with house.db.read() as tx:
         row, trials = get_search(tx, search), trials_of(tx, search)
+        live = live_version(tx, row.model) if shadow else None
+    if shadow and live is None:
+        raise Conflict(f"no version of {row.model} is live, so there is nothing to shadow",
+                       fix=f"lockgate tune use {row.id}, then lockgate validate and lockgate release")  # fmt: skip
     chosen = _chosen(row, trials, trial, max(shadow, 1))
     used = []
     for place, one in enumerate(chosen):
@@ -54,7 +62,7 @@ def use(
         _require_unseen(house, person, row, order, tell)
         made = train(house, person, order, tell)
         used.append(_said(one, made))
-    return [_released(house, person, row, one, tell) for one in used] if shadow else used
+    return [_contends(house, person, row, one, tell) for one in used] if shadow else used
 
 
 def _chosen(row: SearchRow, trials: list[Trial], wanted: int | None, count: int) -> list[Trial]:
@@ -115,17 +123,14 @@ def _said(trial: Trial, made: Trained) -> Used:
     )
 
 
-def _released(house: House, person: Person, row: SearchRow, used: Used, tell: Tell) -> Used:
-    """Validate it and start its release, or say why that cannot be: the others go on."""
+def _contends(house: House, person: Person, row: SearchRow, used: Used, tell: Tell) -> Used:
+    """Validate it and let it answer in shadow, or say why that cannot be: the others go on."""
     try:
         validate_version(house, person, used.version, None, tell)
-        reason = f"trial {used.trial} of search {row.id}"
-        begun: Release | Place = start_release(desk_of(house), person, used.version.name, reason)
+        begun = contend(desk_of(house), person, used.version.name, f"trial {used.trial} of search {row.id}")
     except LockgateError as error:
         return msgspec.structs.replace(used, words=error.sentence())
-    if isinstance(begun, Place):
-        words = "waits in the queue: a model has one release at a time, and the next begins when this one has ended"
-        return msgspec.structs.replace(used, words=words)
+    until = f"{iso(begun.until_us)[:16]}Z"
     return msgspec.structs.replace(
-        used, release=begun.id, words=f"its release {begun.id} is in {begun.phase}"
+        used, contender=begun.id, words=f"it answers in shadow beside live until {until}"
     )

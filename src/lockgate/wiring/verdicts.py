@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import msgspec
+import polars as pl
 
 from lockgate.config import ModelConfig, Observed
 from lockgate.registry.manifest import Manifest, Task
@@ -74,23 +76,39 @@ def shadow_of(house: House, release: Release, *, inputs: bool = True) -> ShadowS
     """
     if not release.plan.shadow or release.previous is None:
         return None
-    with house.db.read() as tx:
-        old = get_version(tx, VersionName(release.model, release.previous)).manifest
-        new = get_version(tx, VersionName(release.model, release.version)).manifest
-        settings = get_model(tx, release.model).settings
-    pairs = pairs_of(
-        house.home,
-        house.blobs,
-        release.model,
-        old=(release.previous, old),
-        new=(release.version, new),
-        release=release.id,
-        since_us=history_us(release),
-        database=house.db,
-    )
-    pairs = pairs.drop([f"in.{name}" for name in settings.personal], strict=False)
-    lens = lens_of(pairs, positive=_positive(new), prices=_prices(settings, old, new))
-    return _shown(verdict_of(fold(Tally(lens), pairs)), inputs=inputs)
+    between = Between(release.model, release.previous, release.version, release.id, history_us(release))
+    return between.verdict(house, between.pairs(house), inputs=inputs)
+
+
+@dataclass(frozen=True)
+class Between:
+    """Two versions of a model, one of which answered in shadow for `number`: a release, or below 0 a contender."""
+
+    model: str
+    old: int
+    new: int
+    number: int
+    since_us: int
+
+    def pairs(self, house: House) -> pl.DataFrame:
+        """What both answered, row by row, with labels where they are known."""
+        old, new, settings = self._known(house)
+        pairs = pairs_of(
+            house.home, house.blobs, self.model, old=(self.old, old), new=(self.new, new), release=self.number,
+            since_us=self.since_us, database=house.db,
+        )  # fmt: skip
+        return pairs.drop([f"in.{name}" for name in settings.personal], strict=False)
+
+    def verdict(self, house: House, pairs: pl.DataFrame, *, inputs: bool) -> ShadowShown:
+        """What these pairs say."""
+        old, new, settings = self._known(house)
+        lens = lens_of(pairs, positive=_positive(new), prices=_prices(settings, old, new))
+        return _shown(verdict_of(fold(Tally(lens), pairs)), inputs=inputs)
+
+    def _known(self, house: House) -> tuple[Manifest, Manifest, ModelConfig]:
+        with house.db.read() as tx:
+            old, new = (get_version(tx, VersionName(self.model, number)) for number in (self.old, self.new))
+            return old.manifest, new.manifest, get_model(tx, self.model).settings
 
 
 def _shown(verdict: ShadowVerdict, *, inputs: bool) -> ShadowShown:

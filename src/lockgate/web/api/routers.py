@@ -22,6 +22,7 @@ from lockgate.predictions.label_import import Imported
 from lockgate.registry.leadtime import LeadTime
 from lockgate.registry.search import Hit
 from lockgate.registry.store import ModelRow, Version
+from lockgate.release.contenders import Contender
 from lockgate.release.phases import Release
 from lockgate.release.promise import ReleasePlan
 from lockgate.release.queue import Place
@@ -33,6 +34,7 @@ from lockgate.web.api import (
     alerts,
     audit,
     box,
+    contenders,
     data,
     erasures,
     findings,
@@ -65,6 +67,7 @@ from lockgate.web.jobs import Job
 from lockgate.wiring.alerts_shown import AlertPage, AlertShown, SinkShown
 from lockgate.wiring.annotation_work import BatchShown, TakenIn
 from lockgate.wiring.comparing import Compared
+from lockgate.wiring.contending import ContenderShown
 from lockgate.wiring.drift_shown import DriftShown
 from lockgate.wiring.erasing import Erased
 from lockgate.wiring.inventory import ModelStanding, VersionLine
@@ -90,6 +93,7 @@ API: tuple[APIRouter, ...] = (
     versions.router,
     findings.router,
     releases.router,
+    contenders.router,
     work.router,
     logs.router,
     labels.router,
@@ -117,6 +121,8 @@ KINDS: tuple[type, ...] = (
     AuditRow,
     BoxStatus,
     Coming,
+    Contender,
+    ContenderShown,
     DataLineage,
     DataSet,
     DataSettings,

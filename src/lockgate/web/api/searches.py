@@ -44,11 +44,11 @@ class Further(BaseModel):
 
 
 class Wanted(BaseModel):
-    """Which trial becomes a version: the best when none is named. `shadow`: release that many of the best."""
+    """Which trial becomes a version: the best when none is named. `shadow`: so many of the best go to shadow together."""
 
     model_config = ConfigDict(extra="forbid")
     trial: int | None = None
-    shadow: Annotated[int, Query(ge=0, le=20)] = 0
+    shadow: Annotated[int, Query(ge=0, le=10)] = 0
 
 
 @router.post("/models/{model}/searches", responses=says(Job))
