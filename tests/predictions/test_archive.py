@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +115,20 @@ def test_an_earlier_open_segment_holds_back_the_later_ones(home: Home, blobs: Bl
     assert commit_ended(home.log, blobs) == []
     first.write_bytes(body)
     assert len(commit_ended(home.log, blobs)) == 2
+
+
+def test_boxes_that_begin_a_table_at_once_share_it(tmp_path: Path) -> None:
+    """Whoever is second appends to the first one's table: its id stays, and no box takes it for another archive."""
+    for attempt in range(8):
+        blobs = Blobs(str(tmp_path / f"store{attempt}"))
+        boxes = [Home(tmp_path / f"{name}{attempt}").prepare() for name in ("one", "two")]
+        for home in boxes:
+            write(home, [home.root.name])
+        together = threading.Barrier(len(boxes))
+        with ThreadPoolExecutor(len(boxes)) as pool:
+            list(pool.map(lambda home: (together.wait(), commit_ended(home.log, blobs)), boxes))  # noqa: B023
+        for home in boxes:
+            assert sorted(archived(home, blobs)) == sorted(box.root.name for box in boxes)
 
 
 def test_one_archiver_at_a_time(home: Home, blobs: Blobs, sqlite: Database) -> None:

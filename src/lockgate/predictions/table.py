@@ -106,6 +106,19 @@ class Archive:
             temporary.replace(self._note)
         return box.name
 
+    def make(self) -> None:
+        """An empty table where there is none. A first write that met another box's would give the table a new id."""
+        if self._open() is not None:
+            return
+        try:
+            deltalake.DeltaTable.create(
+                self.uri, _schema(), partition_by=["model", "day"], configuration=PROPERTIES,
+                commit_properties=deltalake.CommitProperties(max_commit_retries=0),  # else it is made a second time
+            )  # fmt: skip
+        except exceptions.DeltaError:
+            if self._open() is None:  # else another box was first
+                raise
+
     def _open(self, version: int | None = None) -> deltalake.DeltaTable | None:
         """The table, if there is one. Not `is_deltatable`: it holds Python's lock while it waits for a far store."""
         try:
@@ -128,13 +141,12 @@ def append(store: Archive, frames: Iterable[pl.DataFrame], newest: Mapping[str, 
     """Commit rows together with the names of the newest segments they come from (writer -> number)."""
     box = store.note()
     with unreadable_is_said():
+        store.make()
         deltalake.write_deltalake(
             store.uri,
             pa.RecordBatchReader.from_batches(_schema(), _batches(frames)),
             mode="append",
             schema_mode="merge",
-            partition_by=["model", "day"],
-            configuration=PROPERTIES,
             writer_properties=properties(),
             commit_properties=deltalake.CommitProperties(
                 app_transactions=[
