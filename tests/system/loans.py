@@ -52,7 +52,7 @@ class Loans:
         return {"train": self.folder / "train.parquet", "test": self.folder / "test.csv"}
 
     def path(self, name: str) -> str:
-        """A model file: first, second, blunt (decides one loan in 25 differently), strict."""
+        """A model file: first, second, blunt (hardly worse on the test rows; decides one loan in 40 differently), strict."""
         return str(self.folder / f"{name}.joblib")
 
     def model(self, name: str) -> Pipeline:
@@ -95,7 +95,7 @@ def make_loans(folder: Path) -> Loans:
     pipelines = {
         "first": _pipeline(1.0),
         "second": _pipeline(0.5),
-        "blunt": _pipeline(0.001),
+        "blunt": _pipeline(0.005),
         "strict": make_pipeline(strict, *[step for _, step in _pipeline(0.5).steps]),
     }
     for name, pipeline in pipelines.items():
