@@ -23,7 +23,7 @@ def record(number, *, canary=False, bad=False, key=None, w=0.1, stage=1, latency
     return Record(
         id=f"r{number}", at_us=1_000_000 + number, model="churn", version=1, digest="sha256:a", release=7, stage=stage,
         weight=w, assigned=Role.CANARY if canary else Role.LIVE, key=key or f"k{number}", latency_us=latency_us,
-        failed=FAILED if bad and canary else None, **{**answer, **more},
+        **{"failed": FAILED if bad and canary else None, **answer, **more},
     )  # fmt: skip
 
 
@@ -104,6 +104,25 @@ def test_slow_and_failed_requests_count_as_slow():
     counts = folded(records, frozen=frozen)
     assert counts.guards[GuardName.SLOW_T99].totals() == (2, 0)
     assert counts.guards[GuardName.SLOW_T95].totals() == (2, 1)
+
+
+def test_that_live_answered_for_a_slow_canary_hides_nothing_from_the_guards():
+    """Live is asked beside it from the highest threshold on: the guards count what they had counted without it, no error more."""
+    frozen = Frozen(t99_us=5000, t95_us=2000)
+    waited = [record(i, canary=True, latency_us=90_000, role=Role.CANARY) for i in range(8)]
+    slow = Attempt(2, "sha256:b", "slow", "no answer yet when it was slow", 5_000)
+    beside = [record(i, canary=True, latency_us=5_600, failed=slow) for i in range(8)]
+    counts = folded(beside, frozen=frozen)
+    assert counts.guards == folded(waited, frozen=frozen).guards
+    assert counts.guards[GuardName.SLOW_T99].totals() == counts.guards[GuardName.SLOW_T95].totals() == (8, 0)
+    assert counts.guards[GuardName.ERRORS].totals() == (0, 0)
+    assert counts.stages[1].canary_bad == 0
+    assert worst(judge(PLAN, counts, frozen)).label is Label.WORSE
+    assert counts.fallbacks == 8
+    baseline = Baseline()
+    for one in beside:
+        baseline.add(one)
+    assert baseline.errors == 0
 
 
 def test_invalid_answers_are_a_guard_of_their_own():

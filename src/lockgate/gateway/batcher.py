@@ -14,17 +14,17 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 
 from lockgate.errors import InvalidInput, LockgateError, PredictionFailed, TimedOut
 from lockgate.gateway.cost import Cost
+from lockgate.gateway.divide import Divider
 from lockgate.gateway.drain import Drain
 from lockgate.gateway.job import Job
-from lockgate.gateway.plausible import quick_look
-from lockgate.gateway.refusals import InvalidAnswer, Limited
+from lockgate.gateway.refusals import Limited
 from lockgate.gateway.rows import Layout
 from lockgate.inference.compiled import CompiledModel
 from lockgate.inference.executor import Executor, ExecutorKind
-from lockgate.inference.validate import check_outputs
 from lockgate.predictions.record import Columns
 
 TURN = 128  # requests in a batch: then another model has its turn on the loop, however many still wait for this one
@@ -33,7 +33,10 @@ INLINE_S = 0.001  # a batch that is expected to take longer must not hold up the
 
 
 class Batcher:
-    """The queue of one loaded version. `settle` gets jobs with `outputs` or `error` set, many at once."""
+    """The queue of one loaded version.
+
+    `settle` gets jobs with `outputs` or `error` set, many at once; `slow` each that has had no answer when it was slow, once.
+    """
 
     def __init__(
         self,
@@ -41,14 +44,16 @@ class Batcher:
         layout: Layout,
         cost: Cost,
         settle: Callable[[list[Job]], None],
+        slow: Callable[[Job], None],
         *,
         limit: int,
         max_rows: int,
     ) -> None:
         self._executor, self._layout, self._cost, self._settle = executor, layout, cost, settle
+        self._slow = slow
         self._limit, self._max_rows = limit, max_rows
         self._matrix = executor.matrix if isinstance(executor, CompiledModel) else None
-        self._fine = quick_look(executor.manifest.signature, executor.manifest.answer)
+        self._divider = Divider(executor.manifest)
         self._inline = executor.kind is ExecutorKind.COMPILED
         self._queue: deque[Job] = deque()
         self._lanes = executor.lanes
@@ -86,7 +91,7 @@ class Batcher:
                 retry_after_s=self._drain.wait_s(len(self._queue), time.monotonic()),
             )
         self._queue.append(job)
-        if self._sweeper is not None and job.deadline_s < self._sweep_s:
+        if self._sweeper is not None and job.due_s < self._sweep_s:
             self._sweeper.cancel()
             self._watch()
         if not self._scheduled and len(self._running) < self._lanes:
@@ -140,6 +145,8 @@ class Batcher:
             not batch or (rows + self._queue[0].rows.n <= self._max_rows and len(batch) < most)
         ):
             job = self._queue.popleft()
+            if job.over:
+                continue
             if job.deadline_s <= now:
                 job.expire()
                 late.append(job)
@@ -206,7 +213,7 @@ class Batcher:
             return error
         except Exception as error:  # noqa: BLE001  a defect in a model's graph must cost this batch alone
             return PredictionFailed(f"the model failed: {type(error).__name__}", got=error)
-        return self._divide(batch, answer)
+        return self._divider.divide(batch, answer)
 
     async def _answers_async(self, batch: list[Job]) -> list[Columns | LockgateError]:
         found = await self._attempt_async(batch)
@@ -225,46 +232,15 @@ class Batcher:
             return error
         except Exception as error:  # noqa: BLE001  what the runner's side raises must cost this batch alone
             return PredictionFailed(f"the model failed: {type(error).__name__}", got=error)
-        return self._divide(batch, answer)
+        return self._divider.divide(batch, answer)
 
     @staticmethod
     def _alone(found: list[Columns | LockgateError] | LockgateError) -> Columns | LockgateError:
         return found if isinstance(found, LockgateError) else found[0]
 
-    def _divide(self, batch: list[Job], answer: Columns) -> list[Columns | LockgateError]:
-        """Each request's rows of the answer; an invalid answer is an error of those requests alone that it touches."""
-        rows = sum([job.rows.n for job in batch])
-        if self._fine(answer, rows):
-            return self._split(batch, answer)
-        manifest = self._executor.manifest
-        reason = check_outputs(manifest.signature, answer, rows, manifest.answer)
-        if reason and (len(batch) == 1 or any(len(array) != rows for array in answer.values())):
-            return [InvalidAnswer(reason)] * len(batch)
-        outcomes: list[Columns | LockgateError] = []
-        start = 0
-        for job in batch:
-            stop = start + job.rows.n
-            part = answer if len(batch) == 1 else {name: array[start:stop] for name, array in answer.items()}
-            own = check_outputs(manifest.signature, part, job.rows.n, manifest.answer) if reason else None
-            outcomes.append(InvalidAnswer(own) if own else part)
-            start = stop
-        return outcomes
-
-    @staticmethod
-    def _split(batch: list[Job], answer: Columns) -> list[Columns | LockgateError]:
-        if len(batch) == 1:
-            return [answer]
-        outcomes: list[Columns | LockgateError] = []
-        columns, start = list(answer.items()), 0
-        for job in batch:
-            stop = start + job.rows.n
-            outcomes.append({name: array[start:stop] for name, array in columns})
-            start = stop
-        return outcomes
-
     def _watch(self) -> None:
-        """While a batch runs apart: look again when the earliest deadline passes."""
-        earliest = min((job.deadline_s for job in self._taken() if not job.over), default=None)
+        """While a batch runs apart: look again when the earliest deadline passes, or the earliest request is slow."""
+        earliest = min((job.due_s for job in self._taken() if not job.over), default=None)
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
@@ -278,16 +254,22 @@ class Batcher:
         return [*(job for batch in self._running for job in batch), *self._queue]
 
     def _sweep(self) -> None:
-        """Settle what is too late, in the running batch and behind it; the batch itself goes on."""
+        """Settle what is too late, in the running batch and behind it; the batch itself goes on. Say what is slow."""
         self._sweeper = None
         now = time.monotonic()
-        late = [job for job in self._taken() if not job.over and job.deadline_s <= now]
+        due = [job for job in self._taken() if not job.over and job.due_s <= now]
+        late = [job for job in due if job.deadline_s <= now]
         for job in late:
             job.expire()
             job.over = True
         if late:
-            self._queue = deque(job for job in self._queue if not job.over)
             self._settle(late)
+        for job in due:
+            if not job.over:
+                job.slow_s = inf
+                self._slow(job)
+        if due:
+            self._queue = deque(job for job in self._queue if not job.over)
         if self._running:
             self._watch()
 

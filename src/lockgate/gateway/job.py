@@ -81,9 +81,8 @@ class Job(msgspec.Struct, eq=False):
     inference_id: str | None = None
     forced: bool = False  # the caller named the version
     until_s: float = inf  # when the caller stops waiting
-    fallback_rows: Rows | None = (
-        None  # the same request as the live version's rows, when that may have to answer
-    )
+    slow_s: float = inf  # when live is asked beside this attempt, unless it is over by then
+    beside: Job | None = None  # the other attempt at the same request, while nobody knows which one answers
     attempt_s: float = msgspec.field(default_factory=time.monotonic)
     failed: Attempt | None = None
     outputs: Columns | None = None
@@ -91,6 +90,11 @@ class Job(msgspec.Struct, eq=False):
     trace: Trace | None = None
     begun_s: float = 0.0  # when its batch was taken from the queue
     over: bool = False  # settled: a late result is dropped
+
+    @property
+    def due_s(self) -> float:
+        """When something is to be done about it, whatever its model does."""
+        return min(self.slow_s, self.deadline_s)
 
     def expire(self) -> None:
         """Note that the time was up before an answer was there."""

@@ -15,14 +15,14 @@ from lockgate.gateway.decode import key_cells
 from lockgate.gateway.engine import Engine
 from lockgate.gateway.job import Job, Reply, Seat
 from lockgate.gateway.protocols.answer import Answered, Body
-from lockgate.gateway.refusals import internal
+from lockgate.gateway.refusals import Limited, internal
 from lockgate.gateway.router import Router, Served
 from lockgate.gateway.rows import Rows
 from lockgate.gateway.sent import Sent
 from lockgate.gateway.settle import Settler
 from lockgate.gateway.trace import Trace
 from lockgate.predictions.record import Attempt, Record
-from lockgate.traffic import Arm, Role, assign
+from lockgate.traffic import Arm, Role, Route, assign
 
 Writer = Callable[[Answered], Body]
 Reader = Callable[[bytes], tuple[Sent, Writer]]
@@ -178,6 +178,7 @@ class Predictor:
             write=write,
             seat=Seat(),
             deadline_s=min(own_s, overall_s),
+            slow_s=_slow_s(asked, route) if on_canary else inf,
             caller=asked.caller,
             key=key,
             inference_id=sent.inference_id or asked.inference_id,
@@ -186,8 +187,21 @@ class Predictor:
             failed=choice.failed,
             until_s=until_s,
         )
-        choice.engine.batcher.offer(job, alone=alone)
+        self._offer(job, choice.engine, alone=alone, falls_back=on_canary)
         return job.seat
+
+    def _offer(self, job: Job, engine: Engine, *, alone: bool, falls_back: bool) -> None:
+        try:
+            engine.batcher.offer(job, alone=alone)
+        except Limited as error:
+            if not falls_back:
+                raise
+            job.error = error  # a canary that cannot keep up is no reason to turn a caller away
+            self._settler.settle([job])
+
+
+def _slow_s(asked: Asked, route: Route) -> float:
+    return inf if route.slow_ms is None else asked.started_s + route.slow_ms / 1000
 
 
 def _nobody() -> int:

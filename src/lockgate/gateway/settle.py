@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from functools import lru_cache
+from math import inf
 
 import msgspec
 
@@ -20,7 +21,9 @@ from lockgate.errors import (
     TimedOut,
     Unavailable,
 )
+from lockgate.gateway.beside import answering, pair
 from lockgate.gateway.breaker import Breaker
+from lockgate.gateway.engine import Engine
 from lockgate.gateway.job import Job, Reply, Seat
 from lockgate.gateway.metrics import Metrics
 from lockgate.gateway.protocols.answer import Answered
@@ -32,6 +35,7 @@ from lockgate.gateway.trace import Trace
 from lockgate.predictions.record import Attempt, Record
 from lockgate.traffic import Role
 
+SLOW = "slow"  # of an attempt: live answered because the canary had not by then
 _log = logging.getLogger(__name__)
 
 
@@ -65,55 +69,74 @@ class Settler:
         self._metrics.answered(record, reply.status)
         return seat
 
+    def slow(self, job: Job) -> None:
+        """A canary that has no answer when every guard calls it slow: live is asked beside it, the first right answer counts.
+
+        The canary goes on, for the breaker to hear how it ends. The record says `slow`, its time is above the thresholds.
+        """
+        try:
+            found = self._second(job, _attempt(job, SLOW, "no answer yet when it was slow"))
+            if found is not None and found[0].error is None:
+                pair(job, found[0])
+                self._ask_live(*found)
+        except Exception:  # noqa: BLE001  a defect here costs the caller nothing but time: the canary is still asked
+            internal("asking live beside a canary")
+
     def _next_step(self, job: Job) -> Job | None:
-        """The job if it is at its end; None when the live version now tries instead of the canary."""
+        """The job that is at its end, this one or the other at the same request; None while live still tries."""
         if job.arm.role is not Role.CANARY or job.failed is not None:
-            return job
+            return answering(job)
         release, error = job.route.release, job.error
         if error is None:
             self._breaker.succeeded(release)
-            return job
-        reason = (
-            "timeout"
-            if isinstance(error, TimedOut)
-            else "invalid"
-            if isinstance(error, InvalidAnswer)
-            else "error"
-        )
+            return answering(job)
+        reason = _reason(error)
         if self._breaker.failed(release, error.sentence()):
             # not in the error's own words: a model's exception often quotes what it was asked
             _log.error("%s/%d gets no more requests here: %s", job.route.model, job.arm.version, reason)
             self.router.settle_in()
-        return self._hand_over(job, reason, error) if job.route.fallback else job
+        if job.beside is not None:
+            job.beside.failed = _attempt(job, reason, error.sentence())  # says more than `slow`
+            return answering(job)
+        return self._hand_over(job, _attempt(job, reason, error.sentence())) if job.route.fallback else job
 
-    def _hand_over(self, job: Job, reason: str, error: LockgateError) -> Job | None:
+    def _hand_over(self, job: Job, failed: Attempt) -> Job | None:
+        found = self._second(job, failed)
+        if found is None:
+            return job
+        if found[0].error is not None:
+            return found[0]
+        self._ask_live(*found)
+        return None
+
+    def _ask_live(self, second: Job, live: Engine) -> None:
+        if second.failed is not None:
+            self._metrics.fell_back(second.route.model, second.failed.reason)
+        live.batcher.offer(second, force=True)
+
+    def _second(self, job: Job, failed: Attempt) -> tuple[Job, Engine] | None:
+        """The same request for live; with an error where it does not take it, None where nothing is live."""
         served = self.router.served(job.route.model)
         live = served.route.arm(Role.LIVE)
         if live is None or served.live is None:
-            return job
-        now = time.monotonic()
-        attempt = Attempt(
-            job.arm.version, job.arm.digest, reason, error.sentence(), round((now - job.attempt_s) * 1e6)
-        )
-        self._metrics.fell_back(job.route.model, reason)
+            return None
         second = msgspec.structs.replace(
             job,
             arm=live,
-            failed=attempt,
+            failed=failed,
             outputs=None,
             error=None,
             over=False,
-            attempt_s=now,
+            attempt_s=time.monotonic(),
             deadline_s=min(job.started_s + job.route.deadline_ms / 1000, job.until_s),
+            slow_s=inf,
         )
         try:
             second.rows = served.live.decoder.decode(job.sent, job.route.key_field)
         except InvalidInput as refused:
             second.error = refused  # without the canary the caller had got the same
-            return second
         second.layout, second.prediction = served.live.decoder.layout, served.live.prediction
-        served.live.batcher.offer(second, force=True)
-        return None
+        return second, served.live
 
     def _finish(self, jobs: list[Job]) -> None:
         now = time.monotonic()
@@ -139,6 +162,18 @@ class Settler:
                 fix="an admin makes room for the prediction log",
             )
         )
+
+
+def _reason(error: LockgateError) -> str:
+    if isinstance(error, TimedOut):
+        return "timeout"
+    return "invalid" if isinstance(error, InvalidAnswer) else "error"
+
+
+def _attempt(job: Job, reason: str, words: str) -> Attempt:
+    """What became of a canary's try, until now."""
+    spent_us = round((time.monotonic() - job.attempt_s) * 1e6)
+    return Attempt(job.arm.version, job.arm.digest, reason, words, spent_us)
 
 
 def _end(job: Job, now_s: float) -> tuple[Record, Reply]:

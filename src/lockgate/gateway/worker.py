@@ -229,6 +229,7 @@ def _router(setup: Setup, breaker: Breaker, settler: Settler) -> Router:
             prepared.decoder.layout,
             prepared.cost,
             settler.settle,
+            settler.slow,
             limit=config.queue,
             max_rows=config.max_batch_rows,
         )

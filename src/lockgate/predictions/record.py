@@ -49,7 +49,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     version: int
     digest: str
-    reason: str  # "error" | "timeout" | "invalid"
+    reason: str  # "error" | "timeout" | "invalid" | "input" | "slow"
     error: str
     latency_us: int
 

@@ -85,7 +85,7 @@ class Baseline(msgspec.Struct, kw_only=True):
         """Count one request that a caller sent."""
         self._time(record.at_us)
         self.requests += 1
-        failed = is_error(record) or record.failed is not None
+        failed = is_error(record) or (record.failed is not None and record.failed.reason != "slow")
         self.errors += failed
         if is_error(record):  # the caller saw it: a canary that live answered for is none
             hour = record.at_us // HOUR_US

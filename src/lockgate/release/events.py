@@ -12,7 +12,8 @@ from lockgate.traffic import Role, Stick
 def bad_kinds(record: Record) -> set[GuardName]:
     """Which events a request was, by the arm it was assigned to, whoever answered in the end.
 
-    A canary that could not even read the request (`input`) is no event: callers lack a field, and the release is held.
+    A canary that could not even read the request (`input`) is no event: callers lack a field, and the release is held. Nor is one
+    that was slow (`slow`), so that live answered: its time is above the thresholds, which is for the guards of slow answers.
     A failure of live that does not say that its answer was invalid counts for both guards, which can only make them
     more careful.
     """
@@ -26,7 +27,11 @@ def bad_kinds(record: Record) -> set[GuardName]:
     return {GuardName.ERRORS} if in_canary else {GuardName.ERRORS, GuardName.INVALID}
 
 
-_ATTEMPTS: dict[str, set[GuardName]] = {"input": set(), "invalid": {GuardName.INVALID}}
+_ATTEMPTS: dict[str, set[GuardName]] = {
+    "input": set(),
+    "slow": set(),
+    "invalid": {GuardName.INVALID},
+}
 
 
 def unit_of(record: Record, plan: ReleasePlan) -> int | None:

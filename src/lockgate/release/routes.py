@@ -40,7 +40,15 @@ def route_of(release: Release) -> Route:
         fallback=plan.fallback,
         deadline_ms=plan.deadline_ms,
         canary_deadline_ms=plan.canary_deadline_ms,
+        slow_ms=_slow_ms(release),
     )
+
+
+def _slow_ms(release: Release) -> float | None:
+    """From when on an answer of the canary is slow for every guard: only then may live answer without hiding it from one."""
+    thresholds = (release.frozen.t99_us, release.frozen.t95_us)
+    known = [threshold for threshold in thresholds if threshold is not None]
+    return max(known) / 1000 if known and release.at is Phase.CANARY and release.plan.fallback else None
 
 
 def _new(release: Release, role: Role, weight: float = 0.0) -> Arm:

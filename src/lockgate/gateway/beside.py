@@ -1,0 +1,30 @@
+"""Two attempts at one request: a canary that is slow, and live that is asked beside it. The first right answer is the caller's.
+
+Each attempt names the other (`Job.beside`) until one of them answered.
+"""
+
+from __future__ import annotations
+
+from lockgate.gateway.job import Job
+
+
+def pair(canary: Job, live: Job) -> None:
+    """Let live try beside the canary."""
+    canary.beside, live.beside = live, canary
+
+
+def answering(job: Job) -> Job | None:
+    """The attempt that answers now that this one has ended. None: the other answered before, or may yet.
+
+    An attempt without another beside it answers. Of two that failed it is live's that says so, whichever ended last.
+    """
+    other, job.beside = job.beside, None
+    if other is None:
+        return job
+    ended = other.outputs is not None or other.error is not None
+    if job.error is None and (not ended or other.error is not None):
+        other.over, other.beside = True, None
+        return job
+    if not ended or other.error is None:
+        return None
+    return job if job.failed is not None else other
