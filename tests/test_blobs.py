@@ -119,6 +119,15 @@ def test_a_tree_is_removed_with_its_copy(store: Blobs, tmp_path: Path) -> None:
         assert not (tmp_path / "cache" / "packages" / "ab").exists()
 
 
+def test_a_blob_that_is_taken_away_is_gone(store: Blobs) -> None:
+    """Once or twice; its neighbours stay."""
+    store.put("data/ab", b"one")
+    store.put("data/cd", b"two")
+    store.remove("data/ab")
+    store.remove("data/ab")
+    assert store.list("data") == ["data/cd"]
+
+
 def test_the_same_name_with_other_bytes_is_refused(store: Blobs) -> None:
     """Blobs never change: equal bytes are fine, others are not."""
     store.put("data/ab", b"one")

@@ -161,6 +161,17 @@ class Blobs:
         except OSError as error:
             raise _refused(self.url, error) from error
 
+    def remove(self, name: str) -> None:
+        """Take a blob away; one that is not there is left alone."""
+        try:
+            if self.local:
+                Path(self._path(name)).unlink(missing_ok=True)
+            elif self.exists(name):
+                with self._reached():
+                    self._fs.rm_file(self._path(name))
+        except OSError as error:
+            raise _refused(self.url, error) from error
+
     def list(self, name: str) -> list[str]:
         """Names of the blobs directly below a folder, sorted; empty when there is none."""
         path = self._path(name)

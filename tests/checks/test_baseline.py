@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import polars as pl
 import pytest
 
 from lockgate.blobs import Blobs
-from lockgate.checks.baseline import ANSWER, baseline_of, load_baseline, store_baseline
+from lockgate.checks.baseline import ANSWER, baseline_of, load_baseline, store_baseline, without_values
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.errors import SealBroken
 from lockgate.stats.sketch import NumberSketch, WordSketch
+from lockgate.stats.veil import LEAST_PEOPLE
 
 
 def test_a_baseline_is_kept_and_read_back(blobs: Blobs, loans: Evidence):
@@ -38,6 +40,36 @@ def test_a_changed_baseline_is_refused(blobs: Blobs, loans: Evidence):
     blobs.put("baselines/0000.json", blobs.get(store_baseline(blobs, made)))
     with pytest.raises(SealBroken, match="not what was kept"):
         load_baseline(blobs, "baselines/0000.json")
+
+
+def test_without_values_nobody_can_be_read_off_it(loans: Evidence):
+    """Of personal columns coarse ranges and hashed groups are left, of columns that name rows nothing; others are as before."""
+    frame = loans.frames[Split.TEST].with_columns(holder=pl.Series(range(5_000)).cast(pl.String))
+    keyed = dataclasses.replace(
+        loans, frames={Split.TEST: frame}, inputs=(*loans.inputs, "holder"), key="holder"
+    )
+    made = baseline_of(keyed, "sha256:ab", {})
+    assert made is not None
+    assert "holder" not in made.columns
+    bare = without_values(made, {"salary_range", "car_value", "elsewhere"}, b"secret")
+    assert bare.veiled == ("car_value", "salary_range")
+    assert set(bare.columns) == set(made.columns)
+    words, numbers = bare.columns["salary_range"], bare.columns["car_value"]
+    assert isinstance(words, WordSketch)
+    assert isinstance(numbers, NumberSketch)
+    assert not set(words.values) & set(frame["salary_range"].unique())
+    assert (words.rows, words.missing) == (
+        made.columns["salary_range"].rows,
+        made.columns["salary_range"].missing,
+    )
+    assert (numbers.low, numbers.high, numbers.total, numbers.squares) == (None, None, 0.0, 0.0)
+    assert numbers.rows == 5_000
+    assert min(numbers.counts) >= LEAST_PEOPLE
+    assert bare.columns["loan_length"] == made.columns["loan_length"]
+    assert bare.pairs is not None
+    assert made.pairs is not None
+    assert set(made.pairs.names) - set(bare.pairs.names) == {"car_value"}
+    assert without_values(bare, {"salary_range", "car_value"}, b"secret") == bare
 
 
 def test_without_a_table_there_is_none(loans: Evidence):

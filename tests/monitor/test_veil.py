@@ -22,13 +22,14 @@ from lockgate.monitor.profiles import add_profiles, profile_between
 from lockgate.monitor.reading import Log
 from lockgate.monitor.reference import Reference, kept_reference, of_rows
 from lockgate.monitor.tables import monitor_places, monitor_profiles
-from lockgate.monitor.veil import GROUPS, Veil
+from lockgate.monitor.veil import Veil
 from lockgate.monitor.watching import DriftWatcher
 from lockgate.predictions.erase import Ground, ask, carry_out
 from lockgate.predictions.keyring import Keyring
 from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.record import Columns, Record, blocks_of
 from lockgate.stats.sketch import NumberSketch
+from lockgate.stats.veil import GROUPS
 
 VEIL = Veil(frozenset({"age", "plan"}), b"secret")
 TOWNS = np.array([f"Kleinmachnow-{place}" for place in range(40)], dtype=object)
@@ -102,6 +103,31 @@ def test_many_words_leave_the_share_of_missing_ones_alone() -> None:
     moved = judge(held, {1: profile}, 1).moved
     assert moved["street"][0].missing
     assert not moved["street"][0].values
+
+
+def test_what_looks_personal_is_veiled_in_a_versions_own_first_rows(
+    home: Home, blobs: Blobs, sqlite: Database
+) -> None:
+    """Nobody validated it and nobody declared anything: addresses, which return, are known by their pattern."""
+    draw = np.random.default_rng(3)
+    with SegmentWriter(home.log, "gateway-0", clock=FakeClock(START_US)) as log:
+        made = columns(draw, 1_200)
+        made["contact"] = np.array([f"mail{n % 90}@example.org" for n in range(1_200)], dtype=object)
+        log.append([Record(id="1", at_us=START_US, model="churn", version=1, rows=1_200, inputs=blocks_of(made),
+                           outputs=blocks_of({name: made[name] for name in ("y", "p")}))])  # fmt: skip
+    known = Known(MANIFEST, None, veil=Veil(frozenset(), b"secret"))
+    looking = DriftWatcher(
+        sqlite, Log(home, blobs), Keyring(home, sqlite), "churn", lambda _: known, grace_us=0
+    )
+    for _ in range(2):
+        while looking.look(START_US + DAY_US).more:
+            pass
+    with sqlite.read() as tx:
+        held, whole = kept_reference(tx, "churn", 1), profile_between(tx, "churn", 1, 0, 1 << 60)
+    assert held is not None
+    assert held.veiled == ("contact",)
+    assert b"@example.org" not in msgspec.json.encode(held)
+    assert whole.columns["contact"].rows == 1_200
 
 
 def test_the_same_word_is_in_another_group_in_another_home() -> None:

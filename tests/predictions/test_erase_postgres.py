@@ -11,11 +11,22 @@ from tests.conftest import PostgresServer
 from lockgate.blobs import Blobs
 from lockgate.clock import SECOND_US, FakeClock
 from lockgate.config import Home
-from lockgate.db import Database
+from lockgate.db import Database, open_database
 from lockgate.governance import audit
 from lockgate.governance.checkpoints import verify
 from lockgate.predictions.archive import archive
-from lockgate.predictions.erase import AGAIN_US, ErasureState, Ground, ask, carry_out, due
+from lockgate.predictions.erase import (
+    AGAIN_US,
+    ErasureState,
+    Ground,
+    ask,
+    carry_out,
+    due,
+    get,
+    sweep,
+    unswept,
+)
+from lockgate.predictions.erase_deleted import forget_deleted
 from lockgate.predictions.keyring import take_in
 from lockgate.predictions.label_import import import_labels
 from lockgate.predictions.log import SegmentWriter
@@ -51,7 +62,24 @@ def ground(home: Home, blobs: Blobs, postgres: Database, clock: FakeClock) -> Gr
     table = pl.DataFrame({"key": [PERSON, "other"], "churned": [1, 0]})
     with postgres.write() as tx:
         import_labels(tx, "churn", table, on="key", label="churned", by="ada", now_us=2)
-    return Ground(home, blobs, postgres, clock)
+    with postgres.write() as tx:
+        tx.exec_driver_sql("CREATE TABLE beside (number integer, body text)")
+        tx.execute(
+            sa.insert(beside), [{"number": 1, "body": f"item of {PERSON}"}, {"number": 2, "body": "other"}]
+        )
+    with postgres.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(
+            "ANALYZE"
+        )  # as PostgreSQL does by itself: it notes what values are frequent
+    return Ground(home, blobs, postgres, clock, empty_beside, ("beside",))
+
+
+beside = sa.Table("beside", sa.MetaData(), sa.Column("number", sa.Integer), sa.Column("body", sa.Text))
+
+
+def empty_beside(tx: sa.Connection, *_given: object) -> None:
+    """What another room does in an erasure's transaction: the person's item is emptied."""
+    tx.execute(sa.update(beside).where(beside.c.number == 1).values(body=""))
 
 
 def files_of(server: PostgresServer, database: Database) -> dict[str, Path]:
@@ -59,19 +87,20 @@ def files_of(server: PostgresServer, database: Database) -> dict[str, Path]:
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("CHECKPOINT")
         found: dict[str, Path] = {}
-        for table in (labels, log_keys, log_erasures):
-            names = [table.name, *(str(index.name) for index in table.indexes)]
-            for name in names:
+        for table in (labels, log_keys, log_erasures, beside):
+            for name in (table.name, *(str(index.name) for index in table.indexes)):
                 path = connection.execute(
                     sa.text("SELECT pg_relation_filepath(:name)"), {"name": name}
                 ).scalar_one()
-                found[name] = server.folder / "data" / path
+                found[f"{table.name}/{name}"] = server.folder / "data" / path
+        path = connection.execute(sa.text("SELECT pg_relation_filepath('pg_statistic')")).scalar_one()
+        found["pg_statistic"] = server.folder / "data" / path
     return found
 
 
 def holding(files: dict[str, Path]) -> set[str]:
-    """Tables and indexes whose file holds the person's key."""
-    return {name for name, path in files.items() if PERSON.encode() in path.read_bytes()}
+    """Tables whose file, or an index of which, holds the person's key."""
+    return {name.partition("/")[0] for name, path in files.items() if PERSON.encode() in path.read_bytes()}
 
 
 def test_a_person_is_gone_from_postgresql(ground: Ground, postgres_server: PostgresServer) -> None:
@@ -79,12 +108,19 @@ def test_a_person_is_gone_from_postgresql(ground: Ground, postgres_server: Postg
     database, home = ground.db, ground.home
     with database.write() as tx:
         asked = ask(tx, home, "churn", PERSON, reason="asked by letter", by="ada", at_us=5)
-    assert holding(files_of(postgres_server, database)) >= {"labels", "log_erasures"}
+    assert holding(files_of(postgres_server, database)) >= {
+        "labels",
+        "log_erasures",
+        "beside",
+        "pg_statistic",
+    }
     done = carry_out(ground, asked.id, None)
     assert (done.state, done.counts.requests, done.counts.labels, done.counts.keys) == (
         ErasureState.ERASED, 2, 1, 1,
     )  # fmt: skip
-    assert holding(files_of(postgres_server, database)) == {"log_erasures"}  # needed for what is on its way
+    assert done.counts.copies_in == []
+    # the key is needed for what is on its way; one row of its table, so PostgreSQL notes no frequent value of it
+    assert holding(files_of(postgres_server, database)) <= {"log_erasures", "pg_statistic"}
     ground.clock.sleep(2 * AGAIN_US / SECOND_US)
     with database.read() as tx:
         assert due(tx, ground.clock.now_us()) == [asked.id]
@@ -105,9 +141,12 @@ def test_a_person_is_gone_from_postgresql(ground: Ground, postgres_server: Postg
 
 
 def test_a_table_that_somebody_holds_keeps_the_erasure_from_nothing(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ground: Ground,
+    postgres_server: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A long reader of the labels holds up the rewriting of their file, which is said; the erasure is done all the same."""
+    """A long reader of the labels holds up the rewriting of their file alone, which the erasure says until it was done."""
     monkeypatch.setattr("lockgate.predictions.erase_deleted.LOCK_S", 1)
     with ground.db.write() as tx:
         asked = ask(tx, ground.home, "churn", PERSON, reason="asked by letter", by="ada", at_us=5)
@@ -115,4 +154,38 @@ def test_a_table_that_somebody_holds_keeps_the_erasure_from_nothing(
         assert tx.execute(sa.select(sa.func.count()).select_from(labels)).scalar_one() == 2
         done = carry_out(ground, asked.id, None)
     assert (done.state, done.counts.labels) == (ErasureState.ERASED, 1)
-    assert "until its next vacuum" in caplog.text
+    assert {"labels"} <= {*done.counts.copies_in}  # and what the reader's snapshot may still see elsewhere
+    assert "file of labels for now" in caplog.text
+    assert (
+        {"labels"}
+        <= holding(files_of(postgres_server, ground.db))
+        <= {*done.counts.copies_in, "log_erasures"}
+    )
+    ground.clock.sleep(2 * AGAIN_US / SECOND_US)
+    with ground.db.read() as tx:
+        tx.execute(sa.select(sa.func.count()).select_from(labels)).scalar_one()
+        assert carry_out(ground, asked.id, None).state is ErasureState.FINISHED
+    with ground.db.read() as tx:
+        assert unswept(tx) == [asked.id]
+    assert sweep(ground, asked.id).counts.copies_in == []
+    assert holding(files_of(postgres_server, ground.db)) == set()
+    with ground.db.read() as tx:
+        assert unswept(tx) == []
+        assert get(tx, asked.id).counts.labels == 1
+
+
+def test_tables_that_are_not_ours_are_said(ground: Ground) -> None:
+    """Where lockgate's role owns neither a table nor the database, PostgreSQL warns nobody: the erasure names the table."""
+    with ground.db.write() as tx:
+        asked = ask(tx, ground.home, "churn", PERSON, reason="asked by letter", by="ada", at_us=5)
+        for words in ("CREATE ROLE guest LOGIN", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest"):
+            tx.exec_driver_sql(words)
+    carry_out(ground, asked.id, None)
+    guest = open_database(ground.db.engine.url.set(username="guest").render_as_string(hide_password=False))
+    try:
+        assert forget_deleted(guest, ["labels", "beside"]) == ["labels", "beside", "pg_statistic"]
+    finally:
+        guest.close()
+        with ground.db.write() as tx:
+            tx.exec_driver_sql("DROP OWNED BY guest")
+            tx.exec_driver_sql("DROP ROLE guest")

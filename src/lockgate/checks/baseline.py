@@ -6,7 +6,7 @@ the next version's checks find what this one's kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -17,11 +17,13 @@ import polars as pl
 from lockgate.blobs import Blobs
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.identifiers import looks_like_identifier
+from lockgate.checks.seasons import Seasons, past_of, seasons_but, seasons_of
 from lockgate.datasets.sketched import numbers_in, sketch_column, sketch_table
 from lockgate.errors import SealBroken
 from lockgate.stats.expected import Calibration, calibration_of
 from lockgate.stats.pairs import Pairs, count_pairs, scores_in
 from lockgate.stats.sketch import NumberSketch, Sketch, sketch_numbers
+from lockgate.stats.veil import pairs_without, veiled
 
 FOLDER = "baselines"
 ANSWER = "\0answer"  # among the columns of `pairs`: the score, else the number that is decided
@@ -33,7 +35,8 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     one; `labels`: the target's sketch, where labels are known; `kept`: by the name under which a check kept it. `matter`: how
     much of what moves the answers hangs on an input, 0..1, where that was asked; `pairs`: how numbers go together, with the
     answer as `ANSWER`; `left_out`: inputs that differ by nature, and why; `calibration`: what scores
-    meant (of more than two classes: how often the likeliest was right)."""
+    meant (of more than two classes: how often the likeliest was right); `veiled`: personal columns, of which no value is kept;
+    `seasons`: how columns followed the calendar in the rows of every table."""
 
     package: str
     split: str
@@ -46,6 +49,8 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     pairs: Pairs | None = None
     left_out: dict[str, str] = {}
     calibration: Calibration | None = None
+    veiled: tuple[str, ...] = ()
+    seasons: Seasons | None = None
 
 
 def baseline_of(evidence: Evidence, package: str, kept: Mapping[str, Any]) -> Baseline | None:
@@ -55,18 +60,36 @@ def baseline_of(evidence: Evidence, package: str, kept: Mapping[str, Any]) -> Ba
         return None
     frame = evidence.frames[split]
     names = dict.fromkeys((*evidence.inputs, *evidence.protected, *evidence.slices))
-    plain = [
-        name for name in names if name not in evidence.pictures
-    ]  # counted by value, a picture is always new
-    columns, answers = sketch_table(frame, plain), _answers(evidence, split)
-    left_out = _left_out(evidence, frame)
-    watched = {name: columns[name] for name in evidence.inputs if name in columns and name not in left_out}
+    by_nature = _left_out(evidence, frame, names)
+    # what is new in every row is compared by nobody, and may be who somebody is
+    columns = sketch_table(frame, [name for name in names if name not in by_nature])
+    past = past_of(evidence, columns)
+    seasons, over_past = seasons_of(past, frame, columns) if past is not None else (None, {})
+    columns |= over_past
+    answers = _answers(evidence, split)
+    watched = {name: columns[name] for name in evidence.inputs if name in columns}
     return Baseline(
         package=package, split=split, rows=frame.height, kept=dict(kept),
         columns=columns, answers=answers, labels=_labels(evidence, split), matter=_matter(kept),
-        pairs=_pairs(evidence, split, watched, answers), left_out=left_out,
-        calibration=_calibration(evidence, split),
+        pairs=_pairs(evidence, split, watched, answers),
+        left_out={name: why for name, why in by_nature.items() if name in evidence.inputs},
+        calibration=_calibration(evidence, split), seasons=seasons,
     )  # fmt: skip
+
+
+def without_values(baseline: Baseline, personal: Collection[str], secret: bytes) -> Baseline:
+    """The same without a value of anybody: personal columns in coarse ranges and hashed groups (`stats.veil`), neither in how
+    numbers go together, and no column that names rows. Done before, it stays as it is. `secret`: the home's."""
+    new = ({*personal} & baseline.columns.keys()) - {*baseline.veiled}
+    columns = {
+        name: veiled(sketch, name, secret) if name in new else sketch
+        for name, sketch in baseline.columns.items() if name not in baseline.left_out
+    }  # fmt: skip
+    pairs = None if baseline.pairs is None else pairs_without(baseline.pairs, new)
+    said = tuple(sorted({*baseline.veiled, *new} & columns.keys()))
+    return msgspec.structs.replace(
+        baseline, columns=columns, pairs=pairs, veiled=said, seasons=seasons_but(baseline.seasons, said)
+    )
 
 
 def store_baseline(blobs: Blobs, baseline: Baseline) -> str:
@@ -99,10 +122,10 @@ def _answers(evidence: Evidence, split: Split) -> dict[str, Sketch]:
     return found
 
 
-def _left_out(evidence: Evidence, frame: pl.DataFrame) -> dict[str, str]:
-    """Inputs whose values are new in every row, or every day, and pictures."""
+def _left_out(evidence: Evidence, frame: pl.DataFrame, names: Iterable[str]) -> dict[str, str]:
+    """Columns whose values are new in every row, or every day, and pictures."""
     found = {}
-    for name in evidence.inputs:
+    for name in names:
         if name not in frame.columns:
             continue
         if name in evidence.pictures:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from lockgate.checks.finding import Finding, worst_first
 from lockgate.checks.tables import validations
+from lockgate.checks.veils import read_veil
 from lockgate.clock import DAY_US, iso
 from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound, SealBroken
 from lockgate.governance.audit import append
@@ -55,7 +56,7 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
     """One recorded list of findings, worst first. `data`: split -> data set digest; `policy`: `high/3`.
 
     `seed`: of every sample; the same seed gives the same findings. `baseline`: the blob that production is held against
-    later (`baseline.py`).
+    later (`baseline.py`), or what took its place (`veils.py`).
     """
 
     id: int = 0
@@ -247,4 +248,6 @@ def _read(row: sa.Row[tuple[object, ...]]) -> Validation:
         raise SealBroken(
             f"validation {row.id} was moved to another version", got=f"{row.model}/{row.version}"
         )
-    return msgspec.structs.replace(found, id=row.id, digest=row.digest)
+    return msgspec.structs.replace(
+        found, id=row.id, digest=row.digest, baseline=read_veil(row.veil).baseline or found.baseline
+    )

@@ -1,4 +1,5 @@
-"""The table of validations: every list of findings that was ever recorded, never changed. JSON is text by msgspec."""
+"""The table of validations: every list of findings that was ever recorded; what a digest is over never changes. JSON is text
+by msgspec."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ validations = sa.Table(
     sa.Column("digest", sa.String(80), nullable=False),  # over body
     sa.Column("author", sa.String(64), nullable=False),
     sa.Column("recorded_us", sa.BigInteger, nullable=False),
+    sa.Column("veil", sa.Text),  # JSON of veils.Veiled: the baseline without values of personal columns
     sa.ForeignKeyConstraint(["model", "version"], ["versions.model", "versions.number"]),
     sa.Index("ix_validations_package", "package", "id"),
 )

@@ -88,6 +88,9 @@ def erase(
     counts = done["erasure"]["counts"]
     print(f"erased: {counts['requests']} requests, {counts['rows']} rows of others' requests, "
           f"{counts['labels']} labels; {counts['files']} older files deleted")  # fmt: skip
+    if counts["copies_in"]:
+        print(f"older copies of erased rows may be left in PostgreSQL's files of {', '.join(counts['copies_in'])}: somebody "
+              "holds these tables, or they are not ours; it is tried again within the hour")  # fmt: skip
     for place in done["remains"]:
         rows = f", rows {', '.join(map(str, place['rows'][:10]))}" if place.get("rows") else ""
         print(f"still in {place['kind']} {place['name']}{rows}: {place['why']}")

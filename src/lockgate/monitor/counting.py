@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from lockgate.checks.quality.personal import personal_in
 from lockgate.datasets.classes import class_names
 from lockgate.db import Database
 from lockgate.errors import InvalidInput
@@ -141,7 +142,9 @@ class Counter:
                 f"rows:{self.model}/{version}", pl.concat(alike(tables), how="diagonal_relaxed"),
                 {name: np.concatenate([each[name] for each in answers]) for name in names}, known.ignored,
             )  # fmt: skip
-            self._references[version] = known.veil.over(made)
+            found = [each for table in tables for each in personal_in(table, made.columns)]
+            veil = replace(known.veil, columns=known.veil.columns | {*found})
+            self._references[version] = veil.over(made)
         return ""
 
     def _count(self, parts: Sequence[Rows]) -> Counted:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from lockgate.checks.baseline import ANSWER, Baseline
 from lockgate.checks.identifiers import looks_like_identifier
+from lockgate.checks.seasons import Seasons
 from lockgate.datasets.sketched import can_sketch, numbers_in, sketch_column
 from lockgate.monitor.watcher import place_of, put_place
 from lockgate.stats.pairs import Pairs, count_pairs, scores_in
@@ -24,7 +25,8 @@ _PREFIX = "reference:"
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """`name`: of what it was made; `said`: what it is called in sentences. `matter`: importance of an input, 0..1; empty
     where it is not known. `left_out`: inputs that are not watched, and why. `validated`: it is of a validation; `veiled`:
-    personal inputs, of which no value is kept (`veil.py`)."""
+    personal inputs, of which no value is kept (`veil.py`). `seasons`: how columns followed the calendar in the version's past;
+    `seasonal`: of which somebody says that they do."""
 
     name: str
     said: str
@@ -37,6 +39,8 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     left_out: dict[str, str] = {}
     validated: bool = False
     veiled: tuple[str, ...] = ()
+    seasons: Seasons | None = None
+    seasonal: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -60,7 +64,8 @@ def of_validation(
     return Reference(
         name=name, said="its validation", rows=baseline.rows, answers=baseline.answers, labels=baseline.labels,
         columns={key: sketch for key, sketch in baseline.columns.items() if key in inputs and key not in left_out},
-        matter=baseline.matter, pairs=baseline.pairs, left_out=left_out, validated=True,
+        matter=baseline.matter, pairs=baseline.pairs, left_out=left_out, validated=True, seasons=baseline.seasons,
+        veiled=tuple(key for key in baseline.veiled if key in inputs and key not in left_out),
     )  # fmt: skip
 
 

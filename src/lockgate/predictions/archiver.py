@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lockgate.blobs import Blobs
@@ -34,10 +34,10 @@ def run(
     *,
     every_s: float = EVERY_S,
     often: Callable[[], object] = lambda: None,
-    seldom: Callable[[], object] = lambda: None,
+    seldom: Sequence[Callable[[], object]] = (),
     tell: Callable[[str | None], object] = lambda _: None,
 ) -> None:
-    """Archive until told to stop; `often` follows each pass, `seldom` (and compaction) the first and one each hour.
+    """Archive until told to stop; `often` follows each pass, each of `seldom` (and compaction) the first and one each hour.
 
     What fails is logged and tried again: it costs time, never a record. `tell` hears after each pass what failed in it.
     """
@@ -48,14 +48,13 @@ def run(
             _log.info("archived %d segments, removed %d", len(done.committed), len(done.removed))
 
     def tidy() -> None:
-        seldom()
         compact(Archive(home.log, blobs))
 
     passes = 0
     while not stop.is_set():
         hourly = passes % max(round(SELDOM_S / every_s), 1) == 0
         trouble = None
-        for step in (pass_one, often, *((tidy,) if hourly else ())):
+        for step in (pass_one, often, *((*seldom, tidy) if hourly else ())):
             try:
                 step()
             except (LockgateError, exceptions.DeltaError, OSError) as error:

@@ -21,11 +21,11 @@ from lockgate.blobs import Blobs
 from lockgate.clock import MINUTE_US, Clock
 from lockgate.config import Home
 from lockgate.db import Database
-from lockgate.errors import Conflict, InvalidInput, Unavailable
+from lockgate.errors import Conflict, InvalidInput
 from lockgate.governance import audit
 from lockgate.predictions.archive import hold
 from lockgate.predictions.erase_deleted import forget_deleted, overwrite_deleted
-from lockgate.predictions.erase_hot import erase_in_segments, open_before, request_rolls
+from lockgate.predictions.erase_hot import end_segments, erase_in_segments
 from lockgate.predictions.erase_table import drop_old_files, erase_in_table
 from lockgate.predictions.flat import record_of
 from lockgate.predictions.keyring import take_in
@@ -37,7 +37,6 @@ from lockgate.predictions.table import Archive
 from lockgate.predictions.tables import labels, log_erasures, log_keys
 
 AGAIN_US = 10 * MINUTE_US  # longer than any request, and any reader's memory of one, lasts
-ROLL_S = 10.0  # a running writer ends its segment within about a second of being asked
 PATIENCE_S = 60.0  # while the archiver works
 
 
@@ -60,6 +59,7 @@ class Counts(msgspec.Struct, kw_only=True):
     labels: int = 0
     keys: int = 0  # of personal columns
     others: int = 0  # records with other people's rows that could not be kept
+    copies_in: list[str] = []  # tables of PostgreSQL whose files may hold older copies of erased rows
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,13 +82,14 @@ Also = Callable[[sa.Connection, str, int, list[int], int], None]
 @dataclass(frozen=True)
 class Ground:
     """Where to erase. `also`: told before the requests go and in the transaction that ends the erasure (model, erasure, times
-    of these requests, now)."""
+    of these requests, now); `touched`: further tables in which something of them may have been."""
 
     home: Home
     blobs: Blobs
     db: Database
     clock: Clock
     also: Also = lambda *_: None
+    touched: tuple[str, ...] = ()
 
 
 def ask(tx: sa.Connection, home: Home, model: str, key: str, *, reason: str, by: str, at_us: int) -> Erasure:
@@ -159,7 +160,7 @@ def carry_out(
     if row.state == ErasureState.FINISHED:
         return _read(row)
     tell("waiting for open segments", 0, 0)
-    _end_segments(ground.home.log)
+    end_segments(ground.home.log)
     lock = _held(ground.home.log, patience_s)
     try:
         counts = msgspec.json.decode(row.counts, type=Counts)
@@ -199,22 +200,6 @@ def find(ground: Ground, model: str, key: str, key_field: str | None) -> tuple[d
     return gone, times
 
 
-def _end_segments(log: Path) -> None:
-    """Have every segment ended that was begun before now: only ended ones can be written anew."""
-    request_rolls(log)  # writers without an open segment too: they forget the keys of people
-    waiting = open_before(log)
-    deadline = time.monotonic() + ROLL_S
-    while waiting:
-        request_rolls(log)
-        if time.monotonic() > deadline:
-            raise Unavailable(
-                "a writer does not end its segment of the log", got=", ".join(sorted(waiting)),
-                fix="is its process hanging? The archiver goes on with the erasure as soon as it can",
-            )  # fmt: skip
-        time.sleep(0.05)
-        waiting &= open_before(log)
-
-
 def _held(log: Path, patience_s: float) -> int:
     deadline = time.monotonic() + patience_s
     while True:
@@ -246,9 +231,28 @@ def _done(
         )
         audit.append(tx, at_us=now_us, actor=row.asked_by, action=f"log:person:{state}", subject=row.model,
                      details={"erasure": row.id, "person": row.subject, **msgspec.structs.asdict(counts)})  # fmt: skip
-        done = get(tx, row.id)
-    forget_deleted(ground.db)
+    return sweep(ground, row.id)
+
+
+def sweep(ground: Ground, number: int) -> Erasure:
+    """Have the database let go of older copies of what was erased, and put on record where it could not."""
+    left = forget_deleted(
+        ground.db, (*(table.name for table in (labels, log_keys, log_erasures)), *ground.touched)
+    )
+    with ground.db.write() as tx:
+        done = get(tx, number)
+        if done.counts.copies_in != left:
+            done.counts.copies_in = left
+            values = {"counts": msgspec.json.encode(done.counts).decode()}
+            tx.execute(sa.update(log_erasures).where(log_erasures.c.id == number).values(values))
     return done
+
+
+def unswept(tx: sa.Connection) -> list[int]:
+    """Erasures that are finished, of which older copies of rows may be left in the database's files."""
+    c = log_erasures.c
+    finished = tx.execute(sa.select(log_erasures).where(c.state == ErasureState.FINISHED).order_by(c.id))
+    return [row.id for row in finished if _read(row).counts.copies_in]
 
 
 def _let_go(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from lockgate.errors import Unavailable
 from lockgate.predictions import writers
 from lockgate.predictions.record import Frame
 from lockgate.predictions.removal import Gone, change, smaller_frame
 from lockgate.predictions.segment import REWRITTEN, SUFFIX, is_ended, rewrite
 
+ROLL_S = 10.0  # a running writer ends its segment within about a second of being asked
 _decoder = msgspec.msgpack.Decoder(Frame)
 
 
@@ -50,6 +53,25 @@ def erase_in_segments(log: Path, model: str, gone: Mapping[str, Gone]) -> Erased
         except FileNotFoundError:
             continue  # archived and removed in between
     return done
+
+
+def end_segments(log: Path) -> None:
+    """Have every segment ended that was begun before now: only ended ones can be written anew.
+
+    Raises Unavailable when a writer does not.
+    """
+    request_rolls(log)  # writers without an open segment too: they forget the keys of people
+    waiting = open_before(log)
+    deadline = time.monotonic() + ROLL_S
+    while waiting:
+        request_rolls(log)
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                "a writer does not end its segment of the log", got=", ".join(sorted(waiting)),
+                fix="is its process hanging? The archiver goes on with the erasure as soon as it can",
+            )  # fmt: skip
+        time.sleep(0.05)
+        waiting &= open_before(log)
 
 
 def open_before(log: Path) -> set[str]:

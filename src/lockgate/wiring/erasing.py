@@ -9,6 +9,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from lockgate.annotation.forgetting import forget_subject
+from lockgate.annotation.tables import annotation_guides, annotation_items
 from lockgate.checks.store import history_of
 from lockgate.config import ModelConfig
 from lockgate.datasets.dataset import load_dataset
@@ -16,6 +17,7 @@ from lockgate.errors import LockgateError
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
 from lockgate.monitor.forgetting import forget_person
+from lockgate.monitor.tables import monitor_places, monitor_profiles
 from lockgate.predictions import erase
 from lockgate.predictions.erase import Erasure, Ground
 from lockgate.predictions.erase_deleted import overwrite_deleted
@@ -25,7 +27,11 @@ from lockgate.registry.example import read_example
 from lockgate.registry.package import blob_name
 from lockgate.registry.store import Version, get_model, versions_of
 from lockgate.wiring.house import House
+from lockgate.wiring.veiling import veil_baselines
 
+_HELD_THEM = tuple(
+    table.name for table in (monitor_profiles, monitor_places, annotation_items, annotation_guides)
+)
 MOST_PLACES = 1000  # row numbers that a tombstone keeps
 _SEALED = "it is part of a sealed version: without these rows the seal would break"
 Tell = Callable[..., None]  # tell(phase, done, total)
@@ -34,7 +40,7 @@ Tell = Callable[..., None]  # tell(phase, done, total)
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
     """A place that still holds a person. `rows`: the numbers of their rows, where they are known."""
 
-    kind: str  # "data" | "example" | "finding"
+    kind: str  # "data" | "example" | "finding" | "baseline"
     name: str
     rows: list[int] = []
     why: str
@@ -74,10 +80,17 @@ def carry_on(house: House) -> list[Erasure]:
     return done
 
 
+def sweep_again(house: House) -> list[Erasure]:
+    """Try again to have older copies of erased rows let go of, where that could not be done."""
+    with house.db.read() as tx:
+        waiting = erase.unswept(tx)
+    return [erase.sweep(ground_of(house), number) for number in waiting]
+
+
 def _list(house: House, number: int, model: str, key: str, tell: Tell = lambda *_: None) -> list[Tombstone]:
     """Put on record where else the person is: before they are erased, for at the end the key is forgotten."""
     tell("looking where else they may be", 0, 0)
-    remains = list(places_of(house, model, key))
+    remains = [*_in_baselines(house, model), *places_of(house, model, key)]
     with house.db.write() as tx:
         _note(tx, number, remains)
     return remains
@@ -90,7 +103,7 @@ def erasures(tx: sa.Connection, model: str) -> list[Erased]:
 
 def ground_of(house: House) -> Ground:
     """Where this box erases."""
-    return Ground(house.home, house.blobs, house.db, house.clock, forget_person)
+    return Ground(house.home, house.blobs, house.db, house.clock, forget_person, _HELD_THEM)
 
 
 def places_of(house: House, model: str, key: str) -> Iterator[Tombstone]:
@@ -109,6 +122,14 @@ def places_of(house: House, model: str, key: str) -> Iterator[Tombstone]:
             yield Tombstone(
                 kind="finding", name=name, why="findings are sealed: an approval names their digest"
             )
+
+
+def _in_baselines(house: House, model: str) -> Iterator[Tombstone]:
+    """Values of personal inputs that a validation left before they were personal go; where they cannot, that is said."""
+    try:
+        veil_baselines(house, model)
+    except LockgateError as error:
+        yield Tombstone(kind="baseline", name=model, why=f"it could not be written anew: {error.sentence()}")
 
 
 def _in_data(house: House, digest: str, settings: ModelConfig, key: str) -> Iterator[Tombstone]:

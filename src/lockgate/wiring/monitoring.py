@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from lockgate.checks.baseline import load_baseline
 from lockgate.checks.store import findings_of
+from lockgate.config import ModelConfig
 from lockgate.errors import NotFound
 from lockgate.monitor.counting import Known
 from lockgate.monitor.reading import Log
@@ -59,13 +61,16 @@ def drift_watcher(house: House, log: Log, model: str) -> DriftWatcher:
 
 
 def knowing(house: House, model: str) -> Callable[[int], Known]:
-    """A function that says what is known of a version; asked often, it looks for validations only until there is one."""
-    kept: dict[int, Known] = {}
+    """A function that says what is known of a version; asked often, it looks for validations only until there is one, and
+    again when settings have changed."""
+    kept: dict[int, tuple[ModelConfig, Known]] = {}
 
     def known(version: int) -> Known:
-        if version not in kept or kept[version].validated is None:
-            kept[version] = _known(house, model, version)
-        return kept[version]
+        with house.db.read() as tx:
+            settings = get_model(tx, model).settings
+        if version not in kept or kept[version][0] != settings or kept[version][1].validated is None:
+            kept[version] = settings, _known(house, model, version)
+        return kept[version][1]
 
     return known
 
@@ -86,4 +91,5 @@ def _known(house: House, model: str, number: int) -> Known:
         except NotFound:
             return Known(version.manifest, None, named, veil)
         reference = of_validation(validation.baseline, baseline, inputs, named)
+        veil = replace(veil, columns=veil.columns | {*baseline.veiled})
     return Known(version.manifest, reference, named, veil)

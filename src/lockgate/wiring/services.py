@@ -31,7 +31,7 @@ from lockgate.release.label_feed import LabelFeed
 from lockgate.samples import Sample, leave, take_away
 from lockgate.supervisor import Child
 from lockgate.wiring.alerting import alerts_service, patient_house
-from lockgate.wiring.erasing import carry_on
+from lockgate.wiring.erasing import carry_on, sweep_again
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.keeping import let_go
 from lockgate.wiring.monitoring import watchers_of
@@ -40,6 +40,7 @@ from lockgate.wiring.retrain_service import retrain_service
 from lockgate.wiring.shadow_watch import GiveWay, teller
 from lockgate.wiring.shadowing import history_us, opener, wanted
 from lockgate.wiring.status import lags, note_trouble
+from lockgate.wiring.veiling import veil_baselines
 
 CHECKPOINT_US = 15 * SECOND_US  # rows younger than the newest signature could be cut off unseen
 SHADOW_NICE = 10
@@ -92,10 +93,11 @@ def events(house: House, stop: threading.Event) -> None:
 
 
 def archiver(house: House, stop: threading.Event) -> None:
-    """Move ended segments into the archive, carry out erasures, let go of records whose time is over."""
+    """Move ended segments into the archive, carry out erasures, let go of what is over and of values that are personal."""
     run_archiver(
         house.home, house.blobs, house.db, stop,
-        often=lambda: carry_on(house), seldom=lambda: let_go(house),
+        often=lambda: carry_on(house),
+        seldom=(lambda: let_go(house), lambda: veil_baselines(house), lambda: sweep_again(house)),
         tell=lambda trouble: note_trouble(house.home, trouble),
     )  # fmt: skip
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from lockgate.checks.baseline import baseline_of, store_baseline
-from lockgate.checks.evidence import Evidence
+from lockgate.checks.baseline import baseline_of, store_baseline, without_values
+from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.gather import gather
 from lockgate.checks.loading import load_tables
+from lockgate.checks.quality.personal import personal_in
 from lockgate.checks.running.pool import Pool
 from lockgate.checks.store import Usage, Validation, record_findings, waive
 from lockgate.checks.suite import Planned, checks_of
@@ -19,6 +20,7 @@ from lockgate.errors import Conflict, LockgateError
 from lockgate.governance.people import Person, get_person, require
 from lockgate.governance.permissions import Permission
 from lockgate.governance.policy import PolicyVersion
+from lockgate.predictions.subject import log_secret
 from lockgate.registry.policies import policy_of
 from lockgate.registry.store import Version, get_model
 from lockgate.wiring.checking import SERVED, Bars, Before, Models, Tell, before, earlier
@@ -93,8 +95,19 @@ def _run(
             replace(evidence, beyond=SERVED, looks=others.looks), checks, pool,
             broker=models.broker(settings, frames), required=policy.policy.must_pass, watch=Bars(tell, checks),
         )  # fmt: skip
-    baseline = baseline_of(evidence, version.digest, result.kept)
-    return result, store_baseline(house.blobs, baseline) if baseline else None
+    return result, _keep_baseline(house, evidence, version.digest, settings, result)
+
+
+def _keep_baseline(
+    house: House, evidence: Evidence, package: str, settings: ModelConfig, result: Result
+) -> str | None:
+    """Keep what production is held against, without a value of columns that are personal, as declared or as they look."""
+    baseline = baseline_of(evidence, package, result.kept)
+    if baseline is None:
+        return None
+    found = personal_in(evidence.frames[Split(baseline.split)], baseline.columns)
+    bare = without_values(baseline, {*settings.personal, *found}, log_secret(house.home.secrets))
+    return store_baseline(house.blobs, bare)
 
 
 def _loaded(evidence: Evidence, models: Models, settings: ModelConfig) -> Evidence:

@@ -7,7 +7,7 @@ Names of people have no pattern: they are known by the column's name alone. Valu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import polars as pl
 
@@ -51,6 +51,12 @@ def personal(series: pl.Series) -> tuple[str, float] | None:
     ):
         return "names of people, by the column's name", 1.0
     return None
+
+
+def personal_in(frame: pl.DataFrame, names: Iterable[str]) -> dict[str, str]:
+    """Columns of a table that hold personal data, and of what kind."""
+    found = {name: personal(frame[name]) for name in names if name in frame.columns}
+    return {name: held[0] for name, held in found.items() if held is not None}
 
 
 def iban(text: str) -> bool:
