@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from lockgate.errors import InvalidInput, NotFound
@@ -21,6 +22,24 @@ SCHEMA = {
     "width": pl.Int64,
     "height": pl.Int64,
 }
+
+
+class _Coco(msgspec.Struct):
+    """What every COCO file has beside other things."""
+
+    images: list[msgspec.Raw]
+    annotations: list[msgspec.Raw]
+
+
+def describes_boxes(path: Path) -> bool:
+    """Whether a file is COCO's description of what is where in pictures: JSON, and no table of rows."""
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    try:
+        msgspec.json.decode(path.read_bytes(), type=_Coco)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def files_of_folder(folder: Path, tell: Callable[[int, int], None] | None = None) -> pl.DataFrame:

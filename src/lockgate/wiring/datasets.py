@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from lockgate.datasets.content import digest_of_frame, sha256_of
 from lockgate.datasets.dataset import READERS, Dataset, blob_of, load_dataset, read_table, store_dataset
 from lockgate.datasets.expectations import Expectations, broken_by
-from lockgate.datasets.images import FILES, files_of_folder
+from lockgate.datasets.images import FILES, describes_boxes, files_of_folder
 from lockgate.datasets.profile import profile
 from lockgate.datasets.versions import (
     DataKind,
@@ -87,7 +87,7 @@ def add_table(
 
 def add_any(house: House, person: Person, name: str, path: Path, *, source: Source, tell: Tell) -> Added:
     """A file: a table of a kind that lockgate reads, else bytes as they are, for a pipeline that reads them itself."""
-    if path.suffix.lower() in READERS:
+    if path.suffix.lower() in READERS and not describes_boxes(path):
         return add_table(house, person, name, path, source=source, tell=tell)
     parse_data(name)
     with house.db.read() as tx:

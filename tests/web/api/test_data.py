@@ -23,3 +23,15 @@ def test_a_new_version_is_held_to_the_contract_however_its_set_is_named(box) -> 
         owner.post("/data/loans@1/referred", {"path": "/nowhere"})
     made = add("loans@latest", b"a\n1\n2\n3\n")
     assert (made["name"], made["number"], len(made["broken"])) == ("loans", 2, 1)
+
+
+def test_cocos_boxes_stay_the_file_that_they_are(box) -> None:
+    """A pipeline reads the file as COCO has it; JSON with rows is a table as before."""
+    owner = box.connect(box.owner())
+
+    def add(name: str, file: str, body: bytes) -> dict:
+        source = {"source": f'{{"origin": "file", "said": "{file}"}}'}
+        return owner.wait(owner.upload(f"/data/{name}/versions", source, [("file", (file, body))]))["data"]
+
+    assert add("boxes", "coco.json", b'{"images": [], "annotations": [], "categories": []}')["kind"] == "file"
+    assert add("rows", "rows.json", b'[{"images": 1, "annotations": 2}]')["kind"] == "table"
