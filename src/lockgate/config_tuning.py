@@ -76,11 +76,19 @@ class Aim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     direction: Direction | None = None
 
 
+class PastJudge(StrEnum):
+    """Who measures a trial on recorded predictions."""
+
+    PIPELINE = "pipeline"  # its step `metrics`
+    BACK_TEST = "back_test"  # lockgate, by the figures of the back-test, on what the pipeline answers
+
+
 class PastAim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Trials are judged on recorded predictions whose labels came, window by window."""
 
     since: Span = "90d"
     windows: Annotated[int, Meta(ge=1, le=50)] = 4
+    by: PastJudge = PastJudge.PIPELINE
 
 
 class TuneConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ from lockgate.pipelines.sources import Sources
 from lockgate.predictions.label_import import import_labels
 from lockgate.registry.package import read_manifest
 from lockgate.registry.store import create_model, record_version
+from lockgate.stats.auc import auc
 from lockgate.tuning.store import trials_of
 from lockgate.tuning.trial import SearchState
 from lockgate.wiring.codestore import store_code
@@ -29,7 +30,7 @@ from lockgate.wiring.scoring import Order, score_file
 from lockgate.wiring.training import TrainOrder
 from lockgate.wiring.tune import Asked, start
 
-ROWS, HIDDEN = 60, 12
+ROWS, LEARNED, HIDDEN = 60, 30, 12
 FLOW = """
 import polars as pl
 
@@ -46,6 +47,13 @@ def model(train: pl.DataFrame, at: float = 0.0):
 def metrics(model, test: pl.DataFrame) -> dict:
     right = float(((test["a"] > model.at) == (test["left"] == 1)).mean())
     return {"accuracy": right, "rows": float(test.height), "most": float(test["a"].max())}
+"""
+
+
+SERVES = """
+def predict(model, rows: pl.DataFrame):
+    score = [1 / (1 + 2.718281828 ** -value) for value in rows["a"]]
+    return {"prediction": [int(value > model.at) for value in rows["a"]], "probability": [[1 - one, one] for one in score]}
 """
 
 
@@ -76,7 +84,7 @@ def house(tmp_path: Path, sqlite_template: Path, request: pytest.FixtureRequest)
                tell=lambda *_: None)  # fmt: skip
     labelled = frame.with_columns(left=(pl.col("a") > 0).cast(pl.Int64))
     for name, part in (
-        ("churn-train", labelled[:30]),
+        ("churn-train", labelled[:LEARNED]),
         ("churn-test", pl.concat([labelled[-HIDDEN:], labelled[-1:].with_columns(a=pl.lit(0.5))])),
     ):
         source = Source(origin=Origin.FRAME)
@@ -85,11 +93,11 @@ def house(tmp_path: Path, sqlite_template: Path, request: pytest.FixtureRequest)
     opened.close()
 
 
-def searched(house: House) -> Asked:
+def searched(house: House, text: str = FLOW, **changes: object) -> Asked:
     """A search on the recorded past."""
-    code = store_code(house, Sources({"flow.py": FLOW.encode()}))
+    code = store_code(house, Sources({"flow.py": text.encode()}))
     tune = {"space": {"at": {"type": "float", "low": -1.0, "high": 1.0}}, "aims": [{"metric": "accuracy"}], "trials": 1,
-            "past": {"since": "30d", "windows": 2}}  # fmt: skip
+            "past": {"since": "30d", "windows": 2}, **changes}  # fmt: skip
     training = TrainOrder(model="churn", pipeline="flow.py", code=code, settings={"target": "left", "key": "customer"},
                           replace=True, parameters={"at": 0.0}, data={"train": "churn-train", "test": "churn-test"})  # fmt: skip
     return Asked(training=training, tune=msgspec.convert(tune, TuneConfig))
@@ -109,5 +117,34 @@ def test_the_recorded_past_judges_without_the_rows_of_the_test_set(house: House,
         trial = trials_of(tx, row.id)[0]
     assert (row.state, trial.error) == (SearchState.DONE, None)
     assert (len(trial.runs), trial.values) == (2, (1.0,))
-    assert [learned for learned, _ in row.ground.rows] == [30, 30]
-    assert sum(judged for _, judged in row.ground.rows) == ROWS - HIDDEN
+    assert [learned for learned, _ in row.ground.rows] == [LEARNED, LEARNED]
+    assert sum(judged for _, judged in row.ground.rows) == ROWS - HIDDEN - LEARNED
+    if house.config.database is None:
+        _judged_by_the_back_test(house, {"past": {"since": "30d", "windows": 1, "by": "back_test"}}, rows)
+
+
+def _judged_by_the_back_test(house: House, by: dict[str, object], rows: pl.DataFrame) -> None:
+    """The pipeline's own figure, which lies here, does not count: lockgate asks it the rows and measures the answers."""
+    lying = FLOW.replace('"accuracy": right', '"accuracy": 0.0').replace(
+        "def metrics", SERVES + "\n\ndef metrics"
+    )
+    found = start(house, house.owner, searched(house, lying, **by), lambda *_, **__: None)
+    with house.db.read() as tx:
+        (trial,) = trials_of(tx, found.id)
+    unseen = rows[LEARNED:-HIDDEN]
+    assert found.ground.rows == ((LEARNED, unseen.height),)
+    assert trial.values == (1.0,)
+    assert trial.metrics["roc_auc"] == pytest.approx(
+        auc((unseen["a"] > 0).to_numpy(), unseen["a"].to_numpy())
+    )
+    assert set(trial.metrics) >= {"accuracy", "f1", "log_loss", "brier"}
+    with pytest.raises(Conflict, match=r"nothing measures 'profit'.*roc_auc"):
+        start(
+            house,
+            house.owner,
+            searched(house, lying, **by, aims=[{"metric": "profit"}]),
+            lambda *_, **__: None,
+        )
+    mute = start(house, house.owner, searched(house, **by), lambda *_, **__: None)
+    with house.db.read() as tx:
+        assert "does not say which columns" in str(trials_of(tx, mute.id)[0].error)

@@ -219,7 +219,7 @@ def test_what_cannot_be_is_said_and_nothing_is_half_registered(house: House) -> 
     with pytest.raises(PredictionFailed, match=r"the first 5 trials all failed.*no finite number"):
         start(house, house.owner, asked(house, {"workers": 1}, worse), quiet)
     assert searches(house)[0].state is SearchState.FAILED
-    with pytest.raises(Conflict, match="measures no 'speed'"):
+    with pytest.raises(Conflict, match="nothing measures 'speed'"):
         start(house, house.owner, asked(house, {"aims": [{"metric": "speed"}], "workers": 1}), quiet)
     with alone(house, "flow"), pytest.raises(Conflict, match="searched already"):
         start(house, house.owner, asked(house, {}), quiet)

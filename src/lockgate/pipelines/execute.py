@@ -97,7 +97,7 @@ class _Execution:
         tell("handing over", len(planned), len(planned) + 1)
         made = self.folder / WORK / HANDED
         said = self.child.ask("handing over", {
-            "do": "hand", "into": str(made), "outputs": self._outputs(), "task": self.order.task, "rows": PARITY_ROWS,
+            "do": "hand", "into": str(made), "outputs": self._outputs(), "task": self.order.task, **self._wanted(),
         })  # fmt: skip
         into = made.rename(self.folder / HANDED)  # out of the process's reach before it is opened
         require_plain(into)
@@ -155,6 +155,17 @@ class _Execution:
             else:
                 told[need] = {"value": said.value}
         return told
+
+    def _wanted(self) -> dict[str, object]:
+        """Which rows are answered: of a table that a step made, else of one that was given."""
+        given = {
+            name: {"path": str(data.path), "kind": data.kind}
+            for name, data in self.order.data.items()
+            if name in TABLES
+        }
+        if self.order.answers is None:
+            return {"rows": PARITY_ROWS}
+        return {"rows": self.order.answers, "given": given, "whole": True}
 
     def _outputs(self) -> dict[str, dict[str, str]]:
         """Where the outputs lie: steps of their own names, or items of what the one function returned."""

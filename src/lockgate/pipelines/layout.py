@@ -30,7 +30,8 @@ class DataFile:
 class Order:
     """One pipeline to run. `environment`: digest of the lock. `task`: of the model, where it is known.
 
-    `confined` false: it runs also where this machine cannot keep it from its files.
+    `confined` false: it runs also where this machine cannot keep it from its files. `answers`: so many rows of the test table are
+    answered, by the model itself where the pipeline has no `predict`; None: a few, by `predict` alone, to compare with later.
     """
 
     pipeline: str
@@ -44,6 +45,7 @@ class Order:
     task: str | None = None
     confined: bool = True
     threads: int = 0  # of libraries that compute in parallel; 0: as many as they like
+    answers: int | None = None
 
 
 def is_command(pipeline: str) -> bool:

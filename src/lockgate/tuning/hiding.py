@@ -52,6 +52,17 @@ def without(
     return Hidden(frame[kept[_PLACE].to_list()] if hidden else frame, hidden, tuple(by))
 
 
+def unlearned(frame: pl.DataFrame, learned: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """The rows of `frame` that are none of `learned` by what stands in these columns, in their order.
+
+    >>> unlearned(pl.DataFrame({"a": [1, 2, 3]}), pl.DataFrame({"a": [2.0]}), ["a"])["a"].to_list()
+    [1, 3]
+    """
+    left = _texts(frame, by).with_row_index(_PLACE)
+    kept = left.join(_texts(learned, by).unique(), on=by, how="anti", nulls_equal=True).sort(_PLACE)
+    return frame[kept[_PLACE].to_list()]
+
+
 def shared_rows(train: Path, test: Path) -> float:
     """The share of the test table's rows that stand in the train table too, in every column that both have; 0..1."""
     learned, judged = read_table(train, train.name), read_table(test, test.name)

@@ -204,7 +204,7 @@ class Search:
         missing = [goal.metric for goal in self.goals if goal.metric not in came.metrics]
         if not missing:
             return None
-        return Conflict(f"the pipeline measures no '{missing[0]}'", got=", ".join(came.metrics) or "no metric at all",
+        return Conflict(f"nothing measures '{missing[0]}'", got=", ".join(came.metrics) or "no metric at all",
                         fix="return it from the step 'metrics', or name another: tune: {aims: [{metric: ...}]}")  # fmt: skip
 
     def _fold_ended(self, active: _Active) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,12 +20,14 @@ from lockgate.pipelines.machine import this_machine
 from lockgate.pipelines.place import WORDS, tidied
 from lockgate.pipelines.run import Machine, StepRun
 from lockgate.pipelines.sources import Sources
+from lockgate.tuning.back_test import JudgedBy, figures
 from lockgate.tuning.hiding import shared_rows
 
 MOST_SHARED = (
     0.5  # of the rows that a trial is judged on may stand among those it learned: equal rows there are
 )
 LAST_WORDS = 20_000
+TEST = "test"
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -35,7 +38,10 @@ class Given(msgspec.Struct, frozen=True):
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """What every run of a search shares. `folds`: by fold, what the pipeline takes -> the file. `memory_bytes` 0: a share."""
+    """What every run of a search shares. `folds`: by fold, what the pipeline takes -> the file. `memory_bytes` 0: a share.
+
+    `judged`: lockgate measures what the pipeline answers, as the back-test does; else the pipeline measures.
+    """
 
     pipeline: str
     files: dict[str, bytes]
@@ -46,6 +52,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     task: str | None = None
     memory_bytes: int = 0
     confined: bool = True
+    judged: JudgedBy | None = None
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +113,9 @@ class Bench:
             with tidied(folder):
                 into = execute(self._order(job), folder, self.cache, ran, _quiet, replies=replies)
                 look(ran, into)
-                came = msgspec.structs.replace(came, metrics=ran.handed["metrics"], shared=_shared(ran, into))
+                came = msgspec.structs.replace(
+                    came, metrics=self._measured(job, ran, into), shared=_shared(ran, into)
+                )
         except Stopped as error:
             came = Came(stopped=True, error=error.as_json())
         except LockgateError as error:
@@ -120,6 +129,12 @@ class Bench:
             distributions=dict(ready.get("distributions", {})), seconds=time.monotonic() - began_s, words=_words(folder),
             machine=this_machine(tuple(ready.get("confined", ())), tuple(ready.get("unconfined", ()))),
         )  # fmt: skip
+
+    def _measured(self, job: Job, ran: Ran, into: Path) -> dict[str, float]:
+        judged = self.workload.judged
+        if judged is None:
+            return dict(ran.handed["metrics"])
+        return figures(judged, into, self.files[self.workload.folds[job.fold][TEST].digest])
 
     def end(self, run: int) -> None:
         """Kill a run's process, if it has one; what came of it is then an error."""
@@ -135,7 +150,7 @@ class Bench:
             pipeline=load.pipeline, sources=Sources(load.files), data=data, parameters=job.parameters, seed=load.seed,
             python=self.python, environment=self.environment, memory_bytes=load.memory_bytes or self.memory_bytes,
             task=load.task, confined=load.confined,
-            threads=self.threads,
+            threads=self.threads, answers=None if load.judged is None else sys.maxsize,
         )  # fmt: skip
 
 

@@ -11,8 +11,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
+from lockgate.checks.values import times_of
 from lockgate.config import ModelConfig
 from lockgate.config_tuning import TuneConfig
 from lockgate.datasets.content import digest_of_frame
@@ -21,7 +23,7 @@ from lockgate.errors import Conflict, InvalidInput
 from lockgate.pipelines.run import DataUsed
 from lockgate.tuning.budget import seconds_of
 from lockgate.tuning.folds import Pair, folds_of, held_out, windows_of
-from lockgate.tuning.hiding import Hidden, without
+from lockgate.tuning.hiding import Hidden, unlearned, without
 from lockgate.tuning.trial import Ground
 from lockgate.tuning.work import Given
 from lockgate.wiring.datasets import KINDS, file_of, frame_of
@@ -29,6 +31,7 @@ from lockgate.wiring.history import history_of
 from lockgate.wiring.house import House
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+_AT = "\0at_us"
 Rehearse = Callable[[], pl.DataFrame | None]  # one run of the whole pipeline: its test table
 
 
@@ -122,7 +125,13 @@ class Grounds:
             rows = rows.with_columns(pl.col("at_us").cast(pl.Datetime("us")).alias(str(self.settings.time)))
         cells = [(pl.col(name) if name in rows.columns else pl.lit(None)).cast(kind, strict=False).alias(name)
                  for name, kind in train.schema.items()]  # fmt: skip
-        shaped = rows.select(*cells).drop_nulls(target)  # oldest first, as the history is
+        shaped = rows.select(*cells, pl.col("at_us").alias(_AT)).drop_nulls(
+            target
+        )  # oldest first, as the history is
+        shaped = self._unlearned(shaped, train, logged).drop(_AT)
+        if shaped.is_empty():
+            raise Conflict(f"every labelled row that {self.model} answered in the last {past.since} was learned from",
+                           fix="train on earlier rows (lockgate data split NAME --time COLUMN), or wait for labels")  # fmt: skip
         if TEST not in self.data:
             return shaped
         test = self._table(TEST)
@@ -130,6 +139,14 @@ class Grounds:
             shaped, test.select(name for name in test.columns if name in logged), target=target, some=True
         )
         return hidden.frame if hidden else shaped
+
+    def _unlearned(self, rows: pl.DataFrame, train: pl.DataFrame, logged: list[str]) -> pl.DataFrame:
+        """Without what trials learn from: with a time all that came by then, as the back-test has it, else the same rows."""
+        time = self.settings.time
+        if time in train.columns:
+            newest_s = np.nanmax(times_of(train[str(time)]), initial=-np.inf)
+            return rows.filter(pl.Series(rows[_AT].to_numpy() / 1e6 > newest_s))
+        return unlearned(rows, train, [name for name in train.columns if name in logged])
 
     def _cut_off(self, test: pl.DataFrame) -> Ready:
         """Every table that holds the test rows, without them; the pipeline's own cut judges trials on what is left."""

@@ -15,7 +15,8 @@ import polars as pl
 
 from lockgate.checks.running.connection import connected
 from lockgate.config import LOCAL, ModelConfig
-from lockgate.config_tuning import Dimension, Value
+from lockgate.config_tuning import Dimension, PastJudge, Value
+from lockgate.datasets.classes import class_name
 from lockgate.datasets.versions import DataVersion
 from lockgate.errors import InvalidInput, LockgateError
 from lockgate.governance.people import Person
@@ -26,7 +27,9 @@ from lockgate.pipelines.machine import memory_bytes
 from lockgate.pipelines.place import WORDS
 from lockgate.pipelines.run import Made
 from lockgate.pipelines.sources import Sources
+from lockgate.registry.store import versions_of
 from lockgate.submission.lock import pins_from
+from lockgate.tuning.back_test import JudgedBy
 from lockgate.tuning.budget import budget_of
 from lockgate.tuning.cluster import RayCrew
 from lockgate.tuning.crew import Crew, LocalCrew
@@ -104,9 +107,23 @@ class Working:
             set_ground(tx, self.row.id, ready.ground)
         return ready
 
+    def _judged_by(self) -> JudgedBy | None:
+        """What the figures of the back-test need to know, as the newest version of the model says it."""
+        past, settings = self.row.order.tune.past, self.settings
+        if past is None or past.by is not PastJudge.BACK_TEST:
+            return None
+        with self.house.db.read() as tx:
+            manifest = versions_of(tx, self.row.model)[0].manifest
+        answer = manifest.answer
+        classes = tuple(class_name(each) for each in answer.classes) if answer.classes else None
+        positive = settings.positive if settings.positive is not None else answer.positive
+        return JudgedBy(task=manifest.task.value, target=str(settings.target), classes=classes, group=settings.group,
+                        positive=None if positive is None else class_name(positive), ranking=settings.ranking,
+                        costs=settings.costs)  # fmt: skip
+
     def _crew(self, prepared: _Prepared, ready: Ready, cache: StepCache, stack: ExitStack) -> Crew:
         tune, address = self.row.order.tune, self.row.order.compute
-        load = msgspec.structs.replace(prepared.load, folds=tuple(ready.folds))
+        load = msgspec.structs.replace(prepared.load, folds=tuple(ready.folds), judged=self._judged_by())
         if address != LOCAL:
             if self.settings.python is not None:
                 raise InvalidInput("a cluster has not the interpreter that the model names", got=self.settings.python,

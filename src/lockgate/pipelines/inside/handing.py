@@ -19,7 +19,7 @@ from lockgate.errors import InvalidInput
 from lockgate.packing.parcel import Parcel, pack
 from lockgate.pipelines.inside.promises import keep_promises
 from lockgate.pipelines.inside.steps import Step, step_of
-from lockgate.pipelines.inside.tables import library_of
+from lockgate.pipelines.inside.tables import library_of, loaded
 from lockgate.pipelines.inside.values import BODY, kind_of, read_value
 
 TABLES = ("train", "validation", "test")
@@ -46,7 +46,7 @@ def hand_over(module: ModuleType | None, asked: dict[str, Any], into: Path) -> d
     if kept is not None and parcel.name in (MODEL_FILE, "model.joblib"):
         parcel.name, parcel.body = MODEL_FILE, kept
     _write(parcel, into)
-    answered = _answers(serve, model, values, asked.get("rows", 0), into) if serve else 0
+    answered = _answers(serve, model, values, asked, into) if serve or asked.get("whole") else 0
     return {"model": parcel.name, "entry": parcel.entry, "tables": tables, "metrics": metrics, "globals": list(parcel.globals),
             "answered": answered}  # fmt: skip
 
@@ -154,27 +154,58 @@ def _metrics(value: Any) -> dict[str, float]:
     return {str(name): float(number) for name, number in value.items()}
 
 
-def _answers(serve: Step, model: Any, values: Mapping[str, Any], most: int, into: Path) -> int:
+def _answers(
+    serve: Step | None, model: Any, values: Mapping[str, Any], asked: Mapping[str, Any], into: Path
+) -> int:
     """The pipeline's own answers on its first rows, for comparing with what the sealed version answers to the same."""
-    name = next((name for name in ("test", "validation", "train") if values.get(name) is not None), None)
-    if name is None or not most:
+    wanted = serve.kind_of(serve.needs[1]) if serve else "pd.DataFrame"
+    given = asked.get("given", {})
+    order = [
+        name for name in ("test", "validation", "train") if values.get(name) is not None or name in given
+    ]
+    if not order or not asked.get("rows"):
         return 0
-    frame = values[name]
-    rows = frame.head(most)
-    if library_of(serve.kind_of(serve.needs[1])) == "polars" and not hasattr(rows, "write_parquet"):
-        rows = importlib.import_module("polars").from_pandas(rows)
-    elif library_of(serve.kind_of(serve.needs[1])) != "polars" and hasattr(rows, "to_pandas"):
-        rows = rows.to_pandas()
-    found = serve.call(model, rows)
+    name = order[0]
+    frame = values.get(name)
+    rows = _as_wanted(loaded(given[name], wanted, name) if frame is None else frame, wanted).head(
+        asked["rows"]
+    )
+    found = serve.call(model, rows) if serve else _of_model(model, rows)
     if hasattr(found, "columns"):
         found = {str(column): found[column] for column in found.columns}
     columns = found if isinstance(found, Mapping) else {"prediction": found}
-    plain = {
-        str(key): getattr(column, "tolist", lambda column=column: list(column))()
-        for key, column in columns.items()
-    }
-    (into / "answers.json").write_text(json.dumps({"table": name, "columns": plain}))
+    plain = {str(key): _plain(column) for key, column in columns.items()}
+    classes = _plain(getattr(model, "classes_", ())) or None
+    (into / "answers.json").write_text(json.dumps({"table": name, "columns": plain, "classes": classes}))
     return len(rows)
+
+
+def _as_wanted(frame: Any, wanted: Any) -> Any:
+    """A frame of the library that an annotation names."""
+    if library_of(wanted) == "polars" and not hasattr(frame, "write_parquet"):
+        return importlib.import_module("polars").from_pandas(frame)
+    return frame.to_pandas() if library_of(wanted) != "polars" and hasattr(frame, "to_pandas") else frame
+
+
+def _of_model(model: Any, rows: Any) -> dict[str, Any]:
+    """What a fitted estimator answers to the columns that it was fitted on. Raises InvalidInput for one that names none."""
+    names = next((named for word in ("feature_names_in_", "feature_name_", "feature_names_")
+                  if (named := getattr(model, word, None)) is not None), None)  # fmt: skip
+    if names is None or not hasattr(model, "predict"):
+        raise InvalidInput("the model does not say which columns it takes, so nobody can ask it", got=type(model).__name__,
+                           fix="write predict(model, rows) in the pipeline's file")  # fmt: skip
+    inputs = rows[list(names)]
+    answers = {"prediction": model.predict(inputs)}
+    return (
+        {**answers, "probability": model.predict_proba(inputs)}
+        if hasattr(model, "predict_proba")
+        else answers
+    )
+
+
+def _plain(column: Any) -> list[Any]:
+    found: list[Any] = getattr(column, "tolist", lambda: list(column))()
+    return found
 
 
 def _of_command(results: Path, into: Path) -> dict[str, Any]:
