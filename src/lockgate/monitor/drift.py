@@ -91,7 +91,7 @@ def judge(reference: Reference, stretches: Mapping[int, Profile], look: int) -> 
 
     A column counts with the longest distance at which it showed. Columns that broke are not said to have moved as well.
     """
-    share = share_at(look) / (2 * len(stretches))  # the other half is that of how columns go together
+    share = share_at(look) / (_parts(reference) * len(stretches))
     newest = stretches[min(stretches)]
     broken = broken_columns(reference, newest)
     left_out = {each.column for each in broken}
@@ -123,7 +123,12 @@ def judge(reference: Reference, stretches: Mapping[int, Profile], look: int) -> 
 def has_jumped(reference: Reference, newest: Profile, look: int) -> bool:
     """Whether anything moved in the newest chunk by itself."""
     asked = _named(*shifts_of(reference, newest))
-    return bool(moved(asked, false_share=share_at(look) / (2 * len(SCALES))))
+    return bool(moved(asked, false_share=share_at(look) / (_parts(reference) * len(SCALES))))
+
+
+def _parts(reference: Reference) -> int:
+    """Among how many questions the chance of error is shared: how columns go together is the second, where there are several."""
+    return 2 if reference.pairs is not None and len(reference.pairs.names) > 1 else 1
 
 
 def _named(columns: Mapping[str, Shift], answers: Mapping[str, Shift]) -> dict[str, Shift]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -17,7 +18,7 @@ from lockgate.monitor.verdicts import Line, Verdict
 
 def verdict_of(
     reference: Reference, found: Found, stretches: Mapping[int, Profile], *, past: Sequence[Verdict], chunk: Sequence[Span],
-    look: int, seasonal: tuple[str, ...] = (),
+    look: int, seasonal: tuple[str, ...] = (), season: Mapping[str, str] = MappingProxyType({}),
 ) -> Verdict:  # fmt: skip
     """What a look found, as it is stored."""
     newest = stretches[1]
@@ -43,7 +44,7 @@ def verdict_of(
     outputs = outputs_of(reference, found.answers, stretches, out_since)
     verdict = Verdict(
         start_us=start_us, until_us=chunk[-1].until_us, rows=newest.rows, look=look, columns=columns, answers=answers,
-        causes=tuple(causes), outputs=tuple(outputs), seasonal=seasonal,
+        causes=tuple(causes), outputs=tuple(outputs), seasonal=seasonal, season=dict(season),
         broken={each.column: fault_words(each) for each in found.broken},
         turned=tuple(
             f"'{each.one}' and '{each.other}' changed places" if each.places

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import takewhile
 
 import msgspec
@@ -33,6 +34,7 @@ from lockgate.monitor.profile import Profile, merged_profiles
 from lockgate.monitor.profiles import Span, profile_between, spans_of, versions_with_rows
 from lockgate.monitor.reference import Reference
 from lockgate.monitor.saying import notices_of_verdict
+from lockgate.monitor.seasons import Chunk, Told, without_season
 from lockgate.monitor.unsteady import unsteady, without_calendar
 from lockgate.monitor.verdicts import SOURCE, Verdict, put_verdict, verdicts_of
 from lockgate.monitor.watcher import place_of, put_place
@@ -49,6 +51,14 @@ class _Past:
 
     verdicts: list[Verdict]
     chunks: list[tuple[Verdict, Profile]] = field(default_factory=list)
+
+    def with_newest(self, spans: Sequence[Span], newest: Profile) -> list[Chunk]:
+        """What was judged and what is looked at now, as seasons are looked for in it."""
+        before = [
+            Chunk(each.start_us, each.until_us, profile, frozenset(cause.column for cause in each.causes))
+            for each, profile in self.chunks
+        ]
+        return [*before, Chunk(spans[0].start_us, spans[-1].until_us, newest)]
 
 
 class Judge:
@@ -101,6 +111,7 @@ class Judge:
         }
         found = judge(reference, stretches, state.looks + 1)
         found, seasonal = self._without_seasons(found, past, reference, chunk, newest)
+        found, season = without_season(found, reference, self._told(version, chunk, newest))
         verdict = verdict_of(
             reference,
             found,
@@ -109,6 +120,7 @@ class Judge:
             chunk=chunk,
             look=state.looks + 1,
             seasonal=seasonal,
+            season=season,
         )
         verdict = msgspec.structs.replace(
             verdict, jumped=jumped, week=self._week(past, reference, chunk, newest, verdict)
@@ -191,6 +203,7 @@ class Judge:
             found = Found(
                 moved={name: (far[name], 1) for name in far if name in usual and name not in calendar}
             )
+            found, _ = without_season(found, reference, self._told(version, spans, newest))
         verdict = verdict_of(
             reference, found, {1: newest}, past=self._past(version).verdicts, chunk=spans, look=look
         )
@@ -200,6 +213,15 @@ class Judge:
             if notices:
                 settle(tx, SOURCE, self._model, version, held.values(), at_us=now_us)
             self._keep(tx, version, msgspec.structs.replace(after, held=held), now_us)
+
+    def _told(self, version: int, spans: Sequence[Span], newest: Profile) -> Told:
+        """What was counted of a version, as seasons are looked for in it."""
+
+        def between(since_us: int, until_us: int) -> Profile:
+            with self._db.read() as tx:
+                return profile_between(tx, self._model, version, since_us, until_us)
+
+        return Told(self._past(version).with_newest(spans, newest), cache(between))
 
     def _past(self, version: int) -> _Past:
         """Read once: verdicts, and the newest chunks' sums."""

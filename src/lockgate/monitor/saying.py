@@ -13,6 +13,7 @@ from lockgate.clock import iso
 from lockgate.monitor.causes import EXPLAINS, Cause
 from lockgate.monitor.notices import Notice, Severity
 from lockgate.monitor.reference import Reference
+from lockgate.monitor.seasons import explains_answers
 from lockgate.monitor.verdicts import SOURCE, Verdict
 
 ALARM_AT, WARN_AT = 0.2, 0.05  # standard deviations of the answers, or of the inputs weighed by importance
@@ -64,9 +65,18 @@ def notices_of_verdict(model: str, version: int, verdict: Verdict, reference: Re
 def severity_of(verdict: Verdict, reference: Reference) -> Severity:
     """Alarm where the answers moved far, or inputs did that they hang on; a note where they hardly hang on what moved."""
     weight = weight_of(verdict.causes, verdict.outputs, reference)
+    if not verdict.causes and by_season(verdict, reference):
+        return Severity.NOTE
     if weight >= ALARM_AT:
         return Severity.ALARM
     return Severity.WARN if weight >= WARN_AT or not reference.matter else Severity.NOTE
+
+
+def by_season(verdict: Verdict, reference: Reference) -> bool:
+    """Whether what follows the season may have moved the answers as far as they moved."""
+    far = max((cause.effect for cause in verdict.outputs), default=0.0)
+    effects = {name: verdict.columns[name].effect for name in verdict.season if name in verdict.columns}
+    return bool(verdict.outputs) and explains_answers(reference, effects, far)
 
 
 def moved_words(verdict: Verdict, reference: Reference) -> str:
@@ -77,7 +87,8 @@ def moved_words(verdict: Verdict, reference: Reference) -> str:
         for cause in verdict.outputs[-1:]
     ]
     if not parts:
-        said = f"{answered[0][:1].upper()}{answered[0][1:]} against {reference.said}, and no input moved."
+        said = f"{answered[0][:1].upper()}{answered[0][1:]} against {reference.said}, "
+        said += f"and {'inputs moved as their season moves them' if by_season(verdict, reference) else 'no input moved'}."
     else:
         count, of = len(parts), len(reference.columns)
         said = f"{count} of {of} inputs moved from {reference.said}: {_list(parts, _NAMED)}."
@@ -95,10 +106,14 @@ def _cause(cause: Cause) -> str:
 
 
 def _season_words(verdict: Verdict) -> str:
-    if not verdict.seasonal:
-        return ""
-    named = [f"'{name}'" for name in verdict.seasonal]
-    return f" Left out, as they differ by the day of the week: {_list(named, _NAMED)}."
+    said = ""
+    if verdict.seasonal:
+        named = [f"'{name}'" for name in verdict.seasonal]
+        said = f" Left out, as they differ by the day of the week: {_list(named, _NAMED)}."
+    if verdict.season:
+        named = [f"'{name}' ({how})" for name, how in verdict.season.items()]
+        said += f" Expected by the season: {_list(named, _NAMED)}."
+    return said
 
 
 def day_words(at_us: int) -> str:

@@ -24,8 +24,8 @@ class Line(NamedTuple):
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One chunk. `broken`, `turned`: sentences; `seasonal`: columns that differ as they do on the same day of other weeks;
-    `week`: distance from the seven days before, of columns that moved; `jumped`: something moved in
-    this chunk by itself, not only in a longer stretch."""
+    `season`: columns that moved as their season moves them, and how; `week`: distance from the seven days before, of columns
+    that moved; `jumped`: something moved in this chunk by itself, not only in a longer stretch."""
 
     start_us: int
     until_us: int
@@ -38,6 +38,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     broken: dict[str, str] = {}
     turned: tuple[str, ...] = ()
     seasonal: tuple[str, ...] = ()
+    season: dict[str, str] = {}
     week: dict[str, float] = {}
     severity: str | None = None
     jumped: bool = False
