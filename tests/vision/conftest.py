@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tests.vision.side import interpreter
 
 from lockgate.vision.served.pictures import encoded
 from lockgate.vision.served.spec import Spec
@@ -93,3 +94,9 @@ def graph(tmp_path: Path) -> Path:
     path = tmp_path / "colours.onnx"
     path.write_bytes(colour_graph())
     return path
+
+
+@pytest.fixture(scope="session")
+def python() -> Path:
+    """An interpreter with torch and torchvision, made when it is first asked for."""
+    return interpreter()

@@ -47,6 +47,10 @@ from lockgate.vision.served.preparing import CROP, PAD, Shape, prepared
         ({"augment": 3}, "'augment' names augmentations"),
         ({"augment": {"flip": "often"}}, "'flip' is a share"),
         ({"augment": {"crop": None}}, "share of the area"),
+        ({"most_boxes": 0}, "'most_boxes' must be more than 0"),
+        ({"most_boxes": 101}, "'most_boxes' is more than are counted"),
+        ({"most_boxes": 1.5}, "'most_boxes' must be a whole number"),
+        ({"least_score": 1.0}, "'least_score' is a share"),
     ],
 )  # fmt: skip
 def test_slips_in_a_plan_are_refused_by_name(said: dict[str, Any], says: str) -> None:

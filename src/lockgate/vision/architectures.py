@@ -19,6 +19,7 @@ else:
     torchvision = late("torchvision")
 
 
+OTHER_TRUTH = ("maskrcnn", "keypointrcnn")  # detectors that learn from masks and points of the body
 AUXILIARY = ("inception_v3", "googlenet")  # second heads that learn beside the first: left out
 
 
@@ -77,6 +78,9 @@ def _registered(name: str, classes: int, more: dict[str, Any], *, detector: bool
         raise InvalidInput(f"torchvision {torchvision.__version__} has no {'detector' if detector else 'classifier'} '{name}'",
                            allowed=f"{len(known)} names: {', '.join(known[:8])}, ...; or module:function",
                            fix=f"did you mean {' or '.join(near)}?" if near else None)  # fmt: skip
+    if name.startswith(OTHER_TRUTH):
+        raise InvalidInput(f"'{name}' learns from more than boxes", allowed="Faster R-CNN, RetinaNet, FCOS, SSD",
+                           fix="take fasterrcnn_resnet50_fpn: the same without masks and points")  # fmt: skip
     if name in AUXILIARY:
         more = {**more, "aux_logits": False, "init_weights": True}
     return torchvision.models.get_model(name, weights=None, num_classes=classes, **more)

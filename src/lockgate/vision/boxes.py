@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from lockgate.errors import InvalidInput, NotFound
+from lockgate.vision.average_precision import Truth
 from lockgate.vision.folder import (
     TEST,
     TRAIN,
@@ -59,6 +60,12 @@ class Annotated:
             -1, 4
         )
         return corners, np.array([places[one.label] for one in chosen], dtype=np.int64)
+
+    def truth(self, picture: Picture) -> Truth:
+        """All that is in a picture, in its own pixels."""
+        both = [self.corners(picture, crowd=crowd) for crowd in (False, True)]
+        boxes, classes = (np.concatenate(each) for each in zip(*both, strict=True))
+        return Truth(boxes, classes, np.repeat([False, True], [len(each) for _, each in both]))
 
 
 def read_annotated(

@@ -24,6 +24,9 @@ else:
 
 
 OPSETS = (17, 14)  # the first that the exporter of this torch knows
+# From 16 on RoiAlign samples half a pixel further unless its mode is named, and torchvision 0.14 names none: the boxes of
+# a Faster R-CNN are then cut out of the wrong place. Below 16 there is one mode, the network's own.
+DETECTOR_OPSETS = (14,)
 TOLERANCE = 1e-4  # of a probability: float32 sums in another order differ by a few 1e-6
 PROBED = 64  # pictures of the proof
 
@@ -74,18 +77,25 @@ def detector_graph(network: Any, plan: Plan, target: Path) -> Path:
 
     sample = torch.full((plan.height, plan.width, 3), 114, dtype=torch.uint8)
     outputs = ["boxes", "scores", "labels"]
-    write_graph(Whole().cpu().eval(), sample, target, outputs, {name: {0: "k"} for name in outputs})
+    lengths = {name: {0: "k"} for name in outputs}
+    write_graph(Whole().cpu().eval(), sample, target, outputs, lengths, opsets=DETECTOR_OPSETS)
     return target
 
 
 def write_graph(
-    module: Any, sample: Any, target: Path, outputs: list[str], dynamic: dict[str, dict[int, str]]
+    module: Any,
+    sample: Any,
+    target: Path,
+    outputs: list[str],
+    dynamic: dict[str, dict[int, str]],
+    *,
+    opsets: tuple[int, ...] = OPSETS,
 ) -> None:
     """Trace and write. Raises PredictionFailed with the exporter's words."""
     known = inspect.signature(torch.onnx.export).parameters
     more: dict[str, Any] = {"dynamo": False} if "dynamo" in known else {}
-    newest = getattr(getattr(torch.onnx, "_constants", None), "ONNX_MAX_OPSET", OPSETS[-1])
-    opset = next((one for one in OPSETS if one <= newest), OPSETS[-1])
+    newest = getattr(getattr(torch.onnx, "_constants", None), "ONNX_MAX_OPSET", opsets[-1])
+    opset = next((one for one in opsets if one <= newest), opsets[-1])
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of tracing: what it warns of is what parity proves

@@ -10,6 +10,7 @@ from typing import Any
 
 from lockgate.errors import InvalidInput
 from lockgate.vision.augment import Augment, is_number
+from lockgate.vision.average_precision import MOST_BOXES
 from lockgate.vision.served.preparing import CROP, FITS, Shape
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which most weights were trained on
@@ -27,6 +28,7 @@ class Plan:
     the layers learns, counted from the head: {0: 0, 2: 0.5, 4: 1} begins with the head alone. `imbalance`: rarer classes weigh
     more (`weights`) or are drawn as often (`sampler`). `patience`: epochs without a better validation until it ends.
     `checkpoint_batches`: between two places to go on from. `threads` 0: as many as there are processors.
+    `most_boxes`, `least_score`: which of a detector's boxes are answered, and so measured.
     """
 
     architecture: str = "resnet18"
@@ -52,6 +54,8 @@ class Plan:
     std: tuple[float, float, float] = STD
     checkpoint_batches: int = 200
     threads: int = 0
+    most_boxes: int = MOST_BOXES
+    least_score: float = 0.05
 
     @property
     def shape(self) -> Shape:
@@ -63,9 +67,19 @@ class Plan:
         return json.dumps(asdict(self), sort_keys=True)
 
 
-_POSITIVE = ("height", "width", "epochs", "batch", "rate", "patience", "checkpoint_batches")
-_WHOLE = ("height", "width", "epochs", "batch", "patience", "checkpoint_batches", "seed", "threads")
-_SHARES = ("warmup_share", "smoothing")
+_POSITIVE = ("height", "width", "epochs", "batch", "rate", "patience", "checkpoint_batches", "most_boxes")
+_WHOLE = (
+    "height",
+    "width",
+    "epochs",
+    "batch",
+    "patience",
+    "checkpoint_batches",
+    "seed",
+    "threads",
+    "most_boxes",
+)
+_SHARES = ("warmup_share", "smoothing", "least_score")
 _CHOICES = {"fit": FITS, "imbalance": IMBALANCES, "optimizer": OPTIMIZERS, "device": DEVICES}
 
 
@@ -117,6 +131,8 @@ def _check(plan: Plan) -> None:
         raise InvalidInput(
             "'augment' names augmentations", got=plan.augment, allowed='{"flip": 0.5, "crop": 0.6}'
         )
+    if plan.most_boxes > MOST_BOXES:
+        raise InvalidInput("'most_boxes' is more than are counted", got=plan.most_boxes, allowed=MOST_BOXES)
     if not is_number(plan.decay) or plan.decay < 0:
         raise InvalidInput("'decay' must be at least 0", got=plan.decay)
 

@@ -97,8 +97,7 @@ class Served:
         """One picture's boxes in its own pixels, the surest first, padded with nothing to the most that are answered."""
         spec, most = self.spec, self.spec.most_boxes
         boxes, scores, labels = self.found(placed.pixels)
-        order = np.argsort(-scores, kind="stable")
-        order = order[scores[order] >= spec.least_score][:most]
+        order = spec.kept(scores)
         found = placed.to_picture(np.asarray(boxes).reshape(-1, 4)[order], *size)
         names = [self._class(int(label)) for label in np.asarray(labels).ravel()[order]]
         kept = len(order)

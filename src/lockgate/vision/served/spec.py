@@ -60,6 +60,16 @@ class Spec:
             pixels = (pixels.astype(np.float32) * np.float32(self.scale) - mean) / std
         return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2) if self.layout == NCHW else pixels)
 
+    def kept(self, scores: np.ndarray) -> np.ndarray:
+        """Places of the boxes that are answered, the surest first, by all scores `(k,)`.
+
+        >>> Spec("detection", ("cat",), 8, 8, most_boxes=2).kept(np.array([0.5, 0.01, 0.9, 0.6])).tolist()
+        [2, 3]
+        """
+        order = np.argsort(-scores, kind="stable")
+        chosen: np.ndarray = order[scores[order] >= self.least_score][: self.most_boxes]
+        return chosen
+
     def probabilities(self, raw: np.ndarray) -> np.ndarray:
         """Scores `[n, k]` as probabilities `[n, classes]`, float32."""
         if self.kind == "logit":
