@@ -283,6 +283,17 @@ def test_linear_models_and_models_of_models(name: str) -> None:
     assert_equal(fitted, frame, extremes=name not in ("calibrated forest", "counts"))  # e to the power of 1e9
 
 
+def test_a_row_that_no_class_wants() -> None:
+    """So far out that every class's own probability is 0: all are alike, as scikit-learn says, and none is NaN."""
+    frame = rows()[NUMBERS]
+    fitted = SGDClassifier(loss="log_loss", random_state=0).fit(frame, target(rows(), "three"))
+    lost = np.linalg.lstsq(fitted.coef_, np.full(3, -1e6), rcond=None)[0]
+    graph, _, _, original = compiled(fitted, frame)
+    far = columns_of(pd.DataFrame([lost], columns=NUMBERS))
+    assert original(far)["probability"].tolist() == [[1 / 3] * 3]
+    assert graph.answer(far)["probability"].tolist() == [[1 / 3] * 3]
+
+
 def test_isotonic_curves() -> None:
     """At their points, at the doubles beside them, between them, far beyond, rising, falling and level: to the last bit."""
     chance = np.random.default_rng(3)

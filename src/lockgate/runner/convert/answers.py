@@ -40,6 +40,14 @@ def of_second(second: str, classes: Any, graph: Graph, decision: str | None = No
     return by_argmax(both, classes, graph, both, decision=decision)
 
 
+def shares(made: str, classes: int, graph: Graph) -> str:
+    """Each row of (n, classes) numbers of at least 0 over its sum; where that is 0, all alike, as scikit-learn does."""
+    total = graph.node("ReduceSum", made, graph.constant(np.array([1])), keepdims=1)
+    none = graph.node("Equal", total, graph.constant(np.array(0.0)))
+    alike = graph.constant(np.array(1.0 / classes))
+    return str(graph.node("Where", none, alike, graph.node("Div", made, total)))
+
+
 def outputs(answer: Answer, graph: Graph) -> dict[str, tuple[str, int, int | None]]:
     """What the file gives: name -> (tensor, element type, width or None for one axis)."""
     if answer.place is None or answer.classes is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .answers import by_argmax, of_second, regressor
+from .answers import by_argmax, of_second, regressor, shares
 from .parts import matrix, tensor, width
 from .protobuf import INT64
 from .trees import Tree, Trees, ensemble
@@ -70,10 +70,7 @@ def _shares(made: str, classes: int, w: Writing) -> str:
     graph = w.graph
     if classes == 2:
         return str(of_second(made, np.array([0, 1]), graph).probability)
-    total = graph.node("ReduceSum", made, graph.constant(np.array([1])), keepdims=1)
-    none = graph.node("Equal", total, graph.constant(np.array(0.0)))
-    share = graph.constant(np.array(1.0 / classes))
-    return graph.node("Where", none, share, graph.node("Div", made, total))
+    return shares(made, classes, graph)
 
 
 def _sigmoids(raw: str, calibrators: Any, w: Writing) -> str:

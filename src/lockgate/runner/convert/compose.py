@@ -48,7 +48,8 @@ def _places(columns: Any, names: Any, count: int) -> list[int]:
     """The places of chosen columns: names, numbers (from the end too), truth values, slices."""
     if isinstance(columns, str) or np.isscalar(columns):
         raise CannotConvert(
-            "a transformer of one bare column (a series) is not converted: choose it as a list"
+            "a step on one bare column (a series), as text vectorisers take, is not converted; "
+            "where the step takes a table, too, choose the column as a list"
         )
     if isinstance(columns, slice):
         if isinstance(columns.start, str) or isinstance(columns.stop, str):

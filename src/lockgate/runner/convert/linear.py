@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .answers import by_argmax, by_sign, regressor
+from .answers import by_argmax, by_sign, regressor, shares
 from .parts import AFFINE, DIV, MUL, SUB, Coded, Number, tensor
 from .writing import Answer, CannotConvert, Writing
 
@@ -101,9 +101,8 @@ def linear_classifier(fitted: Any, table: Any, w: Writing) -> Answer:
             return by_argmax(raw, fitted.classes_, graph, decision=raw)
         if kind == "softmax":
             return by_argmax(raw, fitted.classes_, graph, graph.node("Softmax", raw, axis=1), decision=raw)
-        apart = graph.node("Sigmoid", raw)
-        total = graph.node("ReduceSum", apart, graph.constant(np.array([1])), keepdims=1)
-        return by_argmax(raw, fitted.classes_, graph, graph.node("Div", apart, total), decision=raw)
+        apart = shares(graph.node("Sigmoid", raw), len(targets), graph)
+        return by_argmax(raw, fitted.classes_, graph, apart, decision=raw)
     if kind == "none":
         return by_sign(scores(table, targets.T, bias, w), fitted.classes_, graph)
     both = scores(table, np.vstack([-targets, targets]).T, np.concatenate([-bias, bias]), w)
