@@ -148,7 +148,8 @@ def _headline(found: Found, loss: Loss) -> str:
         hard = found.hardest
         known = (f" Hardest is {hard.name} ({figure(hard.share, 'share')} of the {loss.each}): {figure(hard.own, unit)} "
                  f"{what} there, no more than such answers have elsewhere." if hard else "")  # fmt: skip
-        return f"No weak slice was found in {found.columns} columns, one by one and two by two.{known}"
+        searched = "1 column" if found.columns == 1 else f"{found.columns} columns, one by one and two by two"
+        return f"No weak slice was found in {searched}.{known}"
     first, others = found.weak[0], len(found.weak) - 1
     more = f" {others} more such slice{'s' if others > 1 else ''} in the table." if others else ""
     return (f"Where {first.name} ({figure(first.share, 'share')} of the {loss.each}), {what} "
