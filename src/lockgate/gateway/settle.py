@@ -32,10 +32,9 @@ from lockgate.gateway.refusals import InvalidAnswer, internal, refusal, status_o
 from lockgate.gateway.router import Router
 from lockgate.gateway.rows import output_blocks
 from lockgate.gateway.trace import Trace
-from lockgate.predictions.record import Attempt, Record
+from lockgate.predictions.record import SLOW, Attempt, Record
 from lockgate.traffic import Role
 
-SLOW = "slow"  # of an attempt: live answered because the canary had not by then
 _log = logging.getLogger(__name__)
 
 

@@ -20,6 +20,7 @@ from lockgate.registry.signature import NUMPY_TYPES, DataType
 from lockgate.traffic import Role
 
 Columns = dict[str, np.ndarray]
+SLOW = "slow"  # why live answered: the canary had not when it was slow for the guards; whether it failed nobody knows
 
 
 class Kind(StrEnum):
@@ -45,11 +46,11 @@ class Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A canary's failed try at a request that the live version then answered."""
+    """A canary's failed, or slow, try at a request that the live version then answered."""
 
     version: int
     digest: str
-    reason: str  # "error" | "timeout" | "invalid" | "input" | "slow"
+    reason: str  # "error" | "timeout" | "invalid" | "input" | SLOW
     error: str
     latency_us: int
 

@@ -13,7 +13,7 @@ from hashlib import blake2b
 import msgspec
 
 from lockgate.clock import DAY_US, HOUR_US, SECOND_US
-from lockgate.predictions.record import Record
+from lockgate.predictions.record import SLOW, Record
 
 BIN_RATIO = 1.02  # width of a latency bin: thresholds are exact to 2 %
 SKETCH_HASHES = 1024  # k smallest hashes: distinct keys to about 3 %
@@ -85,7 +85,7 @@ class Baseline(msgspec.Struct, kw_only=True):
         """Count one request that a caller sent."""
         self._time(record.at_us)
         self.requests += 1
-        failed = is_error(record) or (record.failed is not None and record.failed.reason != "slow")
+        failed = is_error(record) or (record.failed is not None and record.failed.reason != SLOW)
         self.errors += failed
         if is_error(record):  # the caller saw it: a canary that live answered for is none
             hour = record.at_us // HOUR_US

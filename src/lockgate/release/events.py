@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.predictions.record import Record
+from lockgate.predictions.record import SLOW, Record
 from lockgate.release.baseline import is_error, key_number
 from lockgate.release.guards import GuardName
 from lockgate.release.promise import ReleasePlan
@@ -13,7 +13,7 @@ def bad_kinds(record: Record) -> set[GuardName]:
     """Which events a request was, by the arm it was assigned to, whoever answered in the end.
 
     A canary that could not even read the request (`input`) is no event: callers lack a field, and the release is held. Nor is one
-    that was slow (`slow`), so that live answered: its time is above the thresholds, which is for the guards of slow answers.
+    that was slow, so that live answered: its time is above the thresholds, which is for the guards of slow answers.
     A failure of live that does not say that its answer was invalid counts for both guards, which can only make them
     more careful.
     """
@@ -29,7 +29,7 @@ def bad_kinds(record: Record) -> set[GuardName]:
 
 _ATTEMPTS: dict[str, set[GuardName]] = {
     "input": set(),
-    "slow": set(),
+    SLOW: set(),
     "invalid": {GuardName.INVALID},
 }
 

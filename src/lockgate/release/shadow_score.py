@@ -14,7 +14,7 @@ import numpy as np
 from lockgate.errors import InvalidInput, LockgateError, PredictionFailed, TimedOut, http_status
 from lockgate.inference.executor import Executor
 from lockgate.inference.validate import check_inputs, check_outputs
-from lockgate.predictions.record import Columns, Kind, Record, blocks_of, columns_of
+from lockgate.predictions.record import SLOW, Columns, Kind, Record, blocks_of, columns_of
 from lockgate.registry.signature import NUMPY_TYPES, DataType, Signature
 from lockgate.traffic import Role, share
 
@@ -54,7 +54,11 @@ def wants(job: ShadowJob, record: Record) -> bool:
         return False
     if record.version in (0, job.version) or record.forced or not record.inputs or 400 <= record.status < 500:
         return False
-    if record.failed is not None and record.failed.version == job.version:
+    if (
+        record.failed is not None
+        and record.failed.version == job.version
+        and record.failed.reason != SLOW  # then nobody knows how it would have answered
+    ):
         return False  # it had its try at this very request
     return job.share >= 1.0 or share(f"shadow-{job.release}", record.id) < job.share
 
