@@ -1,243 +1,198 @@
 """What callers notice of a canary in trouble: errors, and the 99th percentile beside live's alone, on a whole box.
 
-For each of seven troubles: callers of live alone for a while; then a release, and when its version has a tenth of the callers
-all of them ask for trouble. Measured from the first such request on, so that finding out and rolling back is part of it.
+For each of seven troubles, in turns and again in rounds: callers of live alone for a while; then a release, and when its version
+has a tenth of the callers all of them ask for trouble; on until a minute after the release has ended. Two windows are told, each
+beside live alone just before: the whole release with that minute, and what is left of it from the first word for trouble on.
+Medians of the rounds' ratios; errors of all rounds.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
-import random
 import signal
+import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 
 import numpy as np
-import psutil
-from benchmarks.callers import Callers
 from benchmarks.gateway.figures import Figure
-from benchmarks.release.troubled import KILLED, TROUBLES, Models, make_models, request, words
+from benchmarks.release.box import LOOK_S, Box, running
+from benchmarks.release.troubled import KILLED, TROUBLES, Models, make_models, words
 
-LOCKGATE = str(Path(sys.executable).with_name("lockgate"))
-THREADS, PAUSE_S, WINDOW_S, LIMIT_S = 8, 0.04, 25.0, 300.0
+ROUNDS, ALONE_S, CALM_S, AFTER_S = 3, 20.0, 1.0, 60.0
 SLOWER = 1.2  # of live's own 99th percentile
 SETTINGS = {
     "shadow_requests": 20, "shadow_min_s": 0, "canary": ["10%"], "stage_min_s": 600, "stage_requests": 1_000_000,
-    "p99_limit_ms": 100, "deadline_ms": 2_000,
+    "p99_limit_ms": 100, "deadline_ms": 2_000,  # a Python model beside a compiled one, on two cores for all
 }  # fmt: skip
 
 
-class NotInTime(Exception):
-    """Something did not happen."""
+@dataclass(frozen=True)
+class Met:
+    """One release and its trouble: all calls in order of time, and when what began (seconds since 1970)."""
 
-
-@dataclass
-class Box:
-    """A running lockgate. `model`: the one that is asked, with two versions, the first of them live."""
-
-    folder: Path
-    console: str
-    gateway: str
-    key: str
-    models: Models
-    model: str = ""
-
-    def api(self, method: str, path: str, body: object = None) -> Any:
-        """One call of the JSON API."""
-        asked = urllib.request.Request(f"{self.console}/api{path}", method=method, headers=self.headers)
-        asked.data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(asked, timeout=60) as answer:
-            return json.load(answer)
+    calls: np.ndarray
+    release_s: float
+    trouble_s: float
+    ended_s: float
+    phase: str
 
     @property
-    def headers(self) -> dict[str, str]:
-        """What every request carries."""
-        return {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
-
-    def phase(self) -> str:
-        """Where the newest release is."""
-        return str(self.api("GET", f"/models/{self.model}/release")["release"]["phase"])
-
-    def wait_for(self, *phases: str) -> str:
-        """The phase, when it is one of these."""
-        return until(lambda: (found := self.phase()) in phases and found)
-
-    def lockgate(self, *said: str) -> None:
-        """One command, as from a laptop."""
-        env = {**os.environ, "LOCKGATE_URL": self.console, "LOCKGATE_KEY": self.key}
-        subprocess.run([LOCKGATE, *said], env=env, cwd=self.folder, check=True, capture_output=True)
-
-
-@dataclass
-class Seen:
-    """What callers saw since they were last asked."""
-
-    seconds: list[float] = field(default_factory=list)
-    errors: int = 0
-    canary: int = 0
+    def alone(self) -> np.ndarray:
+        """What callers of live alone waited, seconds."""
+        return self._waited(0.0, self.release_s)
 
     @property
-    def p99_ms(self) -> float:
-        """The 99th percentile."""
-        return float(np.quantile(self.seconds, 0.99)) * 1e3
+    def whole(self) -> np.ndarray:
+        """What callers waited from the release's start on."""
+        return self._waited(self.release_s, np.inf)
+
+    @property
+    def troubled(self) -> np.ndarray:
+        """What they waited from the first trouble on."""
+        return self._waited(self.trouble_s, np.inf)
+
+    @property
+    def inside(self) -> np.ndarray:
+        """What they waited while the canary in trouble was in force."""
+        return self._waited(self.trouble_s, self.ended_s)
+
+    @property
+    def errors(self) -> int:
+        """Answers other than 200, and connections that broke."""
+        return int((self.calls["status"] != 200).sum())
+
+    def _waited(self, since_s: float, until_s: float) -> np.ndarray:
+        there = (self.calls["at_s"] >= since_s) & (self.calls["at_s"] < until_s)
+        found: np.ndarray = self.calls["seconds"][there]
+        return found
 
 
-class Asking(Callers[http.client.HTTPConnection]):
-    """Applications that call all the time; `seen` begins anew whenever it is replaced."""
-
-    def __init__(self, box: Box) -> None:
-        where = box.gateway.partition("://")[2]
-        breaks = (OSError, http.client.HTTPException)
-        super().__init__(
-            lambda: closing(http.client.HTTPConnection(where, timeout=60)),
-            threads=THREADS, pause_s=PAUSE_S, breaks=breaks,
-        )  # fmt: skip
-        self._box = box
-        self.trouble: str | None = None
-        self.seen = Seen()
-
-    def call(self, line: http.client.HTTPConnection, name: str, rng: random.Random) -> None:
-        """Ask; a connection that breaks is an error, too."""
-        body = json.dumps(request(rng, f"k{name}", self.trouble))
-        seen, began, model = self.seen, time.perf_counter(), self._box.model
-        answered = False
-        try:
-            line.request("POST", f"/v2/models/{model}/infer", body, self._box.headers)
-            answer = line.getresponse()
-            answer.read()
-            answered = answer.status == 200
-            seen.canary += answer.headers.get("x-lockgate-version") == f"{model}/2"
-        finally:
-            seen.errors += not answered
-            seen.seconds.append(time.perf_counter() - began)
+def p99_ms(seconds: np.ndarray) -> float:
+    """The 99th percentile."""
+    return float(np.quantile(seconds, 0.99)) * 1e3
 
 
-def until(what: Callable[[], Any]) -> Any:
-    """What is waited for. Raises NotInTime."""
-    deadline = time.monotonic() + LIMIT_S
-    while time.monotonic() < deadline:
-        if found := what():
-            return found
-        time.sleep(0.05)
-    raise NotInTime(f"not within {LIMIT_S:g} s")
+class Calls:
+    """The process that calls all the time (`calling.py`), and what it noted once it has ended."""
+
+    def __init__(self, box: Box, model: str) -> None:
+        self._file = box.folder / f"{model}.npy"
+        argv = [
+            sys.executable,
+            "-m",
+            "benchmarks.release.calling",
+            box.gateway,
+            box.key,
+            model,
+            str(self._file),
+        ]
+        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, text=True)
+
+    def ask_for(self, trouble: str) -> None:
+        """From now on all callers ask for it."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{trouble}\n")
+        self._process.stdin.flush()
+
+    def end(self) -> np.ndarray:
+        """Everything that was noted. Raises CalledProcessError."""
+        self._process.communicate()
+        if self._process.returncode:
+            raise subprocess.CalledProcessError(self._process.returncode, "calling")
+        found: np.ndarray = np.load(self._file)
+        return found
 
 
-@contextmanager
-def running() -> Iterator[Box]:
-    """A box with two workers, in a folder of its own, until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="lockgate-canaries-") as name:
-        folder = Path(name)
-        env = {**os.environ, "LOCKGATE_HOME": str(folder / "home")}
-        with (folder / "up.log").open("wb") as log:
-            argv = [LOCKGATE, "up", "--port", "0", "--gateway-port", "0", "--workers", "2"]
-            process = subprocess.Popen(argv, stdout=log, stderr=log, env=env, cwd=folder)
-        try:
-            log_file = folder / "up.log"
-            until(
-                lambda: all(
-                    word in log_file.read_text() for word in ("console  http", "gateway  http", "\n\n  ")
-                )
-            )
-            said = log_file.read_text()
-            lines = (line.split() for line in said.splitlines() if line.startswith(("console ", "gateway ")))
-            found = dict(line for line in lines)
-            box = Box(
-                folder,
-                found["console"],
-                found["gateway"],
-                said.split("\n\n  ")[1].split("\n")[0],
-                make_models(folder),
-            )
-            yield box
-        finally:
-            process.terminate()
-            process.wait(120)
-
-
-def prepare(box: Box, model: str) -> None:
-    """A model of its own for each trouble, so that no shadow scores what was asked of the one before."""
-    box.model = model
-    box.lockgate(*words(box.models, box.models.live, model))
+def prepare(box: Box, models: Models, model: str) -> None:
+    """A model of its own for each release, so that no shadow scores what was asked of the one before."""
+    box.lockgate(*words(models, models.live, model))
     box.lockgate("validate", f"{model}/1")
     box.lockgate("release", f"{model}/1", "--set", "watch_s=0")
-    box.wait_for("done")
-    box.lockgate(*words(box.models, box.models.troubled, model), "--set", "memory_mb=1200")
+    box.wait_for(model, "done")
+    box.lockgate(*words(models, models.troubled, model), "--set", "memory_mb=1200")
     box.lockgate("validate", f"{model}/2")
 
 
-def meet(box: Box, trouble: str) -> tuple[Seen, Seen, str]:
-    """One release: what callers saw of live alone, what from the first trouble on, and how it ended."""
-    with Asking(box) as callers:
-        alone = callers.seen
-        time.sleep(WINDOW_S)
-        callers.seen = Seen()
-        asked = {"version": "2", "reason": trouble, "settings": SETTINGS}
-        box.api("POST", f"/models/{box.model}/releases", asked)
-        box.wait_for("canary")
-        until(lambda: callers.seen.canary > 5)
-        callers.seen, callers.trouble = (troubled := Seen()), trouble
-        ended = _ended(box, trouble)
-    return alone, troubled, ended
+def meet(box: Box, model: str, trouble: str) -> Met:
+    """One release with its trouble in it."""
+    calls = Calls(box, model)
+    _go_on(box, model, ALONE_S)
+    release_s = time.time()
+    box.api("POST", f"/models/{model}/releases", {"version": "2", "reason": trouble, "settings": SETTINGS})
+    box.wait_for(model, "canary")
+    _go_on(box, model, CALM_S)
+    with killing(box.runners) if trouble == KILLED else nullcontext():
+        calls.ask_for(trouble)
+        trouble_s = time.time()
+        ended = box.wait_for(model, "rolled_back", "held")
+    _go_on(box, model, AFTER_S)
+    return Met(calls.end(), release_s, trouble_s, ended["phase_us"] / 1e6, ended["phase"])
 
 
-def _ended(box: Box, trouble: str) -> str:
-    """How the release ended and when; callers go on for a whole window."""
-    began, over = time.monotonic(), threading.Event()
-    killer = threading.Thread(target=_kill, args=(box, over))
-    if trouble == KILLED:
-        killer.start()
+def _go_on(box: Box, model: str, seconds: float) -> None:
+    """Let time pass; the console is asked as often as in every other window."""
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        box.release(model)
+        time.sleep(LOOK_S)
+
+
+@contextmanager
+def killing(runners: Callable[[], list[int]]) -> Iterator[None]:
+    """Kill the processes of Python models, five times a second, until the block ends."""
+    over = threading.Event()
+
+    def kill() -> None:
+        while not over.wait(0.2):
+            for pid in runners():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
     try:
-        phase = box.wait_for("rolled_back", "held")
-        took_s = time.monotonic() - began
+        yield
     finally:
         over.set()
-        if trouble == KILLED:
-            killer.join()
-    time.sleep(max(WINDOW_S - took_s, 0.0))
-    return f"{phase} after {took_s:.1f} s"
-
-
-def _kill(box: Box, over: threading.Event) -> None:
-    """Kill the processes of Python models behind the gateway, five times a second."""
-    while not over.wait(0.2):
-        for path in (box.folder / "home" / "run").glob("gateway-*.pid"):
-            with suppress(psutil.NoSuchProcess, ProcessLookupError, ValueError):
-                for child in psutil.Process(int(path.read_text())).children(recursive=True):
-                    os.kill(child.pid, signal.SIGKILL)
+        thread.join()
 
 
 def figures() -> list[Figure]:
-    """Seven releases on one box; prints a row for each."""
-    found = []
-    print("trouble                     requests  errors  live alone  from the first trouble on", flush=True)
+    """All releases on one box; a row for each, then the medians."""
+    found: dict[str, list[Met]] = {trouble: [] for trouble in TROUBLES}
+    print(f"{'p99, ms':24} alone  release  from trouble on  in trouble  slowest  errors", flush=True)
     with running() as box:
-        for number, trouble in enumerate(TROUBLES):
-            prepare(box, f"troubled-{number}")
-            alone, troubled, ended = meet(box, trouble)
-            ratio = troubled.p99_ms / alone.p99_ms
-            print(
-                f"{trouble:26}  {len(troubled.seconds):8,}  {troubled.errors:6}  p99 {alone.p99_ms:4.1f} ms  "
-                f"p99 {troubled.p99_ms:4.1f} ms (x{ratio:.2f}); {ended}", flush=True,
-            )  # fmt: skip
-            found += [
-                Figure(
-                    f"canary {trouble}: errors seen by callers",
-                    float(alone.errors + troubled.errors),
-                    0.0,
-                    "",
-                    at_least=False,
-                ),
-                Figure(f"canary {trouble}: p99 beside live's alone", ratio, SLOWER, "x", at_least=False),
-            ]
-    return found
+        models = make_models(box.folder)
+        for turn in range(ROUNDS):
+            for number, trouble in enumerate(TROUBLES):
+                prepare(box, models, model := f"troubled-{number}-{turn}")
+                found[trouble].append(met := meet(box, model, trouble))
+                print(_row(trouble, met), flush=True)
+    return [figure for trouble, all_met in found.items() for figure in _figures(trouble, all_met)]
+
+
+def _row(trouble: str, met: Met) -> str:
+    inside = f"{p99_ms(met.inside):11.1f}" if met.inside.size else f"{'-':>11}"
+    return (
+        f"{trouble:24} {p99_ms(met.alone):5.2f}  {p99_ms(met.whole):7.2f}  {p99_ms(met.troubled):15.2f} {inside}"
+        f"  {met.whole.max() * 1e3:7.1f}  {met.errors:6}   {met.phase} after {met.ended_s - met.trouble_s:.1f} s,"
+        f" {met.whole.size:,} requests"
+    )
+
+
+def _figures(trouble: str, all_met: list[Met]) -> list[Figure]:
+    whole = statistics.median(p99_ms(met.whole) / p99_ms(met.alone) for met in all_met)
+    troubled = statistics.median(p99_ms(met.troubled) / p99_ms(met.alone) for met in all_met)
+    errors = float(sum(met.errors for met in all_met))
+    what = f"canary {trouble}"
+    return [
+        Figure(f"{what}: errors seen by callers", errors, 0.0, "", at_least=False),
+        Figure(f"{what}: p99 of its release beside live's alone", whole, SLOWER, "x", at_least=False),
+        Figure(f"{what}: p99 from the first trouble on", troubled, SLOWER, "x", at_least=False),
+    ]
