@@ -11,7 +11,7 @@ from tests.system.callers import Callers
 from tests.system.conftest import Start
 from tests.system.loans import Loans
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 FIRST = ("--set", "watch_s=0")
 STEPS = (
     "shadow_requests=60", "shadow_min_s=0", "canary=[40%]", "stage_min_s=600", "stage_requests=100000",
@@ -41,14 +41,15 @@ def test_a_canary_that_raises_costs_callers_nothing(start_box: Start, loans: Loa
     box = start_box(workers=2)
     first_live(box, loans)
     code = ("--code", str(loans.folder / "strict_steps.py"))
+    ok(box.far(*submit_words(loans.path("strict"), "loan", loans.data), *code))
+    ok(box.far("validate", "loan/2"))
     with Callers(box, loans, "loan", threads=4, pause_s=0.02) as callers:
-        ok(box.far(*submit_words(loans.path("strict"), "loan", loans.data), *code))
-        ok(box.far("validate", "loan/2"))
         ok(box.far("release", "loan/2", "--reason", "stricter about its input", *SECOND))
-        box.wait_for_phase("loan", "canary")
+        reached = box.wait_for_phase("loan", "canary", "rolled_back", "held", limit_s=400)
+        assert reached["release"]["phase"] == "canary", reached["release"]
         wait_for(lambda: callers.versions["loan/2"] > 20)
         callers.change = sometimes_days
-        found = box.wait_for_phase("loan", "rolled_back", "held")
+        found = box.wait_for_phase("loan", "rolled_back", "held", limit_s=200)
         served = callers.versions["loan/2"]
         wait_for(lambda: len(callers.answered) > 100)
         after = len(callers.answered)
