@@ -131,18 +131,22 @@ class Blobs:
 
         A copy that is there is taken as it is, blobs never change: so what was served once is served while the store is away.
         """
-        source, target = self._path(name), cache / name
+        source, target = self._path(name), self.place(name, cache)
         if not self.local and target.exists():
             return target
         if not self.exists(name):
             raise NotFound(f"the store {self.url} holds no '{name}'")
         if self.local:
-            return Path(source)
+            return target
         temporary = _temporary(target)
         with self._reached():
             self._fs.get(f"{source}/", f"{temporary}/", recursive=True)
         _rename_new(temporary, target)
         return target
+
+    def place(self, name: str, cache: Path) -> Path:
+        """Where `fetch_tree` finds a folder, whether it is there or not."""
+        return Path(self._path(name)) if self.local else cache / name
 
     def remove_tree(self, name: str, cache: Path) -> None:
         """Take away what lies below a name, and the copy of it in `cache`; what is not there is left alone."""

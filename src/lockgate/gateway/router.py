@@ -16,18 +16,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from lockgate.errors import LockgateError, NotFound, SealBroken
 from lockgate.gateway.breaker import Breaker
 from lockgate.gateway.engine import Engine, Prepared
+from lockgate.gateway.restored import Place
 from lockgate.gateway.unserved import BROKEN_RETRY_S, cut_off, unserved
 from lockgate.membership import CanaryLease, Loaded, LoadState
 from lockgate.traffic import Arm, Plan, PlanShelf, Role, Route
 
 RETRY_S = 5.0  # a package that could not be loaded is tried again this often
 READ_AGAIN_S = 0.2
+LOOK_S = 0.5  # at places of broken packages, for another copy
 LOADERS = 2  # packages loaded at once
 _log = logging.getLogger(__name__)
 
@@ -54,9 +57,10 @@ class Router:
         *,
         lease: CanaryLease | None = None,
         is_here: Callable[[Arm], bool] = lambda _arm: True,
+        place: Callable[[Arm], Path],
     ) -> None:
         self._shelf, self._breaker, self._prepare, self._engine = shelf, breaker, prepare, engine
-        self._lease, self._is_here, self._cut_off = lease, is_here, False
+        self._lease, self._is_here, self._place, self._cut_off = lease, is_here, place, False
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(LOADERS, thread_name_prefix="load")
         self._word = -1
@@ -68,6 +72,8 @@ class Router:
         self._retired: list[Engine] = []
         self._retry_s: dict[str, float] = {}
         self._broken: dict[str, SealBroken] = {}
+        self._places: dict[str, Place] = {}  # of the broken ones
+        self._look_s = 0.0  # when these are looked at again
         self.plan = Plan()
         self.packages: dict[str, Loaded] = {}
         self.changes = 0  # grows with everything that the control plane should hear of
@@ -129,13 +135,20 @@ class Router:
                 engine.batcher.close()
                 self._threads.submit(engine.prepared.executor.close)
         self._retired = busy
-        now = time.monotonic()
-        for digest, arm in self._wanted().items():
-            if self._retry_s.get(digest, now + 1) <= now:
-                self._load(arm)
+        self._try_again(time.monotonic())
         for arm in [arm for arm in self._awaited.values() if self._is_here(arm)]:
             self._load(arm)
         self._say_contact()
+
+    def _try_again(self, now: float) -> None:
+        """What could not be loaded, when it is due, or at once when another copy was put in its place."""
+        look = bool(self._places) and now >= self._look_s
+        if look:
+            self._look_s = now + LOOK_S
+        for digest, arm in self._wanted().items():
+            restored = look and digest in self._places and self._places[digest].restored()
+            if digest in self._retry_s and (restored or self._retry_s[digest] <= now):
+                self._load(arm)
 
     def _say_contact(self) -> None:
         cut_off = self._lease is not None and not self._lease.holds()
@@ -230,6 +243,7 @@ class Router:
         self.packages = {digest: loaded for digest, loaded in self.packages.items() if digest in wanted}
         self._retry_s = {digest: at_s for digest, at_s in self._retry_s.items() if digest in wanted}
         self._broken = {digest: error for digest, error in self._broken.items() if digest in wanted}
+        self._places = {digest: place for digest, place in self._places.items() if digest in wanted}
         self._awaited = {digest: arm for digest, arm in self._awaited.items() if digest in wanted}
 
     def _load(self, arm: Arm) -> None:
@@ -248,6 +262,7 @@ class Router:
             return
         error = done.exception()
         self._broken.pop(arm.digest, None)
+        self._places.pop(arm.digest, None)
         if error is None:
             prepared = done.result()
             self._engines[arm.digest] = self._engine(prepared)
@@ -267,6 +282,7 @@ class Router:
             self.packages[arm.digest] = Loaded(state=LoadState.FAILED, error=words)
             if isinstance(error, SealBroken):
                 self._broken[arm.digest] = error
+                self._places[arm.digest] = Place(self._place(arm))
             wait_s = BROKEN_RETRY_S if arm.digest in self._broken else RETRY_S
             self._retry_s[arm.digest] = time.monotonic() + wait_s
         self.settle_in()

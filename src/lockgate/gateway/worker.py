@@ -235,13 +235,17 @@ def _router(setup: Setup, breaker: Breaker, settler: Settler) -> Router:
         )
         return Engine(prepared, batcher)
 
+    def place(arm: Arm) -> Path:
+        return blobs.place(blob_name(arm.digest), setup.home.cache)
+
     if not follows(setup.home.members):
-        return Router(PlanShelf(setup.home.plan), breaker, load, engine)
+        return Router(PlanShelf(setup.home.plan), breaker, load, engine, place=place)
     return Router(
         PlanShelf(setup.home.plan),
         breaker,
         load,
         engine,
+        place=place,
         lease=CanaryLease(setup.home.members),
         is_here=lambda arm: blobs.exists(blob_name(arm.digest)),
     )

@@ -1,0 +1,40 @@
+"""Another copy in the place of a broken package is seen at once, without reading it, and not before it is whole."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from lockgate.gateway.restored import Place
+
+
+def made(folder: Path, body: bytes = b"broken") -> Path:
+    """A package of one file in a folder of it."""
+    (folder / "model").mkdir(parents=True)
+    (folder / "model/model.onnx").write_bytes(body)
+    return folder
+
+
+def test_a_copy_in_its_place_is_seen_once_nobody_writes_it(tmp_path: Path) -> None:
+    """The look at which it changed may fall into the copying: the one after finds it at rest."""
+    folder = made(tmp_path / "package")
+    place = Place(folder)
+    assert not place.restored()
+    shutil.rmtree(folder)
+    made(folder, b"whole")
+    assert [place.restored() for _ in range(2)] == [False, True]
+
+
+def test_a_single_file_that_was_restored_is_seen(tmp_path: Path) -> None:
+    """Backups are put back file by file, some with the times that files had."""
+    folder = made(tmp_path / "package")
+    place = Place(folder)
+    shutil.copy2(folder / "model/model.onnx", tmp_path / "saved")
+    (tmp_path / "saved").replace(folder / "model/model.onnx")
+    assert [place.restored() for _ in range(2)] == [False, True]
+
+
+def test_what_stays_as_it_was_is_not_read_again(tmp_path: Path) -> None:
+    """Nor a place where nothing is."""
+    places = [Place(made(tmp_path / "package")), Place(tmp_path / "nowhere")]
+    assert not any(place.restored() for place in places for _ in range(3))
