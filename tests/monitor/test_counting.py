@@ -146,7 +146,7 @@ def test_what_was_read_ahead_counts_once_whatever_fails(
                 break
         except Unavailable:
             failed += 1
-    one.settle()
+    one.settle(NOON_US)
     assert failed > 2
     assert rows_counted(sqlite) == written
 

@@ -59,6 +59,11 @@ def _version(model: str, shown: dict[str, Any]) -> None:
         print(f"'{name}' {why}")
     for words in newest.get("turned", ()):
         print(words)
+    if newest.get("season"):
+        print(
+            "expected by the season: "
+            + ", ".join(f"{name} ({how})" for name, how in newest["season"].items())
+        )
     if shown["left_out"]:
         print("not watched: " + ", ".join(f"{name} ({why})" for name, why in shown["left_out"].items()))
     if not shown["importance_known"]:

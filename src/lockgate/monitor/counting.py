@@ -6,7 +6,8 @@ that has none against its own first rows, and is not judged before it has them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
@@ -15,44 +16,44 @@ import numpy as np
 import polars as pl
 
 from lockgate.checks.quality.personal import personal_in
-from lockgate.datasets.classes import class_names
 from lockgate.db import Database
-from lockgate.errors import InvalidInput
-from lockgate.inference.score import decisions, scores
+from lockgate.monitor.counted import COLUMNS, Counted, Held, Order, answers_of, count_records
+from lockgate.monitor.elsewhere import Elsewhere, Waiting
 from lockgate.monitor.place import Place
-from lockgate.monitor.profile import Profile, merged_profiles, profiles_of
 from lockgate.monitor.profiles import add_profiles, versions_with_rows
 from lockgate.monitor.reading import ModelLog, Piece
 from lockgate.monitor.reference import OWN_ROWS, Reference, keep_reference, kept_reference, of_rows
-from lockgate.monitor.rows import Rows, rows_of
+from lockgate.monitor.rows import rows_of
 from lockgate.monitor.veil import OPEN, Veil
 from lockgate.monitor.watcher import place_of, put_place
 from lockgate.predictions.expand import alike
 from lockgate.predictions.keyring import Keyring
-from lockgate.predictions.record import Columns
-from lockgate.registry.manifest import Manifest, Task
+from lockgate.registry.manifest import Manifest
 
 HELD_MOST = 100_000  # records that wait for a version to have enough; then the others are counted without it
-Counted = dict[int, dict[int, Profile]]  # version -> hour -> what was counted
+LEAST_OUT = 5_000  # records that are worth the way to another process
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a version: its manifest, its validation's reference if there is one, columns that are not watched, and
-    the veil over personal ones."""
+    """What is known of a version: its manifest, its validation's reference if there is one, columns that are not watched,
+    the veil over personal ones, and columns of which somebody says that they follow the season."""
 
     manifest: Manifest
     validated: Reference | None = None
     ignored: tuple[str, ...] = ()
     veil: Veil = OPEN
+    seasonal: tuple[str, ...] = ()
 
 
 class Counter:
-    """Counts one model's records. `known` says what is known of a version."""
+    """Counts one model's records. `known` says what is known of a version; `elsewhere`: where large pieces of an archive are
+    counted, of at least `least` records."""
 
     def __init__(
-        self, db: Database, log: ModelLog, keys: Keyring, model: str, known: Callable[[int], Known]
-    ) -> None:
+        self, db: Database, log: ModelLog, keys: Keyring, model: str, known: Callable[[int], Known],
+        *, elsewhere: Elsewhere | None = None, least: int = LEAST_OUT,
+    ) -> None:  # fmt: skip
         self._db, self._log, self._keys, self._known = db, log, keys, known
         self.model, self.name = model, f"drift:{model}"
         self._references: dict[int, Reference] = {}
@@ -61,6 +62,10 @@ class Counter:
         ] = []  # records of versions that have no reference yet: read, not committed
         self._ahead: Place | None = None  # the place after them
         self._fetched: tuple[Place, Future[Piece]] | None = None  # the piece after a place, read meanwhile
+        self._elsewhere, self._least, self._passing = elsewhere, least, False
+        self._waiting: deque[tuple[Place, Waiting]] = (
+            deque()
+        )  # pieces that are counted elsewhere, and the place after each
         self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="monitor-reads")
 
     def place(self) -> Place:
@@ -71,26 +76,50 @@ class Counter:
 
     def step(self, now_us: int, *, ahead: bool = False) -> Piece:
         """Count the next piece and commit it with the place after it. `ahead`: of a pass over the archive the next piece is
-        read meanwhile; whoever asks for that calls `settle` before the log is looked at anew."""
+        read meanwhile, and pieces may be counted elsewhere; whoever asks for that calls `settle` before the log is looked at
+        anew, and before what was counted is judged."""
         stored = self.place()
-        piece = self._next(self._ahead or stored)
-        if ahead and piece.more and piece.until_us is not None:
+        piece = self._next(self._waiting[-1][0] if self._waiting else self._ahead or stored)
+        self._passing = piece.until_us is not None
+        if ahead and piece.more and self._passing:
             self._fetched = (piece.place, self._fetcher.submit(self._log.next, piece.place))
         records = pl.concat([*self._held, self._keys.open_rows(piece.records)])
-        parts = list(rows_of(records)) if records.height else []
-        missing = self._learn(parts)
+        if ahead and self._elsewhere is not None and not self._held and self._goes_out(piece, records):
+            self._waiting.append((piece.place, self._elsewhere.begin(self._order(records))))
+            self._take(now_us, self._elsewhere.most - 1)
+            return piece
+        self._take(now_us, 0)
+        missing = self._learn(records)
         if missing and records.height <= HELD_MOST:
             self._held, self._ahead = [records], piece.place
             return replace(piece, said=piece.said or missing)
         self._held, self._ahead = [], None
         if piece.place != stored:
-            self._commit(self._count(parts), piece.place, now_us)
+            self._commit(count_records(self._order(records)), piece.place, now_us)
         return piece
 
-    def settle(self) -> None:
-        """Wait for what is being read meanwhile."""
+    def _take(self, now_us: int, most: int) -> None:
+        """Commit what was counted elsewhere, in its order, until no more than so many pieces are on their way."""
+        while len(self._waiting) > most:
+            place, waiting = self._waiting[0]
+            self._commit(waiting.take(), place, now_us)
+            self._waiting.popleft()
+
+    def settle(self, now_us: int) -> str:
+        """Wait for what is being read and counted meanwhile; why pieces were counted here that should not have been."""
         if self._fetched is not None:
             wait([self._fetched[1]])
+        try:
+            self._take(now_us, 0)
+        except BaseException:
+            self._waiting.clear()  # what could not be committed is read again
+            self._log.begin_again()
+            raise
+        if self._elsewhere is None:
+            return ""
+        if not self._passing:
+            self._elsewhere.close()
+        return self._elsewhere.trouble()
 
     def _next(self, place: Place) -> Piece:
         """The piece after a place: what was read meanwhile, unless what came before it could not be committed."""
@@ -120,12 +149,12 @@ class Counter:
             self._references[version] = found
         return self._references[version]
 
-    def _learn(self, parts: Sequence[Rows]) -> str:
+    def _learn(self, records: pl.DataFrame) -> str:
         """Make references of versions that have none out of their first rows; says who has too few so far."""
-        for version in sorted({part.version for part in parts}):
+        for version in sorted(records["version"].unique().to_list()):
             if self.reference(version) is not None:
                 continue
-            mine = [part for part in parts if part.version == version]
+            mine = list(rows_of(records.filter(pl.col("version") == version)))
             height = sum(part.at_us.size for part in mine)
             if height < OWN_ROWS:
                 return (
@@ -147,20 +176,26 @@ class Counter:
             self._references[version] = veil.over(made)
         return ""
 
-    def _count(self, parts: Sequence[Rows]) -> Counted:
-        found: dict[int, dict[int, list[Profile]]] = {}
-        for rows in parts:
-            reference = self._references.get(rows.version)
-            if reference is None:  # too few among too many of other versions
-                continue
-            known = self._known(rows.version)
-            answers = answers_of(rows.outputs, known.manifest)
-            for hour, profile in profiles_of(reference, rows.at_us, rows.inputs, answers, known.veil).items():
-                found.setdefault(rows.version, {}).setdefault(hour, []).append(profile)
-        return {
-            version: {hour: merged_profiles(each) for hour, each in hours.items()}
-            for version, hours in found.items()
-        }
+    def _order(self, records: pl.DataFrame) -> Order:
+        """What is to be counted of records, with what each version is held against; nothing of one that has too few rows."""
+        held = {}
+        for version in records["version"].unique().to_list() if records.height else ():
+            reference = self._references.get(version)
+            if reference is not None:
+                known = self._known(version)
+                held[version] = Held(reference, known.manifest, known.veil)
+        return Order(records.select(COLUMNS), held)
+
+    def _goes_out(self, piece: Piece, records: pl.DataFrame) -> bool:
+        """Whether a piece is counted elsewhere: of a pass over the archive, large enough, of versions that are known; no personal
+        input goes to other machines."""
+        if self._elsewhere is None or piece.until_us is None or records.height < self._least:
+            return False
+        references = [self.reference(version) for version in records["version"].unique().to_list()]
+        open_to_all = not self._elsewhere.far or not records["sealed"].drop_nulls().len()
+        return open_to_all and all(
+            each is not None and not (self._elsewhere.far and each.veiled) for each in references
+        )
 
     def _commit(self, counted: Counted, place: Place, now_us: int) -> None:
         with self._db.write() as tx:
@@ -179,20 +214,3 @@ def _series(values: np.ndarray) -> pl.Series:
         if values.dtype == object
         else pl.Series(values=np.array(values))
     )
-
-
-def answers_of(outputs: Columns, manifest: Manifest) -> dict[str, np.ndarray]:
-    """Decision and score of each row, as validations know them; what the answer does not hold is left out."""
-    if manifest.answer.prediction not in outputs:
-        return {}
-    decided = decisions(outputs, manifest)
-    found: dict[str, np.ndarray] = {"decision": decided}
-    if manifest.task is Task.CLASSIFICATION:
-        found["decision"] = class_names(pl.Series(values=decided.tolist(), strict=False))
-        if manifest.answer.probability is None or manifest.answer.probability not in outputs:
-            return found
-    try:
-        found["score"] = scores(outputs, manifest)
-    except InvalidInput:  # names of classes and nothing else
-        return found
-    return found

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
 
 from lockgate.clock import MINUTE_US
 from lockgate.db import Database
 from lockgate.monitor.chunks import ChunkSize
 from lockgate.monitor.counting import Counter, Known
+from lockgate.monitor.elsewhere import Elsewhere
 from lockgate.monitor.forgetting import erasures_noted, forget_again
 from lockgate.monitor.judging import Judge
 from lockgate.monitor.profiles import forget, roll_up, versions_with_rows
@@ -23,15 +27,16 @@ _SELDOM = 500  # looks between two times in which old hours become days
 
 
 class DriftWatcher:
-    """Watches one model. `known` says what is known of a version: it is asked at the begin of each look, so be quick."""
+    """Watches one model. `known` says what is known of a version: it is asked at the begin of each look, so be quick.
+    `elsewhere`: where a long history is counted, if not here."""
 
     def __init__(
         self, db: Database, log: Log, keys: Keyring, model: str, known: Callable[[int], Known],
-        *, size: ChunkSize = ChunkSize(), grace_us: int = GRACE_US,  # noqa: B008
+        *, size: ChunkSize = ChunkSize(), grace_us: int = GRACE_US, elsewhere: Elsewhere | None = None,  # noqa: B008
     ) -> None:  # fmt: skip
         self.model, self._db, self._known, self._grace_us = model, db, known, grace_us
         self._parts: Callable[[], tuple[Counter, Judge]] = lambda: (
-            Counter(db, ModelLog(log, model), keys, model, known),
+            Counter(db, ModelLog(log, model), keys, model, known, elsewhere=elsewhere),
             Judge(db, model, size),
         )
         self._counter, self._judge = self._parts()
@@ -58,15 +63,19 @@ class DriftWatcher:
             while True:
                 piece = self._counter.step(now_us, ahead=True)
                 if not piece.more or time.monotonic() - started > AT_ONCE_S:
-                    return piece
+                    break
         finally:
-            self._counter.settle()
+            trouble = self._counter.settle(now_us)
+        return replace(piece, said=piece.said or trouble)
 
     def _references(self) -> dict[int, Reference]:
         with self._db.read() as tx:
             versions = versions_with_rows(tx, self.model)
         found = {version: self._counter.reference(version) for version in versions}
-        return {version: reference for version, reference in found.items() if reference is not None}
+        return {
+            version: msgspec.structs.replace(reference, seasonal=self._known(version).seasonal)
+            for version, reference in found.items() if reference is not None
+        }  # fmt: skip
 
     def _forget_erased(self) -> None:
         """What was on its way while somebody was erased goes too, and what this process holds is read again."""

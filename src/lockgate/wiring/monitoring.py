@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from lockgate.checks.baseline import load_baseline
 from lockgate.checks.store import findings_of
-from lockgate.config import ModelConfig
+from lockgate.config import LOCAL, ModelConfig
 from lockgate.errors import NotFound
 from lockgate.monitor.counting import Known
+from lockgate.monitor.elsewhere import Elsewhere, LocalProcesses, RayProcesses
 from lockgate.monitor.reading import Log
 from lockgate.monitor.reference import Reference, of_validation
 from lockgate.monitor.veil import Veil
@@ -24,6 +26,7 @@ from lockgate.wiring.labelling import LabelIntake
 from lockgate.wiring.mirroring_mlflow import mlflow_mirror
 from lockgate.wiring.performance import performance_watcher
 
+MOST_PROCESSES = 4  # each holds a piece of the archive, some hundred megabytes
 Maker = Callable[[House, str], Watcher | None]  # None: this model is not watched so
 MAKERS: dict[str, Maker] = {
     "labels": LabelIntake,
@@ -36,8 +39,11 @@ def watchers_of(
     house: House, makers: Mapping[str, Maker] = MAKERS
 ) -> Callable[[Mapping[str, Watcher]], Mapping[str, Watcher]]:
     """A function that says who watches now: those who are there, and new ones for models that are new."""
-    log = Log(house.home, house.blobs)
-    every: dict[str, Maker] = {"drift": lambda house, model: drift_watcher(house, log, model), **makers}
+    log, elsewhere = Log(house.home, house.blobs), counting_at(house.config.compute)
+    every: dict[str, Maker] = {
+        "drift": lambda house, model: drift_watcher(house, log, model, elsewhere),
+        **makers,
+    }
 
     def watchers(there: Mapping[str, Watcher]) -> Mapping[str, Watcher]:
         log.renew()
@@ -55,9 +61,20 @@ def watchers_of(
     return watchers
 
 
-def drift_watcher(house: House, log: Log, model: str) -> DriftWatcher:
+def counting_at(compute: str) -> Elsewhere | None:
+    """Where a long history is counted, by the switch of checks: on the cluster that config.yaml names, else in as many processes
+    as this box has cores beyond two; None: in the monitor's own."""
+    if compute != LOCAL:
+        return RayProcesses(compute)
+    spare = min(len(os.sched_getaffinity(0)) - 2, MOST_PROCESSES)
+    return LocalProcesses(spare) if spare > 0 else None
+
+
+def drift_watcher(house: House, log: Log, model: str, elsewhere: Elsewhere | None = None) -> DriftWatcher:
     """Who watches the inputs and outputs of a model."""
-    return DriftWatcher(house.db, log, Keyring(house.home, house.db), model, knowing(house, model))
+    return DriftWatcher(
+        house.db, log, Keyring(house.home, house.db), model, knowing(house, model), elsewhere=elsewhere
+    )
 
 
 def knowing(house: House, model: str) -> Callable[[int], Known]:
@@ -80,7 +97,8 @@ def _known(house: House, model: str, number: int) -> Known:
         version = get_version(tx, VersionName(model, number))
         settings = get_model(tx, model).settings
         validation = findings_of(tx, version.digest, model)
-    ignored = (*settings.checks.get("feature_shift", {}).get("ignore", ()), settings.key, settings.time)
+    shift = settings.checks.get("feature_shift", {})
+    ignored = (*shift.get("ignore", ()), settings.key, settings.time)
     named = tuple(name for name in ignored if name is not None)
     veil = Veil(frozenset(settings.personal), log_secret(house.home.secrets))
     reference: Reference | None = None
@@ -89,7 +107,7 @@ def _known(house: House, model: str, number: int) -> Known:
         try:
             baseline = load_baseline(house.blobs, validation.baseline)
         except NotFound:
-            return Known(version.manifest, None, named, veil)
+            return Known(version.manifest, None, named, veil, tuple(shift.get("seasonal", ())))
         reference = of_validation(validation.baseline, baseline, inputs, named)
         veil = replace(veil, columns=veil.columns | {*baseline.veiled})
-    return Known(version.manifest, reference, named, veil)
+    return Known(version.manifest, reference, named, veil, tuple(shift.get("seasonal", ())))

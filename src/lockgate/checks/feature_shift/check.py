@@ -7,7 +7,8 @@ large enough to matter.
 
 Settings (`checks: {feature_shift: {...}}`): `distance` (standard deviations, or what a gap between categories amounts to,
 that warns), `fail` (one that fails; none by default), `matters` (share of the answers' movement below which a column that
-moved does not warn), `ignore` (columns that move by nature).
+moved does not warn), `ignore` (columns that move by nature), `seasonal` (columns that follow the season, for the monitor: this
+check holds them against the reference all the same).
 
 Sources: `stats/drift.py` names them.
 """
@@ -51,6 +52,7 @@ class FeatureShiftSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     fail: float | None = None
     matters: float = 0.01
     ignore: tuple[str, ...] = ()
+    seasonal: tuple[str, ...] = ()
 
 
 BINDING = {
@@ -58,6 +60,7 @@ BINDING = {
     "fail": Setting(Stricter.LOWER, needed=True),
     "matters": Setting(Stricter.LOWER),
     "ignore": Setting(Stricter.FEWER),
+    "seasonal": Setting(Stricter.FEWER),
 }
 
 
