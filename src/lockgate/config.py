@@ -246,6 +246,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     assumptions: Assumptions = Assumptions()
     scenarios: dict[str, Scenario] = {}  # name -> changes of columns, for the stress check
     costs: dict[str, dict[str, float | str]] = {}  # truth -> decision -> what it costs: a number, or a column
+    annotators: dict[str, str] = {}  # e-mail or name of a labelling tool -> person
     ranking: Ranking | None = None  # rows are ranked within a query
     metrics: dict[str, OwnMetric] = {}  # name -> a function of the version's code
     data: dict[

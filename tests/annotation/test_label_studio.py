@@ -12,11 +12,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.annotation.test_way import picked
+from tests.annotation.test_way import counts, declare, picked
 from tests.frameworks.conftest import library_environment
 
 from lockgate.client.annotation import pull, push
 from lockgate.errors import InvalidInput, Unauthorized, Unavailable
+from lockgate.governance.permissions import RoleName
 
 START_S = 900.0  # its first start writes a database; a busy machine takes minutes
 TOKEN = "0123456789abcdef"
@@ -101,18 +102,20 @@ def test_items_go_to_label_studio_and_answers_come_back(box, model, studio):
     for item, choice in ((1, "3"), (2, "7"), (3, None)):
         studio.annotate(places[item], choice, "cells")
     counted = pull(lockgate, number, studio.url, TOKEN, project)
-    assert counted == {"new": 2, "corrected": 0, "repeated": 0, "skipped": 1}
+    assert counted == counts(new=2, skipped=1)
     items = lockgate.get(f"/batches/{number}/items")
     assert [one["label"] for one in items] == ["3", "7", None, None, None]
-    (who,) = lockgate.get(f"/batches/{number}")["progress"]
-    assert who.startswith("label-studio:")
+    shown = lockgate.get(f"/batches/{number}")
+    assert shown["progress"] == {f"label-studio:{MAIL}": 2}
+    assert shown["stated"] == {f"label-studio:{MAIL}": [box.house.owner.id]}
+    assert shown["unknown"] == [f"label-studio:{MAIL}"]
     studio.annotate(places[4], "9", "cells")
-    assert pull(lockgate, number, studio.url, TOKEN, project) == {
-        "new": 1,
-        "corrected": 0,
-        "repeated": 3,
-        "skipped": 0,
-    }
+    assert pull(lockgate, number, studio.url, TOKEN, project) == counts(new=1, repeated=3)
+    box.person("eve", (RoleName.BUILDER, "*"))
+    declare(box, {MAIL: "eve"})
+    studio.annotate(places[5], "8", "cells")
+    assert pull(lockgate, number, studio.url, TOKEN, project) == counts(new=1, repeated=4)
+    assert lockgate.get(f"/batches/{number}")["progress"] == {"eve": 4}, "what was hers is under her name now"
     with pytest.raises(Unauthorized, match="refuses this token"):
         push(lockgate, number, studio.url, "wrong")
     other = picked(lockgate, budget=5)["batch"]["id"]

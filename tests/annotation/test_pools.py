@@ -22,8 +22,9 @@ from lockgate.predictions.query import frame as log_frame
 from lockgate.registry.package import read_manifest
 from lockgate.registry.store import Version, create_model, record_version
 from lockgate.wiring.annotation import learning_curve, select_batch
+from lockgate.wiring.annotation_files import picture
 from lockgate.wiring.annotation_shown import Order
-from lockgate.wiring.annotation_work import finish, label_item, picture, shown_of
+from lockgate.wiring.annotation_work import finish, label_item, shown_of
 from lockgate.wiring.datasets import add_table
 from lockgate.wiring.erasing import erase_person
 from lockgate.wiring.house import House, open_house

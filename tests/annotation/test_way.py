@@ -3,13 +3,16 @@
 import io
 import json
 
+import msgspec
 import polars as pl
 import pytest
 from tests.annotation.conftest import LABELLED, POOL, ROWS
 
+from lockgate.annotation.answers import history_of
 from lockgate.datasets.versions import get_data
 from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound
 from lockgate.governance.permissions import RoleName
+from lockgate.registry.store import change_settings, get_model
 from lockgate.wiring.annotation_work import finish, label_item
 from lockgate.wiring.datasets import frame_of
 
@@ -79,6 +82,18 @@ def test_from_a_pool_to_the_next_version(box, model):
             act()
 
 
+def counts(**some: int) -> dict[str, int]:
+    """What an import says, where only these are not 0."""
+    return dict.fromkeys(("new", "corrected", "repeated", "skipped", "stood"), 0) | some
+
+
+def declare(box, annotators: dict[str, str]) -> None:
+    """Write `annotators:` into the model's settings."""
+    with box.house.db.write() as tx:
+        settings = msgspec.structs.replace(get_model(tx, "digits").settings, annotators=annotators)
+        change_settings(tx, "digits", settings, actor=box.house.owner.id, at_us=box.house.clock.now_us())
+
+
 def test_labels_of_two_batches_of_one_pool_add_up(box, model):
     """Both were picked before one was finished: the second's version holds the labels of the first, too."""
     lockgate, rows = box.connect(box.owner()), set()
@@ -127,18 +142,43 @@ def test_answers_by_file_are_taken_whole_or_not_at_all(box, model):
         uploaded(lockgate, number, "answers.csv", b"item,label\n99,1\n")
     assert lockgate.get(f"/batches/{number}")["batch"]["done"] == 0
     body = filled.write_csv().encode()
-    assert uploaded(lockgate, number, "answers.csv", body) == {
-        "new": 7,
-        "corrected": 0,
-        "repeated": 0,
-        "skipped": 0,
-    }
+    assert uploaded(lockgate, number, "answers.csv", body) == counts(new=7)
     assert uploaded(lockgate, number, "answers.csv", body)["repeated"] == 7
     again = uploaded(lockgate, number, "answers.csv", b"item,label,person\n2,9,carl\n2,8,carl\n")
-    assert again == {"new": 0, "corrected": 2, "repeated": 0, "skipped": 0}
+    assert again == counts(corrected=2)
     items = lockgate.get(f"/batches/{number}/items")
     assert (items[1]["label"], items[7]["label"]) == ("8", None)
-    assert lockgate.get(f"/batches/{number}")["progress"] == {"carl": 7}
+    assert lockgate.get(f"/batches/{number}")["progress"] == {"csv:carl": 7}
+
+
+def test_whose_an_answer_is_is_as_the_file_says_and_who_brought_it_is_shown(box, model):
+    """Declared addresses and people of the house are named as they are here, others as unknown; who brought the file stands with
+    each; what somebody said here themselves is not overruled by another's file; a declaration of nobody refuses the file."""
+    ann, eve = (box.connect(box.person(who, (RoleName.BUILDER, "*"))) for who in ("ann", "eve"))
+    number = picked(ann, strategy="chance")["batch"]["id"]
+    declare(box, {"Eve@Example.org": "eva"})
+    with pytest.raises(InvalidInput, match=r"nobody knows here.*eve@example.org: eva"):
+        uploaded(ann, number, "a.csv", b"item,label,person\n1,1,eve@example.org\n")
+    declare(box, {"Eve@Example.org": "eve"})
+    answered(eve, number, 2, "2")
+    body = b"item,label,person\n1,1,eve@example.org\n2,9,eve\n3,3,zoe\n4,4,\n"
+    assert uploaded(ann, number, "a.csv", body) == counts(new=3, stood=1)
+    shown = ann.get(f"/batches/{number}")
+    assert shown["progress"] == {"eve": 2, "csv:zoe": 1, "ann": 1}
+    assert (shown["stated"], shown["unknown"]) == ({"csv:zoe": ["ann"], "eve": ["ann"]}, ["csv:zoe"])
+    assert [one["label"] for one in ann.get(f"/batches/{number}/items")][:4] == ["1", "2", "3", "4"]
+    with box.house.db.read() as tx:
+        found = [(each.person, each.via, each.brought_by) for each in history_of(tx, number)]
+    assert found == [
+        ("eve", "console", None),
+        ("eve", "csv", "ann"),
+        ("csv:zoe", "csv", "ann"),
+        ("ann", "csv", "ann"),
+    ]
+    assert uploaded(eve, number, "b.csv", b"item,label\n2,9\n") == counts(corrected=1)
+    declare(box, {"zoe": "eve"})
+    assert uploaded(ann, number, "c.csv", b"item,label,person\n3,3,zoe\n") == counts(repeated=1)
+    assert ann.get(f"/batches/{number}")["progress"] == {"eve": 3, "ann": 1}
 
 
 def test_label_studio_s_tasks_carry_the_model_s_answer_back_and_forth(box, model):
@@ -160,7 +200,7 @@ def test_label_studio_s_tasks_carry_the_model_s_answer_back_and_forth(box, model
         task["annotations"] = [{"completed_by": {"id": 1, "email": "eve@example.org"}, "result": [choice] if place else [],
                                 "was_cancelled": place == 0, "updated_at": "2026-03-01T12:00:00.000000Z"}]  # fmt: skip
     found = uploaded(lockgate, number, "export.json", json.dumps(tasks).encode())
-    assert found == {"new": 7, "corrected": 0, "repeated": 0, "skipped": 1}
+    assert found == counts(new=7, skipped=1)
     assert lockgate.get(f"/batches/{number}")["progress"] == {"label-studio:eve@example.org": 7}
     tasks[3]["data"]["lockgate_batch"] = 77
     with pytest.raises(InvalidInput, match="task 4: it belongs to batch 77"):

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 
+from lockgate.annotation.batches import Asked, Content, Kind, items_of, record_batch
 from lockgate.clock import SECOND_US, FakeClock
 from lockgate.config import Home, ModelConfig
 from lockgate.datasets.dataset import store_dataset
 from lockgate.predictions.erase import AGAIN_US, ErasureState
 from lockgate.predictions.log import LogReader, SegmentWriter
 from lockgate.predictions.record import Record
+from lockgate.predictions.subject import log_secret, subject_of
 from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Task, digest_of
 from lockgate.registry.signature import DataType, Field, Signature
 from lockgate.registry.store import create_model, record_version
@@ -81,6 +83,29 @@ def test_an_erasure_that_was_killed_is_carried_on_with_its_list(house: House, ph
     (erasure,) = carry_on(house)
     assert erasure.state is ErasureState.FINISHED
     assert listed(house) == [("data", [0, 2]), ("example", [])], "the key is forgotten, the list is not"
+    assert carry_on(house) == []
+
+
+def test_items_that_were_picked_while_an_erasure_was_killed_are_emptied_too(house: House) -> None:
+    """A batch that is made between the first step and the crash, and one made between the two turns: neither keeps the person."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, house.home.root, "erasing"], check=False, timeout=300
+    )
+    assert done.returncode == -signal.SIGKILL
+    subject = subject_of(log_secret(house.home.secrets), "churn", "7")
+    for turn in (1, 2):
+        with house.db.write() as tx:
+            asked = Asked(
+                kind=Kind.TABLE, question="?", classes=("a", "b"), source="log", target="y", strategy="chance"
+            )
+            content = [(Content(row=row, reason="chance", words="drawn", cells={"age": row}), whose)
+                       for row, whose in enumerate((subject, "another"))]  # fmt: skip
+            batch = record_batch(tx, "churn", asked, content, by="ann", at_us=1)
+        assert len(carry_on(house)) == 1
+        with house.db.read() as tx:
+            assert [item.content.cells for item in items_of(tx, batch.id)] == [{}, {"age": 1}], turn
+        assert isinstance(house.clock, FakeClock)
+        house.clock.sleep(AGAIN_US / SECOND_US + 1)
     assert carry_on(house) == []
 
 

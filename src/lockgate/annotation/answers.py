@@ -18,7 +18,7 @@ CONSOLE = "console"
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer on record. `label` None: skipped."""
+    """An answer on record. `label` None: skipped. `brought_by`: who brought the file that says so; None: their own word."""
 
     id: int
     number: int
@@ -26,6 +26,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     label: Scalar | None
     at_us: int
     via: str
+    brought_by: str | None = None
 
 
 def class_named(batch: Batch, text: object) -> Scalar:
@@ -65,8 +66,10 @@ def record_answer(
     *,
     at_us: int,
     via: str = CONSOLE,
+    brought_by: str | None = None,
 ) -> Item:
     """Put one answer on record (None: skipped, or taken back); a second one of the same person corrects the first.
+    `brought_by`: who brought it in a file.
 
     Raises Conflict when the batch is finished, InvalidInput for a label that is none of its classes, NotFound.
     """
@@ -75,7 +78,7 @@ def record_answer(
     known = None if label is None else class_named(batch, label)
     tx.execute(
         sa.insert(annotation_answers).values(
-            batch=batch.id, number=number, person=person, at_us=at_us, via=via,
+            batch=batch.id, number=number, person=person, at_us=at_us, via=via, brought_by=brought_by,
             label=None if known is None else msgspec.json.encode(known).decode(),
         )
     )  # fmt: skip
@@ -154,6 +157,24 @@ def progress_of(tx: sa.Connection, batch: int) -> dict[str, int]:
     return dict(counts.most_common())
 
 
+def stated_of(tx: sa.Connection, batch: int) -> dict[str, tuple[str, ...]]:
+    """Of each person whose answers were brought by somebody else: by whom. That these are theirs only the files say."""
+    c = annotation_answers.c
+    query = sa.select(c.person, c.brought_by).distinct().where(c.batch == batch, c.brought_by != c.person)
+    found: dict[str, tuple[str, ...]] = {}
+    for row in tx.execute(query.order_by(c.person, c.brought_by)):
+        found[row.person] = (*found.get(row.person, ()), row.brought_by)
+    return found
+
+
+def name_person(tx: sa.Connection, batch: int, before: str, person: str) -> None:
+    """Answers of a batch that were kept under the name of somebody unknown are a person's, now that it is declared who it is."""
+    c = annotation_answers.c
+    tx.execute(
+        sa.update(annotation_answers).where(c.batch == batch, c.person == before).values(person=person)
+    )
+
+
 def _require_open(tx: sa.Connection, batch: Batch) -> None:
     """One answer to a batch at a time: two at once would not see each other, and both leave the item open."""
     c = annotation_batches.c
@@ -171,7 +192,7 @@ def _labels(answers: Mapping[str, Given]) -> dict[str, Scalar]:
 
 def _given(row: sa.RowMapping) -> Given:
     label = None if row["label"] is None else msgspec.json.decode(row["label"])
-    fields = {name: row[name] for name in ("id", "number", "person", "at_us", "via")}
+    fields = {name: row[name] for name in ("id", "number", "person", "at_us", "via", "brought_by")}
     return Given(label=label, **fields)
 
 

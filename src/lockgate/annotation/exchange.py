@@ -25,7 +25,8 @@ _DIGITS = 10  # of an item's number
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer out of a file. `label` None: skipped. `at_us` None: not told."""
+    """An answer out of a file. `label` None: skipped. `person`: as the file names them, None where it does not. `at_us` None:
+    not told."""
 
     number: int
     label: Scalar | None
@@ -161,7 +162,7 @@ def _annotated(batch: Batch, number: object, annotation: Mapping[str, Any]) -> A
     who = annotation.get("completed_by")
     if isinstance(who, Mapping):
         who = who.get("email") or who.get("id")
-    person = None if who is None else f"label-studio:{who}"
+    person = None if who is None else str(who)
     at_us = _moment(annotation.get("updated_at") or annotation.get("created_at"))
     choices = [choice for each in annotation.get("result") or () if each.get("type") == "choices"
                for choice in (each.get("value") or {}).get("choices") or ()]  # fmt: skip

@@ -45,6 +45,7 @@ annotation_answers = sa.Table(
     sa.Column("label", sa.Text),  # JSON scalar; None: skipped, or taken back
     sa.Column("at_us", sa.BigInteger, nullable=False),
     sa.Column("via", sa.String(64), nullable=False),  # console | csv | label-studio
+    sa.Column("brought_by", sa.String(64)),  # who brought the file that says so; None: the person's own word
     sa.ForeignKeyConstraint(["batch", "number"], ["annotation_items.batch", "annotation_items.number"]),
     sa.Index("ix_annotation_answers_item", "batch", "number", "id"),
 )

@@ -103,6 +103,8 @@ def show(batch: BatchNumber, as_json: AsJson = False) -> None:
         "batch": f"{one['id']} of {one['model']}, {one['state']}", "question": one["asked"]["question"],
         "labelled": f"{one['done']} of {one['items']}, {one['disputed']} disputed", "out of": one["asked"]["source"],
         "people": ", ".join(f"{who} {count}" for who, count in found["progress"].items()) or "nobody yet",
+        "by file": "; ".join(f"{who}, says {', '.join(by)}'s file" for who, by in found["stated"].items()),
+        "not known here": ", ".join(found["unknown"]),
         "agreement": _agreed(agreed), "became": one["outcome"],
         "disputed": ", ".join(map(str, found["disputed"][:50])),
     })  # fmt: skip
@@ -257,3 +259,5 @@ def _print_taken(found: dict[str, Any], *, as_json: bool) -> None:
     print(
         f"{found['new']} new, {found['corrected']} corrected, {found['repeated']} known, {found['skipped']} skipped"
     )
+    if found["stood"]:
+        print(f"{found['stood']} left out: these people said something else here themselves, and that stands")

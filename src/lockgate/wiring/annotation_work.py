@@ -1,18 +1,22 @@
-"""What people do with a batch: label, undo, settle, take out and bring back, finish. Each asks who may first."""
+"""What people do with a batch: label, undo, settle, finish. Each asks who may first."""
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import msgspec
 import polars as pl
 import sqlalchemy as sa
 
 from lockgate.annotation.agreement import Agreement, agreement_of
-from lockgate.annotation.answers import answers_of, decide, labels_by_item, progress_of, record_answer
+from lockgate.annotation.annotators import is_unknown
+from lockgate.annotation.answers import (
+    decide,
+    labels_by_item,
+    progress_of,
+    record_answer,
+    stated_of,
+)
 from lockgate.annotation.batches import (
     Batch,
     BatchState,
@@ -22,55 +26,34 @@ from lockgate.annotation.batches import (
     batches_of,
     finish_batch,
     get_batch,
-    get_item,
     items_of,
 )
-from lockgate.annotation.exchange import (
-    CSV,
-    LABEL_STUDIO,
-    Answer,
-    as_csv,
-    from_csv,
-    from_label_studio,
-    label_studio_config,
-    label_studio_tasks,
-)
 from lockgate.annotation.guide import Guide, add_example, guide_of, write_guide
-from lockgate.datasets.dataset import read_table
-from lockgate.datasets.versions import DataKind, Origin, Source, get_data, parse_data
+from lockgate.datasets.versions import DataKind, Origin, Source
 from lockgate.errors import Conflict, InvalidInput
-from lockgate.governance import audit
 from lockgate.governance.people import Person, models_with, require
 from lockgate.governance.permissions import Permission
 from lockgate.predictions.label_import import Naming
 from lockgate.registry.store import list_models
-from lockgate.wiring.annotation_pool import picture_of, with_labels
+from lockgate.wiring.annotation_pool import with_labels
 from lockgate.wiring.annotation_shown import LOG
 from lockgate.wiring.datasets import add_table, frame_of, resolve_data
 from lockgate.wiring.house import House
 from lockgate.wiring.labelling import hand_in
 
 Tell = Callable[..., None]
-_MEDIA = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".bmp": "image/bmp",
-          ".webp": "image/webp", ".tif": "image/tiff", ".tiff": "image/tiff"}  # fmt: skip
 
 
 class BatchShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch with how far each person is and how far they agree."""
+    """A batch with how far each person is and how far they agree. `stated`: of people whose answers others brought in files, who
+    did; `unknown`: those whom nobody knows here."""
 
     batch: Batch
     progress: dict[str, int]
     agreement: Agreement
     disputed: tuple[int, ...]
-
-
-class TakenIn(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of answers out of a file."""
-
-    new: int = 0
-    corrected: int = 0
-    repeated: int = 0
-    skipped: int = 0
+    stated: dict[str, tuple[str, ...]] = {}
+    unknown: tuple[str, ...] = ()
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,9 +83,10 @@ def shown_of(tx: sa.Connection, person: Person, number: int) -> BatchShown:
     """A batch as people look at it. Raises Forbidden, NotFound."""
     batch = may_label(tx, person, number)
     disputed = tuple(item.number for item in items_of(tx, number) if item.state is ItemState.DISPUTED)
-    labels = labels_by_item(tx, number)
+    labels, progress, stated = labels_by_item(tx, number), progress_of(tx, number), stated_of(tx, number)
     return BatchShown(
-        batch=batch, progress=progress_of(tx, number), disputed=disputed,
+        batch=batch, progress=progress, disputed=disputed, stated=stated,
+        unknown=tuple(who for who in {**progress, **stated} if is_unknown(who)),
         agreement=agreement_of([{who: str(label) for who, label in each.items()} for each in labels.values()]),
     )  # fmt: skip
 
@@ -143,46 +127,6 @@ def instructions_of(tx: sa.Connection, person: Person, model: str) -> Guide | No
     return guide_of(tx, model)
 
 
-def exported(house: House, person: Person, number: int, form: str, *, embed: bool = False) -> bytes:
-    """The open items of a batch for another tool. `embed`: pictures within the file instead of their paths.
-
-    Raises InvalidInput for an unknown form.
-    """
-    with house.db.read() as tx:
-        batch = may_label(tx, person, number)
-        items = [item for item in items_of(tx, number) if item.state is not ItemState.DONE]
-    if form == CSV:
-        return as_csv(items) if items else b"item,label,person\n"
-    if form == LABEL_STUDIO:
-        embedded = (lambda item: _data_address(house, batch, item)) if embed else None
-        return json.dumps(label_studio_tasks(batch, items, embedded), ensure_ascii=False).encode()
-    if form == "label-studio-config":
-        return label_studio_config(batch).encode()
-    raise InvalidInput(
-        "batches are not written in this form",
-        got=form,
-        allowed=f"{CSV}, {LABEL_STUDIO}, label-studio-config",
-    )
-
-
-def take_in(house: House, person: Person, number: int, file: Path) -> TakenIn:
-    """Answers out of a CSV (or other table), or Label Studio's JSON export. All of them, or none: raises InvalidInput with the
-    list of mistakes."""
-    with house.db.read() as tx:
-        batch = may_label(tx, person, number)
-    if file.suffix.lower() == ".json":
-        answers, via = from_label_studio(batch, file.read_bytes()), LABEL_STUDIO
-    else:
-        answers, via = from_csv(batch, read_table(file)), CSV
-    now_us = house.clock.now_us()
-    with house.db.write() as tx:
-        batch = may_label(tx, person, number)
-        done = _recorded(tx, batch, answers, default=person.id, via=via, now_us=now_us)
-        audit.append(tx, at_us=now_us, actor=person.id, action="annotation:batch:imported", subject=batch.model,
-                     details={"batch": number, "via": via, **msgspec.to_builtins(done)})  # fmt: skip
-    return done
-
-
 def finish(house: House, person: Person, number: int, *, tell: Tell) -> Finished:
     """Hand on the labels that are settled: of the log as labels of its requests, of a data version as its next version.
 
@@ -213,46 +157,6 @@ def finish(house: House, person: Person, number: int, *, tell: Tell) -> Finished
                 f"labels of batch {number} came or changed while it was finished", fix="finish it once more"
             )
     return Finished(batch=batch, labels=len(done), without=len(items) - len(done), data=data)
-
-
-def picture(house: House, person: Person, number: int, item: int) -> tuple[bytes, str]:
-    """An item's picture and its media type. Raises Forbidden, NotFound."""
-    with house.db.read() as tx:
-        batch = may_label(tx, person, number)
-        content = get_item(tx, number, item).content
-        data = get_data(tx, *parse_data(batch.asked.source))
-    if content.image is None or content.sha256 is None:
-        raise InvalidInput(f"item {item} of batch {number} has no picture")
-    folder = Path(data.source.path) if data.source.path else None
-    media = _MEDIA.get(Path(content.image).suffix.lower(), "application/octet-stream")
-    return picture_of(house, folder, content.image, content.sha256), media
-
-
-def _data_address(house: House, batch: Batch, item: Item) -> str:
-    body, media = picture(house, house.owner, batch.id, item.number)
-    return f"data:{media};base64,{base64.b64encode(body).decode()}"
-
-
-def _recorded(
-    tx: sa.Connection, batch: Batch, answers: Sequence[Answer], *, default: str, via: str, now_us: int
-) -> TakenIn:
-    counts = dict.fromkeys(("new", "corrected", "repeated", "skipped"), 0)
-    for each in answers:
-        who = each.person or default
-        before = answers_of(tx, batch.id, each.number).get(who)
-        if before is not None and before.label == each.label and type(before.label) is type(each.label):
-            counts["repeated"] += 1
-            continue
-        record_answer(tx, batch, each.number, who, each.label, at_us=each.at_us or now_us, via=via)
-        kind = (
-            "skipped"
-            if each.label is None
-            else "corrected"
-            if before is not None and before.label is not None
-            else "new"
-        )
-        counts[kind] += 1
-    return TakenIn(**counts)
 
 
 def _to_log(house: House, person: Person, batch: Batch, done: Sequence[Item]) -> None:

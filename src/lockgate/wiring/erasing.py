@@ -103,7 +103,13 @@ def erasures(tx: sa.Connection, model: str) -> list[Erased]:
 
 def ground_of(house: House) -> Ground:
     """Where this box erases."""
-    return Ground(house.home, house.blobs, house.db, house.clock, forget_person, _HELD_THEM)
+    return Ground(house.home, house.blobs, house.db, house.clock, _forget, _HELD_THEM)
+
+
+def _forget(tx: sa.Connection, model: str, erasure: int, times_us: list[int], now_us: int) -> None:
+    """What monitors counted of the person and what batches to label show of them, also of batches picked meanwhile."""
+    forget_person(tx, model, erasure, times_us, now_us)
+    forget_subject(tx, erase.get(tx, erasure).subject)
 
 
 def places_of(house: House, model: str, key: str) -> Iterator[Tombstone]:

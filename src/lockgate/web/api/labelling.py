@@ -21,19 +21,17 @@ from lockgate.web.jobs import Job
 from lockgate.web.shapes import says
 from lockgate.web.uploads import keep, start_job
 from lockgate.wiring.annotation import learning_curve, select_batch
+from lockgate.wiring.annotation_files import TakenIn, exported, take_in
 from lockgate.wiring.annotation_shown import Order
 from lockgate.wiring.annotation_work import (
     BatchShown,
-    TakenIn,
     batches_for,
-    exported,
     finish,
     instructions_of,
     label_item,
     may_label,
     settle_item,
     shown_of,
-    take_in,
     write_instructions,
 )
 

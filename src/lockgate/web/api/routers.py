@@ -65,7 +65,8 @@ from lockgate.web.api.releases import Acted
 from lockgate.web.api.versions import VersionShown
 from lockgate.web.jobs import Job
 from lockgate.wiring.alerts_shown import AlertPage, AlertShown, SinkShown
-from lockgate.wiring.annotation_work import BatchShown, TakenIn
+from lockgate.wiring.annotation_files import TakenIn
+from lockgate.wiring.annotation_work import BatchShown
 from lockgate.wiring.comparing import Compared
 from lockgate.wiring.contending import ContenderShown
 from lockgate.wiring.drift_shown import DriftShown
