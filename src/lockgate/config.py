@@ -257,9 +257,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: Labels = Labels()
     pure: bool = True
     checks: dict[str, dict[str, Any]] = {}  # check name -> its settings, validated by the check
-    suites: dict[
-        str, tuple[str, ...]
-    ] = {}  # quick, full or a tier -> its checks, instead of lockgate's own choice
+    suites: dict[str, tuple[str, ...]] = {}  # quick, full or a tier -> the checks that run instead
     seed: Annotated[int, Meta(ge=0)] = 0  # of every sample that checks draw
     release: ReleaseConfig = ReleaseConfig()
     tune: TuneConfig | None = None  # what a search for better parameters tries
