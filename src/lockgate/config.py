@@ -249,9 +249,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     annotators: dict[str, str] = {}  # e-mail or name of a labelling tool -> person
     ranking: Ranking | None = None  # rows are ranked within a query
     metrics: dict[str, OwnMetric] = {}  # name -> a function of the version's code
-    data: dict[
-        str, str
-    ] = {}  # train | validation | test, or what a pipeline takes -> path, or a data version: loans@3
+    data: dict[str, str] = {}  # train | validation | test, or a pipeline's input -> path, or version: loans@3
     pipeline: str | None = None  # pipelines/churn.py, pipelines/churn.py:main, or a command line
     parameters: dict[str, Any] = {}  # of the pipeline's functions
     labels: Labels = Labels()
