@@ -7,6 +7,7 @@ never sees half a blob; putting the same name twice is refused unless the bytes 
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import shutil
@@ -19,7 +20,15 @@ from typing import BinaryIO
 
 import fsspec
 
-from lockgate.errors import Conflict, InvalidInput, LockgateError, MissingExtra, NotFound, Unavailable
+from lockgate.errors import (
+    Conflict,
+    InvalidInput,
+    LockgateError,
+    MissingExtra,
+    NotFound,
+    Unavailable,
+    is_full,
+)
 
 PART = ".part"
 PART_LIFE_S = 24 * 3600.0  # no copy takes longer: older ones have no process any more
@@ -245,6 +254,6 @@ def _sync_tree(folder: Path) -> None:
 
 
 def _refused(url: str, error: OSError) -> Unavailable:
-    return Unavailable(
-        f"the store {url} cannot be written", got=error, fix="see its rights and its free space"
-    )
+    """A copy of a folder names every file that it could not copy: they all failed for one reason."""
+    got = os.strerror(errno.ENOSPC) if is_full(error) else error
+    return Unavailable(f"the store {url} cannot be written", got=got, fix="see its rights and its free space")

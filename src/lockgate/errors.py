@@ -6,6 +6,7 @@ command line alike. Anything that is not a `LockgateError` is a defect and is sh
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import Any
 
@@ -141,6 +142,19 @@ EXIT_STATUS: dict[type[LockgateError], int] = {
 }
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether an exception of Python or of a library says that a disk, or an account's share of it, is full.
+
+    >>> is_full(OSError(28, "No space left on device")), is_full(ValueError("io error: No space left on device (os error 28)"))
+    (True, True)
+    >>> is_full(OSError(2, "No such file or directory"))
+    False
+    """
+    if isinstance(error, LockgateError):
+        return False
+    return getattr(error, "errno", None) in _FULL or "No space left on device" in str(error)
+
+
 def http_status(error: LockgateError) -> int:
     """The HTTP status of an error: its class's own, else 500."""
     return HTTP_STATUS.get(type(error), 500)
@@ -162,6 +176,7 @@ def error_from(body: Mapping[str, Any]) -> LockgateError:
     return kind(what, got=body.get("got"), allowed=body.get("allowed"), fix=body.get("fix"))
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _BY_CODE = {
     kind("").code: kind
     for kind in list(globals().values())

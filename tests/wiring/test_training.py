@@ -19,7 +19,7 @@ from lockgate.config import Home
 from lockgate.datasets.expectations import ColumnExpected, Expectations
 from lockgate.datasets.split import Split
 from lockgate.datasets.versions import DataSettings, Origin, Source, data_versions_of
-from lockgate.errors import Conflict, Forbidden, NotFound, PredictionFailed
+from lockgate.errors import Conflict, Forbidden, NotFound, PredictionFailed, Unavailable
 from lockgate.governance.audit import rows as audit_rows
 from lockgate.governance.people import add_person, grant
 from lockgate.governance.permissions import RoleName
@@ -312,6 +312,39 @@ house = open_house(Home(Path({home!r})))
 order = msgspec.json.decode({order!r}, type=TrainOrder)
 train(house, house.owner, order, lambda phase, *_: print(phase, flush=True))
 """
+
+
+@pytest.mark.faults
+def test_an_environment_that_cannot_be_solved_ends_the_run_in_words(house: House) -> None:
+    """Pins that nobody can install: the package is named, the run is on record as failed, no version; right pins go on."""
+    given = order(house, model="pinned", requirements="numpy==0.0.0.1\npolars==0.0.0.1")
+    with pytest.raises(Unavailable, match=r"(numpy|polars).*pins that go together"):
+        train(house, house.owner, given, quiet)
+    with house.db.read() as tx:
+        (run,) = runs_of(tx, "pinned")
+        with pytest.raises(NotFound):
+            versions_of(tx, "pinned")
+    assert (run.state, run.steps, run.version) == (RunState.FAILED, (), None)
+    assert "pins that go together" in str(run.error)
+    assert train(house, house.owner, msgspec.structs.replace(given, requirements=None), quiet).new
+
+
+@pytest.mark.faults
+def test_a_card_that_is_not_there_is_said_and_nothing_is_registered(house: House) -> None:
+    """A step that declares a graphics card of a machine without one, by the words that libraries use for it."""
+    asks = "import ctypes\n\ndef card():\n    ctypes.CDLL('libcuda.so.1')\n    return 1\n\n"
+    text = PIPELINE.replace("def model(train", f"{asks}def model(card, train")
+    with pytest.raises(
+        PredictionFailed, match=r"step 'card' raised: OSError: libcuda.so.1.*what was done before it is kept"
+    ):
+        train(house, house.owner, order(house, text, model="carded"), quiet)
+    with house.db.read() as tx:
+        (run,) = runs_of(tx, "carded")
+        with pytest.raises(NotFound):
+            versions_of(tx, "carded")
+    assert [(step.name, step.state) for step in run.steps if step.name == "card"] == [
+        ("card", StepState.FAILED)
+    ]
 
 
 def test_a_killed_run_leaves_nothing_half_and_the_next_goes_on(house: House) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lockgate.config import Home
-from lockgate.errors import Unavailable
+from lockgate.errors import Unavailable, is_full
 
 LOCK_NAME = "lock"
 
@@ -19,7 +19,7 @@ LOCK_NAME = "lock"
 def staging(home: Home) -> Iterator[Path]:
     """An empty folder that only this process's account can enter, removed when the block ends.
 
-    Raises Unavailable when the home cannot be written.
+    Raises Unavailable when the home cannot be written, or when what the block does finds no room there.
     """
     root = home.cache / "staging"
     try:
@@ -40,6 +40,11 @@ def staging(home: Home) -> Iterator[Path]:
         work.mkdir()
         try:
             yield work
+        except Exception as error:
+            if is_full(error):
+                raise Unavailable("the version found no room on the disk", got=str(error)[-200:],
+                                  fix=f"make room below {home.root} and try again: nothing was kept") from error  # fmt: skip
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -8,9 +8,10 @@ import msgspec
 
 from lockgate.config import ModelConfig
 from lockgate.config_tuning import Aim, TuneConfig
-from lockgate.errors import InvalidInput, LockgateError
+from lockgate.errors import InvalidInput, LockgateError, is_full
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
+from lockgate.pipelines.child import no_room
 from lockgate.tuning.budget import budget_of
 from lockgate.tuning.space import require_space
 from lockgate.tuning.store import (
@@ -171,8 +172,11 @@ def _carried_out(
         words = working.search()
         state = SearchState.STOPPED if working.was_stopped else SearchState.DONE
         end = SearchEnd(words=words, remarks=tuple(working.remarks))
-    except BaseException as error:
+    except BaseException as raised:
+        error = no_room(str(raised)[-200:], "the search") if is_full(raised) else raised
         end = SearchEnd(error=error.as_json() if isinstance(error, LockgateError) else {"what": repr(error)})
+        if error is not raised:
+            raise error from raised
         raise
     finally:
         with house.db.write() as tx:

@@ -1,0 +1,59 @@
+"""A training's checkpoint on a disk that is really full: the one before stays, and the training goes on from it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.vision.side import ROOT
+
+pytestmark = pytest.mark.frameworks
+SAVES = """
+import sys, torch
+from pathlib import Path
+from lockgate.vision.checkpoint import Checkpoint
+kept = Checkpoint(Path(sys.argv[1]))
+kept.save({"epoch": 1, "weights": torch.ones(250_000)})
+try:
+    kept.save({"epoch": 2, "weights": torch.ones(250_000)})
+except OSError as error:
+    print("refused", error.errno)
+found = kept.load("cpu")
+print("epoch", found["epoch"], float(found["weights"].sum()))
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of its own that holds one state and a half."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1500k", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def said(python: Path, folder: Path) -> list[str]:
+    """What the saving program prints."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [python, "-c", SAVES, folder],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=600,
+    )
+    return done.stdout.split("\n")[:-1]
+
+
+def test_a_checkpoint_without_room_leaves_the_one_before(python: Path, small: Path, tmp_path: Path) -> None:
+    """The second state finds no room beside the first: an OSError, the first is loaded; with room the second."""
+    assert said(python, small) == ["refused 28", "epoch 1 250000.0"]
+    (tmp_path / "large").mkdir()
+    assert said(python, tmp_path / "large") == ["epoch 2 250000.0"]
