@@ -104,6 +104,20 @@ def test_a_canary_that_hangs_is_answered_for_in_time(world: Any) -> None:
     assert record.latency_us >= 400_000
 
 
+def test_only_what_is_not_live_takes_turns_with_others_to_be_loaded(world: Any) -> None:
+    """A live version in a process of its own is loaded at once; a canary's processes name the file of the turns."""
+    code = "def predict(columns):\n    return {'prediction': columns['a'].astype('int64'), 'probability': columns['a']}\n"
+    live = world.package(code=code)
+    world.route(live)
+    world.worker()
+    turns = world.home.run / "loading.lock"
+    assert not turns.exists()
+    canary = world.package(code=f"{code}# another\n")
+    world.route(live, canary, 0.5)
+    world.wait_for(lambda: ready(world, canary))
+    assert turns.exists()
+
+
 def test_five_failures_in_a_row_trip_the_breaker_of_this_worker(world: Any) -> None:
     """A model that kills its process gets no sixth request, and the control plane hears of it."""
     with_canary(world, world.package(code=DIES), 1.0, **CALM)

@@ -55,9 +55,10 @@ from lockgate.inference.executor import Executor
 from lockgate.inference.open import open_model
 from lockgate.membership import CanaryLease, follows
 from lockgate.registry.package import blob_name
-from lockgate.traffic import Arm, PlanShelf
+from lockgate.traffic import Arm, PlanShelf, Role
 
 DRAIN_PAUSE_S = 0.5  # between "not ready" and the end of listening
+LOADING = "loading.lock"  # in the home's folder `run`: held by who loads a version that is not live
 FIRST_LOAD_S = 30.0  # how long a starting worker waits for the plan's packages before it listens anyway
 _log = logging.getLogger("lockgate.gateway")
 
@@ -258,6 +259,7 @@ def _opened(setup: Setup, folder: Path, arm: Arm) -> Executor:
         home=setup.home,
         environment=setup.config.environment.sized(arm.replicas, arm.memory_mb),
         python=Path(arm.python) if arm.python else None,
+        turn=None if arm.role is Role.LIVE else setup.home.run / LOADING,
     )
 
 

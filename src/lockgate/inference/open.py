@@ -24,8 +24,9 @@ def open_model(
     environment: EnvironmentConfig,
     python: Path | None = None,
     deadline_s: float = DEADLINE_S,
+    turn: Path | None = None,
 ) -> Executor:
-    """The executor of a sealed package.
+    """The executor of a sealed package. `turn`: its processes start one after the other with all that name this file.
 
     Compiled when the package is ONNX or holds a graph whose parity was proven; else isolated, in the interpreter
     `python`, or one that fits (`environment.py`). Raises SealBroken when a byte differs from what was sealed,
@@ -37,7 +38,7 @@ def open_model(
         return CompiledModel(package / graph, digest, manifest)
     interpreter = _interpreter(manifest, home, environment, python)
     return IsolatedModel(
-        order_for(package, manifest, interpreter, environment), digest, manifest, deadline_s=deadline_s,
+        order_for(package, manifest, interpreter, environment, turn=turn), digest, manifest, deadline_s=deadline_s,
         replicas=environment.replicas,
     )  # fmt: skip
 
@@ -74,7 +75,14 @@ def _interpreter(manifest: Manifest, home: Home, environment: EnvironmentConfig,
     return interpreter_for(manifest, home, environment, named=named)
 
 
-def order_for(package: Path, manifest: Manifest, python: Path, environment: EnvironmentConfig) -> Order:
+def order_for(
+    package: Path,
+    manifest: Manifest,
+    python: Path,
+    environment: EnvironmentConfig,
+    *,
+    turn: Path | None = None,
+) -> Order:
     """What a runner is told about a sealed package. A command's own file is sealed with it."""
     command: tuple[str, ...] = ()
     variables: dict[str, str] = {}
@@ -93,4 +101,5 @@ def order_for(package: Path, manifest: Manifest, python: Path, environment: Envi
         command=command,
         variables=tuple(variables.items()),
         memory_bytes=environment.memory_mb * 2**20,
+        turn=turn,
     )

@@ -15,6 +15,7 @@ from lockgate.errors import LockgateError, TimedOut, Unavailable
 from lockgate.inference.replica import Replica, ReplicaState, ReplicaStatus
 from lockgate.inference.runner_order import Order
 from lockgate.inference.runner_process import RunnerProcess
+from lockgate.inference.turn import turn
 
 
 class Pool:
@@ -131,7 +132,8 @@ class Pool:
 
     def _begin(self, replica: Replica) -> RunnerProcess:
         replica.starts += 1
-        runner = RunnerProcess(self._order)
+        with turn(self._order.turn, self._closing.wait):
+            runner = RunnerProcess(self._order)
         with self._changed:
             replica.runner = runner
             replica.state = ReplicaState.FREE

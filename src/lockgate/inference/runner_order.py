@@ -72,6 +72,9 @@ class Order:
     memory_bytes: int = 4 * 1024**3
     start_timeout_s: float = START_TIMEOUT_S
     read: tuple[str, ...] = field(default=())
+    turn: Path | None = (
+        None  # locked while it starts, so that it starts beside no other of the same (`turn.py`)
+    )
 
     def hello(self, temporary: str) -> dict[str, object]:
         """The HELLO body."""
