@@ -8,6 +8,7 @@ before it; a mark is found if an alarm follows it within that stretch. Recall is
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,8 +73,12 @@ def table(folder: Path) -> list[tuple[str, dict[str, Score]]]:
 
 
 def lines(folder: Path) -> list[str]:
-    """As text: a line a series, then the means."""
-    rows = table(folder)
+    """Every series with every detector, as text."""
+    return table_lines(table(folder))
+
+
+def table_lines(rows: Sequence[tuple[str, Mapping[str, Score]]]) -> list[str]:
+    """A line a series, then the means."""
     who = list(rows[0][1])
     text = ["series            " + "".join(f"{name:>24}" for name in who)]
     for name, scores in rows:

@@ -1,30 +1,28 @@
 """A stretch of production through all of lockgate: submitted, validated, live, answered by a real gateway, labels late.
 
 Real parts: the sealed package, its checks and baseline, the gateway's process and HTTP, its log, the archive, labels by request,
-the watchers of a box. Compressed is the time alone (`told_clock.py`); the version goes live in one move, as a first version does.
+the watchers of a box. Compressed is the time alone (`told_clock.py`). The first version goes live in one move, as first versions
+may; a newer one goes the whole way (`staged.py`).
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
-import httpx
 import msgspec
 import numpy as np
 import polars as pl
+from benchmarks.monitor.asking import ASK_S, Ask, asked
 from benchmarks.monitor.told_clock import ToldClock
 
 import lockgate
 from lockgate.clock import DAY_US, HOUR_US
 from lockgate.config import Home
-from lockgate.gateway.port import free_port
-from lockgate.governance.keys import create_key
 from lockgate.monitor.notices import Said, notices_of
 from lockgate.monitor.watcher import Watch
 from lockgate.predictions.archive import archive
@@ -40,14 +38,17 @@ from lockgate.wiring.monitoring import watchers_of
 from lockgate.wiring.validating import validate_version
 
 DELAY_US = 30 * DAY_US
-START_S, ASK_S = 300.0, 120.0
 MOST_ROUNDS = 1_000
 CHECKS = ("performance", "leakage", "importance_shift")
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A fitted estimator on frames, its validation's rows, and what came later in order of time (`at_us`, n)."""
+    """A fitted estimator on frames, its validation's rows, and what came later in order of time (`at_us`, n).
+
+    `settings`: of the model, beside target and task; `delay_us`: how late labels come; `dense`: from which row on a request holds
+    so many rows (before it: those of six hours).
+    """
 
     name: str
     estimator: object
@@ -56,6 +57,10 @@ class Case:
     at_us: np.ndarray
     target: str
     task: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    train: pl.DataFrame | None = None
+    delay_us: int = DELAY_US
+    dense: tuple[int, int] | None = None
 
 
 @dataclass
@@ -68,9 +73,10 @@ class Opened:
 
 @dataclass
 class Through:
-    """What was said, and what became of the release."""
+    """What was said, and what became of the releases, the newest first."""
 
     requests: int = 0
+    looks: int = 0
     labels: int = 0
     opened: list[Opened] = field(default_factory=list)
     phases: list[str] = field(default_factory=list)
@@ -83,28 +89,54 @@ class Through:
         ]
 
 
-def through(case: Case, folder: Path, *, look_days: float = 1.0) -> Through:
-    """Submit, validate, go live, ask every row by the day's time, hand labels in a month later, let the watchers look."""
+class Beside(Protocol):
+    """Somebody who acts in a house while rows come. Both are told how many were asked so far."""
+
+    def asked(self, row: int) -> None:
+        """After each request."""
+        ...
+
+    def looked(self, row: int) -> None:
+        """After each look of the watchers."""
+        ...
+
+
+def through(
+    case: Case, folder: Path, *, look_days: float = 1.0, beside: Callable[[House], AbstractContextManager[Beside]] | None = None
+) -> Through:  # fmt: skip
+    """Submit, validate, go live, ask every row by the day's time, hand labels in late, let the watchers look."""
     began, done = time.process_time(), Through()
-    lockgate.submit(
-        case.estimator, case.name, test=case.validation, target=case.target, task=case.task, home=folder,
-        suites={"low": list(CHECKS)},
-    )  # fmt: skip
+    submit(case, case.estimator, folder)
     clock = ToldClock(folder / "told-clock", int(case.at_us[0]))
     house = open_house(Home(folder), clock)
     try:
-        with house.db.read() as tx:
-            version = get_version(tx, VersionName(case.name, 1))
-        validate_version(house, house.owner, version, None, lambda *_said, **_more: None)
-        _go_live(house, version)
-        with _gateway(house, case.name) as ask:
-            _Stage(case, house, clock, done).play(ask, look_days)
+        _go_live(house, validated(house, case.name, 1))
+        with ExitStack() as stack:
+            ask = stack.enter_context(asked(house, case.name))
+            others = [stack.enter_context(beside(house))] if beside is not None else []
+            _Stage(case, house, clock, done, others).play(ask, look_days)
         with house.db.read() as tx:
             done.phases = [each.phase.value for each in releases_of(tx, case.name)]
     finally:
         house.close()
     done.cpu_s = time.process_time() - began
     return done
+
+
+def submit(case: Case, estimator: object, folder: Path) -> None:
+    """The next version of a case's model."""
+    lockgate.submit(
+        estimator, case.name, train=case.train, test=case.validation, target=case.target, task=case.task, home=folder,
+        suites={"low": list(CHECKS)}, **case.settings,
+    )  # fmt: skip
+
+
+def validated(house: House, model: str, number: int) -> Version:
+    """A version with its checks done."""
+    with house.db.read() as tx:
+        version = get_version(tx, VersionName(model, number))
+    validate_version(house, house.owner, version, None, lambda *_said, **_more: None)
+    return version
 
 
 @dataclass(eq=False)
@@ -115,15 +147,17 @@ class _Stage:
     house: House
     clock: ToldClock
     done: Through
+    beside: Sequence[Beside] = ()
     late: list[tuple[int, pl.DataFrame]] = field(default_factory=list)
 
     def play(self, ask: Ask, look_days: float) -> None:
-        """Every row, six hours in a request; a look whenever so many days have passed, and a last one a month later."""
+        """Every row; a look whenever so many days have passed, and a last one when every label has come."""
         case, clock = self.case, self.clock
-        names = [name for name in case.validation.columns if name != case.target]
+        apart = {case.target, *case.settings.get("leave_out", ())}
+        names = [name for name in case.validation.columns if name not in apart]
         watch = Watch(self.house.db, clock, watchers_of(self.house))
-        looked_us, looks = int(case.at_us[0]), 0
-        for start, end in _hours(case.at_us, 6):
+        looked_us = int(case.at_us[0])
+        for start, end in _parts(case):
             clock.tell(int(case.at_us[start]))
             part = case.rows[start:end]
             name = ask(part.select(names))
@@ -131,13 +165,13 @@ class _Stage:
             told = pl.DataFrame(
                 {"id": [name] * part.height, "row": range(part.height), "label": part[case.target]}
             )
-            self.late.append((int(case.at_us[end - 1]) + DELAY_US, told))
+            self.late.append((int(case.at_us[end - 1]) + case.delay_us, told))
+            for each in self.beside:
+                each.asked(end)
             if case.at_us[end - 1] - looked_us >= look_days * DAY_US:
-                looked_us, looks = int(case.at_us[end - 1]), looks + 1
-                if looks % 10 == 0:
-                    archive(self.house.home.log, self.house.blobs, self.house.db)
+                looked_us = int(case.at_us[end - 1])
                 self.look(watch, row=end)
-        clock.tell(clock.now_us() + DELAY_US + 2 * DAY_US)
+        clock.tell(clock.now_us() + case.delay_us + 2 * DAY_US)
         self.look(watch, row=len(case.at_us))
 
     def look(self, watch: Watch, *, row: int) -> None:
@@ -158,34 +192,11 @@ class _Stage:
         for each in self.done.opened:
             each.said = history.pop(each.said.id)
         self.done.opened += [Opened(row, said) for _, said in sorted(history.items())]
-
-
-class Ask:
-    """Asks the gateway over HTTP."""
-
-    def __init__(self, client: httpx.Client, model: str) -> None:
-        self._client, self._path = client, f"/v2/models/{model}/infer"
-
-    def __call__(self, rows: pl.DataFrame) -> str:
-        """One request of these rows; its id. Raises RuntimeError for a refusal."""
-        inputs = [_tensor(rows[name]) for name in rows.columns]
-        answer = self._client.post(self._path, content=msgspec.json.encode({"inputs": inputs}))
-        if answer.status_code != httpx.codes.OK:
-            raise RuntimeError(f"the gateway refused {rows.height} rows: {answer.text[:500]}")
-        return str(answer.json()["id"])
-
-
-def _tensor(series: pl.Series) -> dict[str, object]:
-    kind, values = "FP64", series
-    if series.dtype == pl.String:
-        kind = "BYTES"
-    elif series.dtype == pl.Boolean:
-        kind = "BOOL"
-    elif series.dtype.is_integer():
-        kind = "INT64"
-    else:
-        values = series.cast(pl.Float64)
-    return {"name": series.name, "datatype": kind, "shape": [len(series)], "data": values.to_list()}
+        self.done.looks += 1
+        if self.done.looks % 10 == 0:
+            archive(house.home.log, house.blobs, house.db)
+        for other in self.beside:
+            other.looked(row)
 
 
 def _go_live(house: House, version: Version) -> None:
@@ -203,46 +214,10 @@ def _go_live(house: House, version: Version) -> None:
     house.plan.publish_route(Route(model=version.model, arms=(arm,), deadline_ms=ASK_S * 1_000))
 
 
-@contextmanager
-def _gateway(house: House, model: str) -> Iterator[Ask]:
-    with house.db.write() as tx:
-        key, _ = create_key(tx, house.owner, label="replay", by=house.owner, at_us=house.clock.now_us())
-    house.publish_access()
-    port, words = free_port(), house.home.run / "replay.words"
-    argv = [sys.executable, "-m", "benchmarks.monitor.told_clock", str(house.home.root / "told-clock"), "--home",
-            str(house.home.root), "--port", str(port), "--host", "127.0.0.1", "--name", "gateway-0"]  # fmt: skip
-    with words.open("wb") as said:
-        process = subprocess.Popen(argv, stdout=said, stderr=said, cwd=Path(__file__).parents[2])
-    try:
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {key}"}, timeout=ASK_S
-        ) as client:
-            _wait(client, model, process, words)
-            yield Ask(client, model)
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait(client: httpx.Client, model: str, process: subprocess.Popen[bytes], words: Path) -> None:
-    until = time.monotonic() + START_S
-    while True:
-        try:
-            if client.get(f"/v2/models/{model}/ready").status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass  # it does not listen yet
-        if process.poll() is not None or time.monotonic() > until:
-            raise RuntimeError(f"the gateway did not begin to serve {model}: {words.read_text()[-2_000:]}")
-        time.sleep(0.1)
-
-
-def _hours(at_us: np.ndarray, hours: int) -> Iterator[tuple[int, int]]:
-    """Rows that came within so many hours."""
-    turns = at_us // (hours * HOUR_US)
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(turns) != 0]))
-    yield from zip(starts.tolist(), [*starts[1:].tolist(), at_us.size], strict=True)
+def _parts(case: Case) -> Iterator[tuple[int, int]]:
+    """Which rows one request holds: those that came within six hours, and from the dense ones on so many."""
+    first, rows = case.dense or (case.at_us.size, 1)
+    turns = case.at_us[:first] // (6 * HOUR_US)
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(turns) != 0])).tolist() if first else []
+    starts += range(first, case.at_us.size, rows)
+    yield from zip(starts, [*starts[1:], case.at_us.size], strict=True)

@@ -1,6 +1,8 @@
-"""T1 and T2 through all of lockgate, time compressed, every label thirty days late (`through.py`).
+"""T1, T2, T4, T8 and T9 through all of lockgate, time compressed, labels late (`through.py`, `staged.py`).
 
-OMP_NUM_THREADS=1 python -m benchmarks.monitor.through_cases [--only T1 T2]
+    OMP_NUM_THREADS=1 python -m benchmarks.monitor.through_cases [--only T1 T2 T2-staged T4 T8 T9] [--shuffles 3]
+
+T4, T8 and T9 need data of an environment of its own, which is built the first time (`apart.py`).
 """
 
 from __future__ import annotations
@@ -8,57 +10,133 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import polars as pl
-from benchmarks.monitor.streams import CAR, package, times_of
-from benchmarks.monitor.through import Case, Through, through
-from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
+from benchmarks.monitor.cases import cars, cars_staged, churn, flights, loans
+from benchmarks.monitor.series_through import series_lines
+from benchmarks.monitor.staged import Staged, staged
+from benchmarks.monitor.through import Through, through
 
-USED = ("car_age", "km_driven", "price_new", "accident_count", "door_count", "fuel", "transmission")
+from lockgate.clock import iso
+from lockgate.config_release import ReleaseConfig
+from lockgate.retraining.cause import Looked
+from lockgate.retraining.triggers import look
+from lockgate.wiring.house import House
+from lockgate.wiring.retrain_seen import view_of
 
-
-def loans(start: int = 0, end: int = 50_000) -> Case:
-    """T1: two columns and the score move at row 25,000, and from there on the model is right less often."""
-    folder = package("nannyml") / "datasets/data"
-    past = pl.read_csv(folder / "synthetic_car_loan_reference.csv")
-    later = pl.read_csv(folder / "synthetic_car_loan_analysis.csv").join(
-        pl.read_csv(folder / "synthetic_car_loan_analysis_target.csv"), on="id", maintain_order="left"
-    )[start:end]
-    model = _fitted(past[:25_000], CAR, "repaid", HistGradientBoostingClassifier(max_iter=60, random_state=0))
-    held = past[25_000:].select(*CAR, "repaid")
-    return Case("loans", model, held, later, times_of(later["timestamp"]), "repaid", "classification")
+SHUFFLES = 3
+DAY_S = 86_400
+BEGINS_AT = 26_000  # a release of used cars: a day and a half before its inputs move
+STEPS = ReleaseConfig(
+    shadow_requests=300, shadow_min_s=DAY_S, canary=("10%", "30%", "60%"), stage_min_s=DAY_S, stage_requests=50,
+    watch_s=4 * DAY_S, max_days=14, deadline_ms=60_000, p99_limit_ms=60_000,
+)  # fmt: skip
 
 
-def cars(start: int = 0, end: int = 60_000) -> Case:
-    """T2: inputs move at row 30,000, and errors become smaller."""
-    folder = package("nannyml") / "datasets/data"
-    past = pl.read_csv(folder / "regression_synthetic_reference.csv")
-    later = pl.read_csv(folder / "regression_synthetic_analysis.csv").join(
-        pl.read_csv(folder / "regression_synthetic_analysis_targets.csv"), on="id", maintain_order="left"
-    )[start:end]
-    model = _fitted(past[:30_000], USED, "y_true", HistGradientBoostingRegressor(max_iter=60, random_state=0))
-    held = past[30_000:].select(*USED, "y_true")
-    return Case("cars", model, held, later, times_of(later["timestamp"]), "y_true", "regression")
+@dataclass
+class Deciding:
+    """What the function by which the retraining service decides says after each look: reasons, and why there is none."""
+
+    house: House
+    reasons: dict[str, tuple[int, str]] = field(default_factory=dict)  # by the cause's key: row, words
+    spared: dict[str, int] = field(default_factory=dict)  # words -> the first row
+
+    def asked(self, row: int) -> None:
+        """Nothing is decided by a request."""
+
+    def looked(self, row: int) -> None:
+        """Look for a reason."""
+        for model in ("flights",):
+            view = view_of(self.house, model)
+            if view is not None:
+                for each in look(view.config, view.seen, self.house.clock.now_us()):
+                    self._note(each, row)
+
+    def _note(self, each: Looked, row: int) -> None:
+        if each.cause is not None:
+            self.reasons.setdefault(each.cause.key, (row, each.cause.words))
+        elif each.words:
+            self.spared.setdefault(f"{each.trigger}: {each.words}", row)
+
+
+def t1(folder: Path, _shuffles: int) -> list[str]:
+    """Car loans."""
+    return told("car loans (T1)", through(loans(), folder))
+
+
+def t2(folder: Path, _shuffles: int) -> list[str]:
+    """Used cars, one version."""
+    return told("used cars (T2)", through(cars(), folder))
+
+
+def t2_staged(folder: Path, _shuffles: int) -> list[str]:
+    """Used cars while a newer version is released step by step."""
+    case, newer = cars_staged()
+    carried: list[Staged] = []
+    done = through(case, folder, beside=staged(case, newer, BEGINS_AT, STEPS, carried))
+    moves = [
+        f"  row {move.row:,}: {move.phase}{f', step {move.stage}' if move.phase == 'canary' else ''}: {move.reason}"
+        for move in carried[0].moves
+    ]
+    return [*told("used cars (T2), a second version released over the drifting rows", done), *moves]
+
+
+def t4(folder: Path, _shuffles: int) -> list[str]:
+    """Flights: what is said, and what retraining makes of it."""
+    made: list[Deciding] = []
+
+    @contextmanager
+    def deciding(house: House) -> Iterator[Deciding]:
+        made.append(Deciding(house))
+        yield made[0]
+
+    case = flights()
+    done = through(case, folder, beside=deciding)
+    said = made[0]
+    days = [iso(int(case.at_us[max(row, 1) - 1]))[:10] for row, _ in said.reasons.values()]
+    reasons = [
+        f"  a reason to retrain, row {row:,} ({day}): {words}"
+        for day, (row, words) in zip(days, said.reasons.values(), strict=True)
+    ]
+    spared = [f"  no reason, first at row {row:,}: {words}" for words, row in said.spared.items()]
+    title = f"flights (T4): {len(said.reasons)} reasons to retrain in {done.looks} looks"
+    return [*told(title, done), *reasons, *spared]
+
+
+def t8(folder: Path, shuffles: int) -> list[str]:
+    """Churn, shuffled."""
+    lines: list[str] = []
+    for seed in range(shuffles):
+        lines += told(f"churn (T8), shuffle {seed}", through(churn(seed), folder / str(seed), look_days=1.0))
+    return lines
+
+
+def t9(folder: Path, _shuffles: int) -> list[str]:
+    """Change points as people marked them."""
+    return series_lines(folder)
 
 
 def told(name: str, done: Through) -> list[str]:
-    """What was said, after how many rows, and what became of the release."""
-    text = [f"{name}: {done.requests} requests, {done.labels:,} labels, releases {', '.join(done.phases)}"]
+    """What was said, after how many rows, and what became of the releases."""
+    text = [
+        f"{name}: {done.requests} requests, {done.labels:,} labels, {done.looks} looks, releases {', '.join(done.phases)}"
+    ]
     for each in done.opened:
         notice = each.said.notice
         over = "" if each.said.ended_us is None else " (over by the end)"
         text.append(
-            f"  row {each.row:,}, {notice.source}: {notice.subject}, {notice.severity}{over}: {notice.words}"
+            f"  row {each.row:,}, {notice.source} of version {notice.version}: {notice.subject}, {notice.severity}{over}: "
+            f"{notice.words}"
         )
-    return text
+    return text if done.opened else [*text, "  nothing was said"]
 
 
-CASES: dict[str, Callable[[], Case]] = {"T1": loans, "T2": cars}
+CASES: dict[str, Callable[[Path, int], list[str]]] = {
+    "T1": t1, "T2": t2, "T2-staged": t2_staged, "T4": t4, "T8": t8, "T9": t9,
+}  # fmt: skip
 
 
 def main() -> None:
@@ -67,19 +145,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="*", choices=sorted(CASES), default=sorted(CASES))
-    for name in parser.parse_args().only:
+    parser.add_argument("--shuffles", type=int, default=SHUFFLES)
+    asked = parser.parse_args()
+    for name in asked.only:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="lockgate-through-") as folder:
-            done = through(CASES[name](), Path(folder))
-        print("\n".join(told(name, done)))
+            lines = CASES[name](Path(folder), asked.shuffles)
+        print("\n".join(lines))
         print(f"({time.monotonic() - began:.0f} s by the clock)\n", flush=True)
-
-
-def _fitted(train: pl.DataFrame, inputs: tuple[str, ...], target: str, last: object) -> Pipeline:
-    words = [name for name in inputs if train[name].dtype == pl.String]
-    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    first = make_column_transformer((encoder, words), remainder="passthrough")
-    return make_pipeline(first, last).fit(train.select(inputs).to_pandas(), train[target].to_numpy())
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from benchmarks.monitor.cases import loans
 from benchmarks.monitor.through import through
-from benchmarks.monitor.through_cases import loans
 
 from lockgate.monitor.notices import Severity
 
