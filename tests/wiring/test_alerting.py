@@ -318,6 +318,23 @@ def test_labels_that_do_not_come_are_not_called_worse_answers(house: House) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("subject", "kind"),
+    [
+        ("labels moved", AlertKind.DRIFT),
+        ("concept", AlertKind.DRIFT),
+        ("worse: accuracy", AlertKind.PERFORMANCE),
+    ],
+)
+def test_only_worse_answers_are_called_worse(house: House, subject: str, kind: AlertKind) -> None:
+    """What labels show beside that, that other things come true, or under equal answers, is drift; its page is the same."""
+    said = notices.Notice(source="performance", model="churn", version=3, subject=subject, severity=notices.Severity.WARN,
+                          words="-", since_us=1)  # fmt: skip
+    with house.db.write() as tx:
+        notices.settle(tx, "performance", "churn", 3, [said], at_us=house.clock.now_us())
+    assert {kind: alert.link for kind, alert in looked(house).items()} == {kind: "/models/churn/performance"}
+
+
 def test_a_look_that_fails_says_so_and_stops_no_other(house: House) -> None:
     """Its own kind stays as it is; the others are looked at."""
 

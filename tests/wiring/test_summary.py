@@ -7,8 +7,9 @@ import pytest
 from lockgate.alerts.alert import State
 from lockgate.clock import DAY_US, HOUR_US, FakeClock
 from lockgate.config import Home, Tier
-from lockgate.config_alerts import Severity
+from lockgate.config_alerts import AlertKind, Severity
 from lockgate.db import Database
+from lockgate.monitor.reference import Reference, keep_reference
 from lockgate.monitor.verdicts import Verdict, put_verdict
 from lockgate.predictions.record import Record
 from lockgate.registry.store import get_model
@@ -98,12 +99,40 @@ def test_what_happens_next_is_what_the_controller_waits_for() -> None:
         "churn/4 is held and goes on only when a person resumes it: errors rose to 4 %."
     )
     assert next_step(standing(), [alert(1)], None) == "A person has to act: lockgate status churn."
-    assert next_step(standing(), [alert(1, state=State.ACKNOWLEDGED)], None).startswith("Nothing is planned")
+    looked_after = alert(1, state=State.ACKNOWLEDGED, handled_by="anna")
+    assert next_step(standing(), [looked_after], None).startswith(
+        "anna looks after what is wrong. Nothing else"
+    )
     assert next_step(standing(versions=4), [], None).endswith(
         "its release waits for a person: lockgate release churn."
     )
     assert next_step(standing(versions=0, live=None), [], None).startswith("A first version is awaited")
     assert next_step(standing(versions=4, not_live="churn/4 lacks."), [], None) == "churn/4 lacks."
+
+
+def test_what_a_person_has_to_do_is_said_beside_what_goes_on_by_itself() -> None:
+    """The worst first; a release says by itself what it waits for; a drift is what a retraining is for."""
+    full, drifts = alert(1, kind=AlertKind.MODEL_FAILS, next="read the log."), alert(2, kind=AlertKind.DRIFT)
+    mild = alert(3, kind=AlertKind.DRIFT, severity=Severity.WARNING, next="Ask whether the world changed.")
+    assert next_step(standing(), [mild, full], None) == "A person has to act: read the log."
+    assert next_step(standing(), [mild], None) == "A person has to act: ask whether the world changed."
+    canary = standing(release=running(Phase.CANARY))
+    alone = "churn/4 is in canary with 10 % of callers and goes on by itself: errors rose."
+    assert next_step(canary, [alert(4)], None) == alone  # of an older release
+    assert next_step(canary, [full], None) == f"{alone} Besides, a person has to act: read the log."
+    training = "It is being trained again by itself: income moved up."
+    assert next_step(standing(), [drifts], None, training) == training
+    assert next_step(standing(), [drifts, full], None, training).endswith(
+        "a person has to act: read the log."
+    )
+
+
+def test_data_that_moved_are_not_called_worse_answers() -> None:
+    """What is wrong stands in the first sentence; which column, and since when, in the second."""
+    moved = alert(1, kind=AlertKind.DRIFT, subject="churn/3, drift: inputs", severity=Severity.WARNING)
+    assert is_well(standing(), [moved], BUSY)[1] == (
+        "Somebody should look: the data drift in a way that matters. churn/3 answers."
+    )
 
 
 def test_why_the_newest_version_is_not_live_is_said(sqlite: Database, home: Home, clock: FakeClock) -> None:
@@ -167,10 +196,15 @@ def test_the_day_is_counted_from_the_log_and_forgets(sqlite) -> None:
 def test_what_was_compared_is_counted_in_rows(sqlite) -> None:
     """Nothing is called alike before a chunk was judged; then it is the newest chunk's rows that look alike."""
     with sqlite.read() as tx:
-        assert "not compared with the validation's yet" in summary_of(tx, standing(), NOW_US).known_by
+        assert "not compared with those of its validation yet" in summary_of(tx, standing(), NOW_US).known_by
     verdict = Verdict(start_us=NOW_US - DAY_US, until_us=NOW_US, rows=1_234, look=1, columns={}, answers={})
     with sqlite.write() as tx:
         put_verdict(tx, "churn", 3, verdict, NOW_US)
     with sqlite.read() as tx:
         known_by = summary_of(tx, standing(), NOW_US).known_by
-    assert "answers of the newest 1,234 rows look as they did when it was validated" in known_by
+    assert "answers of the newest 1,234 rows look as in its validation" in known_by
+    with sqlite.write() as tx:
+        own = Reference(name="-", said="its first 1,000 rows", rows=1_000, columns={}, answers={})
+        keep_reference(tx, "churn", 3, own, NOW_US)
+    with sqlite.read() as tx:
+        assert "look as in its first 1,000 rows" in summary_of(tx, standing(), NOW_US).known_by

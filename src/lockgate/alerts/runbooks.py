@@ -56,7 +56,7 @@ RUNBOOKS: dict[AlertKind, Runbook] = {
         "It is over when the shadow has caught up.",
     ),
     K.DRIFT: Runbook(
-        "What comes in, or what is answered, is no longer as it was when the model was validated, in columns that matter to it.",
+        "What comes in, what is answered or what comes true is no longer as it was at the validation, in a way that matters.",
         (
             "`lockgate drift MODEL`: which columns, since when, how much it matters.",
             "Ask whoever owns the first column named whether its source changed: often it is the pipe, not the world.",

@@ -12,6 +12,12 @@ from lockgate.client import releases
 from lockgate.client.naming import parts_of
 from lockgate.client.transport import connected
 
+_HEALTH = {
+    "well": "well",
+    "look": "look at it",
+    "trouble": "not well",
+    "unknown": "not known",
+}  # as the console says it
 app = new_app("What runs, what is live, what waits for whom.")
 
 
@@ -60,13 +66,19 @@ def _print(found: dict[str, Any]) -> None:
         )  # fmt: skip
     print()
     print_table(
-        ("MODEL", "LIVE", "RELEASE", "WAITS FOR"),
+        ("MODEL", "WELL?", "LIVE", "RELEASE", "WAITS FOR"),
         [
-            (m["name"], f"{m['name']}/{m['live']}" if m["live"] else "", _release(m), m["waits_for"])
+            (m["name"], _HEALTH[found["told"][m["name"]]["health"]], f"{m['name']}/{m['live']}" if m["live"] else "", _release(m),
+             found["told"][m["name"]]["waits_for"])
             for m in found["models"]
         ],
         empty="no models yet",
-    )
+    )  # fmt: skip
+    for name, told in found["told"].items():
+        if told["health"] in ("look", "trouble"):
+            print(
+                f"\n{name}: {told['well']}\n  how we know: {told['known_by']}\n  what happens next: {told['next']}"
+            )
     if found["worries"]:
         print()
         for worry in found["worries"]:

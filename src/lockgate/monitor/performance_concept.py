@@ -69,7 +69,7 @@ def concept(
             words=_words(f"{model}/{version}", since[0].since_us, now.gap - base[0], before, ranges),
             severity=Severity.ALARM if worse else Severity.WARN, since_us=since[0].since_us,
             columns=tuple(dict.fromkeys(name for name, _, _ in ranges)), runbook=RUNBOOK,
-            advice="Estimates from scores cannot see this: trust the labels. A model that learned on newer labels is what helps.",
+            advice="Train it on newer labels, which is what helps. Trust the labels: estimates from scores cannot see this.",
             figures={"gap": now.gap - base[0]},
         )
     ]  # fmt: skip

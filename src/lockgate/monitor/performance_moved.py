@@ -59,8 +59,8 @@ def labels_moved(
             severity=Severity.WARN if effect >= WARN_AT else Severity.NOTE, figures={"effect": effect},
             words=f"What comes true of {model}/{version} is another than in {against} since {iso(since_us)[:10]}: "
                   f"{', '.join(parts)}.",
-            advice="The model need not be worse for that. Look at what hangs on how often it comes true: the threshold of the "
-                   "decision, budgets, stocks; and at the months before for a season.",
+            advice="Look at what hangs on how often it comes true: the threshold of the decision, budgets, stocks; and at the "
+                   "months before for a season. The model need not be worse for that.",
         )
     ]  # fmt: skip
 

@@ -22,6 +22,12 @@ OWN_ROWS = 1_000  # of a version that nobody validated: so many say what is usua
 _PREFIX = "reference:"
 
 
+class _Said(msgspec.Struct, frozen=True):
+    """Of a kept reference its name alone; the rest is passed over."""
+
+    said: str
+
+
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """`name`: of what it was made; `said`: what it is called in sentences. `matter`: importance of an input, 0..1; empty
     where it is not known. `left_out`: inputs that are not watched, and why. `validated`: it is of a validation; `veiled`:
@@ -103,6 +109,12 @@ def kept_reference(tx: sa.Connection, model: str, version: int) -> Reference | N
     """What a version is held against since it was first seen."""
     body = place_of(tx, f"{_PREFIX}{model}/{version}")
     return None if body is None else msgspec.json.decode(body, type=Reference)
+
+
+def said_of(tx: sa.Connection, model: str, version: int) -> str:
+    """What a version is held against, as it is called in sentences: its validation, until it is held against anything."""
+    body = place_of(tx, f"{_PREFIX}{model}/{version}")
+    return "its validation" if body is None else msgspec.json.decode(body, type=_Said).said
 
 
 def keep_reference(tx: sa.Connection, model: str, version: int, reference: Reference, now_us: int) -> None:

@@ -24,6 +24,7 @@ SEVERITIES = {
     notices.Severity.NOTE: Severity.INFO,
 }
 SILENCE = ("performance", "labels stopped")  # source and subject of its notice
+WORSE = "worse: "  # so begins the subject of a notice of what is worse
 LEAST_IMPORTS = 4  # fewer say nothing of a rhythm
 LOOKED_AT = 30
 LEAST_PAUSE_US = DAY_US
@@ -34,7 +35,7 @@ def monitored(tx: sa.Connection, _ground: Ground) -> Iterator[Cause]:
     for said in notices.open_notices(tx):
         notice = said.notice
         kind = _kind_of(notice)
-        page = "drift" if kind is AlertKind.DRIFT else "performance"
+        page = "drift" if notice.source == DRIFT else "performance"
         of = f"{notice.model}/{notice.version}" if notice.version else notice.model
         yield Cause(
             kind=kind, model=notice.model, subject=f"{of}, {notice.source}: {notice.subject}"[:200],
@@ -48,7 +49,8 @@ def _kind_of(notice: notices.Notice) -> AlertKind:
         return AlertKind.DRIFT
     if notice.source == INTAKE or (notice.source, notice.subject) == SILENCE:
         return AlertKind.LABELS_STOPPED
-    return AlertKind.PERFORMANCE
+    # labels that moved and answers that mean something else are found with labels, too, and are not yet worse answers
+    return AlertKind.PERFORMANCE if notice.subject.startswith(WORSE) else AlertKind.DRIFT
 
 
 def labels_stopped(tx: sa.Connection, ground: Ground) -> Iterator[Cause]:

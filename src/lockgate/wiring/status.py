@@ -17,6 +17,7 @@ from lockgate.predictions.offsets import offsets_of, reader_names
 from lockgate.wiring.house import House
 from lockgate.wiring.inventory import ModelStanding, inventory
 from lockgate.wiring.ports import Addresses, read_addresses
+from lockgate.wiring.summary import Summary, summary_of
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,13 +35,15 @@ class ReaderLag(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BoxStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything at a glance. `worries`: what somebody should look at, in words; empty when all is well."""
+    """Everything at a glance. `told`: each model in three sentences, by name; `worries`: what somebody should look at besides, in
+    words; empty when all is well."""
 
     addresses: Addresses | None
     processes: list[Process]
     gateways: list[Member]
     epoch: int
     models: list[ModelStanding]
+    told: dict[str, Summary]
     readers: list[ReaderLag]
     disk_free_bytes: int
     worries: list[str]
@@ -63,6 +66,7 @@ def status_of(tx: sa.Connection, house: House) -> BoxStatus:
         gateways=there,
         epoch=epoch,
         models=models,
+        told={model.name: summary_of(tx, model, house.clock.now_us()) for model in models},
         readers=lags(tx, house),
         disk_free_bytes=free,
         worries=[*_worries(processes, there, epoch, free), *_archiving(house.home, processes)],

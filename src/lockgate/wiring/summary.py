@@ -9,23 +9,38 @@ import msgspec
 import sqlalchemy as sa
 
 from lockgate.alerts.alert import Alert, State, rank
+from lockgate.alerts.rules import RULES
 from lockgate.alerts.store import list_alerts
 from lockgate.alerts.words import title
-from lockgate.config_alerts import Severity
+from lockgate.config_alerts import AlertKind, Severity
 from lockgate.monitor.notices import Said, open_notices
 from lockgate.monitor.notices import Severity as Weight
 from lockgate.monitor.performance_figures import LOWER_IS_BETTER, NEITHER
 from lockgate.monitor.performance_windows import Window, windows_of
+from lockgate.monitor.reference import said_of
 from lockgate.monitor.verdicts import SOURCE as DRIFT
 from lockgate.monitor.verdicts import verdicts_of
 from lockgate.release.baseline import Day, Traffic
 from lockgate.release.phases import Phase
 from lockgate.release.snapshots import Status, day_of, status_of, traffic_of
 from lockgate.release.words import percent
+from lockgate.retraining.retraining import State as Training
 from lockgate.retraining.store import running_retrainings
+from lockgate.wiring.causes_model import WORSE
 from lockgate.wiring.inventory import ModelStanding, RunningRelease
 
 LEAST_REQUESTS = 1  # of a day that there is anything to tell of
+_OF_DATA = (AlertKind.DRIFT, AlertKind.PERFORMANCE, AlertKind.LABELS_STOPPED)
+_OF_RELEASES = (AlertKind.ROLLED_BACK, AlertKind.RELEASE_HELD, AlertKind.APPROVAL_WAITS)
+_TRAINING = {
+    Training.ASKED: "It will be trained again by itself",
+    Training.TRAINING: "It is being trained again by itself",
+    Training.VALIDATING: "It was trained again by itself and what came out is being checked",
+    Training.RELEASING: "It was trained again by itself and is about to be released",
+}
+_THEN = (
+    "What comes out answers callers only if it is better on the same rows, passes its checks and its release."
+)
 
 
 class Health(StrEnum):
@@ -38,12 +53,14 @@ class Health(StrEnum):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """Three sentences, and the figures behind them. `p95_ms`: None until the live version had some thousand requests."""
+    """Three sentences, and the figures behind them. `p95_ms`: None until the live version had some thousand requests;
+    `waits_for`: who has to act next, in words; empty when nobody."""
 
     health: Health
     well: str
     known_by: str
     next: str
+    waits_for: str
     requests: int
     error_share: float
     p95_ms: float | None
@@ -61,7 +78,8 @@ def summary_of(tx: sa.Connection, standing: ModelStanding, now_us: int) -> Summa
     health, well = is_well(standing, open_, day)
     p95_us = traffic.t95_us if traffic.latencies else None
     return Summary(
-        health=health, well=well, next=_training_words(tx, standing) or next_step(standing, open_, status),
+        health=health, well=well, next=next_step(standing, open_, status, _training_words(tx, standing)),
+        waits_for=standing.waits_for or ("a person" if _undone(standing, open_) else ""),
         known_by=" ".join(
             [day_words(day, traffic), *_drift_words(tx, standing, said), _performance_words(tx, standing, said)]
         ),
@@ -80,7 +98,7 @@ def is_well(standing: ModelStanding, open_: Sequence[Alert], day: Day) -> tuple[
         hand = f"; {worst.handled_by} looks after it" if worst.state is State.ACKNOWLEDGED else ""
         start = "It is not well" if health is Health.TROUBLE else "Somebody should look"
         serves = f" {name} answers." if standing.live else " Nothing answers."
-        return health, f"{start}: {_small(title(worst))}{more}{hand}.{serves}"
+        return health, f"{start}: {_small(_named(worst))}{more}{hand}.{serves}"
     if standing.live is None:
         return Health.UNKNOWN, "Nothing answers yet: no version is live."
     if day.requests < LEAST_REQUESTS:
@@ -97,25 +115,58 @@ def day_words(day: Day, traffic: Traffic) -> str:
     return f"In the last 24 hours {day.requests:,} request{'s' if day.requests != 1 else ''}: {failed}{slow}."
 
 
-def next_step(standing: ModelStanding, open_: Sequence[Alert], status: Status | None) -> str:
-    """What happens next, and who has to do something. Pure."""
-    name = standing.name
+def next_step(
+    standing: ModelStanding, open_: Sequence[Alert], status: Status | None, training: str = ""
+) -> str:
+    """What happens next, and who has to do something. `training`: of a retraining that goes on by itself. Pure."""
+    undone = _undone(standing, open_)
     if standing.release is not None:
-        return _release_words(name, standing.release, status)
-    undone = [
-        alert
-        for alert in open_
-        if alert.state is State.OPEN and rank(alert.severity) >= rank(Severity.WARNING)
-    ]
-    if undone:
-        return f"A person has to act: {undone[0].next}."
+        return f"{_release_words(standing.name, standing.release, status)}{_besides(undone)}"
+    if training:  # which is what becomes of a drift
+        return f"{training}{_besides([alert for alert in undone if alert.kind not in _OF_DATA])}"
+    return f"A {_act(undone[0])}" if undone else _at_rest(standing, open_)
+
+
+def _act(alert: Alert) -> str:
+    return f"person has to act: {_small(alert.next).rstrip('.')}."
+
+
+def _besides(undone: Sequence[Alert]) -> str:
+    return f" Besides, a {_act(undone[0])}" if undone else ""
+
+
+def _at_rest(standing: ModelStanding, open_: Sequence[Alert]) -> str:
+    """What happens next where nothing goes on by itself and no alert asks for anybody."""
+    name = standing.name
     if not standing.versions:
         return f"A first version is awaited: lockgate submit FILE --name {name}."
     if standing.not_live:
         return standing.not_live
     if standing.live != standing.versions:
         return f"{name}/{standing.versions} is here and not live; its release waits for a person: lockgate release {name}."
+    hands = sorted({alert.handled_by for alert in open_ if alert.handled_by and _grave(alert)})
+    if hands:
+        return f"{' and '.join(hands)} looks after what is wrong. Nothing else is planned: the newest version is live."
     return "Nothing is planned: the newest version is live. A change begins when somebody submits one."
+
+
+def _undone(standing: ModelStanding, open_: Sequence[Alert]) -> list[Alert]:
+    """What nobody looks after yet, the worst first; a release that runs says by itself what it waits for."""
+    found = [
+        alert for alert in open_
+        if alert.state is State.OPEN and _grave(alert)
+        and not (standing.release is not None and alert.kind in _OF_RELEASES)
+    ]  # fmt: skip
+    return sorted(found, key=lambda alert: -rank(alert.severity))
+
+
+def _grave(alert: Alert) -> bool:
+    return rank(alert.severity) >= rank(Severity.WARNING)
+
+
+def _named(alert: Alert) -> str:
+    """What is wrong. Of data and answers the next sentence tells which, since when."""
+    return RULES[alert.kind].title if alert.kind in _OF_DATA else title(alert)
 
 
 def _training_words(tx: sa.Connection, standing: ModelStanding) -> str:
@@ -124,7 +175,7 @@ def _training_words(tx: sa.Connection, standing: ModelStanding) -> str:
         return ""
     mine = (each for each in running_retrainings(tx) if each.model == standing.name)
     one = next(mine, None)
-    return f"It is being trained again by itself ({one.state}): {one.words}" if one is not None else ""
+    return "" if one is None else f"{_TRAINING[one.state]}: {_small(one.words).rstrip('.')}. {_THEN}"
 
 
 def _release_words(name: str, running: RunningRelease, status: Status | None) -> str:
@@ -150,22 +201,22 @@ def _drift_words(tx: sa.Connection, standing: ModelStanding, said: Sequence[Said
         return [f"{grave[0].words.rstrip('.')}{more}."]
     judged = verdicts_of(tx, standing.name, standing.live, newest=1)
     if not judged:
-        return ["Its inputs are not compared with the validation's yet."]
-    return [
-        f"Inputs and answers of the newest {judged[0].rows:,} rows look as they did when it was validated."
-    ]
+        return ["Its inputs were not compared with those of its validation yet."]
+    usual = said_of(tx, standing.name, standing.live)
+    return [f"Inputs and answers of the newest {judged[0].rows:,} rows look as in {usual}."]
 
 
 def _performance_words(tx: sa.Connection, standing: ModelStanding, said: Sequence[Said]) -> str:
     if standing.live is None:
         return ""
-    worse = [each.notice for each in said if each.notice.source == "performance"]
-    if worse:
-        return f"{worse[0].words.rstrip('.')}."
+    found = [each.notice for each in said if each.notice.source == "performance"]
+    found.sort(key=lambda notice: not notice.subject.startswith(WORSE))
+    told = f"{found[0].words.rstrip('.')}." if found else ""
+    if found and found[0].subject.startswith(WORSE):
+        return told  # with its figure
     labelled = [window for window in windows_of(tx, standing.name, version=standing.live) if window.labelled]
-    if not labelled:
-        return "Whether the answers are right is not known: no labels came."
-    return _figure_words(labelled[-1])
+    figure = _figure_words(labelled[-1]) if labelled else ""
+    return f"{told} {figure}".strip() or "Whether the answers are right is not known: no labels came."
 
 
 def _figure_words(window: Window) -> str:
@@ -182,4 +233,5 @@ def _figure_words(window: Window) -> str:
 
 
 def _small(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    """A sentence within a sentence; what is written in capitals stays so."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]

@@ -50,7 +50,8 @@ def test_a_builder_sees_only_their_models(people):
     assert [m["name"] for m in colleague.get("/models")] == ["churn"]
     assert {hit["model"] for hit in owner.get("/search", text="r")} == {"churn", "fraud"}
     assert {hit["model"] for hit in colleague.get("/search", text="r")} == {"churn"}
-    assert [m["name"] for m in colleague.get("/status")["models"]] == ["churn"]
+    seen = colleague.get("/status")
+    assert ([m["name"] for m in seen["models"]], list(seen["told"])) == (["churn"], ["churn"])
     with pytest.raises(Forbidden):
         colleague.get("/models/fraud")
 

@@ -24,4 +24,5 @@ def status(house: InHouse, me: Asking) -> Response:
         seen = models_with(tx, me, Permission.MODEL_READ)
         found = status_of(tx, house)
     models = [model for model in found.models if EVERY_MODEL in seen or model.name in seen]
-    return answer(msgspec.structs.replace(found, models=models))
+    told = {model.name: found.told[model.name] for model in models}
+    return answer(msgspec.structs.replace(found, models=models, told=told))

@@ -15,6 +15,7 @@ from lockgate.web.pages.shell import Looking, PageRoute, Viewer, fragment, page
 from lockgate.wiring.inventory import ModelStanding, inventory
 from lockgate.wiring.summary import Health, Summary, summary_of
 
+WORST_FIRST = (Health.TROUBLE, Health.LOOK, Health.UNKNOWN, Health.WELL)
 router = APIRouter(route_class=PageRoute)
 
 
@@ -26,8 +27,7 @@ class Totals:
     live: int
     running: int
     waiting: int
-    requests_per_day: float
-    measured_s: float  # the shortest time that a rate in the sum was measured over
+    requests: int  # of the last 24 hours
     well: int
 
 
@@ -60,9 +60,8 @@ def totals(lines: list[Line]) -> Totals:
         models=len(found),
         live=sum(model.live is not None for model in found),
         running=sum(model.release is not None for model in found),
-        waiting=sum(bool(model.waits_for) for model in found),
-        requests_per_day=sum(model.requests_per_day or 0.0 for model in found),
-        measured_s=min((model.measured_s for model in found if model.requests_per_day), default=0.0),
+        waiting=sum(bool(line.summary.waits_for) for line in lines),
+        requests=sum(line.summary.requests for line in lines),
         well=sum(line.summary.health is Health.WELL for line in lines),
     )
 
@@ -71,8 +70,9 @@ def _seen(looking: Viewer, text: str) -> list[Line]:
     with looking.house.db.read() as tx:
         allowed = models_with(tx, looking.person, Permission.MODEL_READ)
         hits = {hit.model for hit in search(tx, text)} if text else None
-        return [
+        lines = [
             Line(model, summary_of(tx, model, looking.now_us))
             for model in inventory(tx, looking.now_us)
             if (EVERY_MODEL in allowed or model.name in allowed) and (hits is None or model.name in hits)
         ]
+    return sorted(lines, key=lambda line: WORST_FIRST.index(line.summary.health))
