@@ -33,7 +33,7 @@ def convert(model: KerasModel, inputs: list[dict[str, Any]]) -> bytes:
     answering = tensorflow.function(_answering(model, classes), input_signature=[spec])
     made, _ = tf2onnx.convert.from_function(answering, input_signature=[spec], opset=OPSET)
     names = [PREDICTION, PROBABILITY] if classes else [PREDICTION]
-    return _named(made, names)
+    return _named(made, names, _held(answering))
 
 
 def _answering(model: KerasModel, classes: list[int] | None) -> Any:
@@ -53,11 +53,26 @@ def _answering(model: KerasModel, classes: list[int] | None) -> Any:
     return answer
 
 
-def _named(made: Any, names: list[str]) -> bytes:
-    """The graph with its outputs called as every graph's, and constants that are no inputs."""
+def _held(answering: Any) -> dict[str, np.ndarray]:
+    """Tensors that the function holds and no variable does, by the names that tf2onnx gives them: it takes them for inputs.
+
+    A Normalization's mean and spread are such: they are made when its state is loaded.
+    """
+    concrete = answering.get_concrete_function()
+    held = concrete.captured_inputs
+    places = concrete.inputs[len(concrete.inputs) - len(held) :]
+    return {place.name: value.numpy() for place, value in zip(places, held) if place.dtype.name != "resource"}
+
+
+def _named(made: Any, names: list[str], held: dict[str, np.ndarray]) -> bytes:
+    """The graph with its outputs called as every graph's, and constants (those that are `held`, too) that are no inputs."""
     import onnx
 
     rows = [each for each in made.graph.input if each.name.partition(":")[0] == TENSOR]
+    known = {each.name for each in made.graph.initializer}
+    for each in made.graph.input:
+        if each.name in held and each.name not in known:
+            made.graph.initializer.append(onnx.numpy_helper.from_array(held[each.name], each.name))
     del made.graph.input[:]
     made.graph.input.extend(rows)
     for output, name in zip(made.graph.output, names):
