@@ -107,7 +107,7 @@ def test_from_photographs_with_boxes_to_http(python: Path, tmp_path: Path) -> No
         sources = Sources({"things.py": (ROOT / "examples/vision/pipelines/things.py").read_bytes()})
         order = TrainOrder(
             model="coins", pipeline="things.py", code=store_code(house, sources), data={"photos": "photos@1", "boxes": "boxes@1"},
-            parameters={"height": 128, "width": 160, "epochs": 12}, settings={"python": str(python)},
+            parameters={"height": 128, "width": 160, "epochs": 10, "rate": 0.001}, settings={"python": str(python)},
         )  # fmt: skip
         made = train(house, house.owner, order, quiet)
         assert made.version is not None
@@ -115,9 +115,9 @@ def test_from_photographs_with_boxes_to_http(python: Path, tmp_path: Path) -> No
         with ServedVersion(house, made.version) as served:
             truths, found = _asked(served, annotated)
         precision = average_precision(truths, found, len(annotated.pictures.classes))
-        assert made.run.metrics["map_50"] > 0.3
-        assert precision.mean == pytest.approx(made.run.metrics["map"], abs=1e-3)
-        assert precision.at_50 == pytest.approx(made.run.metrics["map_50"], abs=1e-3)
+        assert made.run.metrics["map_50"] > 0.05
+        assert precision.mean == pytest.approx(made.run.metrics["map"], abs=1e-4)
+        assert precision.at_50 == pytest.approx(made.run.metrics["map_50"], abs=1e-4)
     finally:
         house.close()
 
