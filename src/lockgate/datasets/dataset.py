@@ -53,6 +53,7 @@ def read_table(source: Path | bytes, filename: str | None = None) -> pl.DataFram
             f"{name}: lockgate does not know this kind of table",
             got=Path(name).suffix or "no ending",
             allowed=FORMATS,
+            fix="give it such an ending; or let a pipeline's step take the file as a pathlib.Path and read it",
         )
     if not body.strip():
         raise InvalidInput(f"{name}: the file is empty", got=f"{len(body)} bytes")
