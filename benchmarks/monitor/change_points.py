@@ -1,4 +1,4 @@
-"""T9: change points as people marked them, found by the monitor's statistics and by river's detectors as they come.
+"""T9: change points as people marked them, found by the monitor's own judge and by river's detectors as they come.
 
 The monitor needs a reference: the first values after the last change. Values come in chunks; when a chunk has moved, that is
 an alarm, and the reference is made anew from what follows. An alarm is right if somebody marked a change in the values
@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lockgate.monitor.drift import share_at
-from lockgate.stats.drift import moved, shift_of
-from lockgate.stats.sketch import count_numbers, sketch_numbers
+from lockgate.monitor.drift import judge
+from lockgate.monitor.profile import merged_profiles, profiles_of
+from lockgate.monitor.reference import Reference
+from lockgate.stats.sketch import sketch_numbers
 
 REFERENCE, CHUNK = 40, 20
 EARLY, LATE = 5, 60  # values before a mark, and after it, in which an alarm belongs to it
@@ -33,15 +34,18 @@ class Score:
 
 
 def alarms_of(values: np.ndarray) -> list[int]:
-    """Where the monitor's statistics say that something changed: the last value of the chunk that moved."""
+    """Where the monitor says that something changed: the last value of the chunk; what follows is the new reference."""
     found, start, look = [], 0, 0
     while start + REFERENCE + CHUNK <= values.size:
-        reference = sketch_numbers(values[start : start + REFERENCE])
+        columns = {"value": sketch_numbers(values[start : start + REFERENCE])}
+        reference = Reference(name="series", said="before", rows=REFERENCE, columns=columns, answers={})
         at = start + REFERENCE
         while at + CHUNK <= values.size:
             look += 1
-            shift = shift_of(reference, count_numbers(values[at : at + CHUNK], reference.edges))
-            if moved({"value": shift}, false_share=share_at(look)):
+            chunk = {"value": values[at : at + CHUNK]}
+            counted = profiles_of(reference, np.zeros(CHUNK, dtype=np.int64), chunk, {})
+            said = judge(reference, {1: merged_profiles(counted.values())}, look)
+            if said.moved or said.broken:
                 break
             at += CHUNK
         if at + CHUNK > values.size:

@@ -1,8 +1,7 @@
 """T9 through the gateway's log: values are asked of a live model, read back from the log, counted and judged by the monitor.
 
-The model answers what it is asked, which is all that a change point needs. What differs from `change_points.py`: every value has
-been a request over HTTP and a record of the log, and chunks are counted as profiles and judged with everything that the monitor
-looks for (values, missing ones, a column that is constant), not by the statistic alone.
+The model answers what it is asked, which is all that a change point needs. Every value has been a request over HTTP and a record
+of the log before it is counted and judged as in `change_points.py`.
 """
 
 from __future__ import annotations
@@ -13,21 +12,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from benchmarks.monitor.apart import data
-from benchmarks.monitor.change_points import CHUNK, REFERENCE, Score, score, table_lines
+from benchmarks.monitor.change_points import CHUNK, Score, alarms_of, score, table_lines
 from benchmarks.monitor.through import Case, through
 from sklearn.linear_model import LinearRegression
 
 from lockgate.blobs import Blobs
 from lockgate.config import Home
 from lockgate.db import open_database
-from lockgate.monitor.drift import judge
 from lockgate.monitor.place import Place
-from lockgate.monitor.profile import merged_profiles, profiles_of
 from lockgate.monitor.reading import Log, ModelLog
-from lockgate.monitor.reference import Reference
 from lockgate.monitor.rows import rows_of
 from lockgate.predictions.keyring import Keyring
-from lockgate.stats.sketch import sketch_numbers
 
 MINUTE_US = 60_000_000
 START_US = 1_704_067_200_000_000  # 2024-01-01
@@ -81,25 +76,3 @@ def values_of(folder: Path) -> np.ndarray:
     order = np.argsort(np.concatenate([at_us for at_us, _ in found]), kind="stable")
     values: np.ndarray = np.concatenate([values for _, values in found])[order]
     return values
-
-
-def alarms_of(values: np.ndarray) -> list[int]:
-    """Where the monitor says that something changed: the last value of the chunk; what follows is the new reference."""
-    found, start, look = [], 0, 0
-    while start + REFERENCE + CHUNK <= values.size:
-        columns = {"value": sketch_numbers(values[start : start + REFERENCE])}
-        reference = Reference(name="series", said="before", rows=REFERENCE, columns=columns, answers={})
-        at = start + REFERENCE
-        while at + CHUNK <= values.size:
-            look += 1
-            chunk = {"value": values[at : at + CHUNK]}
-            counted = profiles_of(reference, np.zeros(CHUNK, dtype=np.int64), chunk, {})
-            said = judge(reference, {1: merged_profiles(counted.values())}, look)
-            if said.moved or said.broken:
-                break
-            at += CHUNK
-        if at + CHUNK > values.size:
-            break
-        found.append(at + CHUNK - 1)
-        start = at
-    return found

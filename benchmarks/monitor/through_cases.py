@@ -49,11 +49,10 @@ class Deciding:
 
     def looked(self, row: int) -> None:
         """Look for a reason."""
-        for model in ("flights",):
-            view = view_of(self.house, model)
-            if view is not None:
-                for each in look(view.config, view.seen, self.house.clock.now_us()):
-                    self._note(each, row)
+        view = view_of(self.house, "flights")
+        if view is not None:
+            for each in look(view.config, view.seen, self.house.clock.now_us()):
+                self._note(each, row)
 
     def _note(self, each: Looked, row: int) -> None:
         if each.cause is not None:
@@ -94,7 +93,7 @@ def t4(folder: Path, _shuffles: int) -> list[str]:
         yield made[0]
 
     case = flights()
-    done = through(case, folder, beside=deciding)
+    done = through(case, folder, look_days=7.0, beside=deciding)
     said = made[0]
     days = [iso(int(case.at_us[max(row, 1) - 1]))[:10] for row, _ in said.reasons.values()]
     reasons = [
