@@ -32,7 +32,7 @@ demo: $(READY) ## lockgate's main job on real data, in about three minutes (make
 	$(BIN)/python -m examples.demo $(if $(KEEP),--keep)
 
 test: $(SYSTEM) ## the whole suite: real servers, databases and a browser
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile -m "not faults and not frameworks"
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not faults and not frameworks"
 
 test-faults: $(SYSTEM) ## hundreds of kills and long soaks (more than an hour)
 	$(BIN)/pytest -m faults --timeout 3600

@@ -21,6 +21,7 @@ import hypothesis
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, sync_playwright
+from tests import collection
 
 from lockgate.blobs import Blobs
 from lockgate.clock import FakeClock
@@ -38,9 +39,15 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("same")
 
+
 START_TIMEOUT_S = 60.0
 SERVER_OWNER = "postgres"  # the server refuses to run as root
 TEMPLATE = "lockgate_template"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The whole suite is gathered and ordered as `collection.py` says."""
+    config.pluginmanager.register(collection)
 
 
 @pytest.fixture
