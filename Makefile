@@ -62,6 +62,7 @@ bench-monitor: $(READY) ## what counting costs, and stretches of production play
 	$(BIN)/python -m benchmarks.monitor.bench
 	$(BIN)/python -m benchmarks.monitor.replays
 	$(BIN)/python -m benchmarks.monitor.alarms
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.monitor.seasons
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.monitor.through_cases
 
 bench-log: $(READY) ## reading millions of records in constant memory; what encryption costs
