@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
+import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -12,6 +14,7 @@ from alembic.script import ScriptDirectory
 
 import lockgate
 from lockgate.db import MIGRATIONS, Database, metadata, migrate
+from lockgate.errors import Conflict
 
 SOURCE = Path(lockgate.__file__).parent
 
@@ -37,6 +40,15 @@ def test_migrations_make_what_the_rooms_declare(database: Database) -> None:
 def test_migrating_again_changes_nothing(database: Database) -> None:
     """A second start finds everything done."""
     migrate(database)
+    assert _differences(database) == []
+
+
+def test_an_older_lockgate_leaves_a_newer_database_alone(database: Database) -> None:
+    """It says what is the matter instead of a defect, and changes nothing."""
+    with database.write() as tx:
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999_from_tomorrow'"))
+    with pytest.raises(Conflict, match=r"newer lockgate.*9999_from_tomorrow"):
+        migrate(database)
     assert _differences(database) == []
 
 

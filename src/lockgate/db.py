@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from lockgate.errors import InvalidInput, MissingExtra, Unavailable
+from lockgate.errors import Conflict, InvalidInput, MissingExtra, Unavailable
 from lockgate.late import late
 
 if TYPE_CHECKING:
@@ -99,11 +99,18 @@ def open_database(url: str) -> Database:
 
 
 def migrate(database: Database) -> None:
-    """Bring the schema to the newest revision; does nothing when it is there already."""
+    """Bring the schema to the newest revision; does nothing when it is there already.
+
+    Raises Unavailable for a database that cannot be used, Conflict for one that a newer lockgate has written.
+    """
     newest = max(path.stem for path in (MIGRATIONS / "versions").glob("0*.py"))
     try:
-        if _revision(database) == newest:
+        there = _revision(database)
+        if there == newest:
             return
+        if there is not None and there > newest:
+            raise Conflict("a newer lockgate has used this database", got=there, allowed=f"up to {newest}",
+                           fix="use that lockgate, or a newer one; an older one would not know its tables")  # fmt: skip
         with _turn(database):
             if _revision(database) != newest:
                 _upgrade(database)
