@@ -16,14 +16,16 @@ def pair(canary: Job, live: Job) -> None:
 def answering(job: Job) -> Job | None:
     """The attempt that answers now that this one has ended. None: the other answered before, or may yet.
 
-    An attempt without another beside it answers. Of two that failed it is live's that says so, whichever ended last.
+    An attempt without another beside it answers. Of two that failed it is live's that says so, whichever ended last. Live need
+    not go on when the canary has answered; the canary goes on, as the breaker is to hear how it ends.
     """
     other, job.beside = job.beside, None
     if other is None:
         return job
     ended = other.outputs is not None or other.error is not None
     if job.error is None and (not ended or other.error is not None):
-        other.over, other.beside = True, None
+        if not ended and other.failed is not None:
+            other.over, other.beside = True, None
         return job
     if not ended or other.error is None:
         return None
