@@ -19,7 +19,7 @@ from lockgate.release.phases import Phase
 from lockgate.release.snapshots import Status, save
 from lockgate.release.start import start
 from lockgate.wiring.inventory import ModelStanding, RunningRelease, standing_of
-from lockgate.wiring.summary import Health, day_words, is_well, next_step, summary_of
+from lockgate.wiring.summary import Health, day_words, is_well, next_step, summary_of, waits_for
 
 from ..alerts.receivers import NOW_US, alert
 from ..release.world import World
@@ -122,6 +122,8 @@ def test_what_a_person_has_to_do_is_said_beside_what_goes_on_by_itself() -> None
     assert next_step(canary, [full], None) == f"{alone} Besides, a person has to act: read the log."
     training = "It is being trained again by itself: income moved up."
     assert next_step(standing(), [drifts], None, training) == training
+    assert (waits_for(standing(), [drifts], training), waits_for(standing(), [drifts])) == ("", "a person")
+    assert waits_for(standing(waits_for="a version after churn/3"), [full]) == "a version after churn/3"
     assert next_step(standing(), [drifts, full], None, training).endswith(
         "a person has to act: read the log."
     )

@@ -77,9 +77,10 @@ def summary_of(tx: sa.Connection, standing: ModelStanding, now_us: int) -> Summa
     status = status_of(tx, running.id) if running else None
     health, well = is_well(standing, open_, day)
     p95_us = traffic.t95_us if traffic.latencies else None
+    training = _training_words(tx, standing)
     return Summary(
-        health=health, well=well, next=next_step(standing, open_, status, _training_words(tx, standing)),
-        waits_for=standing.waits_for or ("a person" if _undone(standing, open_) else ""),
+        health=health, well=well, next=next_step(standing, open_, status, training),
+        waits_for=waits_for(standing, open_, training),
         known_by=" ".join(
             [day_words(day, traffic), *_drift_words(tx, standing, said), _performance_words(tx, standing, said)]
         ),
@@ -119,11 +120,11 @@ def next_step(
     standing: ModelStanding, open_: Sequence[Alert], status: Status | None, training: str = ""
 ) -> str:
     """What happens next, and who has to do something. `training`: of a retraining that goes on by itself. Pure."""
-    undone = _undone(standing, open_)
+    undone = _undone(standing, open_, training)
     if standing.release is not None:
         return f"{_release_words(standing.name, standing.release, status)}{_besides(undone)}"
-    if training:  # which is what becomes of a drift
-        return f"{training}{_besides([alert for alert in undone if alert.kind not in _OF_DATA])}"
+    if training:
+        return f"{training}{_besides(undone)}"
     return f"A {_act(undone[0])}" if undone else _at_rest(standing, open_)
 
 
@@ -150,13 +151,18 @@ def _at_rest(standing: ModelStanding, open_: Sequence[Alert]) -> str:
     return "Nothing is planned: the newest version is live. A change begins when somebody submits one."
 
 
-def _undone(standing: ModelStanding, open_: Sequence[Alert]) -> list[Alert]:
-    """What nobody looks after yet, the worst first; a release that runs says by itself what it waits for."""
+def waits_for(standing: ModelStanding, open_: Sequence[Alert], training: str = "") -> str:
+    """Who has to act next; empty when nobody. Pure."""
+    return standing.waits_for or ("a person" if _undone(standing, open_, training) else "")
+
+
+def _undone(standing: ModelStanding, open_: Sequence[Alert], training: str) -> list[Alert]:
+    """What nobody looks after yet, the worst first. A release that runs says by itself what it waits for, and to be trained
+    again is what becomes of a drift."""
+    cared = (*(_OF_RELEASES if standing.release is not None else ()), *(_OF_DATA if training else ()))
     found = [
-        alert for alert in open_
-        if alert.state is State.OPEN and _grave(alert)
-        and not (standing.release is not None and alert.kind in _OF_RELEASES)
-    ]  # fmt: skip
+        alert for alert in open_ if alert.state is State.OPEN and _grave(alert) and alert.kind not in cared
+    ]
     return sorted(found, key=lambda alert: -rank(alert.severity))
 
 
