@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 
+from lockgate.blobs import Blobs
+from lockgate.checks.baseline import baseline_of, load_baseline, store_baseline, without_values
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.seasons import AT, Seasons, counts_of, past_of, seasons_but, seasons_of, sketch_from
 from lockgate.datasets.sketched import sketch_column
@@ -44,8 +48,8 @@ def test_columns_whose_weeks_differ_are_known_by_month(learned: tuple[Seasons, d
     seasons, sketches = learned
     assert set(seasons.columns) == set(sketches) == {"temperature", "month"}
     temperature = seasons.columns["temperature"]
-    assert sorted(temperature.months) == [1, 2, 3, 4, 5, 6]
-    assert 0 < temperature.steps[7] < temperature.steps[28] < 3
+    assert sorted(temperature.months) == ["1", "2", "3", "4", "5", "6"]
+    assert 0 < temperature.steps["7"] < temperature.steps["28"] < 3
     assert temperature.stays_days == 0
     assert (seasons.since_us, seasons.until_us) == (18_262 * DAY_S * 10**6, (18_262 + 181) * DAY_S * 10**6)
 
@@ -62,9 +66,9 @@ def test_edges_are_those_of_the_whole_past(learned: tuple[Seasons, dict[str, Ske
     sketch = learned[1]["temperature"]
     assert isinstance(sketch, NumberSketch)
     assert sketch.rows == 182 * A_DAY // 5
-    january = sketch_from(learned[0].columns["temperature"].months[1], sketch)
+    january = sketch_from(learned[0].columns["temperature"].months["1"], sketch)
     assert sum(count > 0 for count in january.counts) > 5
-    assert counts_of(january) == learned[0].columns["temperature"].months[1]
+    assert counts_of(january) == learned[0].columns["temperature"].months["1"]
 
 
 def test_a_short_past_says_nothing() -> None:
@@ -98,3 +102,20 @@ def test_words_keep_their_names_and_missing_values() -> None:
     """Counts there and back."""
     sketch = sketch_column(pl.Series(["a", "b", "a", None]))
     assert sketch_from(counts_of(sketch), sketch) == sketch
+
+
+def test_a_baseline_with_seasons_is_kept_and_found(tmp_path: Path) -> None:
+    """To the last count; of personal columns nothing."""
+    table = rows(120).with_columns(when=pl.from_epoch(pl.col(AT).cast(pl.Int64), time_unit="s")).drop(AT)
+    evidence = Evidence(
+        task=Task.REGRESSION, inputs=("temperature", "noise"), time="when",
+        frames={Split.TRAIN: table[:2_000], Split.TEST: table[2_000:]},
+    )  # fmt: skip
+    made = baseline_of(evidence, "sha256:1", {})
+    assert made is not None
+    assert made.seasons is not None
+    blobs = Blobs(str(tmp_path))
+    assert load_baseline(blobs, store_baseline(blobs, made)) == made
+    bare = without_values(made, ["temperature"], b"secret")
+    assert bare.seasons is not None
+    assert "temperature" not in bare.seasons.columns

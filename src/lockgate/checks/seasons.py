@@ -38,12 +38,12 @@ _DAYS = 8
 
 
 class ColumnPast(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One column's past. `months`: month of the year -> counts of bins or names, then of others, then missing; `steps`: days of
-    a stretch -> the largest distance of neighbours, in standard deviations; `stays_days`: the longest time it kept a value, of a
-    column that holds one value in each day, else 0."""
+    """One column's past. `months`: month of the year ("1" to "12": texts, as JSON has them) -> counts of bins or
+    names, then of others, then missing; `steps`: days of a stretch ("7") -> the largest distance of neighbours, in standard
+    deviations; `stays_days`: the longest time it kept a value, of a column that holds one value in each day, else 0."""
 
-    months: dict[int, tuple[int, ...]] = {}
-    steps: dict[int, float] = {}
+    months: dict[str, tuple[int, ...]] = {}
+    steps: dict[str, float] = {}
     stays_days: float = 0.0
 
 
@@ -128,10 +128,10 @@ def _column(series: pl.Series, sketch: Sketch, days: np.ndarray) -> ColumnPast |
         stretches = weeks if span == 7 else _stretches(series, sketch, days // span)
         far = [shift_of(one, other).effect for one, other in pairwise(stretches)]
         if len(far) >= LEAST_STEPS or (span == SPANS[-1] and len(far) > 1):
-            steps[span] = round(max(far), 4)
+            steps[str(span)] = round(max(far), 4)
     months = pl.from_epoch(pl.Series(days * DAY_S), time_unit="s").dt.month().to_numpy()
     by_month = {
-        int(month): counts_of(count_column(series.filter(pl.Series(months == month)), sketch))
+        str(month): counts_of(count_column(series.filter(pl.Series(months == month)), sketch))
         for month in np.unique(months)
     }
     return ColumnPast(months=by_month, steps=steps, stays_days=stays)

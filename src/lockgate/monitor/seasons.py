@@ -122,7 +122,7 @@ def _months(past: ColumnPast, sketch: Sketch, since_us: int, until_us: int) -> S
     wanted = {(first + timedelta(days=day)).month for day in range((last - first).days + 1)}
     inner = range(AROUND_US // DAY_US, (last - first).days + 1 - AROUND_US // DAY_US)
     needed = {(first + timedelta(days=day)).month for day in inner}
-    there = {month: past.months[month] for month in wanted if month in past.months}
+    there = {month: past.months[str(month)] for month in wanted if str(month) in past.months}
     if not needed <= there.keys():
         return None
     summed = tuple(sum(parts) for parts in zip(*there.values(), strict=True))
@@ -132,7 +132,7 @@ def _months(past: ColumnPast, sketch: Sketch, since_us: int, until_us: int) -> S
 def _spans(past: ColumnPast, told: Told) -> list[tuple[float, list[Profile], list[Profile]]]:
     """For each length of a stretch that there has been time for: how far its neighbours may lie apart, the newest stretch so
     long, and the one before it. Up to a week they are cut to the hour: days of the week differ."""
-    steps = past.steps or {7: FAR / MORE}
+    steps = {int(days): far for days, far in past.steps.items()} or {WEEK: FAR / MORE}
     newest = told.chunks[-1]
     found: list[tuple[float, list[Profile], list[Profile]]] = []
     for span in [each for each in steps if each >= _MOST * newest.days] or [max(steps)]:
