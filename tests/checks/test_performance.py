@@ -207,6 +207,47 @@ def test_too_few_rows_to_be_sure_says_how_many_more():
     pytest.fail("no seed gave an undecided comparison")
 
 
+def waits(answered: float, quantile: float | None = 0.9, **more: object) -> Evidence:
+    """Waiting times that are longer for some callers, and a model of this quantile of them."""
+    generator = np.random.default_rng(4)
+    scale = generator.uniform(5, 50, 2_000)
+    truth, made = generator.exponential(scale), -np.log(1 - answered) * scale
+    frame = pl.DataFrame({"y": truth, "load": scale})
+    return Evidence(task=Task.REGRESSION, inputs=("load",), frames={Split.TEST: frame}, target="y", quantile=quantile,
+                    answers={Split.TEST: Answers(made, made)}, **more)  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_a_model_of_a_quantile_is_judged_as_one():
+    """By the pinball loss and by how many labels lie up to its answer; as a model of the mean it would seem no use."""
+    good = found(waits(0.9))
+    assert good["pinball loss"].status is good["against guessing"].status is Status.PASS
+    assert "always answering the test quantile 0.9" in good["against guessing"].headline
+    assert good["calibration"].status is Status.PASS
+    assert good["calibration"].measure.value == pytest.approx(0.9, abs=0.02)
+    assert good["weak slices"].status is Status.PASS
+    limit = found(waits(0.9, goal=Goal(metric="covered", at_least=0.95)))["share of labels up to the answer"]
+    assert limit.status is Status.FAIL
+
+
+def test_a_quantile_that_does_not_hold():
+    """Answers that only three quarters of labels stay below, and the other way round answers that are too high."""
+    low, high = (found(waits(answered))["calibration"] for answered in (0.75, 0.99))
+    assert low.status is high.status is Status.WARN
+    assert "too low" in low.advice
+    assert "too high" in high.advice
+    near = found(waits(0.985, quantile=0.99))["calibration"]
+    assert near.status is Status.PASS, "half a point of 99 % is chance on 2,000 rows or little"
+    assert found(waits(0.97, quantile=0.99))["calibration"].status is Status.WARN
+
+
+def test_a_quantile_that_nobody_declared_is_named_where_guessing_seems_better():
+    """The advice says which line to write; a model of the median gets none."""
+    wrong = found(waits(0.95, quantile=None))["against guessing"]
+    assert wrong.status is Status.FAIL
+    assert "(quantile: 0.95 in lockgate.yaml)" in wrong.advice
+    assert "quantile" not in found(waits(0.5, quantile=None))["against guessing"].advice
+
+
 @pytest.mark.parametrize("metric", ["mae", "rmse", "r2", "bias"])
 def test_regression_against_live_in_every_metric(metric):
     """A version with twice the error is worse in every metric of size, and better the other way round."""

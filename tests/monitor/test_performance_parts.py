@@ -83,7 +83,7 @@ def two_classes(rows: int, seed: int) -> Labelled:
     return Labelled(truth=truth, decided=score > 0.5, score=score)
 
 
-@pytest.mark.parametrize("kind", ["two", "many", "numbers"])
+@pytest.mark.parametrize("kind", ["two", "many", "numbers", "quantile"])
 def test_intervals_hold_what_they_promise(kind: str) -> None:
     """Over 200 samples each interval holds the figure of a very large one in about 95 %."""
     whole, held = (
@@ -105,6 +105,8 @@ def sample(kind: str, rows: int, seed: int) -> Labelled:
         truth = draw.integers(0, 4, rows)
         return Labelled(truth=truth, decided=np.where(draw.random(rows) < 0.7, truth, 3 - truth))
     truth = draw.normal(size=rows)
+    if kind == "quantile":
+        return Labelled(truth=truth, decided=1.28 + draw.normal(0, 0.3, rows), quantile=0.9)
     return Labelled(truth=truth, decided=truth + draw.normal(0.2, 1.0, rows))
 
 

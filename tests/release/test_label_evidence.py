@@ -135,6 +135,19 @@ def test_in_regression_the_truth_decides_who_is_nearer():
     assert found["alike"].label is found["better"].label is Label.NOT_YET
 
 
+def test_a_version_that_answers_the_wrong_quantile_is_found():
+    """Of two models of the upper tenth the one that answers the median lies nearer to most labels, and is the worse one."""
+    rng = np.random.default_rng(5)
+    truth = rng.exponential(10.0, 3000)
+    upper, median = 10.0 * np.log(10.0), 10.0 * np.log(2.0)
+    near = pairs([upper] * 3000, [median] * 3000, truth)
+    assert verdict(from_pairs(near)).label is Label.NOT_YET, "by the distance alone nothing is wrong"
+    assert verdict(from_pairs(near, quantile=0.9)).label is Label.WORSE
+    back = pairs([median] * 3000, [upper] * 3000, truth)
+    assert verdict(from_pairs(back, quantile=0.9)).label is Label.NOT_YET
+    assert verdict(from_pairs(back)).label is Label.WORSE
+
+
 def test_labels_do_not_hold_a_release_up():
     """Labels may take months: proof of safety is asked of the guards that see every request."""
     assert "wrong answers" not in unproven_guards(PLAN, Counts(release=7))

@@ -86,6 +86,7 @@ class Facts:
     ways to ask that are open. `further`: names of outputs beside prediction and probability.
     `learns`: whether its own algorithm can be trained again. `load`: what was measured behind a gateway at rising rates, slowest
     first. `looks`: how many versions of the model, this one among them, were judged on these very rows; 0 where nobody counts.
+    `quantile`: which one of the labels the answered numbers are; None: their mean or median.
     """
 
     task: Task
@@ -110,6 +111,7 @@ class Facts:
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)
     costs: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
     ranking: Ranking | None = None
+    quantile: float | None = None
     metrics: Mapping[str, OwnMetric] = field(default_factory=dict)
     compiled: bool = False
     learns: bool = False

@@ -121,6 +121,7 @@ def evidence_of(
         pictures=tuple(field.name for field in manifest.signature.inputs if field.media == IMAGE),
         frames=dict(frames), history=history,
         target=settings.target, time=settings.time, key=settings.key, group=settings.group, ranking=settings.ranking,
+        quantile=settings.quantile,
         classes=names,
         positive=None if positive is None else class_name(positive),
         protected=settings.protected, slices=settings.slices, known_at=settings.known_at, goal=settings.goal,

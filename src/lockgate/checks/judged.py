@@ -13,6 +13,7 @@ import polars as pl
 from lockgate.checks.evidence import Answers, Evidence, Split
 from lockgate.checks.values import numbers_of, subject_names
 from lockgate.errors import InvalidInput
+from lockgate.stats.pinball import best_constant, distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,7 @@ class Judged:
     `rows` are the places of these rows in their table. `clusters` (n,): the number of each row's subject, None where every
     row is its own. `queries` (n,): the number of the query that a row was ranked for. `costs` (n, classes): what each
     decision would cost for this row; of two classes the second is the positive one.
+    `quantile`: which one of the labels the answered numbers are; None: their mean or median.
     """
 
     rows: np.ndarray
@@ -32,11 +34,26 @@ class Judged:
     clusters: np.ndarray | None = None
     queries: np.ndarray | None = None
     costs: np.ndarray | None = None
+    quantile: float | None = None
 
     def take(self, index: np.ndarray) -> Judged:
         """Some of the rows."""
-        there = {each.name: part for each in fields(self) if (part := getattr(self, each.name)) is not None}
-        return replace(self, **{name: part[index] for name, part in there.items()})
+        held = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(
+            self, **{name: part[index] for name, part in held.items() if isinstance(part, np.ndarray)}
+        )
+
+    @property
+    def distance(self) -> np.ndarray:
+        """Of numbers: each row's absolute error, or its pinball loss where a quantile is answered, shape (n,)."""
+        return distance(self.truth, self.decision, self.quantile)
+
+    @property
+    def spread(self) -> float:
+        """Of numbers: the mean distance of the labels to the one answer that suits them best."""
+        return float(
+            distance(self.truth, np.array(best_constant(self.truth, self.quantile)), self.quantile).mean()
+        )
 
 
 def judge(evidence: Evidence, split: Split, answers: Answers) -> Judged:
@@ -59,7 +76,9 @@ def judge(evidence: Evidence, split: Split, answers: Answers) -> Judged:
         clusters = queries if clusters is None else clusters
     if not evidence.classifies:
         decision = np.asarray(answers.decisions, dtype=float)[rows]
-        return Judged(rows, truth[rows], decision, decision, None, clusters, queries)
+        return Judged(
+            rows, truth[rows], decision, decision, None, clusters, queries, quantile=evidence.quantile
+        )
     names = classes_of(evidence, truth[rows])
     kept, costs = answers.take(rows), costs_of(evidence, table, names, truth[rows])
     if len(names) == 2:

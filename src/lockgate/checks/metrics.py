@@ -42,7 +42,11 @@ def metrics_for(evidence: Evidence, judged: Judged) -> dict[str, Metric]:
     if ranking is not None and judged.queries is not None and judged.score is not None:
         return _table(*_ranking(ranking.at), *((_AUC, _PR_AUC) if judged.truth.dtype == bool else ()))
     if not evidence.classifies:
-        return _table(_MAE, _RMSE, _R2, _BIAS)
+        return (
+            _table(_PINBALL, _COVERED, _MAE)
+            if evidence.quantile is not None
+            else _table(_MAE, _RMSE, _R2, _BIAS)
+        )
     costs = () if judged.costs is None else (COST,)
     if judged.truth.dtype == bool:
         scored = (_AUC, _PR_AUC, _ACCURACY, _F1, _LOG_LOSS, _BRIER, _ECE)
@@ -84,6 +88,11 @@ def paired(metric: Metric, new: Judged, old: Judged) -> Interval:
         new.truth.size,
         clusters=clusters,
     )
+
+
+def distance_title(judged: Judged) -> str:
+    """What the mean of `Judged.distance` is called."""
+    return (_MAE if judged.quantile is None else _PINBALL).title
 
 
 def paid(judged: Judged, decided: np.ndarray) -> np.ndarray:
@@ -198,6 +207,10 @@ def _absolute(judged: Judged) -> np.ndarray:
     return distance
 
 
+def _covered(judged: Judged) -> np.ndarray:
+    return np.asarray(judged.truth <= judged.decision, dtype=float)
+
+
 def _signed(judged: Judged) -> np.ndarray:
     signed: np.ndarray = judged.decision - judged.truth
     return signed
@@ -220,6 +233,14 @@ _ECE = Metric(
     "ece", "calibration error", lambda judged: reliability(judged.truth, _score(judged)).error, False
 )
 _MAE = Metric("mae", "mean absolute error", _mean(_absolute), False, each=_absolute)
+_PINBALL = Metric(
+    "pinball",
+    "pinball loss",
+    _mean(lambda judged: judged.distance),
+    False,
+    each=lambda judged: judged.distance,
+)
+_COVERED = Metric("covered", "share of labels up to the answer", _mean(_covered), unit="share", each=_covered)
 _RMSE = Metric(
     "rmse", "root mean squared error", lambda judged: float(np.sqrt((_signed(judged) ** 2).mean())), False
 )

@@ -13,7 +13,19 @@ from lockgate.client.performance import performance
 
 app = new_group("How well a model does over time, and whether it keeps what its validation promised.")
 SHOWN = 20
-MAIN = ("roc_auc", "accuracy", "macro_f1", "mae", "f1", "recall", "log_loss", "rmse", "bias")
+MAIN = (
+    "roc_auc",
+    "accuracy",
+    "macro_f1",
+    "pinball",
+    "covered",
+    "mae",
+    "f1",
+    "recall",
+    "log_loss",
+    "rmse",
+    "bias",
+)
 MOST_FIGURES = 3
 
 

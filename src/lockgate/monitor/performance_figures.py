@@ -14,6 +14,7 @@ from lockgate.monitor.class_model import RECALL, class_figures
 from lockgate.stats.auc import auc_interval
 from lockgate.stats.clusters import mean_by, share_by
 from lockgate.stats.intervals import Interval
+from lockgate.stats.pinball import distance
 
 FEWEST = 20  # labelled rows below which nothing is said
 _TINY = 1e-15
@@ -21,10 +22,11 @@ TITLES = {
     "roc_auc": "ROC AUC", "accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1",
     "log_loss": "log loss", "brier": "Brier score", "positive_rate": "share that came true", "mae": "mean absolute error",
     "rmse": "root mean squared error", "bias": "bias", "macro_f1": "macro F1", "mean_recall": "mean recall of classes",
+    "pinball": "pinball loss", "covered": "share of labels up to the answer",
 }  # fmt: skip
-SHARES = frozenset({"accuracy", "precision", "recall", "positive_rate", "mean_recall"})
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse"})
-NEITHER = frozenset({"positive_rate", "bias"})  # no direction is better
+SHARES = frozenset({"accuracy", "precision", "recall", "positive_rate", "mean_recall", "covered"})
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse", "pinball"})
+NEITHER = frozenset({"positive_rate", "bias", "covered"})  # no direction is better
 
 
 class Figure(msgspec.Struct, frozen=True, array_like=True):
@@ -38,13 +40,15 @@ class Figure(msgspec.Struct, frozen=True, array_like=True):
 class Labelled(msgspec.Struct, frozen=True, kw_only=True):
     """Labelled rows as arrays of n. Two classes: `truth` and `decided` are truth values and `score` a probability or None;
     more: class numbers, and `score` is that of the decision; regression: floats. `subject` (n,): the number of each row's
-    subject, None where each is its own; `names`: of several classes, those that the model knows."""
+    subject, None where each is its own; `names`: of several classes, those that the model knows;
+    `quantile`: which one of the labels the numbers are, None: their mean or median."""
 
     truth: np.ndarray
     decided: np.ndarray
     score: np.ndarray | None = None
     subject: np.ndarray | None = None
     names: tuple[str, ...] = ()
+    quantile: float | None = None
 
     @property
     def each(self) -> float:
@@ -60,7 +64,7 @@ class Labelled(msgspec.Struct, frozen=True, kw_only=True):
         return Labelled(
             truth=self.truth[rows], decided=self.decided[rows],
             score=None if self.score is None else self.score[rows], subject=renumbered(self.subject, rows),
-            names=self.names,
+            names=self.names, quantile=self.quantile,
         )  # fmt: skip
 
 
@@ -71,7 +75,8 @@ def figures_of(labelled: Labelled, names: frozenset[str] | None = None) -> dict[
     if labelled.truth.dtype == bool:
         makers = _TWO if labelled.score is not None else {name: _TWO[name] for name in _DECIDED}
     else:
-        makers = _NUMBERS if labelled.truth.dtype.kind == "f" else _MANY
+        numbers = _NUMBERS if labelled.quantile is None else _QUANTILE
+        makers = numbers if labelled.truth.dtype.kind == "f" else _MANY
     found = {}
     for name, make in makers.items():
         interval = make(labelled) if names is None or name in names else None
@@ -168,6 +173,11 @@ _TWO: Mapping[str, Callable[[Labelled], Interval | None]] = {
 }
 _DECIDED = ("accuracy", "precision", "recall", "f1", "positive_rate")
 _MANY: Mapping[str, Callable[[Labelled], Interval | None]] = {"accuracy": _right}
+_QUANTILE: Mapping[str, Callable[[Labelled], Interval | None]] = {
+    "pinball": _mean(lambda of: distance(of.truth, of.decided, of.quantile)),
+    "covered": _among(lambda of: of.truth <= of.decided, _everywhere),
+    "mae": _mean(lambda of: np.abs(of.decided - of.truth)),
+}
 _NUMBERS: Mapping[str, Callable[[Labelled], Interval | None]] = {
     "mae": _mean(lambda of: np.abs(of.decided - of.truth)),
     "rmse": _rmse,

@@ -43,13 +43,14 @@ class Subject:
 @dataclass(frozen=True)
 class About:
     """What is known of one version. `promised`: figures of its validation; `slicing`: column -> ranges, None: its values;
-    `labels`: how labels were distributed in its validation."""
+    `labels`: how labels were distributed in its validation; `quantile`: which one of the labels it answers."""
 
     manifest: Manifest
     calibration: Calibration | None = None
     promised: dict[str, Figure] = field(default_factory=dict)
     slicing: dict[str, Edges | None] = field(default_factory=dict)
     labels: Sketch | None = None
+    quantile: float | None = None
 
     @property
     def target(self) -> Target | None:
@@ -98,8 +99,9 @@ class Making:
         """One window as its labels are now."""
         told = self.labelled(model, rows)
         return window_of(
-            told, window, about.manifest, about.slicing, known=about.calibration, labels=about.labels
-        )
+            told, window, about.manifest, about.slicing, known=about.calibration, labels=about.labels,
+            quantile=about.quantile,
+        )  # fmt: skip
 
     def estimate(
         self, rows: pl.DataFrame, window: Key, about: About, learned: Learned | None

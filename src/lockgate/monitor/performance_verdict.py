@@ -15,7 +15,7 @@ from lockgate.checks.base import figure
 from lockgate.clock import iso
 from lockgate.monitor.notices import Notice, Severity
 from lockgate.monitor.performance_concept import REFERENCE_ROWS, RUNBOOK, SOURCE, concept, first_of
-from lockgate.monitor.performance_figures import LOWER_IS_BETTER, TITLES, Figure, is_share
+from lockgate.monitor.performance_figures import LOWER_IS_BETTER, NEITHER, TITLES, Figure, is_share
 from lockgate.monitor.performance_limits import p_beyond
 from lockgate.monitor.performance_moved import labels_moved
 from lockgate.monitor.performance_rows import Recipe
@@ -27,7 +27,12 @@ SHARE_MARGIN = 0.005  # half a point of AUC or of accuracy is alike, as in the c
 LOSS_MARGIN = 0.05  # and a twentieth of an error
 _Z = 1.959963984540054
 VALIDATION, FIRST = "the validation", "the first windows"
-_MAIN = {"roc_auc": ("roc_auc", "accuracy"), "accuracy": ("accuracy",), "mae": ("mae",)}
+_MAIN = {
+    "roc_auc": ("roc_auc", "accuracy"),
+    "accuracy": ("accuracy",),
+    "pinball": ("pinball",),
+    "mae": ("mae",),
+}
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +115,7 @@ def error_of(found: Figure) -> float:
 def _main(windows: Sequence[Window], metric: str | None) -> tuple[str, ...]:
     """The figures that are judged: the goal's, else the usual ones of the task."""
     names = {name for each in windows for name in each.figures}
-    if metric in names and metric not in (None, "positive_rate", "bias"):
+    if metric in names and metric not in (None, *NEITHER):
         return (str(metric),)
     return next(
         (tuple(name for name in main if name in names) for key, main in _MAIN.items() if key in names), ()

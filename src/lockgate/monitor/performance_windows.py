@@ -89,12 +89,16 @@ def width_for(rows: int, span_us: int) -> Width:
     return Width(next(width for least, width in _RATES if per_day >= least))
 
 
-def labelled_of(rows: pl.DataFrame, manifest: Manifest) -> Labelled:
-    """Ledger rows with a `label` as arrays. Labels of classes that the model does not know are of a class of their own."""
+def labelled_of(rows: pl.DataFrame, manifest: Manifest, quantile: float | None = None) -> Labelled:
+    """Ledger rows with a `label` as arrays. `quantile`: which one of the labels the model answers. Labels of
+    classes that the model does not know are of a class of their own."""
     subject = _subjects(rows["subject"]) if "subject" in rows.columns else None
     if manifest.task is not Task.CLASSIFICATION:
         return Labelled(
-            truth=numbers_of(rows["label"]), decided=rows["number"].to_numpy().astype(float), subject=subject
+            truth=numbers_of(rows["label"]),
+            decided=rows["number"].to_numpy().astype(float),
+            subject=subject,
+            quantile=quantile,
         )
     truth, decided = class_names(rows["label"]), rows["decision"].to_numpy()
     known = classes_of(manifest)
@@ -133,13 +137,14 @@ def window_of(
     *,
     known: Calibration | None = None,
     labels: Sketch | None = None,
+    quantile: float | None = None,
 ) -> Window:
     """What the labels of a window's rows say. `rows`: of the ledger, with `label` and `label_at_us` (null: none yet);
     `window`: version, number; `known`, `labels`: what scores meant, and what labels were, when the version was validated."""
     told = rows.filter(pl.col("label").is_not_null())
     if manifest.task is not Task.CLASSIFICATION:
         told = told.filter(pl.col("label").cast(pl.Float64, strict=False).is_finite())
-    labelled = labelled_of(told, manifest) if told.height else None
+    labelled = labelled_of(told, manifest, quantile) if told.height else None
     slices: dict[str, Part] = {}
     for column, edges in slicing.items():
         if f"in.{column}" not in rows.columns:

@@ -155,7 +155,8 @@ def _slice_figure(table: Table, cells: Sequence[object]) -> dict[str, Figure] | 
         return None
     if table.columns[2] == ERRORS:
         return {"accuracy": Figure(1 - value, 1 - high, 1 - low)}
-    return {"mae": Figure(value, low, high)} if table.columns[2] == DISTANCE else None
+    name = {DISTANCE: "mae", TITLES["pinball"]: "pinball"}.get(table.columns[2])
+    return None if name is None else {name: Figure(value, low, high)}
 
 
 def _limits(label: str) -> tuple[float, float] | None:

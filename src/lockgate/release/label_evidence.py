@@ -2,7 +2,8 @@
 
 Pairs are rows that both versions answered: only those count in which exactly one was wrong, with w = 1/2. Where there is
 no shadow, rows count for the arm that their request was assigned to, whoever answered in the end. In regression a pair's
-loss is the difference of the two absolute errors over their sum, in [-1, 1], which needs no scale.
+loss is the difference of the two absolute errors over their sum, in [-1, 1], which needs no scale; of a quantile that of the
+two pinball losses over four times the mean of all before, cut to [-1, 1].
 
 Labels come late and are corrected, so evidence is made anew from all labels that count now, in the order in which they
 became known. Requests before the watch and those in it are judged apart: the first by an e-process, the others by an e-detector.
@@ -33,6 +34,10 @@ from lockgate.stats.means import Arms
 from lockgate.traffic import Role
 
 IN_ORDER = ("label_at_us", "at_us", "id", "row")
+SCALE, SCALE_ROWS = (
+    4.0,
+    20,
+)  # of a model of a quantile: times the mean loss of the rows before; rows before the first bet
 KEPT = ("key", "label", "label_at_us", "stage")  # what a labelled row needs besides its answers
 
 
@@ -62,12 +67,16 @@ def take(counts: Counts, evidence: LabelEvidence) -> None:
 
 
 def from_pairs(
-    pairs: pl.DataFrame, *, costs: dict[str, dict[str, float]] | None = None, watch: int | None = None
+    pairs: pl.DataFrame,
+    *,
+    costs: dict[str, dict[str, float]] | None = None,
+    quantile: float | None = None,
+    watch: int | None = None,
 ) -> LabelEvidence:
     """Evidence of rows with `old`, `new` (decisions), `label` and the columns `KEPT`, `at_us`, `id`, `row`.
 
-    `costs`: truth -> decision -> what it costs; then not the number of wrong answers decides, but what they cost. `watch`:
-    the stage of the watch; requests of that stage are judged apart.
+    `costs`: truth -> decision -> what it costs; then not the number of wrong answers decides, but what they cost. `quantile`:
+    which one of the labels is answered. `watch`: the stage of the watch; requests of that stage are judged apart.
     """
     known = pairs.drop_nulls(["old", "new", "label"]).sort(*IN_ORDER).with_columns(unit=_unit())
     graded, costs = known["old"].dtype.is_numeric(), costs or {}
@@ -75,14 +84,16 @@ def from_pairs(
         known = _as_classes(known, "old", "new", "label")
     in_watch = pl.lit(False) if watch is None else pl.col("stage") >= watch
     before, after = known.filter(~in_watch), known.filter(in_watch)
-    found = _graded(before) if graded else _priced(before, costs) if costs else _counted(before)
+    found = _graded(before, quantile) if graded else _priced(before, costs) if costs else _counted(before)
     if not after.height:
         return found
     after = after.with_columns(batch=_batch())
     if graded or costs:
         return msgspec.structs.replace(
             found,
-            watched=_watched_losses(after, _graded_rows(after) if graded else _priced_rows(after, costs)),
+            watched=_watched_losses(
+                after, _graded_rows(after, quantile) if graded else _priced_rows(after, costs)
+            ),
         )
     return msgspec.structs.replace(found, watched=_watched_events(after))
 
@@ -203,20 +214,35 @@ def largest_difference(costs: dict[str, dict[str, float]]) -> float:
     return max(spans, default=0.0)
 
 
-def _graded(known: pl.DataFrame) -> LabelEvidence:
-    return LabelEvidence(labelled=known.height, losses=_bets(_graded_rows(known)))
+def _graded(known: pl.DataFrame, quantile: float | None) -> LabelEvidence:
+    return LabelEvidence(labelled=known.height, losses=_bets(_graded_rows(known, quantile)))
 
 
-def _graded_rows(known: pl.DataFrame) -> pl.DataFrame:
-    """Differences of absolute errors, the first labelled row of each caller."""
-    truth = pl.col("label").cast(pl.Float64, strict=False)
+def _graded_rows(known: pl.DataFrame, quantile: float | None) -> pl.DataFrame:
+    """Differences of absolute errors, or of pinball losses, the first labelled row of each caller."""
     first = known.unique("unit", keep="first", maintain_order=True).with_columns(
-        new_error=(pl.col("new") - truth).abs(), old_error=(pl.col("old") - truth).abs()
+        new_error=_distance("new", quantile), old_error=_distance("old", quantile)
     )
-    whole = pl.col("new_error") + pl.col("old_error")
-    share = pl.when(whole > 0).then((pl.col("new_error") - pl.col("old_error")) / whole).otherwise(0.0)
-    readable = first.drop_nulls(["new_error", "old_error"]).with_columns(difference=share)
-    return readable.filter(pl.col("difference").is_not_nan())
+    readable = first.drop_nulls(["new_error", "old_error"])
+    whole, more = pl.col("new_error") + pl.col("old_error"), pl.col("new_error") - pl.col("old_error")
+    if (
+        quantile is not None
+    ):  # few large losses outweigh many small ones: only a scale of earlier rows keeps their sizes
+        scale = SCALE * (whole.cum_sum() / 2).shift(1) / pl.int_range(pl.len())
+        return (
+            readable.filter(whole.is_not_nan())
+            .with_columns(difference=(more / scale).clip(-1.0, 1.0))
+            .slice(SCALE_ROWS)
+            .with_columns(pl.col("difference").fill_nan(0.0))  # all losses were 0 so far
+        )
+    share = pl.when(whole > 0).then(more / whole).otherwise(0.0)
+    return readable.with_columns(difference=share).filter(pl.col("difference").is_not_nan())
+
+
+def _distance(answer: str, quantile: float | None) -> pl.Expr:
+    """As `lockgate.stats.pinball.distance`, over columns."""
+    short = pl.col("label").cast(pl.Float64, strict=False) - pl.col(answer)
+    return short.abs() if quantile is None else pl.max_horizontal(quantile * short, (quantile - 1) * short)
 
 
 def _bets(differing: pl.DataFrame) -> BetState:

@@ -118,7 +118,8 @@ class LabelFeed:
         shadow = self._rows(release, Kind.SHADOW, f"release = {release.id}", beside=asked["id"])
         old, new = versions
         both = paired(asked, shadow, old=old, new=new, kept=KEPT)
-        return from_pairs(both, costs=release.plan.costs, watch=len(release.plan.stages) + 1)
+        plan = release.plan
+        return from_pairs(both, costs=plan.costs, quantile=plan.quantile, watch=len(plan.stages) + 1)
 
     def _business(self, release: Release) -> dict[int, Arms]:
         """The business metric of the callers whose request had a chance to go either way."""

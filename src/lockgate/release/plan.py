@@ -64,6 +64,7 @@ def make_plan(
     labels: Observed | None = None,
     label_delay_s: float = 0.0,
     costs: Mapping[str, Mapping[str, float]] | None = None,
+    quantile: float | None = None,
     business: BusinessPlan | None = None,
 ) -> ReleasePlan:
     """The plan for one release. `requests_per_day` (the stated goal) stands in until traffic was measured.
@@ -73,7 +74,8 @@ def make_plan(
     `labels`: how labels come; None: none are known of. Where the decision decides whether a label exists, wrong answers
     count for the arm that a request was assigned to, never in pairs (an equally good model would lose them every time),
     and they hold a release instead of rolling it back. `label_delay_s`: how long labels usually take; the watch waits
-    for the first of them. `costs`: what decisions cost by truth; labels in pairs are then judged by that. `business`: the
+    for the first of them. `costs`: what decisions cost by truth; labels in pairs are then judged by that. `quantile`: which
+    one of the labels the model answers. `business`: the
     metric that guards it, where enough values of it are known.
 
     Raises InvalidInput for stages, guards or an alpha that cannot be.
@@ -93,6 +95,7 @@ def make_plan(
         paired_labels=pure and labels is not Observed.WHEN_ACCEPTED,
         business=business,
         costs={truth: dict(row) for truth, row in (costs or {}).items()},
+        quantile=quantile,
         error_limit=_limit(settings.error_limit),
         p99_limit_ms=settings.p99_limit_ms or p99_ms,
         deadline_ms=settings.deadline_ms,

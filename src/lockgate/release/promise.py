@@ -52,6 +52,9 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     business: BusinessPlan | None = None
     # truth -> decision -> cost: what labels in pairs are judged by; empty: by how many answers are wrong
     costs: dict[str, dict[str, float]] = {}
+    quantile: float | None = (
+        None  # which one of the labels is answered: pairs are then judged by the pinball loss
+    )
     error_limit: float = 0.05
     p99_limit_ms: float | None = None
     deadline_ms: float = 5_000.0

@@ -176,6 +176,7 @@ def _draft(
         labels=_labels(tx, wanted, model, wished) if live is not None else None,
         label_delay_s=(model.goal.label_delay_days or 0.0) * DAY_S,
         costs=_costs(model, wanted),
+        quantile=model.quantile if wanted.manifest.task is Task.REGRESSION else None,
         business=business if live is not None else None,
     )
     return Release(

@@ -30,6 +30,7 @@ class JudgedBy(msgspec.Struct, frozen=True, kw_only=True):
     positive: str | None = None
     group: str | None = None
     ranking: Ranking | None = None
+    quantile: float | None = None
     costs: dict[str, dict[str, float | str]] = {}
 
 
@@ -70,7 +71,7 @@ def _evidence(by: JudgedBy, frame: pl.DataFrame, said: _Answered) -> Evidence:
     if classes is None and said.classes:
         classes = tuple(class_names(np.array(said.classes)).tolist())
     return Evidence(task=Task(by.task), inputs=(), frames={Split.TEST: frame}, target=by.target, classes=classes,
-                    positive=by.positive, group=by.group, ranking=by.ranking, costs=by.costs)  # fmt: skip
+                    positive=by.positive, group=by.group, ranking=by.ranking, costs=by.costs, quantile=by.quantile)  # fmt: skip
 
 
 def _answers(evidence: Evidence, said: _Answered, rows: int) -> Answers:

@@ -119,7 +119,7 @@ class _Known:
                 return None
             settings = get_model(tx, self._model).settings
             validation = findings_of(tx, found.digest, self._model)
-        mark = "" if validation is None else validation.digest
+        mark = f"{'' if validation is None else validation.digest} {settings.quantile}"
         kept = self._kept.get(version)
         if kept is None or kept[0] != mark:
             columns = [
@@ -136,6 +136,7 @@ class _Known:
                 figures_promised(findings),
                 slicing_promised(findings, columns),
                 labels,
+                settings.quantile,
             )
             self._kept[version] = kept = (mark, about)
         return kept[1]

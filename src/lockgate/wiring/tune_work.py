@@ -119,7 +119,7 @@ class Working:
         positive = settings.positive if settings.positive is not None else answer.positive
         return JudgedBy(task=manifest.task.value, target=str(settings.target), classes=classes, group=settings.group,
                         positive=None if positive is None else class_name(positive), ranking=settings.ranking,
-                        costs=settings.costs)  # fmt: skip
+                        quantile=settings.quantile, costs=settings.costs)  # fmt: skip
 
     def _crew(self, prepared: _Prepared, ready: Ready, cache: StepCache, stack: ExitStack) -> Crew:
         tune, address = self.row.order.tune, self.row.order.compute

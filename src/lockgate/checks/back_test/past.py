@@ -121,8 +121,8 @@ def rows_in(past: Past, windows: list[Window]) -> np.ndarray:
 
 
 def signed(judged: Judged) -> np.ndarray | None:
-    """Answers minus labels per row; probabilities where there are two classes; None where neither is (a ranking's scores)."""
-    if judged.queries is not None:
+    """Answers minus labels per row; of two classes probabilities; None where neither is (a ranking, a quantile)."""
+    if judged.queries is not None or judged.quantile is not None:  # a quantile is meant to lie on one side
         return None
     if judged.truth.dtype == bool:
         return None if judged.score is None else np.asarray(judged.score, dtype=float) - judged.truth
@@ -137,7 +137,7 @@ def _window(past: Past, name: str, index: np.ndarray, wider: float, *, seen: boo
     numbers = judged.truth.dtype.kind == "f"
     return Window(
         name, index.size, seen, _widened(interval_of(past.metric, judged), wider),
-        float(np.abs(judged.truth - np.median(judged.truth)).mean()) if numbers else 1.0,
+        judged.spread if numbers else 1.0,
         None if errors is None else _widened(mean_by(errors, judged.clusters), wider),
         past.metric.figure(past.live.take(index)) if past.live else None,
         past.metric.figure(again.take(index)) if again is not None and fresh else None,

@@ -188,7 +188,7 @@ def _worse(past: Past, judged: list[Window], bounds: Bounds) -> _Beyond | None:
         size, fail, warn = usual - window.version.high, bounds.drop_fail, bounds.drop_warn
         limit = Threshold(at_least=usual - warn)
     else:
-        spread = float(np.abs(whole.truth - np.median(whole.truth)).mean())
+        spread = whole.spread
         window = max(judged, key=lambda each: each.version.low / each.spread if each.spread else 0.0)
         if not (usual and spread and window.spread):
             return None
@@ -210,7 +210,7 @@ def _errors(judged: Judged) -> np.ndarray | None:
     if judged.queries is not None:
         return None
     if judged.truth.dtype.kind == "f":
-        return np.asarray(np.abs(judged.decision - judged.truth))
+        return judged.distance
     if judged.truth.dtype == bool and judged.score is not None:
         return np.asarray((np.asarray(judged.score, dtype=float) - judged.truth) ** 2)
     return np.asarray(judged.truth != judged.decision, dtype=float)

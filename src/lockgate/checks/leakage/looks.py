@@ -16,6 +16,7 @@ from lockgate.checks.base import figure
 from lockgate.checks.evidence import Evidence
 from lockgate.checks.finding import Finding, Measure, Status, Threshold
 from lockgate.late import late
+from lockgate.stats.pinball import distance
 
 if TYPE_CHECKING:
     from scipy import stats
@@ -29,7 +30,8 @@ _WORTH = 0.25  # of the limit: less is not worth a word
 def looked_at(check: str, evidence: Evidence, *, warn: float) -> list[Finding]:
     """How far choosing among `evidence.looks` versions may flatter; a warning from `warn` on, nothing where it is little.
 
-    In classification the figure is the share of wrong decisions, in regression the mean absolute error, of which it is a part.
+    In classification the figure is the share of wrong decisions, in regression the mean absolute error (of a
+    quantile the pinball loss), of which it is a part.
     """
     errors = _errors(evidence)
     if evidence.looks < 2 or errors is None:
@@ -74,6 +76,6 @@ def _errors(evidence: Evidence) -> np.ndarray | None:
         known = np.array([value is not None for value in truth])
         errors = (truth != decided)[known].astype(float)
     else:
-        errors = np.abs(truth.astype(float) - decided.astype(float))
+        errors = distance(truth.astype(float), decided.astype(float), evidence.quantile)
         errors = errors[np.isfinite(errors)]
     return errors if errors.size >= _FEWEST_ROWS else None

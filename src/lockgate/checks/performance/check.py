@@ -33,6 +33,7 @@ from lockgate.checks.performance.loss import loss_of
 from lockgate.checks.performance.own import own_metrics
 from lockgate.checks.performance.pictures import picture
 from lockgate.checks.performance.probabilities import calibration
+from lockgate.checks.performance.quantiles import covered
 from lockgate.checks.performance.slices import weak_slices
 from lockgate.checks.performance.weak import MOST_ROWS, find_weak, weak_finding
 from lockgate.errors import InvalidInput
@@ -81,6 +82,7 @@ def run(evidence: Evidence) -> list[Finding]:
         None
         if judged.queries is not None
         else calibration(NAME, judged, names, split, settings.calibration_gap),
+        covered(NAME, judged, split, settings.calibration_gap),
         *_slices(evidence, settings, judged, split),
         _cost(evidence, settings, judged, names),
     ]

@@ -9,10 +9,12 @@ from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Finding, Measure, Status, Threshold
 from lockgate.checks.judged import Judged
 from lockgate.checks.metrics import clusters_of
+from lockgate.checks.performance.quantiles import quantile_advice
 from lockgate.checks.ranking import ndcg, ndcg_by_chance, ranked
 from lockgate.stats.auc import auc_interval
 from lockgate.stats.clusters import mean_by
 from lockgate.stats.intervals import LEVEL, Interval, bootstrap
+from lockgate.stats.pinball import best_constant, distance
 
 
 def against_guessing(check: str, evidence: Evidence, judged: Judged, split: Split) -> Finding:
@@ -29,7 +31,7 @@ def against_guessing(check: str, evidence: Evidence, judged: Judged, split: Spli
     return Finding(
         check=check, subject="against guessing", status=status, headline=said,
         advice="" if status is Status.PASS else "See that the inputs are prepared as in training, and that labels belong "
-                                               "to their rows.",
+                                               f"to their rows.{quantile_advice(judged)}",
         measure=Measure(name=name, value=gain.value, low=low, high=high), threshold=Threshold(at_least=0.0),
     )  # fmt: skip
 
@@ -59,6 +61,11 @@ def _above_median(evidence: Evidence, judged: Judged, split: Split) -> tuple[str
     known = evidence.truth(Split.TRAIN)
     source, labels = ("training", known) if known is not None else (split.value, judged.truth)
     clusters, level = clusters_of(judged), 1 - (1 - LEVEL) / 2
+    if judged.quantile is not None:
+        constant = best_constant(labels, judged.quantile)
+        gained = distance(judged.truth, np.array(constant), judged.quantile) - judged.distance
+        words = f"always answering the {source} quantile {judged.quantile:g}, {figure(constant)}"
+        return "pinball loss saved", mean_by(gained, clusters), words
     median, mean = float(np.nanmedian(labels)), float(np.nanmean(labels))
     error = judged.truth - judged.decision
     absolute = mean_by(np.abs(judged.truth - median) - np.abs(error), clusters, level)

@@ -9,7 +9,7 @@ import polars as pl
 
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.judged import Judged
-from lockgate.checks.metrics import clusters_of
+from lockgate.checks.metrics import clusters_of, distance_title
 from lockgate.checks.ranking import ndcg, ranked
 
 _LEVELS = 20  # levels of confidence that rows are compared within
@@ -50,9 +50,9 @@ def loss_of(evidence: Evidence, split: Split, judged: Judged) -> Loss:
         return _of_queries(frame, judged, evidence.ranking.at)
     clusters = clusters_of(judged)
     if not evidence.classifies:
-        error = np.abs(judged.truth - judged.decision)
+        error = judged.distance
         like = _like(error, judged.decision, _LEVELS)
-        return Loss(frame, error, like, True, "mean absolute error", None, clusters=clusters)
+        return Loss(frame, error, like, True, distance_title(judged), None, clusters=clusters)
     wrong = np.asarray(judged.truth != judged.decision, dtype=float)
     like = _like(wrong, _confidence(judged), _LEVELS)
     return Loss(frame, wrong, like, False, "wrong answers", "share", clusters=clusters)

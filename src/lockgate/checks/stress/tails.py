@@ -10,11 +10,12 @@ from lockgate.checks.base import figure, measured
 from lockgate.checks.evidence import Evidence, Split
 from lockgate.checks.finding import Cell, Finding, Measure, Plot, PlotKind, Status, Table, Threshold
 from lockgate.checks.judged import Judged, judge
-from lockgate.checks.metrics import clusters_of
+from lockgate.checks.metrics import clusters_of, distance_title
 from lockgate.checks.stress.segment import Segment, worst_segment
 from lockgate.checks.stress.worst import ball_mean, tail_mean
 from lockgate.stats.clusters import mean_by
 from lockgate.stats.intervals import Interval, bootstrap
+from lockgate.stats.pinball import best_constant, distance
 
 ALPHAS = (0.5, 0.2, 0.1, 0.05)
 RADII = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -25,13 +26,15 @@ _WORTH = 0.05  # of the guess's loss there, or over all rows: less worse than gu
 
 @dataclass(frozen=True, eq=False)
 class Loss:
-    """Loss of n rows, its name, their labels, and the numbers of their subjects; None where each row is its own."""
+    """Loss of n rows, its name, their labels, and the numbers of their subjects; None where each row is its own.
+    `quantile`: what numbers are answered, as in `Judged`."""
 
     each: np.ndarray
     name: str
     kind: str
     truth: np.ndarray
     clusters: np.ndarray | None = None
+    quantile: float | None = None
 
     @property
     def subjects(self) -> int:
@@ -51,8 +54,8 @@ class Loss:
     def guessing(self, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
         """What rows `asked` would lose with the one best answer for rows `known`."""
         if self.kind == "number":
-            apart: np.ndarray = np.abs(self.truth[asked] - np.median(self.truth[known]))
-            return apart
+            best = best_constant(self.truth[known], self.quantile)
+            return distance(self.truth[asked], np.array(best), self.quantile)
         if self.kind == "probability":
             squared: np.ndarray = (self.truth[asked] - self.truth[known].mean()) ** 2
             return squared
@@ -74,7 +77,12 @@ def loss_of(evidence: Evidence, judged: Judged) -> Loss:
     clusters = clusters_of(judged)
     if not evidence.classifies:
         return Loss(
-            np.abs(judged.decision - judged.truth), "absolute error", "number", judged.truth, clusters
+            judged.distance,
+            distance_title(judged).removeprefix("mean "),
+            "number",
+            judged.truth,
+            clusters,
+            judged.quantile,
         )
     if judged.truth.dtype == bool and judged.score is not None:
         truth = judged.truth.astype(float)

@@ -17,7 +17,7 @@ from lockgate.reports.charts import draw
 from lockgate.web.pages.shell import Looking, PageRoute, page
 from lockgate.wiring.performance import PerformanceShown, WindowShown, coming, performance_of, picture
 
-SHOWN = ("roc_auc", "accuracy", "macro_f1", "mae", "recall", "bias")
+SHOWN = ("roc_auc", "accuracy", "macro_f1", "pinball", "covered", "mae", "recall", "bias")
 MOST_FIGURES, MOST_WINDOWS, MOST_CLASSES = 3, 40, 8
 router = APIRouter(route_class=PageRoute)
 
