@@ -76,7 +76,7 @@ def pull(
 def _users(studio: httpx.Client) -> dict[int, Any]:
     """Its people by number; none where this token may not see them: they are named by their numbers then."""
     try:
-        return {each["id"]: each for each in _ask(studio, "GET", "/api/users")}
+        return {each["id"]: each for each in _ask(studio, "GET", "/api/users/")}
     except Unauthorized:
         return {}
 
@@ -85,8 +85,9 @@ def _with_people(tasks: Any, users: dict[int, Any]) -> Any:
     """The export, whose annotations name people by number, with their e-mail addresses."""
     for annotation in (each for task in tasks for each in task.get("annotations") or ()):
         who = annotation.get("completed_by")
-        if isinstance(who, int) and who in users:
-            annotation["completed_by"] = {"id": who, "email": users[who].get("email")}
+        address = users.get(who, {}).get("email") if isinstance(who, int) else None
+        if address and "@" in address:  # those who were deleted there are all called "Deleted"
+            annotation["completed_by"] = {"id": who, "email": address}
     return tasks
 
 
