@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.annotation.picking import Budget, Pool, Strategy, select
+from lockgate.annotation.budget import Budget
+from lockgate.annotation.picking import Pool, Strategy, select
 from lockgate.annotation.signals import Reason, cost_matrix, margins
 from lockgate.errors import Conflict, InvalidInput
 

@@ -31,7 +31,7 @@ def condensed(matrix: np.ndarray, random: int) -> np.ndarray:
     if matrix.shape[1] <= _DIMENSIONS or len(matrix) <= _DIMENSIONS:
         return matrix
     made = decomposition.PCA(_DIMENSIONS, svd_solver="randomized", random_state=random)
-    sample = matrix[_drawn(len(matrix), MOST_LOOKED, random)]
+    sample = matrix[drawn(len(matrix), MOST_LOOKED, random)]
     return np.asarray(made.fit(sample).transform(matrix))
 
 
@@ -74,7 +74,8 @@ def _nearest(away: np.ndarray, group: np.ndarray, weights: np.ndarray, count: in
     return np.asarray(order[np.lexsort((-weights[order], turn))][:count])
 
 
-def _drawn(rows: int, most: int, random: int) -> np.ndarray:
+def drawn(rows: int, most: int, random: int) -> np.ndarray:
+    """Numbers of `most` of so many rows, in order; of all where there are no more."""
     if rows <= most:
         return np.arange(rows)
     return np.sort(np.random.default_rng(random).choice(rows, most, replace=False))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lockgate.annotation.diverse import drawn
 from lockgate.checks.label_errors.learners import tell_classes
 from lockgate.late import late
 
@@ -20,6 +21,7 @@ FEWEST = 10  # of each of two classes at least, before anything is learned
 _FOLDS = 3
 _TREES = 60
 _MOST = 20_000  # rows that are learned from
+_MOST_COMPARED = 2_000  # on which the two are held against each other for the choice of how to pick
 
 
 def learners(random: int) -> tuple[Any, ...]:
@@ -51,6 +53,22 @@ def proxy_answers(matrix: np.ndarray, codes: np.ndarray, classes: int, random: i
     return made
 
 
+def is_straight(matrix: np.ndarray, codes: np.ndarray, random: int) -> bool:
+    """Whether of the simple models the linear one tells two classes at least as well, by cross-validation on the labels that are
+    there; False while there are too few of them."""
+    rows = np.flatnonzero(codes >= 0)
+    counts = np.bincount(codes[rows], minlength=2)
+    if rows.size < FEWEST or counts.size != 2 or counts.min() < 2:
+        return False
+    rows = rows[drawn(rows.size, _MOST_COMPARED, random)]
+    if np.bincount(codes[rows], minlength=2).min() < 2:
+        return False
+    linear, trees = (
+        _skill(model, matrix[rows], codes[rows], random, "neg_brier_score") for model in learners(random)
+    )
+    return linear >= trees
+
+
 def held_out_answers(matrix: np.ndarray, codes: np.ndarray, classes: int, random: int) -> np.ndarray | None:
     """What models that have not seen a row's label say of it, (n, classes): as the label check. Rows of classes too rare to
     learn keep a probability of one for their label. None where there is nothing to learn."""
@@ -70,11 +88,13 @@ def held_out_answers(matrix: np.ndarray, codes: np.ndarray, classes: int, random
     return made
 
 
-def _skill(model: Any, matrix: np.ndarray, codes: np.ndarray, random: int) -> float:
+def _skill(
+    model: Any, matrix: np.ndarray, codes: np.ndarray, random: int, scoring: str = "accuracy"
+) -> float:
     folds = min(_FOLDS, int(np.bincount(codes)[np.unique(codes)].min()))
     split = model_selection.StratifiedKFold(folds, shuffle=True, random_state=random)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return float(
-            np.mean(model_selection.cross_val_score(model, matrix, codes, cv=split, scoring="accuracy"))
+            np.mean(model_selection.cross_val_score(model, matrix, codes, cv=split, scoring=scoring))
         )

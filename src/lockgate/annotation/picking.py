@@ -2,12 +2,13 @@
 
 The default is a mixture that needs no tuning: every reason that can be known of the pool (the model is unsure, versions
 disagree, production moved there, a mistake is dear) counts, and of the rows that have reasons different ones are taken
-(`diverse`). Without any model the rows that stand best for the pool are taken.
+(`diverse`). Without any model the rows that stand best for the pool are taken. Where two classes are told as well by a linear
+model as by another, and only its doubt is known, the rows that make it surest of the whole pool are taken instead (`design`): its
+doubts are then mostly rows that nobody can tell.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,8 +17,10 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from lockgate.annotation.design import MOST_WIDE, surest
 from lockgate.annotation.diverse import condensed, spread
 from lockgate.annotation.edges import edges_of
+from lockgate.annotation.learner import is_straight
 from lockgate.annotation.repeats import exact_repeats, near_repeats
 from lockgate.annotation.signals import (
     Reason,
@@ -89,41 +92,6 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     said: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How many labels may be bought: `items`, or `money` at `price` for each of `people` answers to an item."""
-
-    items: int | None = None
-    money: float | None = None
-    price: float | None = None
-    people: int = 1
-
-    def count(self) -> int:
-        """Items. Raises InvalidInput.
-
-        >>> Budget(money=50, price=0.5, people=2).count(), Budget(items=100).count()
-        (50, 100)
-        """
-        if self.people < 1:
-            raise InvalidInput("somebody must label each item", got=self.people, allowed="at least 1")
-        if (self.items is None) == (self.money is None):
-            raise InvalidInput("the budget is a number of items or an amount of money", allowed="one of both")
-        if self.items is not None:
-            if self.items < 1:
-                raise InvalidInput("the budget buys nothing", got=self.items, allowed="at least 1 item")
-            return self.items
-        if not self.price or self.price <= 0 or not math.isfinite(self.price):
-            raise InvalidInput("a budget in money needs the price of one answer", got=self.price,
-                               fix="add --price 0.12")  # fmt: skip
-        if not math.isfinite(self.money or 0):
-            raise InvalidInput("the budget is no amount of money", got=self.money)
-        count = math.floor((self.money or 0) / (self.price * self.people) + 1e-9)
-        if count < 1:
-            raise InvalidInput("the budget buys no item", got=self.money,
-                               allowed=f"at least {self.price * self.people:g} for one")  # fmt: skip
-        return count
-
-
 @dataclass
 class _Left:
     """Rows that may still be picked, and why others may not."""
@@ -146,12 +114,16 @@ def select(pool: Pool, strategy: Strategy, count: int, *, random: int = 0) -> Se
     starts = strategy is Strategy.MIXTURE and not (pool.codes >= 0).any()
     reasons = _reasons(pool, strategy)
     left = _left(pool, strategy)
-    matrix = condensed(pool.matrix, random)
+    matrix = pool.matrix if strategy is Strategy.CHANCE else condensed(pool.matrix, random)
     first = _edges(pool, left, matrix, count, random) if starts else []
     rest = np.setdiff1d(left.rows, [one.row for one in first])
     wanted = count - len(first)
     value = together(reasons) if reasons else np.ones(pool.frame.height)
-    chosen = _chosen(strategy, matrix, value, rest, wanted, random=random)
+    if strategy is Strategy.MIXTURE and _stays_unsure(pool, reasons, random):
+        chosen = _surest(pool, matrix, rest, wanted, random)
+        reasons = {Reason.VARIANCE: np.ones(value.size)}
+    else:
+        chosen = _chosen(strategy, matrix, value, rest, wanted, random=random)
     near = np.zeros(chosen.size, dtype=bool)
     if strategy is not Strategy.CHANCE:
         near = near_repeats(matrix, chosen, _known(pool, strategy, matrix, [one.row for one in first]))
@@ -252,6 +224,25 @@ def _chosen(
     return order[: _SPARE * wanted]
 
 
+def _stays_unsure(pool: Pool, reasons: Mapping[Reason, np.ndarray], random: int) -> bool:
+    """Whether there is nothing but a model's doubt between two classes to go by, and a linear model does: told by the labels."""
+    if set(reasons) != {Reason.MARGIN} or pool.answers[0].shape[1] != 2:
+        return False
+    return is_straight(pool.matrix, pool.codes, random)
+
+
+def _surest(pool: Pool, matrix: np.ndarray, rest: np.ndarray, wanted: int, random: int) -> np.ndarray:
+    rows = pool.matrix if pool.matrix.shape[1] <= MOST_WIDE else matrix
+    return surest(
+        rows,
+        np.flatnonzero(pool.codes >= 0),
+        pool.answers[0][:, 1],
+        offered=rest,
+        count=_SPARE * wanted,
+        random=random,
+    )
+
+
 def _known(pool: Pool, strategy: Strategy, matrix: np.ndarray, first: list[int]) -> np.ndarray:
     """The rows that need no second question: those with a label, and those that are asked already."""
     labelled = (
@@ -265,6 +256,8 @@ def _said_of(row: int, value: np.ndarray, reasons: Mapping[Reason, np.ndarray], 
         reason = Reason.CHANCE if strategy is Strategy.CHANCE else Reason.DIVERSITY
         words = "drawn" if reason is Reason.CHANCE else "stands for rows like it"
         return Picked(row=row, reason=reason, value=0.0, words=words)
+    if Reason.VARIANCE in reasons:
+        return Picked(row=row, reason=Reason.VARIANCE, value=float(value[row]), words=_WORDS[Reason.VARIANCE])
     spoken = {reason: float(each[row]) for reason, each in reasons.items()}
     best = max(spoken, key=lambda reason: spoken[reason])
     if spoken[best] < _CLEAR:
@@ -283,4 +276,5 @@ _WORDS = {
     Reason.DRIFT: "production moved here",
     Reason.COST: "a mistake is dear here",
     Reason.SUSPECT: "its label is contradicted",
+    Reason.VARIANCE: "its label makes the model surer of the pool",
 }

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     SUSPECT = "suspect"  # it has a label, which models contradict
     COST = "cost"  # being wrong here is dear
     DIVERSITY = "diversity"  # it stands for rows that are unlike the others
+    VARIANCE = "variance"  # its label makes the model surer of all rows
     EDGE = "edge"  # an extreme that somebody must decide how to label
     CHANCE = "chance"  # drawn, to compare with
 

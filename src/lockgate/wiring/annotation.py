@@ -10,10 +10,11 @@ import polars as pl
 import sqlalchemy as sa
 
 from lockgate.annotation.batches import Batch, Scalar, record_batch
+from lockgate.annotation.budget import Budget
 from lockgate.annotation.curve import Curve, curve_of
 from lockgate.annotation.learner import held_out_answers, proxy_answers
 from lockgate.annotation.moved import moved_rows
-from lockgate.annotation.picking import Budget, Pool, Selection, Strategy, select
+from lockgate.annotation.picking import Pool, Selection, Strategy, select
 from lockgate.annotation.signals import cost_matrix
 from lockgate.checks.finding import Plot, PlotKind
 from lockgate.config import ModelConfig
