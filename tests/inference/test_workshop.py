@@ -276,3 +276,57 @@ def test_lightgbm_text_file(adult: pd.DataFrame, tmp_path: Path) -> None:
         answer = Answer(prediction="prediction", probability="probability", classes=(0, 1))
         compiled, _ = compile_draft(bench, Signature(inputs=inputs, outputs=said.outputs), answer, rows)
     assert compiled.reason is None
+
+
+COUNTING = '''
+"""Answers how often it was loaded; loads at most {most} times in a process."""
+
+import os
+
+LOADS = []
+
+
+class Counting:
+    def __init__(self):
+        LOADS.append(os.getpid())
+        if len(LOADS) > {most}:
+            raise RuntimeError("loaded once too often")
+
+    def predict(self, rows):
+        return [float(len(LOADS))] * len(rows["one"])
+'''
+
+
+@pytest.mark.parametrize(("most", "starts", "loads"), [(9, 1, 2.0), (1, 2, 1.0)])
+def test_inputs_are_named_later(most: int, starts: int, loads: float, tmp_path: Path) -> None:
+    """The process that had the first look loads the model again; where it does not load twice, a new process does."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "counting.py").write_text(COUNTING.format(most=most))
+    draft = Draft(tmp_path, Framework.PYTHON, "code", entry="counting:Counting")
+    inputs = (Field(name="one", datatype=DataType.FP64), Field(name="two", datatype=DataType.FP64))
+    with open_draft(draft, python=Path(sys.executable)) as bench:
+        assert bench.describe().inputs == ()
+        bench.name_inputs(inputs)
+        assert (bench.starts, bench.draft.inputs) == (starts, inputs)
+        rows = {name: np.zeros(3) for name in ("one", "two")}
+        assert [field.name for field in bench.describe(rows).outputs] == ["prediction"]
+        assert bench.predict(rows)["prediction"].tolist() == [loads] * 3
+
+
+def test_the_columns_are_the_named_ones(tmp_path: Path) -> None:
+    """A model that remembers no names takes its columns in the order that was named, not in the order they come."""
+    (tmp_path / "model").mkdir()
+    fitted = LogisticRegression().fit(
+        np.array([[0.0, 9.0], [1.0, 3.0], [0.1, 2.0], [0.9, 8.0]]), [0, 1, 0, 1]
+    )
+    joblib.dump(fitted, tmp_path / "model" / "model.pkl")
+    inputs = tuple(Field(name=name, datatype=DataType.FP64) for name in ("small", "large"))
+    with open_draft(
+        Draft(tmp_path, Framework.SKLEARN, "model/model.pkl"), python=Path(sys.executable)
+    ) as bench:
+        assert bench.describe().feature_count == 2
+        bench.name_inputs(inputs)
+        rows = {"large": np.array([9.0, 2.0]), "small": np.array([0.95, 0.0])}
+        wanted = fitted.predict(np.column_stack([rows["small"], rows["large"]]))
+        assert bench.predict(rows)["prediction"].tolist() == wanted.tolist()
+        assert bench.starts == 1

@@ -108,6 +108,18 @@ class RunnerProcess:
             raise await asyncio.to_thread(self._died, error) from error
         return self._checked(frame)
 
+    def greet_again(self, order: Order) -> None:
+        """Have it load the model again for other inputs: its libraries are imported already. Not for commands.
+
+        Raises what starting it would. The process ends when the model does not load a second time.
+        """
+        hello = wire.encode_json(order.hello(self._folder.path))
+        body = self.ask(wire.Kind.HELLO, hello, order.start_timeout_s)
+        try:
+            self.order, self.ready = order, _ready(body)
+        except (wire.BadFrame, msgspec.MsgspecError) as error:
+            raise self._died(error) from error
+
     @property
     def in_loop(self) -> bool:
         """Whether an event loop owns the channel."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -129,6 +129,17 @@ class Workbench:
         """The original model's answers. Raises PredictionFailed with what the model raised."""
         return frames.decode(self._ask(wire.Kind.PREDICT, frames.encode(columns), self._timeout_s))
 
+    def name_inputs(self, inputs: tuple[Field, ...]) -> None:
+        """From now on these are its columns: the model is loaded again, in the same process where that goes."""
+        self.draft = replace(self.draft, inputs=inputs)
+        self._order = replace(self._order, inputs=tuple(plain_fields(inputs)))
+        if self.draft.command:
+            return self._start_again()
+        try:
+            self._runner.greet_again(self._order)
+        except (PredictionFailed, TimedOut):
+            self._start_again()
+
     def learn(self, columns: Columns, labels: np.ndarray) -> None:
         """Train an untrained copy of the model's own algorithm on n rows; from now on it is what answers.
 
@@ -155,10 +166,13 @@ class Workbench:
     def _ask(self, kind: wire.Kind, body: bytes, timeout_s: float) -> wire.Buffer:
         """Ask the runner; one that died of the last question (converters hang and crash, too) is started again."""
         if not self._runner.alive():
-            self._runner.kill()
-            self._runner = RunnerProcess(self._order)
-            self.starts += 1
+            self._start_again()
         return self._runner.ask(kind, body, timeout_s)
+
+    def _start_again(self) -> None:
+        self._runner.kill()
+        self._runner = RunnerProcess(self._order)
+        self.starts += 1
 
 
 @contextmanager

@@ -39,29 +39,41 @@ MESSAGE_LETTERS = 2000
 
 def serve(start: Start) -> None:
     """The life of a runner after confinement."""
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            model = load(start.hello)
-    except BaseException as error:  # noqa: BLE001
-        send(start.writing, Kind.ERROR, 0, [failure(error, "load")])
-        return
-    warnings.simplefilter("ignore")  # names of columns, versions: said once in READY, not with every request
-    gc.collect()
-    gc.freeze()  # what was loaded stays: the collector need not look at it again and again
-    start.inbox.allocate = _room
-    said = [str(one.message) for one in caught]
-    send(start.writing, Kind.READY, 0, [encode_json(_ready(start, model, said))])
-    answer_frames(start.inbox, start.writing, model)
+    hello, request = start.hello, 0
+    said: list[str] = []
+    while True:
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                model = load(hello)
+        except BaseException as error:  # noqa: BLE001
+            send(start.writing, Kind.ERROR, request, [failure(error, "load")])
+            return
+        said += [str(one.message) for one in caught]
+        warnings.simplefilter(
+            "ignore"
+        )  # names of columns, versions: said once in READY, not with every request
+        gc.collect()
+        gc.freeze()  # what was loaded stays: the collector need not look at it again and again
+        start.inbox.allocate = _room
+        send(start.writing, Kind.READY, request, [encode_json(_ready(start, model, said))])
+        again = answer_frames(start.inbox, start.writing, model)
+        if again is None:
+            return
+        del model  # two of it need not have room
+        gc.unfreeze()
+        hello, request = {**hello, "inputs": decode_json(again.body).get("inputs", [])}, again.request
 
 
-def answer_frames(inbox: Inbox, writing: int, model: Model) -> None:
-    """Answer one frame after the other; returns when the other end closes."""
+def answer_frames(inbox: Inbox, writing: int, model: Model) -> Frame | None:
+    """Answer one frame after the other until the other end closes (None) or says hello again (that frame)."""
     while True:
         try:
             frame = receive(inbox)
         except (Closed, ConnectionError):
-            return
+            return None
+        if frame.kind == Kind.HELLO:
+            return frame
         try:
             kind, parts = _answer(model, frame)
         except SystemExit as error:  # a model that calls exit() has failed, not ended us

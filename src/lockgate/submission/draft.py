@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,13 +70,14 @@ class Job:
     settings: ModelConfig
     pins: tuple[str, ...]
 
-    def draft(self, inputs: tuple[Field, ...] = ()) -> Draft:
-        """What a confined process is told."""
+    def draft(self) -> Draft:
+        """What a confined process is told; the inputs follow when they are known."""
         source, said = self.source, self.source.declared
         model = self.package.resolve() / source.model_path
         return Draft(
-            self.package, source.framework, source.model_path, source.entry, inputs,
-            said.arguments(model) if said else (), tuple(said.variables.items()) if said else (),
+            self.package, source.framework, source.model_path, source.entry,
+            command=said.arguments(model) if said else (),
+            variables=tuple(said.variables.items()) if said else (),
         )  # fmt: skip
 
     def beside(self) -> list[str]:
@@ -96,14 +98,15 @@ def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progres
     locked = job.pins or _of_mlflow(source, environment)
     python = _interpreter(locked, source, home, environment, lambda line: progress(Stage.ENVIRONMENT, line))
     progress(Stage.DESCRIBE, "loading it in a confined process")
-    first = _first_look(job, python, environment)
-    inputs = source.declared.inputs if source.declared else inputs_of(
-        source.framework, first, job.frames, source.inputs, settings=settings, leave_out=job.asked.leave_out
-    )  # fmt: skip
-    rows, without = rows_for(
-        Signature(inputs=inputs, outputs=()), job.frames, source.example, leave_out=job.beside()
-    )
-    with open_draft(job.draft(inputs), python=python, memory_mb=environment.memory_mb) as bench:
+    with ExitStack() as stack:
+        bench, first = _first_look(job, python, environment, stack)
+        inputs = source.declared.inputs if source.declared else inputs_of(
+            source.framework, first, job.frames, source.inputs, settings=settings, leave_out=job.asked.leave_out
+        )  # fmt: skip
+        rows, without = rows_for(
+            Signature(inputs=inputs, outputs=()), job.frames, source.example, leave_out=job.beside()
+        )
+        bench.name_inputs(inputs)
         described = _described(bench, rows, source.declared)
         answer = source.declared.answer if source.declared else answer_of(described, settings, job.frames)
         signature = Signature(inputs=inputs, outputs=_outputs(described, answer))
@@ -113,14 +116,9 @@ def make(job: Job, home: Home, environment: EnvironmentConfig, progress: Progres
     locked = locked or pins_of_distributions(described.distributions)
     _write(job.package, locked, graph, example)
     manifest = _manifest(
-        source,
-        described,
-        signature=signature,
-        answer=answer,
-        task=task_of(described, settings),
-        compiled=compiled,
-        pins=locked,
-    )
+        source, described, signature=signature, answer=answer, task=task_of(described, settings),
+        compiled=compiled, pins=locked,
+    )  # fmt: skip
     return Made(manifest, _remarks(described, compiled, source.framework))
 
 
@@ -130,12 +128,14 @@ def _of_mlflow(source: Source, environment: EnvironmentConfig) -> tuple[str, ...
     return said if environment.python is not None else completed(said, source.python or "", environment)
 
 
-def _first_look(job: Job, python: Path, environment: EnvironmentConfig) -> Description:
-    """What the model remembers. Raises InvalidInput when it does not load: most often its libraries were others."""
+def _first_look(
+    job: Job, python: Path, environment: EnvironmentConfig, stack: ExitStack
+) -> tuple[Workbench, Description]:
+    """The model, loaded until `stack` ends, and what it remembers. InvalidInput: it does not load, mostly by its libraries."""
     try:
-        with open_draft(job.draft(), python=python, memory_mb=environment.memory_mb) as bench:
-            declared = job.source.declared
-            return description_of(declared, bench) if declared else bench.describe()
+        bench = stack.enter_context(open_draft(job.draft(), python=python, memory_mb=environment.memory_mb))
+        declared = job.source.declared
+        return bench, description_of(declared, bench) if declared else bench.describe()
     except PredictionFailed as error:
         said = str(error.what).splitlines()[0][:300]
         raise InvalidInput(
