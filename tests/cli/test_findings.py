@@ -29,6 +29,7 @@ models:
     tier: {tier}
     target: churned
     protected: [gender]
+    personal: [tenure]
     metrics: {{saved: {{function: "money:saved", unit: EUR}}}}
 """
 MONEY = (
@@ -116,6 +117,9 @@ def test_validating_from_plan_to_report(project, capsys):
     found = json.loads(said(capsys, "validate", "churn/1", "--json", *options))
     assert {used["check"] for used in found["used"]} == set(plans)
     assert found["baseline"].startswith("baselines/")
+    left = json.loads((project / "home" / "blobs" / found["baseline"]).read_text())
+    assert (left["veiled"], left["columns"]["tenure"]["high"]) == (["tenure"], None)  # a personal column
+    assert left["columns"]["age"]["high"] > 60
     assert Path("out.report").read_text().startswith("<!doctype html>")
     assert ET.parse("out.junit").getroot().get("errors") == "0"
     assert (
