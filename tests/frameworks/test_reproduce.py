@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from tests.frameworks.conftest import library_environment
+from tests.inference.wheels import local_wheel
 
 from lockgate.config import Home
 from lockgate.datasets.versions import Origin, Source
 from lockgate.errors import Unavailable
+from lockgate.inference.environment_cache import remove
 from lockgate.pipelines.run import RunState
 from lockgate.pipelines.sources import Sources
 from lockgate.pipelines.store import runs_of
@@ -136,6 +139,29 @@ def test_torch_is_built_again_with_the_same_answers(house: House, torch_python: 
     found = reproduce(house, house.owner, made.version, quiet, clean=False)
     assert found.equal in (Equal.BYTES, Equal.PREDICTIONS), found.differences
     assert (found.rows, found.largest_difference) == (50, 0.0)
+
+
+def test_a_lock_with_a_local_build_is_built_again_where_its_wheels_lie(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that finds the wheel, to the byte; on one that does not, the pin is named, and what to do."""
+    local_wheel(tmp_path, "lg_local", "1.0+cpu")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path))
+    beneath = ("numpy", "scipy", "joblib", "cloudpickle", "threadpoolctl", "narwhals")
+    libraries = ("lightgbm", "scikit-learn", *beneath, "polars", "polars-runtime-32", "pyarrow")
+    pins = [f"{name}=={metadata.version(name)}" for name in libraries]
+    made = trained(
+        house, "import lg_local\n" + LIGHTGBM, {}, requirements="\n".join([*pins, "lg-local==1.0+cpu"])
+    )
+    assert made.version is not None
+    assert "lg-local==1.0+cpu" in made.run.made.lock
+    assert remove(house.home, unused_days=0)
+    monkeypatch.delenv("UV_FIND_LINKS")
+    with pytest.raises(Unavailable, match=r"lg-local==1\.0\+cpu is a local build.*reproduce flow/1 --here"):
+        reproduce(house, house.owner, made.version, quiet)
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path))
+    found = reproduce(house, house.owner, made.version, quiet)
+    assert (found.clean, found.equal) == (True, Equal.BYTES), found.differences
 
 
 def test_an_environment_that_cannot_be_solved_is_said(house: House) -> None:

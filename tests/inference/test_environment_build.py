@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from tests.inference.wheels import local_wheel
 
 from lockgate.config import Home
 from lockgate.errors import Conflict, NotFound, Unavailable
@@ -82,6 +83,29 @@ def test_what_uv_cannot_get_is_named(home: Home) -> None:
     with pytest.raises(Unavailable, match=r"threadpoolctl.*pins that go together"):
         built(("threadpoolctl==0.0.0.1",), HERE, home)
     assert [path.suffix for path in folder_of(home).iterdir()] == [".lock"]
+
+
+def test_a_local_build_is_found_where_its_wheels_lie_and_named_where_not(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`1.0+cpu` is no `1.0` of an index: where its wheel is, it is taken; elsewhere it is named, with the ways out."""
+    pins, here, there, empty = (
+        ("lg-local==1.0+cpu",),
+        *(tmp_path / name for name in ("here", "there", "empty")),
+    )
+    for folder, version in ((here, "1.0+cpu"), (there, "1.0"), (empty, "")):
+        folder.mkdir()
+        if version:
+            local_wheel(folder, "lg_local", version)
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    said = r"lg-local==1\.0\+cpu is a local build.*UV_FIND_LINKS.*name an interpreter"
+    for folder in (there, empty):
+        monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+        with pytest.raises(Unavailable, match=said):
+            built(pins, HERE, home)
+    monkeypatch.setenv("UV_FIND_LINKS", str(here))
+    asked = [built(pins, HERE, home), "-c", "import lg_local; print(lg_local.VERSION)"]
+    assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip() == "1.0+cpu"
 
 
 def test_without_a_network_that_is_said(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,9 @@ NO_NETWORK = re.compile(
     r"error sending request|dns error|connection refused|network|timed out|tls|offline", re.I
 )
 NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)`")
+LOCAL_BUILD = re.compile(  # a pin with a local version label (PEP 440) that no index holds
+    r"(?:there is no version of|was not found in the [a-z ]+ and you require) ([A-Za-z0-9][\w.-]*==[\w.!]+\+[\w.]+)"
+)
 WORDS_LETTERS = 1200  # of uv's explanation: two pins that do not go together take a few lines
 
 
@@ -116,6 +119,14 @@ def _failure(failed: str, status: int, what: str) -> Unavailable:
             got=_words(failed, status), allowed="packages as wheels; from source those that an admin allowed",
             fix="pin a version that has a wheel; or an admin allows it in config.yaml: "
                 f"'environment: {{build: [{', '.join(needed)}]}}'; or {HOW_TO_NAME}",
+        )  # fmt: skip
+    local = LOCAL_BUILD.findall(" ".join(failed.split()))
+    if local:
+        return Unavailable(
+            f"{', '.join(sorted(set(local)))} is a local build, and the package index of this machine does not hold it",
+            got=_words(failed, status),
+            fix="say where its wheels lie (UV_FIND_LINKS=folder or UV_EXTRA_INDEX_URL=index) where lockgate is started, or "
+                + HOW_TO_NAME,
         )  # fmt: skip
     return Unavailable(f"uv cannot get {what}", got=_words(failed, status), fix=_remedy(failed))
 

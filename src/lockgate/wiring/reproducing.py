@@ -16,7 +16,7 @@ from lockgate.config import ModelConfig
 from lockgate.datasets.columns import Columns, columns_from
 from lockgate.datasets.content import sha256_of
 from lockgate.datasets.dataset import load_dataset
-from lockgate.errors import NotFound
+from lockgate.errors import NotFound, Unavailable
 from lockgate.governance import audit
 from lockgate.governance.people import Person
 from lockgate.inference.environment_build import built
@@ -114,13 +114,7 @@ class _Rebuilding:
         self.tell("environment", 0, STAGES, "from the lock")
         sources = load_code(self.house, made.code)
         if self.clean and made.lock:
-            python = built(
-                made.lock,
-                made.python,
-                self.house.home,
-                lambda line: self.tell("environment", 0, STAGES, line),
-                self.house.config.environment,
-            )
+            python = self._new_environment()
         else:
             python, _ = environment_of(self.house, self.settings, made.lock, sources, self.tell)
         with ExitStack() as stack:
@@ -136,6 +130,21 @@ class _Rebuilding:
             version=self.version.name, run=self.run.id, equal=equal, rows=rows, largest_difference=largest, metrics=metrics,
             differences=tuple(self._differences(same, rows, largest, flips)), clean=self.clean and bool(made.lock),
         )  # fmt: skip
+
+    def _new_environment(self) -> Path:
+        """From the lock alone. Raises Unavailable that says how to do without a new one."""
+        made, house = self.run.made, self.house
+        try:
+            return built(made.lock, made.python, house.home, lambda line: self.tell("environment", 0, STAGES, line),
+                         house.config.environment)  # fmt: skip
+        except Unavailable as error:
+            fix = f"lockgate reproduce {self.version.name} --here builds it in an environment that is there already"
+            raise Unavailable(
+                error.what,
+                got=error.got,
+                allowed=error.allowed,
+                fix=f"{error.fix}; or {fix}" if error.fix else fix,
+            ) from error
 
     def _built_again(self, stack: ExitStack, python: Path) -> Path:
         made, house = self.run.made, self.house
