@@ -127,7 +127,9 @@ ONNX = """
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.linear_model import LogisticRegression
-model = LogisticRegression().fit(X[TRAIN], y[TRAIN])
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X[TRAIN], y[TRAIN])  # a scaler takes columns one by one
 graph = convert_sklearn(model, initial_types=[(name, FloatTensorType([None, 1])) for name in "abcd"], options={"zipmap": False})
 (folder / "model.onnx").write_bytes(graph.SerializeToString()); tables()
 answers(model.predict(X[TEST]), model.predict_proba(X[TEST]))
