@@ -54,19 +54,26 @@ def proxy_answers(matrix: np.ndarray, codes: np.ndarray, classes: int, random: i
 
 
 def is_straight(matrix: np.ndarray, codes: np.ndarray, random: int) -> bool:
-    """Whether of the simple models the linear one tells two classes at least as well, by cross-validation on the labels that are
-    there; False while there are too few of them."""
+    """Whether the linear one of the simple models does for two classes, by cross-validation on the labels that are there: trees
+    are not better by more than a standard error, the simpler one stands (Breiman et al. 1984, Classification and regression
+    trees). False while there are too few labels."""
     rows = np.flatnonzero(codes >= 0)
+    rows = rows[drawn(rows.size, _MOST_COMPARED, random)]
     counts = np.bincount(codes[rows], minlength=2)
     if rows.size < FEWEST or counts.size != 2 or counts.min() < 2:
         return False
-    rows = rows[drawn(rows.size, _MOST_COMPARED, random)]
-    if np.bincount(codes[rows], minlength=2).min() < 2:
-        return False
-    linear, trees = (
-        _skill(model, matrix[rows], codes[rows], random, "neg_brier_score") for model in learners(random)
-    )
-    return linear >= trees
+    split = model_selection.StratifiedKFold(min(_FOLDS, int(counts.min())), shuffle=True, random_state=random)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        told = [
+            model_selection.cross_val_predict(
+                model, matrix[rows], codes[rows], cv=split, method="predict_proba"
+            )
+            for model in learners(random)
+        ]
+    linear, trees = (np.square(each[:, 1] - codes[rows]) for each in told)
+    worse = linear - trees
+    return bool(worse.mean() <= worse.std() / rows.size**0.5)
 
 
 def held_out_answers(matrix: np.ndarray, codes: np.ndarray, classes: int, random: int) -> np.ndarray | None:
@@ -88,13 +95,11 @@ def held_out_answers(matrix: np.ndarray, codes: np.ndarray, classes: int, random
     return made
 
 
-def _skill(
-    model: Any, matrix: np.ndarray, codes: np.ndarray, random: int, scoring: str = "accuracy"
-) -> float:
+def _skill(model: Any, matrix: np.ndarray, codes: np.ndarray, random: int) -> float:
     folds = min(_FOLDS, int(np.bincount(codes)[np.unique(codes)].min()))
     split = model_selection.StratifiedKFold(folds, shuffle=True, random_state=random)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return float(
-            np.mean(model_selection.cross_val_score(model, matrix, codes, cv=split, scoring=scoring))
+            np.mean(model_selection.cross_val_score(model, matrix, codes, cv=split, scoring="accuracy"))
         )
