@@ -18,7 +18,7 @@ from lockgate.errors import LockgateError
 from lockgate.vision.architectures import build
 from lockgate.vision.boxes import read_annotated
 from lockgate.vision.classify import train_classifier
-from lockgate.vision.detect import FIXED_SIZE, train_detector
+from lockgate.vision.detect import FIXED_SIZE, first_label, train_detector
 from lockgate.vision.folder import read_folder
 from lockgate.vision.plan import plan_of
 from lockgate.vision.served.preparing import PAD, Shape, prepared
@@ -124,7 +124,14 @@ def sharp(target: Path, pictures: Path, plan: dict[str, Any]) -> None:
     more: dict[str, Any] = (
         {} if plan["architecture"] in FIXED_SIZE else {"min_size": min(shape[:2]), "max_size": max(shape[:2])}
     )
-    made, _ = build(plan["architecture"], NONE, 3, detector=True, weights_backbone=None, **more)
+    made, _ = build(
+        plan["architecture"],
+        NONE,
+        2 + first_label(plan["architecture"]),
+        detector=True,
+        weights_backbone=None,
+        **more,
+    )
     opened = [np.array(Image.open(one)) for one in sorted(pictures.iterdir())[:4]]
     images = [torch.from_numpy(prepared(one, shape).pixels).permute(2, 0, 1) / 255.0 for one in opened]
     norms = [one for one in made.modules() if isinstance(one, torch.nn.BatchNorm2d)]

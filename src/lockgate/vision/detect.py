@@ -39,13 +39,17 @@ if TYPE_CHECKING:
 else:
     torch = late("torch")
 
-VERSION = "detector 2"  # of what the numbers in a checkpoint mean
+VERSION = "detector 3"  # of what the numbers in a checkpoint mean
 WORST = 2 * ACROSS
 PROBED, MOST_PROBED = 8, 64  # pictures of the proof: more where little was found in the first
 ENOUGH = 40  # boxes of the proof: one of few that falls otherwise would be a large share
 SURE = 0.5  # from here on a box is drawn
 ROWS = 1_000
 MIN_SIDE = 1.0
+WITHOUT_NOTHING = (
+    "retinanet",
+    "fcos",
+)  # their classes are asked one by one: there is none for what is nothing
 FIXED_SIZE = ("ssd300_vgg16", "ssdlite320_mobilenet_v3_large")  # they say themselves how large pictures are
 
 
@@ -83,6 +87,15 @@ def train_detector(annotated: Annotated, plan: Plan, into: Path, tell: Tell = pr
     return done
 
 
+def first_label(architecture: str) -> int:
+    """The number of the first class in a network's answers: where 0 is what is nothing, 1.
+
+    >>> first_label("fasterrcnn_resnet50_fpn"), first_label("retinanet_resnet50_fpn")
+    (1, 0)
+    """
+    return 0 if architecture.startswith(WITHOUT_NOTHING) else 1
+
+
 class _Things:
     """The lesson: what is where in a picture."""
 
@@ -90,12 +103,13 @@ class _Things:
         self.annotated, self.plan = annotated, plan
         self.pictures = annotated.pictures
         self.spec = Spec(task="detection", classes=self.pictures.classes, height=plan.height, width=plan.width, fit=PAD,
-                         scores="scores", most_boxes=plan.most_boxes, least_score=plan.least_score)  # fmt: skip
+                         scores="scores", most_boxes=plan.most_boxes, least_score=plan.least_score,
+                         first_label=first_label(plan.architecture))  # fmt: skip
         more: dict[str, Any] = {"weights_backbone": None}
         if plan.architecture not in FIXED_SIZE:
             more |= {"min_size": min(plan.height, plan.width), "max_size": max(plan.height, plan.width)}
             more |= {"image_mean": list(plan.mean), "image_std": list(plan.std)}
-        count = len(self.pictures.classes) + 1  # 0 is what is nothing
+        count = len(self.pictures.classes) + self.spec.first_label
         self.network, self.device, self.threads = grounded(
             plan, lambda: build(plan.architecture, plan.weights, count, detector=True, **more), tell
         )
@@ -127,7 +141,7 @@ class _Things:
         targets = [
             {
                 "boxes": torch.from_numpy(boxes).to(self.device),
-                "labels": torch.from_numpy(classes + 1).to(self.device),
+                "labels": torch.from_numpy(classes + self.spec.first_label).to(self.device),
             }
             for _, boxes, classes in made
         ]
