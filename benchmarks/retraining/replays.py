@@ -16,6 +16,7 @@ from pathlib import Path
 import polars as pl
 from benchmarks.monitor.apart import data
 from benchmarks.retraining import bikes, flights
+from benchmarks.retraining.delivered import compared, told
 from benchmarks.retraining.stage import Stage, staged
 
 from lockgate.clock import DAY_US, iso
@@ -53,6 +54,7 @@ def t3(quarters: int) -> list[str]:
             )
             said.append(f"  the quarter after, which none has seen: {errors}")
         said.extend(_told(stage))
+        said.extend(told(compared(stage)))
 
     _on_a_home(bikes.case(table, rows="log", when=["drift", "performance"]), first, then)
     return ["bicycles (T3), trained on 2011 H1", *said]
