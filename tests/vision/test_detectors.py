@@ -31,7 +31,10 @@ DETECTOR = {
     "batch": 4,
     "threads": 1,
 }
-REGISTRY = ("fasterrcnn_mobilenet_v3_large_fpn", "fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_v2")
+REGISTRY = (
+    "fasterrcnn_mobilenet_v3_large_fpn", "fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_v2", "fcos_resnet50_fpn",
+    "retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2",
+)  # fmt: skip
 
 
 def quiet(*_said: object, **_more: object) -> None:

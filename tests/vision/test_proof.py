@@ -85,3 +85,11 @@ def test_nothing_found_is_said() -> None:
     assert "saw no box" in prove([NONE], [NONE], LEAST).in_words()
     with pytest.raises(PredictionFailed):
         prove([NONE], [picture(0, 1)], LEAST)
+
+
+def test_boxes_that_an_edge_left_without_a_size_are_compared_by_their_corners() -> None:
+    """They overlap nothing, not even themselves."""
+    flat = Found(np.float32([[0, 10, 0, 90], [128, 3, 128, 4]]), np.int64([0, 1]), np.float32([0.9, 0.8]))
+    assert prove([flat], [replace(flat, boxes=flat.boxes + np.float32(1e-3))], LEAST).same == 2
+    with pytest.raises(PredictionFailed):
+        prove([flat], [replace(flat, boxes=flat.boxes + np.float32(0.2))], LEAST)

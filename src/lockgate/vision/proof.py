@@ -11,6 +11,7 @@ from lockgate.errors import PredictionFailed
 from lockgate.vision.average_precision import Found, overlap
 
 SAME_BOX, SAME_SCORE = 0.98, 1e-3  # overlap and distance of scores at which both found the same
+SAME_PX = 0.05  # of every corner: a box cut off at an edge may have no area, and overlaps nothing
 SAME_SHARE = 0.95  # of the boxes of each
 
 
@@ -67,6 +68,8 @@ def _distances(one: Found, other: Found, sure: float) -> np.ndarray:
     distances = []
     for place in np.flatnonzero(one.scores >= sure):
         alike = np.flatnonzero(other.classes == one.classes[place])
-        near = alike[overlap(one.boxes[place : place + 1], other.boxes[alike])[0] >= SAME_BOX]
+        box, others = one.boxes[place : place + 1], other.boxes[alike]
+        close = np.abs(others - box).max(axis=1, initial=0.0) <= SAME_PX
+        near = alike[close | (overlap(box, others)[0] >= SAME_BOX)]
         distances.append(np.abs(other.scores[near] - one.scores[place]).min(initial=np.inf))
     return np.array(distances, dtype=np.float64)
