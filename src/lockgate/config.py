@@ -248,7 +248,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     costs: dict[str, dict[str, float | str]] = {}  # truth -> decision -> what it costs: a number, or a column
     annotators: dict[str, str] = {}  # e-mail or name of a labelling tool -> person
     ranking: Ranking | None = None  # rows are ranked within a query
-    quantile: Annotated[float, Meta(gt=0, lt=1)] | None = None  # a number that this share of labels does not exceed
+    quantile: Annotated[float, Meta(gt=0, lt=1)] | None = None  # the answer exceeds this share of labels
     metrics: dict[str, OwnMetric] = {}  # name -> a function of the version's code
     data: dict[str, str] = {}  # train | validation | test, or a pipeline's input -> path, or version: loans@3
     pipeline: str | None = None  # pipelines/churn.py, pipelines/churn.py:main, or a command line

@@ -62,7 +62,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     fallback: bool = True  # false for impure models: no second answer in the same request
     deadline_ms: float = 5_000.0
     canary_deadline_ms: float = 2_500.0  # the budget left to live must be at least live's p99
-    slow_ms: float | None = None  # a canary that takes longer is slow: live is asked beside it; None: it is waited for
+    slow_ms: float | None = (
+        None  # a canary that takes longer is slow: live is asked beside it; None: it is waited for
+    )
 
     def arm(self, role: Role) -> Arm | None:
         """The arm with that role, if there is one."""

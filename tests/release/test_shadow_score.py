@@ -76,7 +76,10 @@ def test_recorded_types_are_fitted_to_the_other_signature() -> None:
         ({"inputs": []}, False),
         ({"at_us": NOON_US - 1}, False),
         ({"failed": Attempt(2, "d", "error", "boom", 1)}, False),
-        ({"failed": Attempt(2, "d", "slow", "no answer yet", 1)}, True),  # nobody knows how it would have answered
+        (
+            {"failed": Attempt(2, "d", "slow", "no answer yet", 1)},
+            True,
+        ),  # nobody knows how it would have answered
     ],
 )
 def test_which_requests_are_scored(fields: dict[str, object], wanted: bool) -> None:
