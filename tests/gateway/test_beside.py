@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from tests.gateway.conftest import INPUTS
 
 from lockgate.blobs import Blobs
 from lockgate.config import Home
@@ -20,7 +21,7 @@ from lockgate.gateway.protocols.answer import Body
 from lockgate.gateway.rows import Layout, Rows
 from lockgate.gateway.sent import Sent
 from lockgate.membership import LoadState
-from lockgate.predictions.record import Attempt
+from lockgate.predictions.record import Attempt, columns_of
 from lockgate.registry.signature import Signature
 from lockgate.traffic import Arm, Role, Route
 
@@ -144,6 +145,19 @@ def test_a_canary_that_cannot_keep_up_turns_nobody_away(world: Any) -> None:
     reasons = [world.record_of(answer).failed.reason for answer in answers]
     assert reasons == ["slow"] * 9 + ["error"]
     assert "wait for full" in world.record_of(answers[-1]).failed.error
+
+
+def test_what_live_refuses_is_on_record_as_the_canary_took_it(world: Any) -> None:
+    """A canary of one input fails on a request without the others: live's refusal goes out, and the record can be read."""
+    canary = world.package(code=f"{RAISES}\n# {next(RELEASE)}\n", inputs=INPUTS[:1])
+    served(world, "refuses", world.package(), canary, slow_ms=None)
+    body = world.infer([4.0, 0, 0])
+    with world.client() as client:
+        answer = client.post("/v2/models/refuses/infer", json={"inputs": body["inputs"][:1]})
+    record = world.record_of(answer)
+    assert (answer.status_code, record.status, record.version) == (400, 400, 1)
+    assert "not this one" in record.failed.error
+    assert {name: column.tolist() for name, column in columns_of(record.inputs).items()} == {"a": [4.0]}
 
 
 def test_without_a_threshold_a_canary_is_waited_for(world: Any) -> None:

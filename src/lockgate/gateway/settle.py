@@ -133,8 +133,11 @@ class Settler:
         try:
             second.rows = served.live.decoder.decode(job.sent, job.route.key_field)
         except InvalidInput as refused:
-            second.error = refused  # without the canary the caller had got the same
-        second.layout, second.prediction = served.live.decoder.layout, served.live.prediction
+            second.error = (
+                refused  # without the canary the caller had got the same; the rows are still the canary's
+            )
+        else:
+            second.layout, second.prediction = served.live.decoder.layout, served.live.prediction
         return second, served.live
 
     def _finish(self, jobs: list[Job]) -> None:
