@@ -109,9 +109,10 @@ def _status(argv: list[str], interrupted: Interrupted) -> int:
 def help_text() -> str:
     """All verbs by group."""
     lines = ["lockgate: a model goes from a file to guarded production.", "", "  lockgate VERB ...", ""]
+    wide = max(map(len, VERBS))
     for group in (START, BUILD, RELEASE, LOOK, GOVERN):
         lines.append(f"{group}:")
-        lines += [f"  {name:<10} {verb.help}" for name, verb in VERBS.items() if verb.group == group]
+        lines += [f"  {name:<{wide}} {verb.help}" for name, verb in VERBS.items() if verb.group == group]
         lines.append("")
     lines += [
         "Anywhere:",
