@@ -192,12 +192,17 @@ def attempt(*, live: bool) -> Job:
     )
 
 
-def ended(job: Job, *, well: bool) -> Job | None:
-    """Let an attempt end; which one answers then."""
+def note(job: Job, *, well: bool) -> None:
+    """How an attempt ended."""
     if well:
         job.outputs = {"p": np.zeros(1)}
     else:
         job.error = PredictionFailed("it raised")
+
+
+def ended(job: Job, *, well: bool) -> Job | None:
+    """Let an attempt end; which one answers then."""
+    note(job, well=well)
     return answering(job)
 
 
@@ -219,3 +224,20 @@ def test_exactly_one_of_two_attempts_answers(*, live_first: bool, live_well: boo
     assert answers == [expected]
     assert not canary.over, "the breaker is to hear how it ended"
     assert live.over is (canary_well and not live_first)
+
+
+@pytest.mark.parametrize("live_first", [True, False])
+@pytest.mark.parametrize("live_well", [True, False])
+@pytest.mark.parametrize("canary_well", [True, False])
+def test_two_attempts_in_one_batch_have_one_answer(
+    *, live_first: bool, live_well: bool, canary_well: bool
+) -> None:
+    """A canary that is live by then has both in its queue: both have their end before either is settled."""
+    live, canary = attempt(live=True), attempt(live=False)
+    pair(canary, live)
+    for job, well in ((live, live_well), (canary, canary_well)):
+        note(job, well=well)
+    order = [live, canary] if live_first else [canary, live]
+    answers = [found for job in order if (found := answering(job)) is not None]
+    expected = next((job for job in order if job.error is None), live)
+    assert answers == [expected]

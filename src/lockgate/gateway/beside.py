@@ -1,6 +1,6 @@
 """Two attempts at one request: a canary that is slow, and live that is asked beside it. The first right answer is the caller's.
 
-Each attempt names the other (`Job.beside`) until one of them answered.
+Each attempt names the other (`Job.beside`) until it ends itself.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def answering(job: Job) -> Job | None:
     other, job.beside = job.beside, None
     if other is None:
         return job
-    ended = other.outputs is not None or other.error is not None
+    ended = other.beside is not job  # not by its outputs: one batch may hold both, once the canary is live
     if job.error is None and (not ended or other.error is not None):
         if not ended and other.failed is not None:
-            other.over, other.beside = True, None
+            other.over = True
         return job
     if not ended or other.error is None:
         return None

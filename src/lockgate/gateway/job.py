@@ -82,7 +82,7 @@ class Job(msgspec.Struct, eq=False):
     forced: bool = False  # the caller named the version
     until_s: float = inf  # when the caller stops waiting
     slow_s: float = inf  # when live is asked beside this attempt, unless it is over by then
-    beside: Job | None = None  # the other attempt at the same request, while nobody knows which one answers
+    beside: Job | None = None  # the other attempt at the same request, until this one ends
     attempt_s: float = msgspec.field(default_factory=time.monotonic)
     failed: Attempt | None = None
     outputs: Columns | None = None

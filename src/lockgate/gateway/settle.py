@@ -133,9 +133,8 @@ class Settler:
         try:
             second.rows = served.live.decoder.decode(job.sent, job.route.key_field)
         except InvalidInput as refused:
-            second.error = (
-                refused  # without the canary the caller had got the same; the rows are still the canary's
-            )
+            # without the canary the caller had got the same; rows and layout stay the canary's
+            second.error = refused
         else:
             second.layout, second.prediction = served.live.decoder.layout, served.live.prediction
         return second, served.live
