@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from lockgate.blobs import Blobs
 from lockgate.checks.baseline import Baseline, load_baseline, store_baseline
-from lockgate.checks.store import Validation, findings_of, record_findings
+from lockgate.checks.store import Validation, findings_of, history_of, record_findings
 from lockgate.clock import FakeClock
 from lockgate.config import Home, ModelConfig
 from lockgate.datasets.sketched import numbers_in, sketch_table
@@ -23,6 +24,7 @@ from lockgate.registry.signature import DataType, Field, Signature
 from lockgate.registry.store import Version, change_settings, create_model, find_by_digest, record_version
 from lockgate.stats.pairs import count_pairs, scores_in
 from lockgate.stats.sketch import NumberSketch
+from lockgate.wiring import veiling
 from lockgate.wiring.erasing import erase_person
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.monitoring import knowing
@@ -166,6 +168,31 @@ def test_killed_before_the_old_one_is_deleted_it_goes_later(
     assert holds_values(house)
     assert veil_baselines(house) == 0
     assert not holds_values(house)
+
+
+def test_two_at_once_do_not_undo_each_other(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An erasure goes over them while the archiver is about to, or has read one: what the first put in its place stays."""
+    whole = veiling.load_baseline
+
+    def meanwhile(blobs: Blobs, name: str) -> Baseline:
+        monkeypatch.setattr(veiling, "load_baseline", whole)
+        assert veil_baselines(house) == 2
+        return whole(blobs, name)
+
+    with house.db.read() as tx:
+        version = find_by_digest(tx, "churn", digest_of(MANIFEST))
+    assert version is not None
+    validated(house, version)
+    monkeypatch.setattr(veiling, "load_baseline", meanwhile)
+    assert veil_baselines(house) == 0
+    with house.db.read() as tx:
+        both = history_of(tx, digest_of(MANIFEST), "churn")
+        assert len(audit.rows(tx, action="checks:baseline:veiled")) == 2
+    assert [load_baseline(house.blobs, str(each.baseline)).veiled for each in both] == [
+        ("contact", "town")
+    ] * 2
+    assert not holds_values(house)
+    assert veil_baselines(house) == 0
 
 
 def test_one_that_two_validations_share_goes_with_the_second(house: House) -> None:

@@ -34,35 +34,49 @@ def read_veil(text: str | None) -> Veiled:
     return _NOT_YET if text is None else msgspec.json.decode(text, type=Veiled)
 
 
-def to_look_at(tx: sa.Connection, model: str, columns: Collection[str]) -> dict[int, Veiled]:
-    """Validations of a model whose baselines were not looked at for these columns, or of whose something is to be deleted."""
+def is_to_do(text: str | None, columns: Collection[str]) -> bool:
+    """Whether a baseline was not looked at for these columns, or something of it is to be deleted, by its row's text."""
+    veil = read_veil(text)
+    return text is None or bool(veil.gone) or not {*columns} <= {*veil.columns}
+
+
+def to_look_at(tx: sa.Connection, model: str, columns: Collection[str]) -> list[int]:
+    """Validations of a model of which there is something to do."""
     c = validations.c
     rows = tx.execute(sa.select(c.id, c.veil).where(c.model == model).order_by(c.id)).all()
-    return {
-        row.id: read_veil(row.veil) for row in rows
-        if row.veil is None or read_veil(row.veil).gone or not {*columns} <= {*read_veil(row.veil).columns}
-    }  # fmt: skip
+    return [row.id for row in rows if is_to_do(row.veil, columns)]
 
 
-def note_veil(tx: sa.Connection, validation: int, veil: Veiled, *, at_us: int) -> None:
-    """Put on record what became of a validation's baseline; with an audit row where another takes its place."""
+def veil_of(tx: sa.Connection, validation: int) -> str | None:
+    """The row's text, by which `note_veil` knows whether somebody else was first."""
+    c = validations.c
+    text: str | None = tx.execute(sa.select(c.veil).where(c.id == validation)).scalar_one()
+    return text
+
+
+def note_veil(tx: sa.Connection, validation: int, veil: Veiled, *, was: str | None, at_us: int) -> str | None:
+    """Put on record what became of a validation's baseline, with an audit row where another takes its place; returns the row's
+    new text, None where it is not as it `was` any more: another process is at it, and its word counts."""
     c = validations.c
     row = tx.execute(sa.select(c.model, c.version, c.veil).where(c.id == validation).with_for_update()).one()
-    tx.execute(
-        sa.update(validations).where(c.id == validation).values(veil=msgspec.json.encode(veil).decode())
-    )
+    if row.veil != was:
+        return None
+    text = msgspec.json.encode(veil).decode()
+    tx.execute(sa.update(validations).where(c.id == validation).values(veil=text))
     if veil.baseline != read_veil(row.veil).baseline:
         append(
             tx, at_us=at_us, actor=ACTOR, action="checks:baseline:veiled", subject=f"{row.model}/{row.version}",
             details={"validation": validation, "columns": veil.columns, "baseline": veil.baseline, "instead_of": veil.gone},
         )  # fmt: skip
+    return text
 
 
-def in_use(tx: sa.Connection, baseline: str) -> bool:
-    """Whether a validation's baseline is still this one."""
+def in_use(tx: sa.Connection, package: str, baseline: str) -> bool:
+    """Whether a validation's baseline is still this one. A baseline names its package: those of others have other names."""
     c = validations.c
-    rows = tx.execute(sa.select(c.veil).where(c.body.contains(baseline, autoescape=True))).all()
+    query = sa.select(c.veil).where(c.package == package)
+    rows = tx.execute(query.where(c.body.contains(baseline, autoescape=True))).all()
     if any(read_veil(row.veil).baseline is None for row in rows):
         return True
-    named = tx.execute(sa.select(c.veil).where(c.veil.contains(baseline, autoescape=True))).all()
+    named = tx.execute(query.where(c.veil.contains(baseline, autoescape=True))).all()
     return any(read_veil(row.veil).baseline == baseline for row in named)
