@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 from lockgate.gateway.restored import Place
@@ -38,3 +39,24 @@ def test_what_stays_as_it_was_is_not_read_again(tmp_path: Path) -> None:
     """Nor a place where nothing is."""
     places = [Place(made(tmp_path / "package")), Place(tmp_path / "nowhere")]
     assert not any(place.restored() for place in places for _ in range(3))
+
+
+def test_a_package_that_comes_and_goes_is_looked_at_all_the_same(tmp_path: Path) -> None:
+    """Somebody removes and restores it again and again meanwhile: no look fails, and at rest it is seen."""
+    place, over = Place(made(tmp_path / "package")), threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            shutil.rmtree(tmp_path / "package")
+            for number in range(20):
+                made(tmp_path / f"package/{number}", b"whole")
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        for _ in range(300):
+            place.restored()
+    finally:
+        over.set()
+        thread.join()
+    assert [place.restored() for _ in range(2)][1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 Stamp = frozenset[tuple[str, int, int, int]]
@@ -23,10 +25,10 @@ class Place:
 def stamp(folder: Path) -> Stamp:
     """What tells one copy from another without reading it: name, inode, size and time of change of all in it."""
     found = set()
-    for path in folder.rglob("*"):
-        try:
-            there = path.stat()
-        except FileNotFoundError:  # just being taken away
-            continue
-        found.add((str(path), there.st_ino, there.st_size, there.st_ctime_ns))
+    for inside, folders, files in os.walk(folder):  # passes by what is being taken away, unlike Path.rglob
+        for name in (*folders, *files):
+            path = Path(inside, name)
+            with contextlib.suppress(OSError):
+                there = path.stat()
+                found.add((str(path), there.st_ino, there.st_size, there.st_ctime_ns))
     return frozenset(found)
