@@ -13,16 +13,18 @@ from lockgate.blobs import Blobs
 from lockgate.config import Home
 from lockgate.db import Database, migrate, open_database
 from lockgate.errors import Unavailable
-from lockgate.monitor.counted import Order, count_records
+from lockgate.monitor.counted import Held, Order, count_records
 from lockgate.monitor.counting import Counter, Known
 from lockgate.monitor.elsewhere import Elsewhere, LocalProcesses, RayProcesses, Waiting
 from lockgate.monitor.reading import Log, ModelLog
 from lockgate.monitor.veil import Veil
 from lockgate.monitor.watcher import put_place
 from lockgate.predictions.archive import archive
+from lockgate.predictions.flat import flat
 from lockgate.predictions.keyring import Keyring
+from lockgate.predictions.record import Offset
 
-from .churn import MANIFEST, NOON_US, counter, reference, rows_counted, whole
+from .churn import MANIFEST, NOON_US, columns, counter, record, reference, rows_counted, whole
 from .test_counting import write
 
 MOST_STEPS = 300
@@ -35,10 +37,12 @@ class Later:
 
     def __init__(self, *, far: bool = False) -> None:
         self.far, self.orders, self.closed = far, 0, 0
+        self.secrets: set[bytes] = set()
 
     def begin(self, order: Order) -> Waiting:
         """See `Elsewhere`."""
         self.orders += 1
+        self.secrets |= {held.veil.secret for held in order.versions.values()}
         return Waiting(lambda: count_records(order))
 
     def trouble(self) -> str:
@@ -169,3 +173,31 @@ def test_small_pieces_stay_and_personal_inputs_go_to_no_other_machine(
     assert (small.orders, rows_counted(sqlite)) == (0, written)
     drain(made(home, blobs, other, far, "age"))
     assert (far.orders, rows_counted(other)) == (0, written)
+
+
+def test_what_nobody_watches_is_personal_all_the_same_and_the_secret_stays(
+    home: Home, blobs: Blobs, sqlite: Database, other: Database, written: int
+) -> None:
+    """A name that every row has of its own is held against nothing, but it is in the records. Others go without the secret."""
+    far, open_to_all = Later(far=True), Later(far=True)
+    drain(made(home, blobs, sqlite, far, "name"))
+    assert (far.orders, rows_counted(sqlite)) == (0, written)
+    drain(made(home, blobs, other, open_to_all))
+    assert open_to_all.orders > 5
+    assert open_to_all.secrets == {b""}
+    assert rows_counted(other) == written
+
+
+def test_what_was_on_its_way_beside_an_order_that_failed_is_counted_here() -> None:
+    """More orders than a process takes at once, and the process let go before it began: each comes to what it comes to."""
+    inputs = columns(np.random.default_rng(0), 3)
+    order = Order(
+        flat([(record("000001", NOON_US, inputs), Offset("0", 0))]), {1: Held(reference(), MANIFEST, Veil())}
+    )
+    going = LocalProcesses(1)
+    waiting = [going.begin(order) for _ in range(6)]
+    going.close()
+    again = going.begin(order)
+    assert [each.take() for each in (*waiting, again)] == [count_records(order)] * 7
+    assert going.trouble() == "", "what was let go is not a second failure"
+    going.close()

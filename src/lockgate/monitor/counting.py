@@ -7,7 +7,7 @@ that has none against its own first rows, and is not judged before it has them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
@@ -183,7 +183,8 @@ class Counter:
             reference = self._references.get(version)
             if reference is not None:
                 known = self._known(version)
-                held[version] = Held(reference, known.manifest, known.veil)
+                veil = known.veil if reference.veiled else OPEN  # its secret goes nowhere without need
+                held[version] = Held(reference, known.manifest, veil)
         return Order(records.select(COLUMNS), held)
 
     def _goes_out(self, piece: Piece, records: pl.DataFrame) -> bool:
@@ -191,10 +192,15 @@ class Counter:
         input goes to other machines."""
         if self._elsewhere is None or piece.until_us is None or records.height < self._least:
             return False
-        references = [self.reference(version) for version in records["version"].unique().to_list()]
-        open_to_all = not self._elsewhere.far or not records["sealed"].drop_nulls().len()
-        return open_to_all and all(
-            each is not None and not (self._elsewhere.far and each.veiled) for each in references
+        versions = records["version"].unique().to_list()
+        if any(self.reference(version) is None for version in versions):
+            return False
+        return not self._elsewhere.far or not self._personal(records, versions)
+
+    def _personal(self, records: pl.DataFrame, versions: Iterable[int]) -> bool:
+        """Whether records hold personal inputs: sealed ones, or of a version that has some, watched or not."""
+        return bool(records["sealed"].drop_nulls().len()) or any(
+            self._references[version].veiled or self._known(version).veil.columns for version in versions
         )
 
     def _commit(self, counted: Counted, place: Place, now_us: int) -> None:

@@ -1,7 +1,8 @@
 """Where a long history is counted: in this process, in several of this box, or on a Ray cluster; what comes of it is the same.
 
 Orders go out as they are read and are taken in the same order, so that what is committed never runs ahead of what is counted.
-What cannot be counted elsewhere (a process that died, a cluster that is away) is counted here, and that is said.
+What cannot be counted elsewhere (a process that died, a cluster that is away) is counted here, and that is said; so is what was
+on its way beside it, since what it went to was let go.
 """
 
 from __future__ import annotations
@@ -99,12 +100,15 @@ class LocalProcesses(_Elsewhere):
         """See `Elsewhere`."""
         if self._pool is None:  # spawned: the monitor has threads
             self._pool = ProcessPoolExecutor(self._processes, mp_context=get_context("spawn"))
+        pool = self._pool
         try:
-            going: Future[Counted] = self._pool.submit(count_records, order)
+            going: Future[Counted] = pool.submit(count_records, order)
         except BrokenProcessPool as error:
             found = self._here(order, error)
             return Waiting(lambda: found)
-        return Waiting(lambda: self._or_here(order, going.result))
+        return Waiting(
+            lambda: self._or_here(order, going.result) if self._pool is pool else count_records(order)
+        )
 
     def close(self) -> None:
         """See `Elsewhere`."""
@@ -130,11 +134,18 @@ class RayProcesses(_Elsewhere):
                 with ExitStack() as stack:
                     stack.enter_context(connected(self._address))
                     self._connection = stack.pop_all()
+            connection = self._connection
             going = ray.remote(count_records).options(num_cpus=1, max_retries=TRIES).remote(order)
         except (LockgateError, ConnectionError) as error:
             found = self._here(order, error)
             return Waiting(lambda: found)
-        return Waiting(lambda: self._or_here(order, lambda: self._taken(going)))
+        return Waiting(
+            lambda: (
+                self._or_here(order, lambda: self._taken(going))
+                if self._connection is connection
+                else count_records(order)
+            )
+        )
 
     def close(self) -> None:
         """See `Elsewhere`."""
