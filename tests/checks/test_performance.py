@@ -21,6 +21,7 @@ from lockgate.checks.finding import Finding, PlotKind, Status
 from lockgate.checks.performance.check import run
 from lockgate.config import Goal
 from lockgate.datasets.classes import class_names
+from lockgate.declared import Ranking
 from lockgate.errors import InvalidInput
 from lockgate.registry.manifest import Task
 
@@ -246,6 +247,17 @@ def test_a_quantile_that_nobody_declared_is_named_where_guessing_seems_better():
     assert wrong.status is Status.FAIL
     assert "(quantile: 0.95 in lockgate.yaml)" in wrong.advice
     assert "quantile" not in found(waits(0.5, quantile=None))["against guessing"].advice
+
+
+def test_a_ranking_is_told_nothing_of_quantiles():
+    """Its scores are no numbers that labels could lie up to."""
+    draw = np.random.default_rng(2)
+    frame = pl.DataFrame({"y": draw.integers(0, 4, 600).astype(float), "query": np.repeat(np.arange(60), 10)})
+    scores = draw.normal(20, 1, 600)
+    said = found(Evidence(task=Task.REGRESSION, inputs=(), frames={Split.TEST: frame}, target="y", ranking=Ranking(query="query"),
+                          answers={Split.TEST: Answers(scores, scores)}))["against guessing"]  # fmt: skip
+    assert said.status is not Status.PASS
+    assert "quantile" not in said.advice
 
 
 @pytest.mark.parametrize("metric", ["mae", "rmse", "r2", "bias"])

@@ -143,6 +143,9 @@ def test_a_version_that_answers_the_wrong_quantile_is_found():
     near = pairs([upper] * 3000, [median] * 3000, truth)
     assert verdict(from_pairs(near)).label is Label.NOT_YET, "by the distance alone nothing is wrong"
     assert verdict(from_pairs(near, quantile=0.9)).label is Label.WORSE
+    truth[5] = np.inf
+    endless = from_pairs(pairs([upper] * 3000, [median] * 3000, truth), quantile=0.9)
+    assert verdict(endless).label is Label.WORSE, "a label without an end is none, and ends nothing"
     back = pairs([median] * 3000, [upper] * 3000, truth)
     assert verdict(from_pairs(back, quantile=0.9)).label is Label.NOT_YET
     assert verdict(from_pairs(back)).label is Label.WORSE

@@ -230,7 +230,7 @@ def _graded_rows(known: pl.DataFrame, quantile: float | None) -> pl.DataFrame:
     ):  # few large losses outweigh many small ones: only a scale of earlier rows keeps their sizes
         scale = SCALE * (whole.cum_sum() / 2).shift(1) / pl.int_range(pl.len())
         return (
-            readable.filter(whole.is_not_nan())
+            readable.filter(whole.is_finite())  # an infinite one would end every scale after it
             .with_columns(difference=(more / scale).clip(-1.0, 1.0))
             .slice(SCALE_ROWS)
             .with_columns(pl.col("difference").fill_nan(0.0))  # all losses were 0 so far

@@ -45,7 +45,7 @@ def covered(check: str, judged: Judged, split: Split, most: float) -> Finding | 
 
 def quantile_advice(judged: Judged) -> str:
     """What to say of a model that seems no better than guessing: it may answer a quantile, and nobody said so."""
-    if judged.truth.dtype.kind != "f" or judged.quantile is not None:
+    if judged.truth.dtype.kind != "f" or judged.quantile is not None or judged.queries is not None:
         return ""
     found = share_by(judged.truth <= judged.decision, clusters_of(judged))
     if found.low <= 0.6 and found.high >= 0.4:
