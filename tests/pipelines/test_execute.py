@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from lockgate.errors import InvalidInput, LockgateError, NotFound, PredictionFailed, TooLarge, Unavailable
@@ -277,6 +279,37 @@ def test_one_function_and_a_command_are_pipelines_too(bench: Bench) -> None:
             ),
             "command",
         )
+
+
+TURNED = """
+import numpy, polars
+from churn_model import Mean
+
+def whole(test: polars.DataFrame):
+    model = Mean([2.0])
+    model.classes_ = list(numpy.array([0, 1]))
+    return {"model": model, "test": test.reverse()}
+
+def predict(model, rows: polars.DataFrame):
+    return {"prediction": rows["n"].to_list(), "told": ["left" in rows.columns] * rows.height}
+"""
+
+
+def test_given_rows_are_answered_as_they_are_and_without_their_label(bench: Bench) -> None:
+    """Not in the order of what the pipeline returned under their name; classes that numpy made are written as plain ones."""
+    pl.DataFrame({"n": [3, 1, 2], "left": [0, 1, 1]}).write_parquet(bench.folder / "test.parquet")
+    data = {"test": DataFile(bench.folder / "test.parquet", "table", "two")}
+    order = {"pipeline": "churn.py:whole", "data": data}
+    bench.run(bench.order(TURNED, **order, answers=9, label="left"))
+    said = json.loads((bench.folder / "run/handed/answers.json").read_text())
+    assert said == {
+        "table": "test",
+        "columns": {"prediction": [3, 1, 2], "told": [False] * 3},
+        "classes": [0, 1],
+    }
+    bench.run(bench.order(TURNED, **order), "few")
+    few = json.loads((bench.folder / "few/handed/answers.json").read_text())["columns"]
+    assert few == {"prediction": [2, 1, 3], "told": [True] * 3}
 
 
 def test_two_runs_at_once_are_each_whole(bench: Bench) -> None:

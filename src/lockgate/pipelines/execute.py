@@ -157,7 +157,7 @@ class _Execution:
         return told
 
     def _wanted(self) -> dict[str, object]:
-        """Which rows are answered: of a table that a step made, else of one that was given."""
+        """Which rows are answered: a few of a table that a step made, or those of one that was given."""
         given = {
             name: {"path": str(data.path), "kind": data.kind}
             for name, data in self.order.data.items()
@@ -165,7 +165,7 @@ class _Execution:
         }
         if self.order.answers is None:
             return {"rows": PARITY_ROWS}
-        return {"rows": self.order.answers, "given": given, "whole": True}
+        return {"rows": self.order.answers, "given": given, "label": self.order.label, "whole": True}
 
     def _outputs(self) -> dict[str, dict[str, str]]:
         """Where the outputs lie: steps of their own names, or items of what the one function returned."""

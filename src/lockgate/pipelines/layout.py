@@ -32,6 +32,7 @@ class Order:
 
     `confined` false: it runs also where this machine cannot keep it from its files. `answers`: so many rows of the test table are
     answered, by the model itself where the pipeline has no `predict`; None: a few, by `predict` alone, to compare with later.
+    `label`: the column that is kept from who answers.
     """
 
     pipeline: str
@@ -46,6 +47,7 @@ class Order:
     confined: bool = True
     threads: int = 0  # of libraries that compute in parallel; 0: as many as they like
     answers: int | None = None
+    label: str | None = None
 
 
 def is_command(pipeline: str) -> bool:

@@ -151,6 +151,7 @@ class Bench:
             python=self.python, environment=self.environment, memory_bytes=load.memory_bytes or self.memory_bytes,
             task=load.task, confined=load.confined,
             threads=self.threads, answers=None if load.judged is None else sys.maxsize,
+            label=None if load.judged is None else load.judged.target,
         )  # fmt: skip
 
 

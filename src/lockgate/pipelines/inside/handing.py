@@ -69,7 +69,7 @@ def _serving(module: ModuleType) -> Step | None:
 def _served(module: ModuleType, serve: Step, model: Any, task: str | None) -> Parcel:
     """The model's file, its module, and the entry that joins them."""
     parcel = pack(serve.call)
-    classes = [value.item() if hasattr(value, "item") else value for value in getattr(model, "classes_", ())]
+    classes = _classes(model)
     told = {"module": module.__name__, "model": MODEL_FILE, "classes": classes,
             "task": task or ("classification" if classes else "regression")}  # fmt: skip
     library = library_of(serve.kind_of(serve.needs[1])) or "pandas"
@@ -157,7 +157,10 @@ def _metrics(value: Any) -> dict[str, float]:
 def _answers(
     serve: Step | None, model: Any, values: Mapping[str, Any], asked: Mapping[str, Any], into: Path
 ) -> int:
-    """The pipeline's own answers on its first rows, for comparing with what the sealed version answers to the same."""
+    """The pipeline's own answers on its first rows, for comparing with what the sealed version answers to the same; else on rows
+    that were given, which go before a table of that name that the pipeline returned: that one may be in another order. Their
+    label is not shown: no caller sends it.
+    """
     wanted = serve.kind_of(serve.needs[1]) if serve else "pd.DataFrame"
     given = asked.get("given", {})
     order = [
@@ -166,18 +169,24 @@ def _answers(
     if not order or not asked.get("rows"):
         return 0
     name = order[0]
-    frame = values.get(name)
-    rows = _as_wanted(loaded(given[name], wanted, name) if frame is None else frame, wanted).head(
-        asked["rows"]
-    )
+    frame = loaded(given[name], wanted, name) if name in given else values[name]
+    shown = [column for column in frame.columns if column != asked.get("label")]
+    rows = _as_wanted(frame.head(asked["rows"])[shown], wanted)
     found = serve.call(model, rows) if serve else _of_model(model, rows)
     if hasattr(found, "columns"):
         found = {str(column): found[column] for column in found.columns}
     columns = found if isinstance(found, Mapping) else {"prediction": found}
     plain = {str(key): _plain(column) for key, column in columns.items()}
-    classes = _plain(getattr(model, "classes_", ())) or None
-    (into / "answers.json").write_text(json.dumps({"table": name, "columns": plain, "classes": classes}))
+    (into / "answers.json").write_text(
+        json.dumps({"table": name, "columns": plain, "classes": _classes(model) or None})
+    )
     return len(rows)
+
+
+def _classes(model: Any) -> list[Any]:
+    """A fitted model's classes as plain values; none of one that names none."""
+    found = getattr(model, "classes_", None)
+    return [value.item() if hasattr(value, "item") else value for value in (() if found is None else found)]
 
 
 def _as_wanted(frame: Any, wanted: Any) -> Any:
