@@ -10,6 +10,7 @@ from lockgate.annotation.answers import (
     history_of,
     labels_by_item,
     last_of,
+    name_person,
     next_item,
     record_answer,
 )
@@ -75,6 +76,26 @@ def test_an_answer_is_corrected_and_nothing_is_lost(database: Database):
                 record_answer(tx, batch, 1, "ann", wrong, at_us=8)
         with pytest.raises(NotFound, match="no item 9"):
             record_answer(tx, batch, 9, "ann", True, at_us=8)
+
+
+def test_an_unknown_who_turns_out_to_be_somebody_is_one_person_with_them(database: Database):
+    """Items that both had answered are settled anew; what the person said themselves stands before what a file said later."""
+    with database.write() as tx:
+        batch = record_batch(tx, "churn", asked("a", "b", people=2), contents(3), by="ann", at_us=1)
+        for number, own, said in ((1, "a", "a"), (2, "a", "b")):
+            record_answer(tx, batch, number, "eve", own, at_us=2)
+            record_answer(tx, batch, number, "csv:zoe", said, at_us=3, via="csv", brought_by="ann")
+        record_answer(tx, batch, 3, "csv:zoe", "b", at_us=4, via="csv", brought_by="ann")
+        assert [one.state for one in items_of(tx, batch.id)] == [
+            ItemState.DONE,
+            ItemState.DISPUTED,
+            ItemState.OPEN,
+        ]
+        name_person(tx, batch, "csv:zoe", "eve")
+        assert {one.state for one in items_of(tx, batch.id)} == {ItemState.OPEN}
+        assert labels_by_item(tx, batch.id) == {1: {"eve": "a"}, 2: {"eve": "a"}, 3: {"eve": "b"}}
+        assert len(history_of(tx, batch.id)) == 5
+        assert record_answer(tx, batch, 2, "bob", "a", at_us=5).label == "a"
 
 
 def test_two_answers_at_once_see_each_other(database: Database):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import sqlalchemy as sa
@@ -74,7 +74,7 @@ def record_answer(
     Raises Conflict when the batch is finished, InvalidInput for a label that is none of its classes, NotFound.
     """
     _require_open(tx, batch)
-    item = get_item(tx, batch.id, number)
+    get_item(tx, batch.id, number)
     known = None if label is None else class_named(batch, label)
     tx.execute(
         sa.insert(annotation_answers).values(
@@ -82,11 +82,7 @@ def record_answer(
             label=None if known is None else msgspec.json.encode(known).decode(),
         )
     )  # fmt: skip
-    if item.decided_by is not None:
-        return item  # a settled dispute stays as it was settled
-    state, agreed = settled(_labels(answers_of(tx, batch.id, number)), batch.asked.people)
-    _put(tx, batch.id, number, state, label=agreed, by=None)
-    return get_item(tx, batch.id, number)
+    return _settle(tx, batch, number)
 
 
 def decide(
@@ -112,15 +108,15 @@ def answers_of(tx: sa.Connection, batch: int, number: int) -> dict[str, Given]:
     """Of each person the answer that counts."""
     c = annotation_answers.c
     query = sa.select(annotation_answers).where(c.batch == batch, c.number == number).order_by(c.id)
-    return {row["person"]: _given(row) for row in tx.execute(query).mappings()}
+    return _that_count(_given(row) for row in tx.execute(query).mappings())
 
 
 def labels_by_item(tx: sa.Connection, batch: int) -> dict[int, dict[str, Scalar]]:
     """Of each item the labels that count, by person; for agreement."""
-    found: dict[int, dict[str, Given]] = {}
+    found: dict[int, list[Given]] = {}
     for each in history_of(tx, batch):
-        found.setdefault(each.number, {})[each.person] = each
-    return {number: _labels(answers) for number, answers in found.items()}
+        found.setdefault(each.number, []).append(each)
+    return {number: _labels(_that_count(answers)) for number, answers in found.items()}
 
 
 def next_item(tx: sa.Connection, batch: Batch, person: str) -> Item | None:
@@ -167,19 +163,54 @@ def stated_of(tx: sa.Connection, batch: int) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def name_person(tx: sa.Connection, batch: int, before: str, person: str) -> None:
-    """Answers of a batch that were kept under the name of somebody unknown are a person's, now that it is declared who it is."""
+def name_person(tx: sa.Connection, batch: Batch, before: str, person: str) -> None:
+    """Answers of a batch that were kept under the name of somebody unknown are a person's, now that it is declared who it is.
+    Where both had answered, it was one person: items of an open batch are settled anew.
+    """
     c = annotation_answers.c
-    tx.execute(
-        sa.update(annotation_answers).where(c.batch == batch, c.person == before).values(person=person)
-    )
+    open_, theirs = _is_open(tx, batch), (c.batch == batch.id, c.person == before)
+    numbers = tx.scalars(sa.select(c.number).distinct().where(*theirs)).all()
+    tx.execute(sa.update(annotation_answers).where(*theirs).values(person=person))
+    for number in numbers if open_ else ():
+        _settle(tx, batch, number)
 
 
-def _require_open(tx: sa.Connection, batch: Batch) -> None:
+def is_own_word(given: Given) -> bool:
+    """Whether somebody gave this label here themselves: what another's file says of them does not overrule it."""
+    return given.label is not None and given.via == CONSOLE
+
+
+def _that_count(answers: Iterable[Given]) -> dict[str, Given]:
+    """Of each person the answer that counts, of those to one item in the order in which they came: the last, but none that
+    another brought after their own word.
+    """
+    found: dict[str, Given] = {}
+    for each in answers:
+        before = found.get(each.person)
+        if before is None or not is_own_word(before) or each.brought_by in (None, each.person):
+            found[each.person] = each
+    return found
+
+
+def _settle(tx: sa.Connection, batch: Batch, number: int) -> Item:
+    """The item as its answers have it; a settled dispute stays as it was settled."""
+    item = get_item(tx, batch.id, number)
+    if item.decided_by is not None:
+        return item
+    state, agreed = settled(_labels(answers_of(tx, batch.id, number)), batch.asked.people)
+    _put(tx, batch.id, number, state, label=agreed, by=None)
+    return get_item(tx, batch.id, number)
+
+
+def _is_open(tx: sa.Connection, batch: Batch) -> bool:
     """One answer to a batch at a time: two at once would not see each other, and both leave the item open."""
     c = annotation_batches.c
     state = tx.scalar(sa.select(c.state).where(c.id == batch.id).with_for_update())
-    if state != BatchState.OPEN.value:
+    return bool(state == BatchState.OPEN.value)
+
+
+def _require_open(tx: sa.Connection, batch: Batch) -> None:
+    if not _is_open(tx, batch):
         raise Conflict(
             f"batch {batch.id} is finished: its labels are handed on",
             fix="select a new batch for corrections",

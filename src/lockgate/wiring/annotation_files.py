@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from lockgate.annotation.annotators import people_named, unknown
-from lockgate.annotation.answers import CONSOLE, Given, answers_of, name_person, record_answer
+from lockgate.annotation.answers import Given, answers_of, is_own_word, name_person, record_answer
 from lockgate.annotation.batches import Batch, Item, ItemState, Scalar, get_item, items_of
 from lockgate.annotation.exchange import (
     CSV,
@@ -112,7 +112,7 @@ def _recorded(
     names = people_named({each.person for each in answers if each.person}, declared, known, via)
     for said, person in names.items():
         if person in known:
-            name_person(tx, batch.id, unknown(said, via), person)
+            name_person(tx, batch, unknown(said, via), person)
     counts = dict.fromkeys(TakenIn.__struct_fields__, 0)
     for each in answers:
         who = names[each.person] if each.person else by
@@ -129,7 +129,7 @@ def _kind(before: Given | None, label: Scalar | None, *, own: bool) -> str:
     """What an answer out of a file is beside what the person said before; nobody's own word is overruled by another's file."""
     if before is not None and before.label == label and type(before.label) is type(label):
         return "repeated"
-    if before is not None and before.label is not None and before.via == CONSOLE and not own:
+    if before is not None and is_own_word(before) and not own:
         return "stood"
     if label is None:
         return "skipped"
