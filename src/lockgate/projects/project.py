@@ -254,7 +254,10 @@ def _filled(template: str, told: Mapping[str, Any]) -> bytes:
 def _of_notebook(wish: Wish) -> Project:
     assert wish.notebook is not None  # noqa: S101 - asked by the caller
     found = convert(wish.notebook, wish.name, wish.model)
-    data = {role: _kept(role, path, role in found.raw) for role, path in found.data.items()}
+    data = {
+        role: _kept(role, path, role in found.raw, looked_at=role not in found.outside)
+        for role, path in found.data.items()
+    }
     words: dict[str, Any] = {
         "target": found.target, "task": None, "positive": None, "key": None, "data": data, "parameters": found.parameters,
         "source": found.pipeline.encode(), "test": "test_notebook.py", "steps": found.steps, "shown": _shown(found),
@@ -270,9 +273,9 @@ def _of_notebook(wish: Wish) -> Project:
     return _assembled(wish, words, "accuracy", copies, ["lockgate", "pandas", "pytest"])
 
 
-def _kept(role: str, path: Path, raw: bool) -> str:
+def _kept(role: str, path: Path, raw: bool, *, looked_at: bool) -> str:
     """Where a file lies in the project. One that the notebook reads in its own way gets an ending that lockgate leaves alone."""
-    ending = path.suffix if not raw or path.is_dir() else f"{path.suffix}.raw"
+    ending = path.suffix if not raw or (looked_at and path.is_dir()) else f"{path.suffix}.raw"
     return f"data/{role}{ending}"
 
 

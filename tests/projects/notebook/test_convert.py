@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -201,7 +202,7 @@ def test_a_device_is_no_data(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_place_is_named_and_not_copied(tmp_path: Path) -> None:
-    """By its path, through a link, above the notebook, in a folder with a link that leads out."""
+    """By its path, through a link, above the notebook, in a folder with a link that leads out, hidden; names that no file has."""
     work = tmp_path / "work"
     (work / "photos").mkdir(parents=True)
     customers(tmp_path)
@@ -210,12 +211,29 @@ def test_a_file_of_another_place_is_named_and_not_copied(tmp_path: Path) -> None
     secret.write_text("the key")
     (work / "link.csv").symlink_to(secret)
     (work / "photos" / "out.csv").symlink_to(secret)
-    for said in ("/etc/passwd", str(secret), "~/.ssh/id_rsa", "../customers.csv", "link.csv", "photos", "."):
+    (work / ".ssh").mkdir()
+    shutil.copyfile(secret, work / ".ssh" / "id_rsa")
+    (work / "loop.csv").symlink_to("loop.csv")
+    outside = (
+        "/etc/passwd",
+        str(secret),
+        "~/.ssh/id_rsa",
+        "../customers.csv",
+        "link.csv",
+        "photos",
+        ".",
+        ".ssh/id_rsa",
+    )
+    for said in (*outside, "loop.csv", "a" * 300 + ".csv"):
         project = design(Wish("churn", notebook=written(work, _reading(said))))
         assert not any(name.startswith("data/") for name in project.files), said
         assert [one.what for one in project.doubts if "outside of its folder" in one.what] == [
-            f"the notebook reads '{said}', which lies outside of its folder: it was not copied"
+            f"the notebook reads '{said}', which lies outside of its folder or is hidden: it was not copied"
         ]
+    for said in ("a\0.csv", "~nobody-at-all/a.csv"):
+        project = design(Wish("churn", notebook=written(work, _reading(said))))
+        assert not any(name.startswith("data/") for name in project.files), said
+        assert any(one.what.startswith("the notebook reads") for one in project.doubts), said
     inside = design(Wish("churn", notebook=written(work, _reading("customers.csv"))))
     assert "data/customers.csv" in inside.files
     assert not any("outside of its folder" in one.what for one in inside.doubts)

@@ -101,19 +101,27 @@ def _wanted(roles: Roles) -> list[Name]:
 
 
 def _place(notebook: Path, file: DataFile) -> Path:
-    said = Path(file.said).expanduser()
+    try:
+        said = Path(file.said).expanduser()
+    except RuntimeError:  # the home of somebody who is nobody here
+        said = Path(file.said)
     return said if said.is_absolute() else notebook.resolve().parent / said
 
 
 def _lies_outside(place: Path, folder: Path) -> bool:
-    """Whether a file or a folder, or a link in it, is of another place than below the notebook's folder: a notebook may name any
-    file of its reader's machine.
+    """Whether a file or a folder, or a link in it, is of another place than below the notebook's folder, or hidden in it: a
+    notebook may name any file of its reader's machine. So is a name that no file can have.
     """
-    found = place.resolve()
-    if folder not in found.parents:
+    try:
+        found = place.resolve()
+        if folder not in found.parents or any(
+            part.startswith(".") for part in found.relative_to(folder).parts
+        ):
+            return True
+        links = (path for path in found.rglob("*") if path.is_symlink()) if found.is_dir() else iter(())
+        return any(folder not in link.resolve().parents for link in links)
+    except (OSError, RuntimeError, ValueError):  # too long, a link to itself, a NUL
         return True
-    links = (path for path in found.rglob("*") if path.is_symlink()) if found.is_dir() else iter(())
-    return any(folder not in link.resolve().parents for link in links)
 
 
 def _as_frames(files: list[DataFile], places: dict[str, Path]) -> frozenset[str]:
@@ -150,7 +158,7 @@ def _reads_alike(path: Path) -> bool:
 def _absent(files: list[DataFile], places: dict[str, Path], outside: frozenset[str]) -> list[Doubt]:
     """Files that the project does not get: those outside are not looked at."""
     seen: dict[str, DataFile] = {file.role: file for file in files if "://" not in file.said}
-    found = [Doubt(0, f"the notebook reads '{file.said}', which lies outside of its folder: it was not copied",
+    found = [Doubt(0, f"the notebook reads '{file.said}', which lies outside of its folder or is hidden: it was not copied",
                    f"copy it yourself, if the project may hold it, and name it at data: {{{role}: ...}} in lockgate.yaml")
              for role, file in seen.items() if role in outside]  # fmt: skip
     return found + [Doubt(0, f"the notebook reads '{file.said}', and there is no such file beside it",
