@@ -220,6 +220,23 @@ def test_asking_twice_is_one_erasure(ground: Ground) -> None:
     assert first == second
 
 
+def test_two_that_carry_out_one_erasure_count_it_once(ground: Ground) -> None:
+    """The archiver takes it up while whoever asked is at it: the second finds it done, and what was erased stays on record."""
+    with ground.db.write() as tx:
+        asked = ask(tx, ground.home, "churn", PERSON, reason="by letter", by="ada", at_us=5)
+    firsts = []
+
+    def meanwhile(phase: str, *_counted: int) -> None:
+        if phase == "waiting for open segments" and not firsts:
+            firsts.append(carry_out(ground, asked.id, "customer"))
+
+    second = carry_out(ground, asked.id, "customer", meanwhile)
+    assert [second] == firsts
+    assert (second.state, second.counts.requests, second.counts.labels) == (ErasureState.ERASED, 2, 1)
+    with ground.db.read() as tx:
+        assert len(audit.rows(tx, action="log:person:erased")) == 1
+
+
 ERASER = """
 import sys
 from pathlib import Path

@@ -23,7 +23,7 @@ from lockgate.predictions.erase import (
     carry_out,
     due,
     get,
-    sweep,
+    sweep_again,
     unswept,
 )
 from lockgate.predictions.erase_deleted import forget_deleted
@@ -167,11 +167,38 @@ def test_a_table_that_somebody_holds_keeps_the_erasure_from_nothing(
         assert carry_out(ground, asked.id, None).state is ErasureState.FINISHED
     with ground.db.read() as tx:
         assert unswept(tx) == [asked.id]
-    assert sweep(ground, asked.id).counts.copies_in == []
+    assert [each.counts.copies_in for each in sweep_again(ground)] == [[]]
     assert holding(files_of(postgres_server, ground.db)) == set()
     with ground.db.read() as tx:
         assert unswept(tx) == []
         assert get(tx, asked.id).counts.labels == 1
+
+
+def test_a_sweep_that_was_killed_is_made_up_for(
+    ground: Ground, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dead between the end of an erasure and the sweep after it: all tables are named until the next sweep was there."""
+
+    def no_power(*_given: object) -> list[str]:
+        raise OSError("the power is gone")
+
+    with ground.db.write() as tx:
+        asked = ask(tx, ground.home, "churn", PERSON, reason="asked by letter", by="ada", at_us=5)
+    for _turn in range(2):
+        with monkeypatch.context() as dying:
+            dying.setattr("lockgate.predictions.erase.forget_deleted", no_power)
+            with pytest.raises(OSError, match="the power is gone"):
+                carry_out(ground, asked.id, None)
+        ground.clock.sleep(2 * AGAIN_US / SECOND_US)
+    with ground.db.read() as tx:
+        assert unswept(tx) == [asked.id]
+        assert get(tx, asked.id).counts.copies_in == [
+            "labels", "log_keys", "log_erasures", "beside", "pg_statistic",
+        ]  # fmt: skip
+        assert all("copies_in" not in row.details for row in audit.rows(tx, action="log:person"))
+    assert [each.state for each in sweep_again(ground)] == [ErasureState.FINISHED]
+    assert holding(files_of(postgres_server, ground.db)) == set()
+    assert sweep_again(ground) == []
 
 
 def test_tables_that_are_not_ours_are_said(ground: Ground) -> None:

@@ -14,7 +14,6 @@ from enum import StrEnum
 from pathlib import Path
 
 import msgspec
-import polars as pl
 import sqlalchemy as sa
 
 from lockgate.blobs import Blobs
@@ -24,14 +23,17 @@ from lockgate.db import Database
 from lockgate.errors import Conflict, InvalidInput
 from lockgate.governance import audit
 from lockgate.predictions.archive import hold
-from lockgate.predictions.erase_deleted import forget_deleted, overwrite_deleted
+from lockgate.predictions.erase_deleted import (
+    STATISTICS,
+    forget_deleted,
+    overwrite_deleted,
+    tables_with_copies,
+)
+from lockgate.predictions.erase_found import find, forget_labels
 from lockgate.predictions.erase_hot import end_segments, erase_in_segments
 from lockgate.predictions.erase_table import drop_old_files, erase_in_table
-from lockgate.predictions.flat import record_of
 from lockgate.predictions.keyring import take_in
-from lockgate.predictions.record import Kind
-from lockgate.predictions.removal import Gone, rows_of
-from lockgate.predictions.stored import Asked, Stored
+from lockgate.predictions.removal import Gone
 from lockgate.predictions.subject import log_secret, subject_of
 from lockgate.predictions.table import Archive
 from lockgate.predictions.tables import labels, log_erasures, log_keys
@@ -118,7 +120,7 @@ def ask(tx: sa.Connection, home: Home, model: str, key: str, *, reason: str, by:
 
 def get(tx: sa.Connection, number: int) -> Erasure:
     """An erasure by its number."""
-    return _read(tx.execute(sa.select(log_erasures).where(log_erasures.c.id == number)).one())
+    return _read(_row(tx, number))
 
 
 def key_of(tx: sa.Connection, number: int) -> str | None:
@@ -156,48 +158,43 @@ def carry_out(
     archive cannot be reached: then the erasure stays asked for, and the archiver tries again.
     """
     with ground.db.read() as tx:
-        row = tx.execute(sa.select(log_erasures).where(log_erasures.c.id == number)).one()
+        row = _row(tx, number)
     if row.state == ErasureState.FINISHED:
         return _read(row)
     tell("waiting for open segments", 0, 0)
     end_segments(ground.home.log)
     lock = _held(ground.home.log, patience_s)
     try:
-        counts = msgspec.json.decode(row.counts, type=Counts)
-        tell("looking for the person", 0, 0)
-        gone, times = find(ground, row.model, row.key, key_field)
-        counts.requests += sum(rows is None for rows in gone.values())
-        counts.rows += sum(len(rows) for rows in gone.values() if rows is not None)
-        tell("erasing", 0, 0)
-        with ground.db.write() as tx:  # first: who is killed from here on finds these requests no more
-            counts.labels += _let_go(ground, tx, row, (gone, times), key_field)
-        hot = erase_in_segments(ground.home.log, row.model, gone)
-        counts.segments += hot.segments
-        counts.others += hot.others
-        archive = Archive(ground.home.log, ground.blobs)
-        table = erase_in_table(archive, row.model, gone)
-        counts.archived += table.removed + table.changed
-        counts.files += drop_old_files(archive)
-        take_in(ground.home.log, ground.db, ended_only=False)
+        with ground.db.read() as tx:
+            there = _row(tx, number)
+        if there.state != row.state:  # another process carried it out while this one waited
+            return _read(there)
+        _erase(ground, row, key_field, tell)
     finally:
         os.close(lock)
-    return _done(ground, row, (gone, times), counts, key_field)
+    return sweep(ground, number)
 
 
-def find(ground: Ground, model: str, key: str, key_field: str | None) -> tuple[dict[str, Gone], list[int]]:
-    """The requests (by id) that hold a person, and which of their rows (None: all of them); and the times of these requests."""
-    times: list[int] = []
-    gone: dict[str, Gone] = {}
-    asked = Asked(model, kinds=(Kind.ANSWER, Kind.BATCH))
-    several = (pl.col("rows") > 1) | pl.col("key").is_null()
-    with Stored(ground.home.log, ground.blobs, asked) as stored:
-        for window in stored.windows():
-            for row in window.filter((pl.col("key") == key) | several).iter_rows(named=True):
-                rows = rows_of(record_of(row), key, key_field)
-                if rows is None or rows:
-                    gone[row["id"]] = rows
-                    times.append(row["at_us"])
-    return gone, times
+def _erase(
+    ground: Ground, row: sa.Row[tuple[object, ...]], key_field: str | None, tell: Callable[..., None]
+) -> None:
+    counts = msgspec.json.decode(row.counts, type=Counts)
+    tell("looking for the person", 0, 0)
+    gone, times = find(ground.home, ground.blobs, row.model, row.key, key_field)
+    counts.requests += sum(rows is None for rows in gone.values())
+    counts.rows += sum(len(rows) for rows in gone.values() if rows is not None)
+    tell("erasing", 0, 0)
+    with ground.db.write() as tx:  # first: who is killed from here on finds these requests no more
+        counts.labels += _let_go(ground, tx, row, (gone, times), key_field)
+    hot = erase_in_segments(ground.home.log, row.model, gone)
+    counts.segments += hot.segments
+    counts.others += hot.others
+    archive = Archive(ground.home.log, ground.blobs)
+    table = erase_in_table(archive, row.model, gone)
+    counts.archived += table.removed + table.changed
+    counts.files += drop_old_files(archive)
+    take_in(ground.home.log, ground.db, ended_only=False)
+    _done(ground, row, (gone, times), counts, key_field)
 
 
 def _held(log: Path, patience_s: float) -> int:
@@ -214,7 +211,7 @@ def _held(log: Path, patience_s: float) -> int:
 def _done(
     ground: Ground, row: sa.Row[tuple[object, ...]], found: tuple[dict[str, Gone], list[int]], counts: Counts,
     key_field: str | None,
-) -> Erasure:  # fmt: skip
+) -> None:  # fmt: skip
     again, now_us = row.state == ErasureState.ERASED, ground.clock.now_us()
     with ground.db.write() as tx:
         counts.labels += _let_go(ground, tx, row, found, key_field)
@@ -222,6 +219,7 @@ def _done(
         counts.keys += tx.execute(
             sa.delete(log_keys).where(c.model == row.model, c.subject == row.subject)
         ).rowcount
+        counts.copies_in = tables_with_copies(ground.db, _swept(ground))  # until `sweep` was there
         state = ErasureState.FINISHED if again else ErasureState.ERASED
         values = {"state": state, "erased_us": now_us, "counts": msgspec.json.encode(counts).decode()}
         tx.execute(
@@ -229,23 +227,29 @@ def _done(
             .where(log_erasures.c.id == row.id)
             .values({**values, **({"key": None} if again else {})})
         )
+        said = {name: count for name, count in msgspec.structs.asdict(counts).items() if name != "copies_in"}
         audit.append(tx, at_us=now_us, actor=row.asked_by, action=f"log:person:{state}", subject=row.model,
-                     details={"erasure": row.id, "person": row.subject, **msgspec.structs.asdict(counts)})  # fmt: skip
-    return sweep(ground, row.id)
+                     details={"erasure": row.id, "person": row.subject, **said})  # fmt: skip
 
 
 def sweep(ground: Ground, number: int) -> Erasure:
     """Have the database let go of older copies of what was erased, and put on record where it could not."""
-    left = forget_deleted(
-        ground.db, (*(table.name for table in (labels, log_keys, log_erasures)), *ground.touched)
-    )
+    left = forget_deleted(ground.db, _swept(ground))
     with ground.db.write() as tx:
-        done = get(tx, number)
-        if done.counts.copies_in != left:
-            done.counts.copies_in = left
-            values = {"counts": msgspec.json.encode(done.counts).decode()}
-            tx.execute(sa.update(log_erasures).where(log_erasures.c.id == number).values(values))
-    return done
+        return _note_copies(tx, number, left)
+
+
+def sweep_again(ground: Ground) -> list[Erasure]:
+    """Try again for finished erasures of which older copies may be left: each table once, for all of them."""
+    with ground.db.read() as tx:
+        waiting = {number: {*get(tx, number).counts.copies_in} for number in unswept(tx)}
+    if not waiting:
+        return []
+    wanted = set().union(*waiting.values())
+    left = forget_deleted(ground.db, [table for table in _swept(ground) if table in wanted])
+    with ground.db.write() as tx:  # what is noted of values is about all tables, and changes with each
+        return [_note_copies(tx, number, [table for table in left if table in {*held, STATISTICS}])
+                for number, held in waiting.items()]  # fmt: skip
 
 
 def unswept(tx: sa.Connection) -> list[int]:
@@ -253,6 +257,19 @@ def unswept(tx: sa.Connection) -> list[int]:
     c = log_erasures.c
     finished = tx.execute(sa.select(log_erasures).where(c.state == ErasureState.FINISHED).order_by(c.id))
     return [row.id for row in finished if _read(row).counts.copies_in]
+
+
+def _swept(ground: Ground) -> list[str]:
+    return [*(table.name for table in (labels, log_keys, log_erasures)), *ground.touched]
+
+
+def _note_copies(tx: sa.Connection, number: int, left: list[str]) -> Erasure:
+    done = get(tx, number)
+    if done.counts.copies_in != left:
+        done.counts.copies_in = left
+        values = {"counts": msgspec.json.encode(done.counts).decode()}
+        tx.execute(sa.update(log_erasures).where(log_erasures.c.id == number).values(values))
+    return done
 
 
 def _let_go(
@@ -263,22 +280,11 @@ def _let_go(
     gone, times = found
     overwrite_deleted(tx)
     ground.also(tx, row.model, row.id, times, ground.clock.now_us())
-    return _labels(tx, row.model, row.key, key_field, gone)
+    return forget_labels(tx, row.model, row.key, key_field, gone)
 
 
-def _labels(tx: sa.Connection, model: str, key: str, key_field: str | None, gone: dict[str, Gone]) -> int:
-    """Labels given by the person's key, also as an input, and by the ids of requests that are gone as a whole."""
-    c, by = labels.c, ("key", f"in.{key_field}")
-    ids = [name for name, rows in gone.items() if rows is None]
-    removed = tx.execute(
-        sa.delete(labels).where(c.model == model, c.on_column.in_(by), c.value == key)
-    ).rowcount
-    for start in range(0, len(ids), 500):
-        some = ids[start : start + 500]
-        removed += tx.execute(
-            sa.delete(labels).where(c.model == model, c.on_column == "id", c.value.in_(some))
-        ).rowcount
-    return int(removed)
+def _row(tx: sa.Connection, number: int) -> sa.Row[tuple[object, ...]]:
+    return tx.execute(sa.select(log_erasures).where(log_erasures.c.id == number)).one()
 
 
 def _read(row: sa.Row[tuple[object, ...]]) -> Erasure:

@@ -22,6 +22,11 @@ def overwrite_deleted(tx: sa.Connection) -> None:
         tx.exec_driver_sql("PRAGMA secure_delete=ON")
 
 
+def tables_with_copies(db: Database, tables: Iterable[str]) -> list[str]:
+    """In which of these older copies of erased rows lie until `forget_deleted` was there: none on SQLite."""
+    return [] if db.dialect == "sqlite" else [str(name) for name in (*tables, STATISTICS)]
+
+
 def forget_deleted(db: Database, tables: Iterable[str]) -> list[str]:
     """Have the database let go of older copies of rows; returns the tables in which some may be left.
 
@@ -36,7 +41,8 @@ def forget_deleted(db: Database, tables: Iterable[str]) -> list[str]:
             return []
         connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_S}s'")
         try:
-            return [str(name) for name in (*tables, STATISTICS) if not _written_anew(connection, name)]
+            every = tables_with_copies(db, tables)
+            return [name for name in every if not _written_anew(connection, name)]
         finally:
             connection.exec_driver_sql("RESET lock_timeout")
 

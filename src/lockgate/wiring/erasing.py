@@ -80,13 +80,6 @@ def carry_on(house: House) -> list[Erasure]:
     return done
 
 
-def sweep_again(house: House) -> list[Erasure]:
-    """Try again to have older copies of erased rows let go of, where that could not be done."""
-    with house.db.read() as tx:
-        waiting = erase.unswept(tx)
-    return [erase.sweep(ground_of(house), number) for number in waiting]
-
-
 def _list(house: House, number: int, model: str, key: str, tell: Tell = lambda *_: None) -> list[Tombstone]:
     """Put on record where else the person is: before they are erased, for at the end the key is forgotten."""
     tell("looking where else they may be", 0, 0)

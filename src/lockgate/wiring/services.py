@@ -23,6 +23,7 @@ from lockgate.governance.checkpoints import checkpoint
 from lockgate.monitor.watcher import Watch
 from lockgate.predictions import forward
 from lockgate.predictions.archiver import run as run_archiver
+from lockgate.predictions.erase import sweep_again
 from lockgate.predictions.log import LogReader
 from lockgate.predictions.offsets import remove_reader
 from lockgate.release import shadow
@@ -31,7 +32,7 @@ from lockgate.release.label_feed import LabelFeed
 from lockgate.samples import Sample, leave, take_away
 from lockgate.supervisor import Child
 from lockgate.wiring.alerting import alerts_service, patient_house
-from lockgate.wiring.erasing import carry_on, sweep_again
+from lockgate.wiring.erasing import carry_on, ground_of
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.keeping import let_go
 from lockgate.wiring.monitoring import watchers_of
@@ -97,7 +98,7 @@ def archiver(house: House, stop: threading.Event) -> None:
     run_archiver(
         house.home, house.blobs, house.db, stop,
         often=lambda: carry_on(house),
-        seldom=(lambda: let_go(house), lambda: veil_baselines(house), lambda: sweep_again(house)),
+        seldom=(lambda: let_go(house), lambda: veil_baselines(house), lambda: sweep_again(ground_of(house))),
         tell=lambda trouble: note_trouble(house.home, trouble),
     )  # fmt: skip
 
