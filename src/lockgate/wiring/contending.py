@@ -6,7 +6,7 @@ import msgspec
 import polars as pl
 
 from lockgate.datasets.classes import class_texts
-from lockgate.release.contenders import Contender, contenders_of, get_contender
+from lockgate.release.contenders import Contender, contenders_of, contending, get_contender
 from lockgate.release.shadow_status import said_of
 from lockgate.release.store import find_running, live_version
 from lockgate.wiring.house import House
@@ -43,8 +43,8 @@ def contenders_shown(house: House, model: str, *, inputs: bool) -> list[Contende
     `inputs`: whether the requests that differ most are shown with what callers sent.
     """
     with house.db.read() as tx:
+        there = contending(tx, model, now_us=house.clock.now_us())
         known = contenders_of(tx, model)
-    there = [one for one in reversed(known) if one.ended_us is None and one.until_us > house.clock.now_us()]
     return [contender_shown(house, one.id, inputs=inputs) for one in there] + [
         _stands(house, one) for one in known if one not in there
     ]
