@@ -102,17 +102,17 @@ def test_keys_do_not_share_and_a_word_of_another_age_does_not_count(tmp_path: Pa
 
 
 def test_processes_count_together(tmp_path: Path) -> None:
-    """Four processes with the same key are let in as often as one would be, but for the races."""
+    """Four processes with the same key are let in just as often as one would be, whoever is put to sleep when."""
     program = (
         "import sys; from pathlib import Path; from lockgate.access import Caller; "
         "from lockgate.gateway.limits import *; from lockgate.gateway.refusals import Limited\n"
-        f"limit, count = Limit(Words(Path({str(tmp_path)!r})), Caller('s', ('*',), number=3), 0.01, 400), 0\n"
+        f"limit, count = Limit(Words(Path({str(tmp_path)!r})), Caller('s', ('*',), number=3), 0.001, 400), 0\n"
         "for _ in range(400):\n"
         "    try:\n        limit.take(); count += 1\n    except Limited:\n        pass\nprint(count)"
     )
     running = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) for _ in range(4)]
     total = sum(int(process.communicate(timeout=60)[0]) for process in running)
-    assert 400 <= total <= 480
+    assert total == 400
 
 
 def test_a_key_without_a_limit_costs_nothing(tmp_path: Path) -> None:

@@ -2,14 +2,15 @@
 
 The generic cell rate algorithm: a key's whole state is one number, the time at which it has used up what it sent so far.
 So the state is one aligned 64-bit word in a file that every worker maps, and a key has its limit whichever workers its
-connections reach. Two workers that read and write a word in the same microsecond count one request instead of two: the
-limit is missed by that little, and never the other way.
+connections reach. Reading and writing a word is done under a lock on its bytes, which the kernel drops with a process that
+dies: a worker that was put to sleep between the two would write an old time back and let a whole burst in again.
 
 Source: ITU-T I.371 (generic cell rate algorithm, virtual scheduling).
 """
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import time
@@ -30,25 +31,27 @@ class Words:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / WORDS_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+        self.handle = os.open(folder / WORDS_NAME, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            if os.fstat(handle).st_size < SLOTS * _WORD_BYTES:
-                os.ftruncate(handle, SLOTS * _WORD_BYTES)
-            self._map = mmap.mmap(handle, SLOTS * _WORD_BYTES)
-        finally:
-            os.close(handle)
+            if os.fstat(self.handle).st_size < SLOTS * _WORD_BYTES:
+                os.ftruncate(self.handle, SLOTS * _WORD_BYTES)
+            self._map = mmap.mmap(self.handle, SLOTS * _WORD_BYTES)
+        except BaseException:
+            os.close(self.handle)
+            raise
         self.view = memoryview(self._map).cast("Q")
 
     def close(self) -> None:
         """Let go of the mapping."""
         self.view.release()
         self._map.close()
+        os.close(self.handle)
 
 
 class Limit:
     """The limit of one key. `take` is called once for each request."""
 
-    __slots__ = ("_apart_ns", "_clock", "_early_ns", "_person", "_slot", "_view")
+    __slots__ = ("_apart_ns", "_clock", "_early_ns", "_handle", "_person", "_slot", "_view")
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class Limit:
         burst: int | None,
         clock: Callable[[], int] = time.monotonic_ns,  # the machine's own: the same in every process
     ) -> None:
-        self._view, self._slot = words.view, caller.number % SLOTS
+        self._view, self._handle, self._slot = words.view, words.handle, caller.number % SLOTS
         self._apart_ns = round(_SECOND_NS / rate_per_s)
         self._early_ns = (max(burst or round(rate_per_s), 1) - 1) * self._apart_ns
         self._person, self._clock = caller.person, clock
@@ -70,14 +73,20 @@ class Limit:
 
     def take(self) -> None:
         """Count one request. Raises Limited when it comes too early."""
-        now = self._clock()
-        used = self._view[self._slot]
-        if used < now or used > now + self._early_ns + self._apart_ns:
-            used = now  # rested; or the word is from before the machine was started anew
-        early_ns = used - now - self._early_ns
-        if early_ns > 0:
-            raise self._refusal(early_ns / _SECOND_NS)
-        self._view[self._slot] = used + self._apart_ns
+        at = self._slot * _WORD_BYTES
+        fcntl.lockf(self._handle, fcntl.LOCK_EX, _WORD_BYTES, at)
+        try:
+            now = self._clock()
+            used = self._view[self._slot]
+            if used < now or used > now + self._early_ns + self._apart_ns:
+                used = now  # rested; or the word is from before the machine was started anew
+            early_ns = used - now - self._early_ns
+            if early_ns <= 0:
+                self._view[self._slot] = used + self._apart_ns
+                return
+        finally:
+            fcntl.lockf(self._handle, fcntl.LOCK_UN, _WORD_BYTES, at)
+        raise self._refusal(early_ns / _SECOND_NS)
 
     def _refusal(self, wait_s: float) -> Limited:
         rate = rate_words(_SECOND_NS / self._apart_ns)
