@@ -90,6 +90,60 @@ def test_the_past_is_every_table_in_the_order_of_time() -> None:
     assert past_of(Evidence(task=Task.REGRESSION, inputs=("x",), frames={Split.TRAIN: train}), ["x"]) is None
 
 
+def past_of_two(train: pl.Series, test: pl.Series) -> pl.DataFrame | None:
+    """The past of a column that two tables have."""
+    when = pl.Series(["2024-01-01", "2024-01-02"])
+    frames = {
+        split: pl.DataFrame({"x": series, "when": when})
+        for split, series in ((Split.TRAIN, train), (Split.TEST, test))
+    }
+    return past_of(Evidence(task=Task.REGRESSION, inputs=("x",), frames=frames, time="when"), ["x"])
+
+
+def test_a_column_of_two_kinds_has_no_past() -> None:
+    """Lists here and numbers there, words here and numbers there; two sets of names are words all the same."""
+    numbers, words = pl.Series([1.0, 2.0]), pl.Series(["a", "b"])
+    assert past_of_two(pl.Series([[1.0], [2.0]]), numbers) is None
+    assert past_of_two(words, numbers) is None
+    mixed = past_of_two(pl.Series([True, False]), numbers)
+    assert mixed is not None
+    assert mixed["x"].to_list() == [1.0, 1.0, 0.0, 2.0]
+    named = past_of_two(words.cast(pl.Enum(["a", "b"])), words.cast(pl.Enum(["b", "a"])))
+    assert named is not None
+    assert named["x"].to_list() == ["a", "a", "b", "b"]
+    empty = past_of_two(pl.Series([None, None]), numbers)
+    assert empty is not None
+    assert empty["x"].to_list() == [None, 1.0, None, 2.0]
+
+
+def test_rows_with_nothing_to_count_leave_a_baseline_without_a_season() -> None:
+    """A model of pictures alone, or of bytes, whose rows have a time."""
+    frame = pl.DataFrame({"x": [b"1", b"2"], "when": ["2024-01-01", "2024-01-02"]})
+    evidence = Evidence(task=Task.REGRESSION, inputs=("x",), frames={Split.TEST: frame}, time="when")
+    made = baseline_of(evidence, "sha256:1", {})
+    assert made is not None
+    assert (made.columns, made.seasons) == ({}, None)
+
+
+def test_of_a_long_past_rows_are_drawn_from_every_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each n-th row of a table with so many places would be one place alone."""
+    monkeypatch.setattr("lockgate.checks.seasons.MOST_ROWS", 500)
+    frame = pl.DataFrame(
+        {
+            "place": [float(place) for _ in range(500) for place in range(8)],
+            "when": [float(hour * 3_600) for hour in range(500) for _ in range(8)],
+        }
+    )
+    evidence = Evidence(task=Task.REGRESSION, inputs=("place",), frames={Split.TRAIN: frame}, time="when")
+    one, again = past_of(evidence, ["place"]), past_of(evidence, ["place"])
+    assert one is not None
+    assert again is not None
+    assert one.equals(again)
+    assert one.height == 500
+    assert one[AT].is_sorted()
+    assert one["place"].n_unique() == 8
+
+
 def test_columns_can_be_left_out(learned: tuple[Seasons, dict[str, Sketch]]) -> None:
     """Personal ones, of which no value is kept."""
     left = seasons_but(learned[0], {"temperature"})

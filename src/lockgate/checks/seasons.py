@@ -31,7 +31,7 @@ LEAST_STEPS = 6  # neighbours, of which the farthest is usual
 LEAST_ROWS = 100  # of a stretch: the distance of fewer is chance
 DIFFER = 0.25  # standard deviations, surely: so far a week lies from all where weeks differ
 DIFFERING = 2  # weeks at least
-MOST_ROWS = 200_000  # of the past, from all over it
+MOST_ROWS = 200_000  # of the past, drawn from all over it
 _STEADY = 0.99  # of days in which a column of the calendar holds one value
 _DAY_ROWS = 5  # of a day, to say that it holds one value
 _DAYS = 8
@@ -56,23 +56,48 @@ class Seasons(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def past_of(evidence: Evidence, names: Iterable[str]) -> pl.DataFrame | None:
-    """The rows of every table in the order of time, with their time as `\\0at_s`; None where nobody says when they were."""
-    wanted, time = list(names), evidence.time
+    """The rows of every table in the order of time, with their time as `\\0at_s`; None where nobody says when they were, or no
+    column is of one kind in all of them. Of more than `MOST_ROWS` so many, drawn the same way each time."""
+    time = evidence.time
     if time is None:
         return None
-    parts = []
-    for frame in evidence.frames.values():
-        if time in frame.columns:
-            try:
-                at_s = pl.Series(AT, times_of(frame[time]))
-            except InvalidInput:
-                return None
-            parts.append(frame.select(name for name in wanted if name in frame.columns).with_columns(at_s))
+    tables = [frame for frame in evidence.frames.values() if time in frame.columns]
+    wanted = [name for name in names if _of_one_kind(name, tables)]
+    try:
+        parts = [
+            frame.select(_plain(frame, name) for name in wanted if name in frame.columns).with_columns(
+                pl.Series(AT, times_of(frame[time]))
+            )
+            for frame in tables
+            if not {*wanted}.isdisjoint(frame.columns)
+        ]
+    except InvalidInput:
+        return None
     rows = [part.filter(pl.col(AT).is_finite()) for part in parts]
     if not sum(part.height for part in rows):
         return None
     whole = pl.concat(rows, how="diagonal_relaxed").sort(AT, maintain_order=True)
-    return whole.gather_every(max(-(-whole.height // MOST_ROWS), 1))
+    if whole.height <= MOST_ROWS:
+        return whole
+    # each n-th would be the same hour of each day, or the same of several places
+    drawn = np.random.default_rng(0).choice(whole.height, MOST_ROWS, replace=False)
+    return whole[np.sort(drawn)]
+
+
+def _of_one_kind(name: str, tables: Sequence[pl.DataFrame]) -> bool:
+    """Whether a column can be put together from all tables that have it: numbers, words, or exactly the same type."""
+    kinds = {_kind(table.schema[name]) for table in tables if name in table.columns}
+    return len(kinds - {_kind(pl.Null())}) == 1
+
+
+def _kind(of: pl.DataType) -> pl.DataType:
+    if of.is_numeric() or of == pl.Boolean:
+        return pl.Float64()
+    return pl.String() if of in (pl.Categorical, pl.Enum) else of
+
+
+def _plain(frame: pl.DataFrame, name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.String) if frame.schema[name] in (pl.Categorical, pl.Enum) else pl.col(name)
 
 
 def seasons_of(
