@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from lockgate.governance.keys import create_key
@@ -87,3 +88,36 @@ def test_the_requests_that_differ_most_show_inputs_to_readers_of_the_log(scene: 
     assert len(shown["bob"]) == len(shown["dan"]) == 10
     assert {*shown["bob"][0]["inputs"]} == {"age", "income"}
     assert all(one["inputs"] == {} and one["old"] != one["new"] for one in shown["dan"])
+
+
+@pytest.mark.browser
+def test_a_contender_is_shown_with_its_verdict_and_withdrawn(opened: Opened, scene: Scene) -> None:
+    """churn/2 contends beside live: its verdict comes after the page, a form takes it out with a reason, which then is told."""
+    address, key = (
+        f"{scene.url}/api/models/churn/contenders",
+        {"authorization": f"Bearer {scene.keys['ann']}"},
+    )
+    httpx.post(
+        address, json={"version": "2", "reason": "once more"}, headers=key, timeout=60
+    ).raise_for_status()
+    again = httpx.post(address, json={"version": "2"}, headers=key, timeout=60)
+    assert (again.status_code, again.json()["what"]) == (409, "churn/2 contends already")
+    page = opened("ann")
+    page.goto("/models/churn")
+    page.get_by_role("link", name="Contenders").click()
+    part = page.get_by_role("region", name="churn/2")
+    expect(part.get_by_text("Held against")).to_be_visible()
+    expect(part.get_by_role("heading", name="Shadow verdict")).to_be_visible()
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    part.get_by_text("Withdraw it").click()
+    part.get_by_label("Why it need not contend any more").fill("slower than live")
+    part.get_by_role("button", name="Withdraw churn/2").click()
+    expect(page.get_by_role("cell", name="slower than live")).to_be_visible()
+    expect(part).to_have_count(0)
+    assert page.troubles == []  # type: ignore[attr-defined]
+    (ended,) = httpx.get(address, headers=key, timeout=60).raise_for_status().json()
+    assert (ended["state"], ended["contender"]["words"]) == ("withdrawn", "slower than live")
+    page = opened("root")
+    page.goto(f"/models/car-loan/contenders/{ended['contender']['id']}")
+    expect(page.get_by_text("is none of 'car-loan'")).to_be_visible()
