@@ -81,6 +81,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     routes: dict[str, Route] = {}
     killed: tuple[int, ...] = ()
 
+    def is_live(self, digest: str) -> bool:
+        """Whether a package is the live version of a model."""
+        arms = (arm for route in self.routes.values() for arm in route.arms)
+        return any(arm.digest == digest and arm.role is Role.LIVE for arm in arms)
+
 
 def share(salt: str, unit: str) -> float:
     """Where a key falls in [0, 1): first 8 bytes of blake2b(salt + unit) / 2^64; same in every process.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 import shutil
+import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -105,7 +109,9 @@ def test_a_canary_that_hangs_is_answered_for_in_time(world: Any) -> None:
 
 
 def test_only_what_is_not_live_takes_turns_with_others_to_be_loaded(world: Any) -> None:
-    """A live version in a process of its own is loaded at once; a canary's processes name the file of the turns."""
+    """A live version in a process of its own is loaded at once; a canary's processes name the file of the turns, until it
+    is live itself: then one that died starts at once, too.
+    """
     code = "def predict(columns):\n    return {'prediction': columns['a'].astype('int64'), 'probability': columns['a']}\n"
     live = world.package(code=code)
     world.route(live)
@@ -116,6 +122,25 @@ def test_only_what_is_not_live_takes_turns_with_others_to_be_loaded(world: Any) 
     world.route(live, canary, 0.5)
     world.wait_for(lambda: ready(world, canary))
     assert turns.exists()
+    epoch = world.route(canary).epoch
+    world.wait_for(lambda: world.workers[0].member.epoch == epoch)
+    turns.unlink()
+    died = runners(world)
+    for pid in died:
+        with contextlib.suppress(ProcessLookupError):  # the one before is being closed
+            os.kill(pid, signal.SIGKILL)
+    with world.client() as client:
+        world.wait_for(lambda: ask(world, client, 1.0).status_code == 200 and runners(world) - died)
+    assert not turns.exists()
+
+
+def runners(world: Any) -> set[int]:
+    """The processes that the worker started."""
+    found: set[int] = set()
+    for path in Path(f"/proc/{world.workers[0].process.pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found |= set(map(int, path.read_text().split()))
+    return found
 
 
 def test_five_failures_in_a_row_trip_the_breaker_of_this_worker(world: Any) -> None:

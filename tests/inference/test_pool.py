@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -119,6 +121,32 @@ def test_a_turn_that_comes_too_late_is_passed_on(seal_code: SealCode, home: Home
     with opened(seal_code(WHO), home) as model:
         assert isinstance(model, IsolatedModel)
         asyncio.run(cancelled(model._pool))
+
+
+def test_what_waits_for_its_turn_starts_nothing_once_it_is_closed(
+    seal_code: SealCode, home: Home, tmp_path: Path
+) -> None:
+    """The file of the turns is asked for at each start; a pool that closes meanwhile loads nothing for nobody."""
+    lock, starts, waits = tmp_path / "lock", iter([None, tmp_path / "lock"]), threading.Event()
+
+    def where() -> Path | None:
+        found = next(starts)
+        if found:
+            waits.set()
+        return found
+
+    held = os.open(lock, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    model = open_model(
+        *seal_code(WHO), home=home, environment=EnvironmentConfig(), python=Path(sys.executable), turn=where
+    )
+    assert isinstance(model, IsolatedModel)
+    pool = model._pool
+    pool.replace(pool.take(time.monotonic() + LONG_S), counts=False)
+    assert waits.wait(LONG_S)
+    model.close()
+    os.close(held)
+    assert model.status().pid is None
 
 
 def test_a_machine_without_room_delays_the_next_start(

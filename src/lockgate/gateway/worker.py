@@ -53,9 +53,10 @@ from lockgate.gateway.trace import Tracing
 from lockgate.gateway.watch import Watch
 from lockgate.inference.executor import Executor
 from lockgate.inference.open import open_model
+from lockgate.inference.turn import Where
 from lockgate.membership import CanaryLease, follows
 from lockgate.registry.package import blob_name
-from lockgate.traffic import Arm, PlanShelf, Role
+from lockgate.traffic import Arm, PlanShelf
 
 DRAIN_PAUSE_S = 0.5  # between "not ready" and the end of listening
 LOADING = "loading.lock"  # in the home's folder `run`: held by who loads a version that is not live
@@ -222,7 +223,13 @@ def _router(setup: Setup, breaker: Breaker, settler: Settler) -> Router:
     config, blobs = setup.gateway, Blobs(setup.config.blobs or str(setup.home.blobs))
 
     def load(arm: Arm) -> Prepared:
-        return prepare(arm, blobs, setup.home.cache, lambda folder, wanted: _opened(setup, folder, wanted))
+        def turn() -> Path | None:
+            return None if router.plan.is_live(arm.digest) else setup.home.run / LOADING
+
+        def opened(folder: Path, wanted: Arm) -> Executor:
+            return _opened(setup, folder, wanted, turn)
+
+        return prepare(arm, blobs, setup.home.cache, opened)
 
     def engine(prepared: Prepared) -> Engine:
         batcher = Batcher(
@@ -239,27 +246,25 @@ def _router(setup: Setup, breaker: Breaker, settler: Settler) -> Router:
     def place(arm: Arm) -> Path:
         return blobs.place(blob_name(arm.digest), setup.home.cache)
 
+    shelf = PlanShelf(setup.home.plan)
     if not follows(setup.home.members):
-        return Router(PlanShelf(setup.home.plan), breaker, load, engine, place=place)
-    return Router(
-        PlanShelf(setup.home.plan),
-        breaker,
-        load,
-        engine,
-        place=place,
-        lease=CanaryLease(setup.home.members),
-        is_here=lambda arm: blobs.exists(blob_name(arm.digest)),
-    )
+        router = Router(shelf, breaker, load, engine, place=place)
+    else:
+        router = Router(
+            shelf, breaker, load, engine, place=place, lease=CanaryLease(setup.home.members),
+            is_here=lambda arm: blobs.exists(blob_name(arm.digest)),
+        )  # fmt: skip
+    return router
 
 
-def _opened(setup: Setup, folder: Path, arm: Arm) -> Executor:
+def _opened(setup: Setup, folder: Path, arm: Arm, turn: Where) -> Executor:
     return open_model(
         folder,
         arm.digest,
         home=setup.home,
         environment=setup.config.environment.sized(arm.replicas, arm.memory_mb),
         python=Path(arm.python) if arm.python else None,
-        turn=None if arm.role is Role.LIVE else setup.home.run / LOADING,
+        turn=turn,
     )
 
 

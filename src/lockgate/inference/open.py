@@ -11,6 +11,7 @@ from lockgate.inference.environment import interpreter_for
 from lockgate.inference.executor import Executor
 from lockgate.inference.isolated import DEADLINE_S, IsolatedModel
 from lockgate.inference.runner_order import Order, plain_fields
+from lockgate.inference.turn import Where
 from lockgate.registry.manifest import Framework, Manifest
 from lockgate.registry.package import open_package
 from lockgate.registry.runnerfile import read_runner_file
@@ -24,9 +25,9 @@ def open_model(
     environment: EnvironmentConfig,
     python: Path | None = None,
     deadline_s: float = DEADLINE_S,
-    turn: Path | None = None,
+    turn: Where | None = None,
 ) -> Executor:
-    """The executor of a sealed package. `turn`: its processes start one after the other with all that name this file.
+    """The executor of a sealed package. `turn`: its processes start one after the other with all that name the same file then.
 
     Compiled when the package is ONNX or holds a graph whose parity was proven; else isolated, in the interpreter
     `python`, or one that fits (`environment.py`). Raises SealBroken when a byte differs from what was sealed,
@@ -81,7 +82,7 @@ def order_for(
     python: Path,
     environment: EnvironmentConfig,
     *,
-    turn: Path | None = None,
+    turn: Where | None = None,
 ) -> Order:
     """What a runner is told about a sealed package. A command's own file is sealed with it."""
     command: tuple[str, ...] = ()

@@ -132,7 +132,10 @@ class Pool:
 
     def _begin(self, replica: Replica) -> RunnerProcess:
         replica.starts += 1
-        with turn(self._order.turn, self._closing.wait):
+        where = self._order.turn
+        with turn(where() if where else None, self._closing.wait):
+            if self._closing.is_set():
+                raise Unavailable("this model is closed")
             runner = RunnerProcess(self._order)
         with self._changed:
             replica.runner = runner

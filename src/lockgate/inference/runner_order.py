@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from lockgate.inference.turn import Where
 from lockgate.registry.signature import Field
 from lockgate.runner import wire
 
@@ -72,9 +73,7 @@ class Order:
     memory_bytes: int = 4 * 1024**3
     start_timeout_s: float = START_TIMEOUT_S
     read: tuple[str, ...] = field(default=())
-    turn: Path | None = (
-        None  # locked while it starts, so that it starts beside no other of the same (`turn.py`)
-    )
+    turn: Where | None = None  # what is locked while it starts, so that it starts beside no other (`turn.py`)
 
     def hello(self, temporary: str) -> dict[str, object]:
         """The HELLO body."""

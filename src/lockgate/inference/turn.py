@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# The file, asked at each start: None for what serves by then, which waits for nobody.
+Where = Callable[[], Path | None]
 LOOK_S = 0.02
 PATIENCE_S = (
     10.0  # then it is loaded all the same: one that hangs while it loads must hold up no other for long
