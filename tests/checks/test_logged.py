@@ -9,6 +9,7 @@ from tests.checks.test_store import FINE, LEAK, record, version
 from lockgate.checks.logged import changed_validations, unlike_the_log
 from lockgate.checks.store import findings_of
 from lockgate.checks.tables import validations
+from lockgate.checks.veils import Veiled, note_veil
 from lockgate.governance.tables import audit
 
 __all__ = ["version"]  # the fixture
@@ -77,6 +78,17 @@ def test_a_validation_that_nobody_recorded_is_not_taken(database, version):
         newest_is(database, version)
         == f"validation {bad.id + 1} of bikes/1 is not the one that the audit log names"
     )
+
+
+def test_a_baseline_that_was_veiled_is_no_validation(database, version):
+    """The row that says so names the validation whose baseline it was; the newest validation stays the newest."""
+    first = record(database, version, [FINE], required=())
+    record(database, version, [FINE], required=(), at_us=11)
+    with database.write() as tx:
+        assert note_veil(tx, first.id, Veiled(baseline="baselines/ab.json"), was=None, at_us=12)
+    assert newest_is(database, version) is None
+    with database.read() as tx:
+        assert changed_validations(tx) == []
 
 
 @pytest.mark.parametrize("details", ["{}", '{"validation": "first"}', "no JSON"])

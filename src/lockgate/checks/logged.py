@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from lockgate.checks.store import Validation
 from lockgate.checks.tables import validations
+from lockgate.checks.veils import VEILED
 from lockgate.governance.audit import AuditRow, chain
 from lockgate.governance.tables import audit
 
@@ -30,7 +31,11 @@ def changed_validations(tx: sa.Connection) -> list[str]:
     The audit log itself is verified by `governance.audit`; together they find a row whose body and digest were both
     exchanged.
     """
-    said = [(entry, _named(entry)) for entry in chain(tx) if entry.action.startswith(_ACTIONS)]
+    said = [
+        (entry, _named(entry))
+        for entry in chain(tx)
+        if entry.action.startswith(_ACTIONS) and entry.action != VEILED
+    ]
     logged = dict(named for _, named in said if named is not None)
     query = sa.select(validations.c.id, validations.c.model, validations.c.version, validations.c.digest)
     kept = {row.id: row for row in tx.execute(query)}
@@ -54,7 +59,9 @@ def unlike_the_log(tx: sa.Connection, model: str, number: int, newest: Validatio
     Reads one row of the log, so that it can be asked before every move.
     """
     mine = sa.and_(
-        audit.c.subject == f"{model}/{number}", audit.c.action.startswith(_ACTIONS, autoescape=True)
+        audit.c.subject == f"{model}/{number}",
+        audit.c.action.startswith(_ACTIONS, autoescape=True),
+        audit.c.action != VEILED,
     )
     last = (
         tx.execute(sa.select(audit).where(mine).order_by(audit.c.seq.desc()).limit(1))

@@ -15,6 +15,7 @@ from lockgate.checks.tables import validations
 from lockgate.governance.audit import append
 
 ACTOR = "lockgate"
+VEILED = "checks:baseline:veiled"  # names a validation, and is none
 
 
 class Veiled(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +66,7 @@ def note_veil(tx: sa.Connection, validation: int, veil: Veiled, *, was: str | No
     tx.execute(sa.update(validations).where(c.id == validation).values(veil=text))
     if veil.baseline != read_veil(row.veil).baseline:
         append(
-            tx, at_us=at_us, actor=ACTOR, action="checks:baseline:veiled", subject=f"{row.model}/{row.version}",
+            tx, at_us=at_us, actor=ACTOR, action=VEILED, subject=f"{row.model}/{row.version}",
             details={"validation": validation, "columns": veil.columns, "baseline": veil.baseline, "instead_of": veil.gone},
         )  # fmt: skip
     return text
