@@ -140,6 +140,8 @@ def test_answers_by_file_are_taken_whole_or_not_at_all(box, model):
         uploaded(lockgate, number, "answers.csv", wrong.write_csv().encode())
     with pytest.raises(InvalidInput, match="no such item"):
         uploaded(lockgate, number, "answers.csv", b"item,label\n99,1\n")
+    with pytest.raises(InvalidInput, match=r"line 2: this is nobody's name \('e.x1b\[31mve'\)"):
+        uploaded(lockgate, number, "answers.csv", b"item,label,person\n1,1,e\x1b[31mve\n")
     assert lockgate.get(f"/batches/{number}")["batch"]["done"] == 0
     body = filled.write_csv().encode()
     assert uploaded(lockgate, number, "answers.csv", body) == counts(new=7)

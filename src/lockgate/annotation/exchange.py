@@ -22,6 +22,7 @@ OWN = ("item", "reason", "words", "answered", "label", "person")  # columns of t
 _NAMES = {Kind.TABLE: "cells", Kind.TEXT: "text", Kind.IMAGE: "image"}
 _MOST_SHOWN = 10  # mistakes that are listed
 _DIGITS = 10  # of an item's number
+_LETTERS = 200  # of an annotator's name
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,7 +179,10 @@ def _answer(batch: Batch, number: object, label: object, person: str | None, at_
     if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS or not 1 <= int(text) <= batch.items:
         raise InvalidInput("the batch has no such item", got=str(number)[:40])
     known = None if label is None else class_named(batch, label)
-    return Answer(number=int(text), label=known, person=person[:200] if person else None, at_us=at_us)
+    who = (person or "").strip()[:_LETTERS]
+    if not who.isprintable():  # steers a terminal, or no database takes it
+        raise InvalidInput("this is nobody's name", got=ascii(who[:40]))
+    return Answer(number=int(text), label=known, person=who or None, at_us=at_us)
 
 
 def _refuse(batch: Batch, wrong: Sequence[str]) -> None:
