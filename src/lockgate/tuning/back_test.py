@@ -88,15 +88,17 @@ def _answers(evidence: Evidence, said: _Answered, rows: int) -> Answers:
     if probability is None:
         return Answers(decisions)
     wide = probability.astype(float).reshape(rows, -1)
-    if wide.shape[1] == 1:
+    if wide.shape[1] == 1 and len(said.classes or ()) != 1:
         return Answers(decisions, wide[:, 0])
     own = class_names(np.array(said.classes)).tolist() if said.classes else list(evidence.classes or ())
     if len(own) != wide.shape[1]:
         raise PredictionFailed("nobody knows which column of 'probability' is which class",
                                got=f"{wide.shape[1]} columns", fix="let the model have classes_, as scikit-learn's")  # fmt: skip
-    order = [own.index(name) for name in evidence.classes or own]
-    wide = wide[:, order]
     names = list(evidence.classes or own)
+    learned = [wide[:, own.index(name)] if name in own else np.zeros(rows) for name in names]
+    wide = np.column_stack(
+        learned
+    )  # a class that was in none of a trial's rows has no column: it is never answered
     score = (
         wide[:, names.index(evidence.positive) if evidence.positive in names else 1]
         if len(names) == 2
