@@ -21,12 +21,15 @@ def contend(
     as_json: AsJson = False,
 ) -> None:
     """Let validated versions answer live's requests in shadow together; no caller sees it, and nothing is released."""
-    made = [releases.contend(version, reason) for version in versions]
+    made = []
+    for version in versions:
+        one = releases.contend(version, reason)
+        made.append(one)
+        if not as_json:  # at once: another may be refused
+            print(f"{one['model']}/{one['version']} contends until {when(one['until_us'])}")
     if as_json:
         print_json(made)
         return
-    for one in made:
-        print(f"{one['model']}/{one['version']} contends until {when(one['until_us'])}")
     print(f"  next: lockgate release contenders {made[0]['model']}")
 
 
