@@ -1,6 +1,6 @@
 """Years played again with time compressed: when is a model trained again, and does it win?
 
-    python -m benchmarks.retraining.replays [--only T3 T4] [--quarters 2] [--test-share 0.2]
+    python -m benchmarks.retraining.replays [--only T3 T4] [--quarters 2] [--test-share 0.2] [--newest-days 180]
 
 T4 needs data of an environment of its own, which is built the first time (`benchmarks.monitor.apart`).
 """
@@ -26,7 +26,7 @@ LABEL_DAYS = 2.0
 LOOK_DAYS = 14.0
 
 
-def t3(quarters: int, test_share: float) -> list[str]:
+def t3(asked: argparse.Namespace) -> list[str]:
     """Bicycles: trained on the first half of 2011, played on from July; what each version errs by in the quarter after."""
     table = bikes.hours()
     first = table.filter(pl.col("at_us") < int(bikes.quarter(table, 2011, 3)["at_us"][0]))
@@ -34,7 +34,7 @@ def t3(quarters: int, test_share: float) -> list[str]:
 
     def then(stage: Stage) -> None:
         stage.first(first)
-        for year, number in bikes.QUARTERS[2 : 2 + quarters]:
+        for year, number in bikes.QUARTERS[2 : 2 + asked.quarters]:
             part = bikes.quarter(table, year, number)
             stage.play(part, delay_days=LABEL_DAYS, look_days=LOOK_DAYS)
             errors = ", ".join(
@@ -44,8 +44,8 @@ def t3(quarters: int, test_share: float) -> list[str]:
                 f"  {year} Q{number}: mean absolute error {errors}; live at its end: bikes/{stage.live.number}"
             )
         following = (
-            bikes.quarter(table, *bikes.QUARTERS[2 + quarters])
-            if quarters + 2 < len(bikes.QUARTERS)
+            bikes.quarter(table, *bikes.QUARTERS[2 + asked.quarters])
+            if asked.quarters + 2 < len(bikes.QUARTERS)
             else None
         )
         if following is not None:
@@ -56,12 +56,15 @@ def t3(quarters: int, test_share: float) -> list[str]:
         said.extend(_told(stage))
         said.extend(told(compared(stage)))
 
-    case = bikes.case(table, test_share=test_share, rows="log", when=["drift", "performance"])
+    case = bikes.case(
+        table, test_share=asked.test_share, rows="log", when=["drift", "performance"],
+        newest_days=asked.newest_days,
+    )  # fmt: skip
     _on_a_home(case, first, then)
     return ["bicycles (T3), trained on 2011 H1", *said]
 
 
-def t4(_quarters: int, _test_share: float) -> list[str]:
+def t4(_asked: argparse.Namespace) -> list[str]:
     """Flights: trained on the first quarter, played on to December."""
     table = flights.year(data())
     first, later = (table.filter(pl.col("month").is_in(list(months))) for months in ((1, 2, 3), range(4, 13)))
@@ -96,7 +99,7 @@ def _told(stage: Stage) -> list[str]:
     return [*text, f"  {len(stage.retrainings)} retrainings in {len(stage.days)} looks"]
 
 
-CASES: dict[str, Callable[[int, float], list[str]]] = {"T3": t3, "T4": t4}
+CASES: dict[str, Callable[[argparse.Namespace], list[str]]] = {"T3": t3, "T4": t4}
 
 
 def main() -> None:
@@ -107,10 +110,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=sorted(CASES), default=sorted(CASES))
     parser.add_argument("--quarters", type=int, default=QUARTERS, help="of T3, from July 2011 on")
     parser.add_argument("--test-share", type=float, default=bikes.TEST_SHARE, help="of T3's rows, the newest")
+    parser.add_argument("--newest-days", type=float, default=None, help="older rows are forgotten (T3)")
     asked = parser.parse_args()
     for name in asked.only:
         began = time.monotonic()
-        print("\n".join(CASES[name](asked.quarters, asked.test_share)))
+        print("\n".join(CASES[name](asked)))
         print(f"({name} took {time.monotonic() - began:.0f} s)\n", flush=True)
 
 

@@ -44,14 +44,17 @@ class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Without this section nothing is retrained by itself. `when`: by what; `cron` and `new_labels` count where they are given.
 
     `drift_days`: how long drift must last; `cool_down_days`: between two retrainings, twice as long after each that came to
-    nothing; `least_rows`: share of the rows of the training before that new data must have; `least_labelled`: share of the
-    predictions whose label should be there by now; `wins`: None: better, and as good for one that its schedule asked for.
+    nothing; `newest_days`: rows older than that, beside the newest one, are not learned from again (with `rows: log`): where the
+    world moved, they teach the old one; `least_rows`: share of the rows of the training before that new data must have;
+    `least_labelled`: share of the predictions whose label should be there by now; `wins`: None: better, and as good for one that
+    its schedule asked for.
     """
 
     when: tuple[Trigger, ...] = (Trigger.DRIFT, Trigger.PERFORMANCE)
     cron: str | None = None
     new_labels: Count | None = None
     rows: Rows = Rows.NEWEST
+    newest_days: Days | None = None
     wins: Wins | None = None
     release: bool = True
     drift_days: Days = 3.0
@@ -68,6 +71,10 @@ class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name, key in ((Trigger.SCHEDULE, "cron"), (Trigger.LABELS, "new_labels")):
             if name in self.when and getattr(self, key) is None:
                 raise ValueError(f"'{name}' needs `{key}`")
+        if self.newest_days is not None and self.rows is not Rows.LOG:
+            raise ValueError(
+                "`newest_days` goes with `rows: log`: else a version of the data set holds what is learned from"
+            )
         if Trigger.HAND in self.when:
             raise ValueError("a person may always ask: 'hand' is not named in `when`")
 

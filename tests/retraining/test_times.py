@@ -7,7 +7,9 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from lockgate.retraining.times import moments_like, times_in
+from lockgate.config_retraining import RetrainConfig, Rows
+from lockgate.errors import Conflict
+from lockgate.retraining.times import moments_like, newest_days, times_in
 
 NOON = dt.datetime(2026, 3, 1, 12)
 AT_US = pl.Series([int(NOON.replace(tzinfo=dt.UTC).timestamp()) * 1_000_000])
@@ -52,3 +54,22 @@ def test_what_holds_no_times_has_none() -> None:
     some = times_in(pl.Series(["2026-03-01", "soon"]))
     assert some is not None
     assert some.to_list() == [dt.datetime(2026, 3, 1), None]
+
+
+def test_the_newest_days_are_kept() -> None:
+    """Counted back from the newest row, not from today; rows without a time go; no times at all is said."""
+    days = ["2026-01-01", "2026-02-27", None, "2026-03-01", "2026-02-20"]
+    frame = pl.DataFrame({"day": days, "n": range(5)})
+    assert newest_days(frame, 10, "day")["n"].to_list() == [1, 3, 4]
+    assert newest_days(frame, 2, "day")["n"].to_list() == [3]
+    assert newest_days(frame, 3_000, "day")["n"].to_list() == [0, 1, 3, 4]
+    for time in ("n", "other", None):
+        with pytest.raises(Conflict, match="newest 10 days is not known"):
+            newest_days(frame, 10, time)
+
+
+def test_newest_days_are_of_rows_of_the_log() -> None:
+    """A version of a data set holds what its maker put into it."""
+    assert RetrainConfig(rows=Rows.LOG, newest_days=180).newest_days == 180
+    with pytest.raises(ValueError, match="rows: log"):
+        RetrainConfig(newest_days=180)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import polars as pl
+
+from lockgate.errors import Conflict
 
 DATE_LETTERS = 10  # of 2026-03-01
 
@@ -40,3 +44,19 @@ def _written(like: pl.Series) -> str:
         return "%Y-%m-%d"
     zone = next((end for end in ("Z", "+00:00") if first.endswith(end)), "")
     return f"%Y-%m-%d{'T' if 'T' in first else ' '}%H:%M:%S{zone}"
+
+
+def newest_days(frame: pl.DataFrame, days: float, time: str | None) -> pl.DataFrame:
+    """The rows of so many days up to the newest one; rows without a time are left out.
+
+    Raises Conflict where nothing tells when a row was.
+    """
+    times = times_in(frame[time]) if time is not None and time in frame.columns else None
+    newest = None if times is None else times.max()
+    if times is None or not isinstance(newest, dt.datetime):
+        raise Conflict(
+            f"which rows are of the newest {days:g} days is not known: no column of their table tells when they were",
+            got=f"time: {time}", allowed="a column of dates or times",
+            fix="name it in lockgate.yaml (time: COLUMN), or take newest_days out of `retrain`",
+        )  # fmt: skip
+    return frame.filter(times > newest - dt.timedelta(days=days))

@@ -20,7 +20,7 @@ from lockgate.pipelines.run import DataUsed, Run
 from lockgate.registry.store import Version
 from lockgate.retraining.fitness import Facts, Table
 from lockgate.retraining.retraining import Retraining, State
-from lockgate.retraining.times import moments_like, times_in
+from lockgate.retraining.times import moments_like, newest_days, times_in
 from lockgate.wiring.datasets import add_table, frame_of
 from lockgate.wiring.history import history_of
 from lockgate.wiring.house import House
@@ -57,6 +57,10 @@ def data_for(house: House, person: Person, view: View, run: Run) -> dict[str, st
     bases = {role: base_of(house, used) for role, used in run.made.data.items()}
     new = _labelled_rows(house, view.live, view.settings, bases)
     grown = _shared_out(bases, new)
+    days = view.config.newest_days
+    if days is not None:
+        learned = {role for role in grown if role != TEST or len(grown) == 1}
+        grown |= {role: newest_days(grown[role], days, view.settings.time) for role in learned}
     said = {}
     for role, base in bases.items():
         if role not in grown:
