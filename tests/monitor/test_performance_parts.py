@@ -15,7 +15,7 @@ from lockgate.monitor.performance_figures import Figure, Labelled, figures_of
 from lockgate.monitor.performance_meaning import Meaning
 from lockgate.monitor.performance_rows import Recipe
 from lockgate.monitor.performance_silence import silence
-from lockgate.monitor.performance_verdict import judged
+from lockgate.monitor.performance_verdict import FIRST, judged
 from lockgate.monitor.performance_windows import Part, Width, Window, pooled, width_for, width_of
 from lockgate.monitor.promised import (
     Outcome,
@@ -152,6 +152,25 @@ def test_no_alarm_where_nothing_is_wrong_and_one_where_it_is() -> None:
     assert false <= 2
     assert len(begun) >= 78
     assert 48 <= np.median(begun) <= 51
+
+
+def test_a_quantile_that_was_declared_after_the_validation_is_held_against_its_first_windows() -> None:
+    """The validation and the windows of then speak of the mean absolute error: of those since, the first say what is usual."""
+    draw = np.random.default_rng(6)
+
+    def day(number: int, quantile: float | None, answered: float) -> Window:
+        truth = draw.exponential(10.0, 1_000)
+        return window(number, Labelled(truth=truth, decided=np.full(1_000, answered), quantile=quantile))
+
+    upper = 10.0 * float(np.log(10.0))
+    before = [day(number, None, upper) for number in range(5)]
+    since = [day(number, 0.9, upper) for number in range(5, 20)]
+    fallen = [day(number, 0.9, 8.0) for number in range(20, 30)]
+    promised = {"mae": Figure(16.0, 15.8, 16.2)}
+    calm = judged(("waits", 1), [*before, *since], promised=promised, metric=None, recipe=Recipe())
+    assert (calm.source, set(calm.against), calm.judged, calm.notices) == (FIRST, {"pinball"}, 13, ())
+    worse = judged(("waits", 1), [*before, *since, *fallen], promised=promised, metric=None, recipe=Recipe())
+    assert [each.subject for each in worse.notices] == ["worse: pinball"]
 
 
 def test_a_range_of_an_input_whose_meaning_moved_is_named() -> None:

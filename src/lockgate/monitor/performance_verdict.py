@@ -58,14 +58,15 @@ def judged(
     figures and labels of its validation; `metric`: the one that its goal names."""
     told = [each for each in windows if each.figures]
     main = _main(told, metric)
-    first = 0 if promised else first_of(told)
-    source = VALIDATION if promised else FIRST
     against = {name: promised[name] for name in main if name in promised}
-    if not promised:
-        before = {name: pooled(told[:first], name) for name in main}
+    source, shown_in, first = VALIDATION, told, 0
+    if not against:  # nothing validated, or other figures: a quantile that was declared since
+        source, shown_in = FIRST, [each for each in told if any(name in each.figures for name in main)]
+        first = first_of(shown_in)
+        before = {name: pooled(shown_in[:first], name) for name in main}
         against = {name: found for name, found in before.items() if found is not None}
-    later = told[first:]
-    slices = _slices(told[:first], later, main)
+    later = shown_in[first:]
+    slices = _slices(shown_in[:first], later, main)
     detectors = len(against) + len(slices) + 2
     notices: list[Notice] = []
     for name, limit in against.items():
