@@ -3,7 +3,9 @@
 import json
 
 import pytest
+import sqlalchemy as sa
 
+from lockgate.web.answers import known_error
 from lockgate.web.guards import MAX_JSON_BYTES, UPLOADS
 from lockgate.web.sessions import COOKIE, LASTS_US
 
@@ -62,6 +64,17 @@ def test_a_number_beyond_the_database_is_a_bad_request(box, address):
     answer = box.http(box.owner()).get(address.format(10**20))
     assert answer.status_code in (400, 404), answer.text
     assert "internal error" not in answer.text
+
+
+@pytest.mark.postgres
+def test_text_that_postgresql_cannot_keep_is_said_as_such(postgres):
+    """A NUL in a text is no number that is too large."""
+    with pytest.raises(sa.exc.DataError) as caught, postgres.read() as tx:
+        tx.execute(sa.select(sa.literal("a\0b")))
+    assert known_error(caught.value).what == "a text of this request holds a NUL character"
+    with pytest.raises(sa.exc.DataError) as caught, postgres.read() as tx:
+        tx.execute(sa.select(sa.cast(sa.literal("99999999999"), sa.Integer), sa.literal("NUL")))
+    assert "larger" in known_error(caught.value).what
 
 
 def test_a_defect_is_an_id(box, caplog):

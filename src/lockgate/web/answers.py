@@ -26,7 +26,8 @@ from lockgate.errors import (
 
 JSON = "application/json"
 RETRY_AFTER_S = 1
-TOO_LARGE = (OverflowError, DataError)  # what SQLite's driver and PostgreSQL say of an integer beyond theirs
+# What SQLite's driver and PostgreSQL say of an integer beyond theirs; PostgreSQL of a text with NUL, too.
+TOO_LARGE = (OverflowError, DataError)
 log = logging.getLogger("lockgate.web")
 
 
@@ -74,6 +75,8 @@ def known_error(error: Exception) -> LockgateError:
         return error
     if isinstance(error, RequestValidationError):
         return _invalid(error.errors())
+    if isinstance(error, DataError) and "NUL (0x00)" in str(error.orig):
+        return InvalidInput("a text of this request holds a NUL character", allowed="text without it")
     if isinstance(error, TOO_LARGE):
         return InvalidInput(
             "a number of this request is larger than any that is kept", allowed=f"at most {2**31 - 1}"
