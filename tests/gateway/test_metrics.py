@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from lockgate.gateway.metrics import BUCKETS_S, Metrics, State
 from lockgate.membership import Tripped
-from lockgate.predictions.record import Record
+from lockgate.predictions.record import Attempt, Record
 from lockgate.samples import FAMILIES, Sample, exposition, gather, leave, take_away
 from lockgate.traffic import Role, Route
 
@@ -35,7 +36,9 @@ def test_answers_are_counted_by_model_version_and_arm() -> None:
     metrics.answered(record(), 200)
     metrics.answered(record(latency_us=40_000_000), 200)
     metrics.answered(record(role=Role.CANARY, version=4), 500)
-    metrics.fell_back('ch"urn', "timeout")
+    for reason in ("timeout", "input"):
+        instead = msgspec.structs.replace(record(version=9), failed=Attempt(4, "d", reason, "words", 1))
+        metrics.answered(instead, 200)
     metrics.limited("key")
     found = values(exposition(metrics.samples(State(gap=1, epoch=6))))
     live, canary = ("live", 'ch"urn', "3"), ("canary", 'ch"urn', "4")
@@ -51,6 +54,7 @@ def test_answers_are_counted_by_model_version_and_arm() -> None:
     assert found[f"{name}_sum", *live] == pytest.approx(40.003)
     assert found["lockgate_requests_total", "canary", 'ch"urn', "500", "4"] == 1
     assert found["lockgate_canary_failures_total", 'ch"urn', "timeout"] == 1
+    assert ("lockgate_canary_failures_total", 'ch"urn', "input") not in found
     assert found["lockgate_limited_total", "key"] == 1
     assert found["lockgate_log_gap_total",] == 1
 

@@ -65,10 +65,10 @@ class Metrics:
         counts.buckets[bisect_left(BUCKETS_S, seconds)] += 1
         counts.seconds += seconds
         counts.rows += record.rows
-
-    def fell_back(self, model: str, reason: str) -> None:
-        """Count one canary failure."""
-        self._failures[model, reason] = self._failures.get((model, reason), 0) + 1
+        failed = record.failed
+        if failed is not None and failed.reason != "input":  # what callers lack is no failure of the canary's
+            why = record.model, failed.reason
+            self._failures[why] = self._failures.get(why, 0) + 1
 
     def limited(self, limit: str) -> None:
         """Count one request that a limit refused."""

@@ -76,8 +76,9 @@ class Settler:
         try:
             found = self._second(job, _attempt(job, SLOW, "no answer yet when it was slow"))
             if found is not None and found[0].error is None:
-                pair(job, found[0])
-                self._ask_live(*found)
+                second, live = found
+                pair(job, second)
+                live.batcher.offer(second, force=True)
         except Exception:  # noqa: BLE001  a defect here costs the caller nothing but time: the canary is still asked
             internal("asking live beside a canary")
 
@@ -103,15 +104,11 @@ class Settler:
         found = self._second(job, failed)
         if found is None:
             return job
-        if found[0].error is not None:
-            return found[0]
-        self._ask_live(*found)
-        return None
-
-    def _ask_live(self, second: Job, live: Engine) -> None:
-        if second.failed is not None:
-            self._metrics.fell_back(second.route.model, second.failed.reason)
+        second, live = found
+        if second.error is not None:
+            return second
         live.batcher.offer(second, force=True)
+        return None
 
     def _second(self, job: Job, failed: Attempt) -> tuple[Job, Engine] | None:
         """The same request for live; with an error where it does not take it, None where nothing is live."""
