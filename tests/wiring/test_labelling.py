@@ -24,11 +24,11 @@ from lockgate.predictions.label_query import Progress, progress_of
 from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.record import Record, blocks_of
 from lockgate.registry.package import read_manifest
-from lockgate.registry.store import create_model, record_version
+from lockgate.registry.store import change_settings, create_model, record_version
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.labelling import LabelIntake, hand_in, naming_of
 from lockgate.wiring.monitoring import watchers_of
-from lockgate.wiring.performance import coming, performance_of, performance_watcher
+from lockgate.wiring.performance import _Known, coming, performance_of, performance_watcher
 from lockgate.yamlfile import parse_yaml
 
 ROWS = 400
@@ -231,3 +231,16 @@ def test_what_names_the_columns(house: House) -> None:
     assert (named.label, named.on, named.key, named.at) == ("came", "in.order", None, "on")
     with pytest.raises(InvalidInput, match="which column holds what happened"):
         naming_of(ModelConfig())
+
+
+def test_performance_is_cut_by_no_column_that_became_personal(house: House) -> None:
+    """Who watches hears of it without being started again."""
+    about = _Known(house, "churn")
+    before = about(1)
+    settings = ModelConfig(key="customer", target="left", slices=("b",), personal=("b",))
+    with house.db.write() as tx:
+        change_settings(tx, "churn", settings, actor="ada", at_us=2)
+    after = about(1)
+    assert before is not None
+    assert after is not None
+    assert (before.slicing, after.slicing) == ({"b": None}, {})

@@ -119,12 +119,10 @@ class _Known:
                 return None
             settings = get_model(tx, self._model).settings
             validation = findings_of(tx, found.digest, self._model)
-        mark = f"{'' if validation is None else validation.digest} {settings.quantile}"
+        columns = [name for name in (*settings.slices, *settings.protected) if name not in settings.personal]
+        mark = f"{'' if validation is None else validation.digest} {settings.quantile} {columns}"
         kept = self._kept.get(version)
         if kept is None or kept[0] != mark:
-            columns = [
-                name for name in (*settings.slices, *settings.protected) if name not in settings.personal
-            ]
             findings = () if validation is None else validation.findings
             calibration, labels = None, None
             if validation is not None and validation.baseline is not None:
