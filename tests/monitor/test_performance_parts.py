@@ -158,15 +158,17 @@ def test_a_quantile_that_was_declared_after_the_validation_is_held_against_its_f
     """The validation and the windows of then speak of the mean absolute error: of those since, the first say what is usual."""
     draw = np.random.default_rng(6)
 
-    def day(number: int, quantile: float | None, answered: float) -> Window:
+    def day(number: int, answered: float) -> Window:
         truth = draw.exponential(10.0, 1_000)
-        return window(number, Labelled(truth=truth, decided=np.full(1_000, answered), quantile=quantile))
+        return window(number, Labelled(truth=truth, decided=np.full(1_000, answered), quantile=0.9))
 
-    upper = 10.0 * float(np.log(10.0))
-    before = [day(number, None, upper) for number in range(5)]
-    since = [day(number, 0.9, upper) for number in range(5, 20)]
-    fallen = [day(number, 0.9, 8.0) for number in range(20, 30)]
-    promised = {"mae": Figure(16.0, 15.8, 16.2)}
+    upper, promised = 10.0 * float(np.log(10.0)), {"mae": Figure(16.0, 15.8, 16.2)}
+    since = [day(number, upper) for number in range(5, 20)]
+    fallen = [day(number, 8.0) for number in range(20, 30)]
+    before = [
+        msgspec.structs.replace(since[0], number=number, since_us=number * DAY_US, figures=promised)
+        for number in range(5)
+    ]
     calm = judged(("waits", 1), [*before, *since], promised=promised, metric=None, recipe=Recipe())
     assert (calm.source, set(calm.against), calm.judged, calm.notices) == (FIRST, {"pinball"}, 13, ())
     worse = judged(("waits", 1), [*before, *since, *fallen], promised=promised, metric=None, recipe=Recipe())
