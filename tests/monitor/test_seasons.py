@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from tests.checks.test_seasons import A_DAY, NAMES, rows
 
-from lockgate.checks.seasons import AT, seasons_of
+from lockgate.checks.seasons import AT, Seasons, seasons_of
 from lockgate.clock import DAY_US
 from lockgate.monitor.drift import Broken, Fault, Found, judge
 from lockgate.monitor.profile import Profile, merged_profiles, profiles_of
@@ -39,12 +39,15 @@ def whole() -> Reference:
     return learned(548)
 
 
-def weeks(reference: Reference, after: int, count: int, warmer: float = 0.0, since: int = 0) -> list[Chunk]:
-    """Chunks of a week each, from so many days after the begin on; from the `since`-th on it is so much warmer."""
-    table = rows(after + 7 * count)[after * A_DAY :]
+def weeks(
+    reference: Reference, after: int, count: int, warmer: float = 0.0, since: int = 0, *, days: int = 7
+) -> list[Chunk]:
+    """Chunks of a week each, or of so many days, from so many days after the begin on; from the `since`-th on it is so much
+    warmer."""
+    table = rows(after + days * count)[after * A_DAY :]
     made = []
     for number in range(count):
-        part = table[number * 7 * A_DAY : (number + 1) * 7 * A_DAY]
+        part = table[number * days * A_DAY : (number + 1) * days * A_DAY]
         if number >= since:
             part = part.with_columns(pl.col("temperature") + warmer)
         inputs = {
@@ -52,9 +55,9 @@ def weeks(reference: Reference, after: int, count: int, warmer: float = 0.0, sin
             for name in NAMES
         }  # fmt: skip
         at_us = (part[AT].to_numpy() * 1e6).astype(np.int64)
-        start = (FIRST + after + 7 * number) * DAY_US
+        start = (FIRST + after + days * number) * DAY_US
         profile = merged_profiles(profiles_of(reference, at_us, inputs, {}).values())
-        made.append(Chunk(start, start + 7 * DAY_US, profile))
+        made.append(Chunk(start, start + days * DAY_US, profile))
     return made
 
 
@@ -126,6 +129,30 @@ def test_a_month_that_stands_still_is_broken(half: Reference) -> None:
     assert without_season(broken, half, told(stuck[:4]))[1] == {"month": CALENDAR}
     found, season = without_season(broken, half, told(stuck))
     assert (found.broken, season) == (broken.broken, {})
+
+
+def test_a_stored_past_is_asked_day_by_day_week_by_week_and_then_by_four_weeks(whole: Reference) -> None:
+    """Storing sorts lengths as texts, 28 before 7: a week much warmer is found after two of single days, not only after four."""
+    assert whole.seasons is not None
+    stored = msgspec.json.decode(
+        msgspec.json.encode(whole.seasons, order="deterministic"), type=type(whole.seasons)
+    )
+    assert list(stored.columns["temperature"].steps)[-1] == "7"
+    reference = msgspec.structs.replace(whole, seasons=with_days(stored))
+    chunks = weeks(reference, 548 + 120, 14, warmer=14.0, since=7, days=1)
+    week = merged_profiles(each.profile for each in chunks[7:])
+    found = judge(reference, {1: week}, 3)
+    assert "temperature" in found.moved
+    assert "temperature" in without_season(found, reference, told(chunks))[0].moved
+
+
+def with_days(seasons: Seasons) -> Seasons:
+    """The same with a distance of neighbouring days, as a past with more rows a day has one."""
+    past = seasons.columns["temperature"]
+    steps = {"1": max(past.steps.values()), **past.steps}
+    return msgspec.structs.replace(
+        seasons, columns={"temperature": msgspec.structs.replace(past, steps=steps)}
+    )
 
 
 def test_what_people_declare_is_held_against_the_week_before(half: Reference) -> None:

@@ -135,7 +135,8 @@ def _spans(past: ColumnPast, told: Told) -> list[tuple[float, list[Profile], lis
     steps = {int(days): far for days, far in past.steps.items()} or {WEEK: FAR / MORE}
     newest = told.chunks[-1]
     found: list[tuple[float, list[Profile], list[Profile]]] = []
-    for span in [each for each in steps if each >= _MOST * newest.days] or [max(steps)]:
+    # sorted: as texts in a stored baseline, 28 comes before 7
+    for span in [each for each in sorted(steps) if each >= _MOST * newest.days] or [max(steps)]:
         long_us = max(span * DAY_US, newest.until_us - newest.start_us)
         if found and newest.until_us - told.chunks[0].start_us < _MOST * long_us:
             break
