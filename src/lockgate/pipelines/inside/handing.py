@@ -170,8 +170,10 @@ def _answers(
         return 0
     name = order[0]
     frame = loaded(given[name], wanted, name) if name in given else values[name]
-    shown = [column for column in frame.columns if column != asked.get("label")]
-    rows = _as_wanted(frame.head(asked["rows"])[shown], wanted)
+    rows = frame.head(asked["rows"])
+    if asked.get("label") in rows.columns:
+        rows = rows[[column for column in rows.columns if column != asked["label"]]]
+    rows = _as_wanted(rows, wanted)
     found = serve.call(model, rows) if serve else _of_model(model, rows)
     if hasattr(found, "columns"):
         found = {str(column): found[column] for column in found.columns}
