@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from lockgate.governance.keys import create_key
 from lockgate.release.phases import Phase, Release
 from lockgate.release.queue import PlaceState, places_of
+from lockgate.release.tables import contenders
 from lockgate.web.api.releases import Act
 from lockgate.web.pages.releases import possible, told
 
@@ -121,3 +123,19 @@ def test_a_contender_is_shown_with_its_verdict_and_withdrawn(opened: Opened, sce
     page = opened("root")
     page.goto(f"/models/car-loan/contenders/{ended['contender']['id']}")
     expect(page.get_by_text("is none of 'car-loan'")).to_be_visible()
+
+
+def test_who_contends_is_told_however_many_came_after(scene: Scene) -> None:
+    """Those of before are the newest twenty; who contends still is told first even if it is older than all of them."""
+    address, key = (
+        f"{scene.url}/api/models/churn/contenders",
+        {"authorization": f"Bearer {scene.keys['ann']}"},
+    )
+    first = httpx.post(address, json={"version": "2"}, headers=key, timeout=60).raise_for_status().json()
+    over = {**first, "version": 3, "ended_us": first["began_us"], "words": "enough seen"}
+    over.pop("id")
+    with scene.world.db.write() as tx:
+        tx.execute(sa.insert(contenders), [over] * 20)
+    told = httpx.get(address, headers=key, timeout=60).raise_for_status().json()
+    assert (told[0]["state"], told[0]["contender"]["id"], len(told)) == ("scored", first["id"], 21)
+    httpx.post(f"{address}/2/withdraw", json={}, headers=key, timeout=60).raise_for_status()
