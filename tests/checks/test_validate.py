@@ -209,6 +209,8 @@ def test_the_plan_comes_before_any_work(loans_model, car_loan):
     assert not any(bare[name] for name in first)
     with pytest.raises(InvalidInput, match=r"checks\.performance"):
         plan(loans_model.manifest, frames, ModelConfig(checks={"performance": {"minimum": 1}}), "low")
+    with pytest.raises(InvalidInput, match="only a model that answers numbers"):
+        plan(loans_model.manifest, frames, ModelConfig(target="repaid", quantile=0.9), "low")
 
 
 def test_no_data_at_all_blocks_what_is_required(loans_model):

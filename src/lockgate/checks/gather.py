@@ -17,9 +17,9 @@ from lockgate.checks.loading import MOST_ROWS
 from lockgate.config import ModelConfig
 from lockgate.datasets.classes import class_name, class_names
 from lockgate.datasets.columns import numeric_columns
-from lockgate.errors import LockgateError
+from lockgate.errors import InvalidInput, LockgateError
 from lockgate.inference.executor import Executor
-from lockgate.registry.manifest import Manifest
+from lockgate.registry.manifest import Manifest, Task
 from lockgate.registry.signature import IMAGE
 
 Progress = Callable[[str, int, int], None]  # what is done now, done, in all
@@ -110,7 +110,12 @@ def evidence_of(
     *,
     history: pl.DataFrame | None = None,
 ) -> Evidence:
-    """What is known before any model is asked."""
+    """What is known before any model is asked. Raises InvalidInput for settings that do not suit the model's task."""
+    if settings.quantile is not None and (manifest.task is not Task.REGRESSION or settings.ranking is not None):
+        raise InvalidInput(
+            "quantile: only a model that answers numbers has one", got=f"task {manifest.task}", allowed="task: regression",
+            fix="take `quantile` out of lockgate.yaml",
+        )  # fmt: skip
     classes = manifest.answer.classes
     names = tuple(str(name) for name in class_names(np.array(classes, dtype=object))) if classes else None
     positive = manifest.answer.positive
