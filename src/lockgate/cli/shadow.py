@@ -89,10 +89,10 @@ def print_shadow(told: dict[str, Any]) -> None:
 
 
 def _contender(one: dict[str, Any]) -> tuple[str, ...]:
-    """A contender's line. RIGHT and LIVE: share of right answers on labelled rows, or the mean absolute error."""
+    """A contender's line. RIGHT and LIVE: share of right answers on labelled rows, or the mean absolute error (pinball loss)."""
     who, shadow, known = one["contender"], one["shadow"], one["labelled"]
     changed = f"{1 - shadow['agreement']:.1%}" if shadow and shadow["pairs"] else ""
-    right = [f"{known[side]:.2%}" if known["measure"] == "accuracy" else f"mae {known[side]:.4g}"
+    right = [f"{known[side]:.2%}" if known["measure"] == "accuracy" else f"{known['measure']} {known[side]:.4g}"
              for side in ("contender", "live")] if known else ["", ""]  # fmt: skip
     rows, labelled = (
         str(each) if each else "" for each in (shadow and shadow["pairs"], known and known["rows"])

@@ -221,7 +221,7 @@ def _graded(known: pl.DataFrame, quantile: float | None) -> LabelEvidence:
 def _graded_rows(known: pl.DataFrame, quantile: float | None) -> pl.DataFrame:
     """Differences of absolute errors, or of pinball losses, the first labelled row of each caller."""
     first = known.unique("unit", keep="first", maintain_order=True).with_columns(
-        new_error=_distance("new", quantile), old_error=_distance("old", quantile)
+        new_error=distance_of("new", quantile), old_error=distance_of("old", quantile)
     )
     readable = first.drop_nulls(["new_error", "old_error"])
     whole, more = pl.col("new_error") + pl.col("old_error"), pl.col("new_error") - pl.col("old_error")
@@ -239,8 +239,8 @@ def _graded_rows(known: pl.DataFrame, quantile: float | None) -> pl.DataFrame:
     return readable.with_columns(difference=share).filter(pl.col("difference").is_not_nan())
 
 
-def _distance(answer: str, quantile: float | None) -> pl.Expr:
-    """As `lockgate.stats.pinball.distance`, over columns."""
+def distance_of(answer: str, quantile: float | None) -> pl.Expr:
+    """How far an answer is from `label`: as `lockgate.stats.pinball.distance`, over columns."""
     short = pl.col("label").cast(pl.Float64, strict=False) - pl.col(answer)
     return short.abs() if quantile is None else pl.max_horizontal(quantile * short, (quantile - 1) * short)
 

@@ -6,7 +6,9 @@ import msgspec
 import polars as pl
 
 from lockgate.datasets.classes import class_texts
+from lockgate.registry.store import get_model
 from lockgate.release.contenders import Contender, contenders_of, contending, get_contender
+from lockgate.release.label_evidence import distance_of
 from lockgate.release.shadow_status import said_of
 from lockgate.release.store import find_running, live_version
 from lockgate.wiring.house import House
@@ -14,7 +16,8 @@ from lockgate.wiring.verdicts import Between, ShadowShown
 
 
 class LabelledShown(msgspec.Struct, frozen=True, kw_only=True):
-    """How right both were on the `rows` whose label came. `measure`: accuracy, 0..1, or mae, the mean absolute error."""
+    """How right both were on the `rows` whose label came. `measure`: accuracy, 0..1, mae, the mean absolute error, or
+    pinball, the mean pinball loss."""
 
     measure: str
     rows: int
@@ -59,22 +62,26 @@ def contender_shown(house: House, number: int, *, inputs: bool) -> ContenderShow
         return shown
     between = Between(one.model, shown.live, one.version, one.scored_for, one.since_us)
     pairs = between.pairs(house)
+    with house.db.read() as tx:
+        quantile = get_model(tx, one.model).settings.quantile
     return msgspec.structs.replace(
-        shown, shadow=between.verdict(house, pairs, inputs=inputs), labelled=labelled_in(pairs)
+        shown, shadow=between.verdict(house, pairs, inputs=inputs), labelled=labelled_in(pairs, quantile)
     )
 
 
-def labelled_in(pairs: pl.DataFrame) -> LabelledShown | None:
-    """How right both were, over the pairs with a label that both answered. Pure.
+def labelled_in(pairs: pl.DataFrame, quantile: float | None = None) -> LabelledShown | None:
+    """How right both were, over the pairs with a label that both answered; `quantile`: which one of the labels is answered. Pure.
 
     >>> told = pl.DataFrame({"label": ["1", "0", None], "old": ["1", "1", "0"], "new": ["1", "0", "1"]})
     >>> labelled_in(told)
     LabelledShown(measure='accuracy', rows=2, live=0.5, contender=1.0)
+    >>> numbers = pl.DataFrame({"label": ["10", "10"], "old": [8.0, 8.0], "new": [12.0, 12.0]})
+    >>> labelled_in(numbers, 0.75)
+    LabelledShown(measure='pinball', rows=2, live=1.5, contender=0.5)
     """
     if pairs["new"].dtype.is_numeric():
-        truth = pl.col("label").cast(pl.Float64, strict=False)
-        told = pairs.select((pl.col("old") - truth).abs(), (pl.col("new") - truth).abs())
-        return _means("mae", told)
+        told = pairs.select(distance_of(side, quantile).alias(side) for side in ("old", "new"))
+        return _means("mae" if quantile is None else "pinball", told)
     named = pairs.select(class_texts(pairs[name]).alias(name) for name in ("label", "old", "new"))
     return _means("accuracy", named.select(pl.col(side) == pl.col("label") for side in ("old", "new")))
 
