@@ -111,7 +111,9 @@ def evidence_of(
     history: pl.DataFrame | None = None,
 ) -> Evidence:
     """What is known before any model is asked. Raises InvalidInput for settings that do not suit the model's task."""
-    if settings.quantile is not None and (manifest.task is not Task.REGRESSION or settings.ranking is not None):
+    if settings.quantile is not None and (
+        manifest.task is not Task.REGRESSION or settings.ranking is not None
+    ):
         raise InvalidInput(
             "quantile: only a model that answers numbers has one", got=f"task {manifest.task}", allowed="task: regression",
             fix="take `quantile` out of lockgate.yaml",
