@@ -16,6 +16,7 @@ from lockgate.vision.package import write_package
 from lockgate.vision.plan import Plan
 from lockgate.vision.served.answering import Served
 from lockgate.vision.served.spec import Spec
+from lockgate.vision.traceable import traceable
 
 if TYPE_CHECKING:
     import torch
@@ -97,7 +98,7 @@ def write_graph(
     newest = getattr(getattr(torch.onnx, "_constants", None), "ONNX_MAX_OPSET", opsets[-1])
     opset = next((one for one in opsets if one <= newest), opsets[-1])
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), traceable(module):
             warnings.simplefilter("ignore")  # of tracing: what it warns of is what parity proves
             torch.onnx.export(module, (sample,), str(target), input_names=["pixels"], output_names=outputs,
                               dynamic_axes=dynamic, opset_version=opset, **more)  # fmt: skip
