@@ -58,6 +58,16 @@ def test_the_worst_alert_decides() -> None:
     assert "; anna looks after it." in is_well(standing(), [looked_after], BUSY)[1]
 
 
+def test_a_model_that_fails_its_callers_is_not_well() -> None:
+    """No alert is needed to see that requests fail; one odd request, and few of very many, are no illness."""
+    bad = is_well(standing(), [], Day(requests=400, errors=400))
+    assert bad[0] is Health.TROUBLE
+    assert bad[1].startswith("It is not well: 100 % of 400 requests to churn/3 failed in the last 24 hours.")
+    assert is_well(standing(), [], Day(requests=1_000, errors=20))[0] is Health.LOOK
+    assert is_well(standing(), [], Day(requests=20, errors=4))[0] is Health.WELL
+    assert is_well(standing(), [], Day(requests=100_000, errors=300))[0] is Health.WELL
+
+
 def test_what_nobody_can_know_is_said() -> None:
     """Nothing live, or nobody asked for a day: not well, not ill, not known."""
     assert is_well(standing(live=None), [], Day())[0] is Health.UNKNOWN

@@ -66,7 +66,7 @@ RUNBOOKS: dict[AlertKind, Runbook] = {
         "It is over when the monitor sees it no more, or with a version that was validated on such data.",
     ),
     K.PERFORMANCE: Runbook(
-        "With the labels that came, or by the estimate without them, answers are worse than the validation promised.",
+        "With the labels that came, answers are worse than the validation promised.",
         (
             "`lockgate performance MODEL`: since when, in which slices, with which uncertainty.",
             "Worse in one slice: look at that slice's inputs. Worse everywhere at once: look for a broken pipe first.",
