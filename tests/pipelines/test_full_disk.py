@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.pipelines.test_execute import Bench, states
+from tests.small_disk import small_disk
 
 from lockgate.errors import Unavailable
 from lockgate.pipelines.execute import Ran
@@ -29,13 +28,8 @@ def model(rows, size: int):
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A folder on a file system of its own, 3 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with small_disk(tmp_path / "small", "3m") as folder:
+        yield folder
 
 
 def test_a_full_disk_is_said_and_what_was_done_is_kept(small: Path) -> None:

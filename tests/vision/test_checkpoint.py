@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.small_disk import small_disk
 from tests.vision.side import ROOT
 
 pytestmark = pytest.mark.frameworks
@@ -29,13 +30,8 @@ print("epoch", found["epoch"], float(found["weights"].sum()))
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A folder on a file system of its own that holds one state and a half."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1500k", "none", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with small_disk(tmp_path / "small", "1500k") as folder:
+        yield folder
 
 
 def said(python: Path, folder: Path) -> list[str]:

@@ -5,14 +5,13 @@ What was going on is told in words, nothing is half registered, and with room ag
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.small_disk import small_disk
 from tests.tuning.test_search import FLOW
 from tests.wiring.test_training import FEATURES, PIPELINE, quiet, table
 
@@ -87,18 +86,13 @@ class Small:
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Small]:
     """With the data set `rows`, in two parts as well."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "none", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system needs root")
-    opened = open_house(Home(folder / "home"))
-    for name, part in (("rows", table()), ("rows-train", table()[:150]), ("rows-test", table()[150:])):
-        renamed = part if name == "rows" else part.rename({"a": "x"})
-        add_table(opened, opened.owner, name, renamed, source=Source(origin=Origin.FRAME), tell=quiet)
-    yield Small(folder, opened)
-    opened.close()
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with small_disk(tmp_path / "small", SIZE) as folder:
+        opened = open_house(Home(folder / "home"))
+        for name, part in (("rows", table()), ("rows-train", table()[:150]), ("rows-test", table()[150:])):
+            renamed = part if name == "rows" else part.rename({"a": "x"})
+            add_table(opened, opened.owner, name, renamed, source=Source(origin=Origin.FRAME), tell=quiet)
+        yield Small(folder, opened)
+        opened.close()
 
 
 @pytest.mark.parametrize(
