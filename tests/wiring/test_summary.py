@@ -58,14 +58,24 @@ def test_the_worst_alert_decides() -> None:
     assert "; anna looks after it." in is_well(standing(), [looked_after], BUSY)[1]
 
 
+def lately(requests: int, failed: int) -> Day:
+    """A day whose requests all came in its last hours."""
+    return Day(requests=requests, errors=failed, lately=requests, lately_failed=failed)
+
+
 def test_a_model_that_fails_its_callers_is_not_well() -> None:
-    """No alert is needed to see that requests fail; one odd request, and few of very many, are no illness."""
-    bad = is_well(standing(), [], Day(requests=400, errors=400))
+    """No alert is needed to see that requests fail, and none hides it; one odd request, and few of very many, are no illness,
+    and neither is what is over."""
+    bad = is_well(standing(), [], lately(400, 400))
     assert bad[0] is Health.TROUBLE
-    assert bad[1].startswith("It is not well: 100 % of 400 requests to churn/3 failed in the last 24 hours.")
-    assert is_well(standing(), [], Day(requests=1_000, errors=20))[0] is Health.LOOK
-    assert is_well(standing(), [], Day(requests=20, errors=4))[0] is Health.WELL
-    assert is_well(standing(), [], Day(requests=100_000, errors=300))[0] is Health.WELL
+    assert bad[1].startswith("It is not well: 100 % of 400 requests failed in this hour and the one before.")
+    assert is_well(standing(), [alert(1, severity=Severity.WARNING)], lately(400, 400)) == bad
+    assert "rolled back: churn/2" in is_well(standing(), [alert(2)], lately(400, 400))[1]
+    assert is_well(standing(), [], lately(1_000, 20))[0] is Health.LOOK
+    assert is_well(standing(), [], lately(20, 4))[0] is Health.WELL
+    assert is_well(standing(), [], lately(100_000, 300))[0] is Health.WELL
+    assert is_well(standing(), [], Day(requests=1_000, errors=900, lately=100))[0] is Health.WELL
+    assert is_well(standing(live=None), [], lately(400, 400))[0] is Health.UNKNOWN
 
 
 def test_what_nobody_can_know_is_said() -> None:

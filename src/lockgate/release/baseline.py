@@ -22,6 +22,7 @@ HEAVY_COUNTERS = 400  # Misra & Gries (1982): counts of keys above 1/400 are at 
 HEAVY_SLACK = 1 / HEAVY_COUNTERS
 MEMORY_US = 14 * DAY_US  # older traffic counts half
 DAY_HOURS = 24
+LATELY_HOURS = 2
 RATE_HOURS = 72  # the rate is that of the last three days
 KEYS_US = 7 * DAY_US  # keys are counted over the last one to two weeks
 AHEAD_US = 60 * SECOND_US  # hosts' clocks may differ by this much
@@ -51,10 +52,13 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """The last 24 hours of a model's callers, by full hours and the one that runs."""
+    """The last 24 hours of a model's callers, by full hours and the one that runs. `lately`, `lately_failed`: of that one
+    and the one before, and those of them that failed."""
 
     requests: int = 0
     errors: int = 0
+    lately: int = 0
+    lately_failed: int = 0
 
     @property
     def error_share(self) -> float:
@@ -126,10 +130,12 @@ class Baseline(msgspec.Struct, kw_only=True):
 
     def day(self, now_us: int) -> Day:
         """What came in the last 24 hours."""
-        since = now_us // HOUR_US - DAY_HOURS
+        since, lately = now_us // HOUR_US - DAY_HOURS, now_us // HOUR_US - LATELY_HOURS
         return Day(
             requests=sum(n for hour, n in self.hours.items() if hour > since),
             errors=sum(n for hour, n in self.failed_hours.items() if hour > since),
+            lately=sum(n for hour, n in self.hours.items() if hour > lately),
+            lately_failed=sum(n for hour, n in self.failed_hours.items() if hour > lately),
         )
 
     def _time(self, at_us: int) -> None:

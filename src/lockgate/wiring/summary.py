@@ -30,11 +30,11 @@ from lockgate.wiring.causes_model import WORSE
 from lockgate.wiring.inventory import ModelStanding, RunningRelease
 
 LEAST_REQUESTS = 1  # of a day that there is anything to tell of
-FEWEST_FAILED = 5  # requests of a day: fewer are told, and no reason to call a model unwell
+FEWEST_FAILED = 5  # requests of the last hours: fewer are told, and no reason to call a model unwell
 FAILED_LOOK, FAILED_TROUBLE = (
     0.01,
     0.05,
-)  # share of a day's requests; the second as a first version's `error_limit`
+)  # share of these requests; the second as a first version's `error_limit`
 _OF_DATA = (AlertKind.DRIFT, AlertKind.PERFORMANCE, AlertKind.LABELS_STOPPED)
 _OF_RELEASES = (AlertKind.ROLLED_BACK, AlertKind.RELEASE_HELD, AlertKind.APPROVAL_WAITS)
 _TRAINING = {
@@ -95,9 +95,16 @@ def summary_of(tx: sa.Connection, standing: ModelStanding, now_us: int) -> Summa
 
 
 def is_well(standing: ModelStanding, open_: Sequence[Alert], day: Day) -> tuple[Health, str]:
-    """Is it well? The worst open alert decides; where none is open, what callers got. Pure."""
+    """Is it well? The worst open alert decides, or what callers get lately where that is worse. Pure."""
     name = f"{standing.name}/{standing.live}"
     worst = max(open_, key=lambda alert: rank(alert.severity), default=None)
+    failing = _failing(standing, day)
+    if failing is not None and (worst is None or rank(worst.severity) < rank(failing)):
+        start = "It is not well" if failing is Severity.CRITICAL else "Somebody should look"
+        return Health.TROUBLE if failing is Severity.CRITICAL else Health.LOOK, (
+            f"{start}: {percent(day.lately_failed / day.lately)} of {day.lately:,} requests failed in this hour and the one "
+            f"before. Why is in the log: lockgate log {standing.name} --where 'status >= 500'"
+        )
     if worst is not None and rank(worst.severity) >= rank(Severity.WARNING):
         health = Health.TROUBLE if worst.severity is Severity.CRITICAL else Health.LOOK
         more = f", and {len(open_) - 1} more" if len(open_) > 1 else ""
@@ -109,14 +116,15 @@ def is_well(standing: ModelStanding, open_: Sequence[Alert], day: Day) -> tuple[
         return Health.UNKNOWN, "Nothing answers yet: no version is live."
     if day.requests < LEAST_REQUESTS:
         return Health.UNKNOWN, f"{name} is ready, and nobody asked it in the last 24 hours."
-    if day.errors >= FEWEST_FAILED and day.error_share >= FAILED_LOOK:
-        health = Health.TROUBLE if day.error_share >= FAILED_TROUBLE else Health.LOOK
-        start = "It is not well" if health is Health.TROUBLE else "Somebody should look"
-        return health, (
-            f"{start}: {percent(day.error_share)} of {day.requests:,} requests to {name} failed in the last 24 hours. "
-            f"Why is in the log: lockgate log {standing.name} --where 'status >= 500'"
-        )
     return Health.WELL, f"It is well: {name} answers, and nothing that lockgate watches is wrong."
+
+
+def _failing(standing: ModelStanding, day: Day) -> Severity | None:
+    """How grave it is that requests of the last hours failed; None where hardly any did."""
+    share = day.lately_failed / day.lately if day.lately else 0.0
+    if standing.live is None or day.lately_failed < FEWEST_FAILED or share < FAILED_LOOK:
+        return None
+    return Severity.CRITICAL if share >= FAILED_TROUBLE else Severity.WARNING
 
 
 def day_words(day: Day, traffic: Traffic) -> str:
