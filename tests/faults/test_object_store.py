@@ -31,8 +31,8 @@ from lockgate.predictions.log import LogReader, SegmentWriter
 from lockgate.predictions.query import frame
 from lockgate.predictions.retain import Keeping, retain
 from lockgate.predictions.table import Archive
+from lockgate.services.archiver import archiver
 from lockgate.wiring.house import House, open_house
-from lockgate.wiring.services import archiver
 from lockgate.wiring.status import status_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]

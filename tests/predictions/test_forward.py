@@ -181,7 +181,7 @@ def test_one_event_that_is_refused_for_good_holds_up_nobody(
 def test_kills_cost_no_event(home: Home, inbox: Inbox, writer: SegmentWriter) -> None:
     """The real service, killed -9 again and again while the log grows: every record arrives, a few twice."""
     (home.root / "config.yaml").write_text(f"events: {{url: '{inbox.url}'}}\n")
-    argv = [sys.executable, "-m", "lockgate.wiring.services", "events", "--home", str(home.root)]
+    argv = [sys.executable, "-m", "lockgate.services.events", "--home", str(home.root)]
     written = 0
     for _ in range(3):
         service = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -210,7 +210,7 @@ def test_kills_cost_no_event(home: Home, inbox: Inbox, writer: SegmentWriter) ->
 
 def test_without_a_receiver_the_service_says_so(home: Home) -> None:
     """Exit status 2, and the setting."""
-    argv = [sys.executable, "-m", "lockgate.wiring.services", "events", "--home", str(home.root)]
+    argv = [sys.executable, "-m", "lockgate.services.events", "--home", str(home.root)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "events.url" in done.stderr

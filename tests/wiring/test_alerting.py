@@ -418,7 +418,7 @@ def test_the_service_that_is_killed_tells_each_alert_once(tmp_path: Path) -> Non
         f"  sinks: {{ops: {{kind: webhook, url_file: {tmp_path}/url}}}}\n"
     )
     note_trouble(home, "the bucket refuses the key")
-    argv = [sys.executable, "-m", "lockgate.wiring.services", "alerts", "--home", str(home.root)]
+    argv = [sys.executable, "-m", "lockgate.services.alerts", "--home", str(home.root)]
     owners: set[str] = set()
     with (tmp_path / "said").open("ab") as said:
         for _ in range(3):

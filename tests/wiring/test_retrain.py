@@ -38,7 +38,6 @@ from lockgate.wiring.retrain_service import Retrainer
 from lockgate.wiring.retrain_shown import retrain_shown
 from lockgate.wiring.retrain_steps import Left
 from lockgate.wiring.retrain_terms import Allowance, allow_standing, use_standing
-from lockgate.wiring.services import SERVICES, children
 
 RETRAIN = {"when": ["performance"], "cool_down_days": 14}
 
@@ -394,9 +393,3 @@ def test_one_that_waits_holds_up_none_behind_it(tmp_path: Path, monkeypatch: pyt
         assert tried == ["older", "next", "older", "older"]
         (older,) = of(house, "older")
         assert (older.state, older.outcome) == (State.FAILED, "")
-
-
-def test_the_service_is_one_of_a_box(tmp_path: Path) -> None:
-    """`lockgate up` starts it, and starts it again when it dies."""
-    assert "retraining" in SERVICES
-    assert "retraining" in {child.name for child in children(tmp_path, host="127.0.0.1", port=1)}

@@ -24,10 +24,10 @@ from lockgate.gateway.port import free_port as any_port
 from lockgate.gateway.worker import worker_argv
 from lockgate.governance.keys import create_key, list_keys
 from lockgate.membership import members
+from lockgate.services.children import children
 from lockgate.supervisor import Child, Event, Supervisor
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.ports import Addresses, forget_addresses, free_port, url, write_addresses
-from lockgate.wiring.services import children
 
 app = new_app("Start console, gateway and everything behind them.")
 READY_S = 60.0

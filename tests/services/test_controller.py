@@ -1,4 +1,4 @@
-"""The processes behind a box: what they leave for others to read."""
+"""The controller's process: what it leaves for others to read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from lockgate.predictions.offsets import reader_names, register_reader
 from lockgate.predictions.record import Record
 from lockgate.samples import FAMILIES, Sample
 from lockgate.wiring.house import open_house
-from lockgate.wiring.services import children
 
 
 def test_the_controller_tells_how_far_readers_are_behind(home: Home) -> None:
@@ -27,7 +26,7 @@ def test_the_controller_tells_how_far_readers_are_behind(home: Home) -> None:
     house.close()
     with SegmentWriter(home.log, "gateway-0") as writer:
         writer.append([Record(id="r1", at_us=1, model="churn")])
-    argv = [sys.executable, "-m", "lockgate.wiring.services", "controller", "--home", str(home.root)]
+    argv = [sys.executable, "-m", "lockgate.services.controller", "--home", str(home.root)]
     path, deadline = home.run / "metrics-controller.json", time.monotonic() + 60
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
         while not path.exists():
@@ -45,12 +44,3 @@ def test_the_controller_tells_how_far_readers_are_behind(home: Home) -> None:
     with house.db.read() as tx:
         assert "slow" in reader_names(tx)
     house.close()
-
-
-def test_events_are_sent_on_by_a_process_where_the_settings_name_a_receiver(home: Home) -> None:
-    """Without one there is no such process to look after."""
-    without, with_events = (
-        {child.name for child in children(home.root, host="127.0.0.1", port=1, with_events=wanted)}
-        for wanted in (False, True)
-    )
-    assert with_events - without == {"events"}
