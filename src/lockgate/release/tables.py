@@ -33,6 +33,8 @@ releases = sa.Table(
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("phase_us", sa.BigInteger, nullable=False),
     sa.Column("limit_us", sa.BigInteger, nullable=False),
+    sa.Column("extra_s", sa.Float, nullable=False, server_default="0"),  # by hand
+    sa.Column("lowered", sa.Float),  # weight by hand; NULL: as planned
     sa.Column("finished_us", sa.BigInteger),
 )
 
