@@ -12,7 +12,6 @@ import polars as pl
 import sqlalchemy as sa
 
 from lockgate.checks.asking import Broker
-from lockgate.checks.baseline import load_baseline
 from lockgate.checks.evidence import Asked, Split
 from lockgate.checks.gather import Earlier, no_inputs
 from lockgate.checks.learner import Learner, can_learn
@@ -33,6 +32,7 @@ from lockgate.registry.package import blob_name
 from lockgate.registry.store import Version, get_version
 from lockgate.release.store import live_version
 from lockgate.wiring.asking_http import HttpModel
+from lockgate.wiring.baselines import left_by_validation
 from lockgate.wiring.house import House
 from lockgate.wiring.load import bodies_of, under_load
 from lockgate.wiring.packages import open_research, open_version
@@ -203,9 +203,8 @@ def earlier(house: House, models: Models, version: Version | None) -> Earlier | 
     """The version before, with its tables and what its checks kept."""
     if version is None:
         return None
-    with house.db.read() as tx:
-        validation = findings_of(tx, version.digest, version.model)
-    kept = load_baseline(house.blobs, validation.baseline).kept if validation and validation.baseline else {}
+    _, baseline = left_by_validation(house, version.digest, version.model)
+    kept = {} if baseline is None else baseline.kept
     return Earlier(
         version.name, models.served(version), load_tables(house.blobs, version.manifest.data).frames, kept
     )

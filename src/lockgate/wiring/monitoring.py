@@ -6,10 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from lockgate.checks.baseline import load_baseline
-from lockgate.checks.store import findings_of
 from lockgate.config import LOCAL, ModelConfig
-from lockgate.errors import NotFound
 from lockgate.monitor.counting import Known
 from lockgate.monitor.elsewhere import Elsewhere, LocalProcesses, RayProcesses
 from lockgate.monitor.reading import Log
@@ -21,6 +18,7 @@ from lockgate.predictions.keyring import Keyring
 from lockgate.predictions.subject import log_secret
 from lockgate.registry.naming import VersionName
 from lockgate.registry.store import get_model, get_version, list_models
+from lockgate.wiring.baselines import left_by_validation
 from lockgate.wiring.house import House
 from lockgate.wiring.labelling import LabelIntake
 from lockgate.wiring.mirroring_mlflow import mlflow_mirror
@@ -96,18 +94,14 @@ def _known(house: House, model: str, number: int) -> Known:
     with house.db.read() as tx:
         version = get_version(tx, VersionName(model, number))
         settings = get_model(tx, model).settings
-        validation = findings_of(tx, version.digest, model)
+    validation, baseline = left_by_validation(house, version.digest, model)
     shift = settings.checks.get("feature_shift", {})
     ignored = (*shift.get("ignore", ()), settings.key, settings.time)
     named = tuple(name for name in ignored if name is not None)
     veil = Veil(frozenset(settings.personal), log_secret(house.home.secrets))
     reference: Reference | None = None
-    if validation is not None and validation.baseline:
+    if validation is not None and validation.baseline is not None and baseline is not None:
         inputs = {field.name for field in version.manifest.signature.inputs}
-        try:
-            baseline = load_baseline(house.blobs, validation.baseline)
-        except NotFound:
-            return Known(version.manifest, None, named, veil, tuple(shift.get("seasonal", ())))
         reference = of_validation(validation.baseline, baseline, inputs, named)
         veil = replace(veil, columns=veil.columns | {*baseline.veiled})
     return Known(version.manifest, reference, named, veil, tuple(shift.get("seasonal", ())))

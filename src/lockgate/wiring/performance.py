@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from lockgate.checks.baseline import load_baseline
 from lockgate.checks.finding import Plot, PlotKind
 from lockgate.checks.store import findings_of
 from lockgate.clock import DAY_US
@@ -32,6 +31,7 @@ from lockgate.monitor.promised import (
 from lockgate.predictions.labels import label_counts, newer_labels
 from lockgate.registry.naming import VersionName
 from lockgate.registry.store import get_model, get_version
+from lockgate.wiring.baselines import left_by_validation
 from lockgate.wiring.house import House
 from lockgate.wiring.keeping import keeping_of
 
@@ -123,17 +123,14 @@ class _Known:
         mark = f"{'' if validation is None else validation.digest} {settings.quantile} {columns}"
         kept = self._kept.get(version)
         if kept is None or kept[0] != mark:
+            validation, baseline = left_by_validation(self._house, found.digest, self._model)
             findings = () if validation is None else validation.findings
-            calibration, labels = None, None
-            if validation is not None and validation.baseline is not None:
-                baseline = load_baseline(self._house.blobs, validation.baseline)
-                calibration, labels = baseline.calibration, baseline.labels
             about = About(
                 found.manifest,
-                calibration,
+                None if baseline is None else baseline.calibration,
                 figures_promised(findings),
                 slicing_promised(findings, columns),
-                labels,
+                None if baseline is None else baseline.labels,
                 settings.quantile,
             )
             self._kept[version] = kept = (mark, about)
