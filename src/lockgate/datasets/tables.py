@@ -34,3 +34,15 @@ data_versions = sa.Table(
     sa.UniqueConstraint("name", "digest"),
     sa.Index("ix_data_versions_digest", "digest"),
 )
+
+data_parents = sa.Table(
+    "data_parents",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column(
+        "parent", sa.String(64), primary_key=True
+    ),  # the data set of the version that this one was made from
+    sa.Column("parent_number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Index("ix_data_parents_parent", "parent", "parent_number"),
+)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from lockgate.datasets.expectations import Broken, Expectations
 from lockgate.datasets.profile import Profile
-from lockgate.datasets.tables import data_sets, data_versions
+from lockgate.datasets.tables import data_parents, data_sets, data_versions
 from lockgate.errors import Conflict, InvalidInput, NotFound
 from lockgate.governance import audit
 
@@ -47,6 +47,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where a version came from. `path`: where it still is and is read, when nothing was copied; with its `sha256`.
 
     `said`: the file's name, the query, the table's address without passwords. `parent`: the version that it was made from.
+    Of a Delta table that is referred to, `version` is its own number and `sha256` that of the list of its files; of a query,
+    `path` is the database's address without its password and `query` the text.
     """
 
     origin: Origin
@@ -54,14 +56,22 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None = None
     sha256: str | None = None
     parent: str | None = None
+    version: int | None = None
+    query: str | None = None
 
 
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What people say of a data set: what it is, whose, how to get at it; what every version must keep."""
+    """What people say of a data set: what it is, whose, how to get at it; what every version must keep.
+
+    `target`, `time`, `group`: columns that are predicted, say when, and name the subject: what leaks is looked for with them.
+    """
 
     description: str = ""
     owner: str = ""
     access: str = ""
+    target: str = ""
+    time: str = ""
+    group: str = ""
     expects: Expectations = Expectations()
 
 
@@ -123,6 +133,7 @@ def record_data(tx: sa.Connection, made: DataVersion) -> tuple[DataVersion, bool
         data_versions.c.name == name, data_versions.c.digest == made.digest))  # fmt: skip
     if there is not None:
         tx.execute(sa.update(data_sets).where(data_sets.c.name == name).values(last_number=number - 1))
+        _note_parent(tx, name, there, made.source.parent)
         return get_data(tx, name, there), False
     row = {
         "name": name, "number": number, "digest": made.digest, "kind": made.kind.value, "source": _text(made.source),
@@ -130,6 +141,7 @@ def record_data(tx: sa.Connection, made: DataVersion) -> tuple[DataVersion, bool
         "broken": _text(made.broken), "author": made.author, "created_us": at_us,
     }  # fmt: skip
     tx.execute(sa.insert(data_versions).values(**row))
+    _note_parent(tx, name, number, made.source.parent)
     details = {"digest": made.digest, "rows": made.rows, "broken": len(made.broken)}
     audit.append(
         tx,
@@ -199,6 +211,38 @@ def data_of_digest(tx: sa.Connection, digest: str) -> list[DataVersion]:
     """Every version that holds this content, under whatever name."""
     wanted = sa.select(data_versions).where(data_versions.c.digest == digest).order_by(data_versions.c.name)
     return [_version(row) for row in tx.execute(wanted)]
+
+
+def parents_of(tx: sa.Connection, name: str, number: int) -> list[tuple[str, int]]:
+    """The versions that a version was made from: the same content may come from several."""
+    edge = data_parents.c
+    wanted = sa.select(edge.parent, edge.parent_number).where(edge.name == name, edge.number == number)
+    return [(row.parent, row.parent_number) for row in tx.execute(wanted.order_by(*wanted.selected_columns))]
+
+
+def children_of(tx: sa.Connection, name: str, number: int) -> list[tuple[str, int]]:
+    """The versions that were made from a version."""
+    edge = data_parents.c
+    wanted = sa.select(edge.name, edge.number).where(edge.parent == name, edge.parent_number == number)
+    return [(row.name, row.number) for row in tx.execute(wanted.order_by(*wanted.selected_columns))]
+
+
+def sets_beside(tx: sa.Connection, name: str) -> list[str]:
+    """The data sets that versions of a data set were made from or made into, directly; not itself."""
+    edge = data_parents.c
+    up = sa.select(edge.parent).where(edge.name == name, edge.parent != name)
+    down = sa.select(edge.name).where(edge.parent == name, edge.name != name)
+    return sorted(set(tx.scalars(up)) | set(tx.scalars(down)))
+
+
+def _note_parent(tx: sa.Connection, name: str, number: int, parent: str | None) -> None:
+    """Enter which version one was made from. In the transaction that holds the data set's row, so nobody else enters it."""
+    if parent is None or parent == f"{name}@{number}":
+        return
+    above, above_number = parse_data(parent)
+    if above_number is not None and (above, above_number) not in parents_of(tx, name, number):
+        row = {"name": name, "number": number, "parent": above, "parent_number": above_number}
+        tx.execute(sa.insert(data_parents).values(**row))
 
 
 def _data_set_is_there(tx: sa.Connection, name: str, actor: str, at_us: int) -> None:
