@@ -31,7 +31,6 @@ from lockgate.wiring.codestore import store_code
 from lockgate.wiring.datasets import add_table, describe_data, refer_table, resolve_data
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.lineage import data_lineage, split_data, version_lineage
-from lockgate.wiring.reproducing import Equal, _difference, reproduce
 from lockgate.wiring.training import TrainOrder, end_lost, order_of, train
 
 PIPELINE = """
@@ -141,53 +140,6 @@ def test_lineage_is_known_both_ways(house: House) -> None:
     parts = split_data(house, house.owner, data, Split(test=0.3), quiet)
     assert parts["train"].data.rows + parts["test"].data.rows == 200
     assert data_lineage(house, house.owner, data).children == ("rows-train@1", "rows-test@1")
-
-
-def test_a_version_is_built_again_to_the_byte(house: House) -> None:
-    """Nothing kept is used; model, code, answers and metrics are the same, and the act is audited."""
-    with house.db.read() as tx:
-        version = versions_of(tx, "flow")[-1]
-    found = reproduce(house, house.owner, version, quiet, clean=False)
-    assert (found.equal, found.differences, found.rows, found.largest_difference) == (
-        Equal.BYTES,
-        (),
-        50,
-        0.0,
-    )
-    with house.db.read() as tx:
-        assert audit_rows(tx, action="pipelines:version:reproduced")[0].subject == "flow/1"
-
-
-def test_what_depends_on_chance_is_named(house: House) -> None:
-    """A model that draws from the clock is another one: the first step that differs is said, with the reason."""
-    text = PIPELINE.replace("import polars as pl\n", "import time\nimport polars as pl\n").replace(
-        "C=strength)", "C=strength + time.time() % 1000)"
-    )
-    made = train(house, house.owner, order(house, text, model="chance"), quiet)
-    assert made.version is not None
-    found = reproduce(house, house.owner, made.version, quiet, clean=False)
-    assert found.equal in (Equal.METRICS, Equal.NOTHING)
-    assert found.largest_difference > 0
-    assert "step 'model' is the first that gives another result" in found.differences[0]
-    assert "it depends on chance, threads or time" in found.differences[0]
-
-
-def test_a_seed_that_was_set_as_a_parameter_is_used_again(house: House) -> None:
-    """`--set seed=7` wins over the seed of the model, when the version is built again too."""
-    text = PIPELINE.replace("strength: float = 1.0", "seed: int").replace("C=strength", "C=1.0 + seed")
-    made = train(house, house.owner, order(house, text, model="seeded", parameters={"seed": 7}), quiet)
-    assert made.version is not None
-    assert (made.run.made.parameters["seed"], made.run.made.seed) == (7, 0)
-    assert reproduce(house, house.owner, made.version, quiet, clean=False).equal is Equal.BYTES
-
-
-def test_answers_differ_where_a_number_is_none_any_more() -> None:
-    """NaN on one side alone is another answer, on both it is none; infinities are numbers; text is no number."""
-    old = {"p": np.array([1.0, np.nan, np.inf])}
-    assert _difference(old, {"p": np.array([1.0, np.nan, np.inf])}) == (3, 0.0, 0)
-    assert _difference(old, {"p": np.array([np.nan, np.nan, np.inf])}) == (3, 0.0, 1)
-    assert _difference(old, {"p": np.array([1.5, np.nan, -np.inf])}) == (3, np.inf, 0)
-    assert _difference(old, {"p": np.array(["1", "nan", "inf"])}) == (3, 0.0, 3)
 
 
 def test_a_run_on_its_way_is_never_taken_for_lost(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

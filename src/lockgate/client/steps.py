@@ -17,8 +17,9 @@ from typing import Any
 from lockgate.client.project import ProjectModel, project_model
 from lockgate.datasets.dataset import READERS, read_table
 from lockgate.errors import InvalidInput, NotFound
+from lockgate.pipelines.inside.chance import chance
 from lockgate.pipelines.inside.promises import keep_promises, promises_of
-from lockgate.pipelines.inside.steps import Step, set_chance, steps_of
+from lockgate.pipelines.inside.steps import Step, steps_of
 from lockgate.pipelines.inside.tables import library_of
 from lockgate.pipelines.layout import file_of, is_command
 from lockgate.pipelines.plan import SEED
@@ -59,8 +60,8 @@ class Steps(Mapping[str, Any]):
             raise NotFound(f"the pipeline has no step '{name}'", allowed=", ".join(self.steps))
         step = self.steps[name]
         arguments = {need: self._argument(step, need) for need in step.needs}
-        set_chance(self.parameters.get(SEED, 0))
-        value = step.call(**arguments)
+        with chance(self.parameters.get(SEED, 0)):
+            value = step.call(**arguments)
         keep_promises(name, promises_of(step), value)
         return value
 

@@ -142,7 +142,9 @@ class Estimator:
         return str(version) if version else None
 
     def task(self) -> str:
-        """As scikit-learn itself tells classifiers from regressors."""
+        """As scikit-learn itself tells classifiers from regressors; it refuses to say it of a class that is none of its own."""
+        if not (hasattr(self.fitted, "__sklearn_tags__") or hasattr(self.fitted, "_estimator_type")):
+            return "classification" if self.classes() else "other"
         from sklearn.base import is_classifier, is_regressor
 
         return (

@@ -10,11 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
-from lockgate.config import ModelConfig
+from lockgate.config import Home, ModelConfig
 from lockgate.datasets.columns import Columns, columns_from
-from lockgate.datasets.content import sha256_of
 from lockgate.datasets.dataset import load_dataset
 from lockgate.errors import NotFound, Unavailable
 from lockgate.governance import audit
@@ -26,6 +24,7 @@ from lockgate.pipelines.execute import Ran, execute
 from lockgate.pipelines.layout import DataFile, Order
 from lockgate.pipelines.machine import memory_bytes, this_machine
 from lockgate.pipelines.run import Run
+from lockgate.pipelines.sources import Sources
 from lockgate.pipelines.store import run_of_version
 from lockgate.registry.example import read_example
 from lockgate.registry.package import blob_name
@@ -34,6 +33,8 @@ from lockgate.wiring.codestore import environment_of, load_code
 from lockgate.wiring.datasets import KINDS, Tell, file_of, resolve_data
 from lockgate.wiring.house import House
 from lockgate.wiring.packages import open_research
+from lockgate.wiring.reproduce_model import difference, drafted, same_files
+from lockgate.wiring.reproduce_why import CHANCE, Used, altered, reasons
 
 MEGABYTE = 1 << 20
 MOST_ROWS = 2_000
@@ -107,36 +108,45 @@ class _Rebuilding:
     ) -> None:
         self.house, self.version, self.run, self.settings = house, version, run, settings
         self.folder, self.tell, self.clean, self.ran = folder, tell, clean, Ran()
+        with house.db.read() as tx:
+            self.data = {
+                role: resolve_data(tx, f"{used.name}@{used.number}") for role, used in run.made.data.items()
+            }
 
     def compare(self) -> Reproduction:
         """Build it and say the strongest that holds."""
-        made = self.run.made
         self.tell("environment", 0, STAGES, "from the lock")
-        sources = load_code(self.house, made.code)
-        if self.clean and made.lock:
-            python = self._new_environment()
-        else:
-            python, _ = environment_of(self.house, self.settings, made.lock, sources, self.tell)
+        sources = load_code(self.house, self.run.made.code)
+        python = self._interpreter(sources)
+        manifest = self.version.manifest
         with ExitStack() as stack:
-            into = self._built_again(stack, python)
-            same = self._model_bytes(into)
+            made = self._built_again(stack, sources, python)
+            entry = self.ran.handed.get("entry")
+            draft = drafted(made, entry, manifest, self.version.model, self.folder)
+            same = same_files(draft.folder, manifest)
             self.tell("comparing answers", 3, STAGES, "")
-            rows, largest, flips = self._answers(into, python)
+            rows, largest, flips = self._answers(draft, python)
         metrics = self._metrics()
         agree = all(_close(*pair) for pair in metrics.values())
         equal = (Equal.BYTES if same else Equal.PREDICTIONS if rows and not flips and largest == 0.0
                  else Equal.METRICS if metrics and agree else Equal.NOTHING)  # fmt: skip
+        said = altered(manifest.parameters, self.run) if same else self._said(rows, largest, flips)
         return Reproduction(
             version=self.version.name, run=self.run.id, equal=equal, rows=rows, largest_difference=largest, metrics=metrics,
-            differences=tuple(self._differences(same, rows, largest, flips)), clean=self.clean and bool(made.lock),
+            differences=tuple(said), clean=self.clean and bool(self.run.made.lock),
         )  # fmt: skip
 
-    def _new_environment(self) -> Path:
-        """From the lock alone. Raises Unavailable that says how to do without a new one."""
+    def _interpreter(self, sources: Sources) -> Path:
+        """Of an environment that is installed anew from the lock, and goes with this folder; else of what fits already.
+
+        Raises Unavailable that says how to do without a new one.
+        """
         made, house = self.run.made, self.house
+        if not (self.clean and made.lock):
+            return environment_of(house, self.settings, made.lock, sources, self.tell)[0]
         try:
-            return built(made.lock, made.python, house.home, lambda line: self.tell("environment", 0, STAGES, line),
-                         house.config.environment)  # fmt: skip
+            return built(made.lock, made.python, Home(self.folder / "anew"),
+                         lambda line: self.tell("environment", 0, STAGES, line), house.config.environment)  # fmt: skip
         except Unavailable as error:
             fix = f"lockgate reproduce {self.version.name} --here builds it in an environment that is there already"
             raise Unavailable(
@@ -146,18 +156,17 @@ class _Rebuilding:
                 fix=f"{error.fix}; or {fix}" if error.fix else fix,
             ) from error
 
-    def _built_again(self, stack: ExitStack, python: Path) -> Path:
+    def _built_again(self, stack: ExitStack, sources: Sources, python: Path) -> Path:
+        """The folder with what the pipeline made, none of its steps kept from before."""
         made, house = self.run.made, self.house
-        with house.db.read() as tx:
-            data = {role: resolve_data(tx, f"{used.name}@{used.number}") for role, used in made.data.items()}
         files = {role: DataFile(stack.enter_context(file_of(house, one, self.folder)),
                                 KINDS[one.kind], one.digest)
-                 for role, one in data.items()}  # fmt: skip
+                 for role, one in self.data.items()}  # fmt: skip
         order = Order(
-            pipeline=made.pipeline, sources=load_code(house, made.code), data=files, parameters=made.parameters,
+            pipeline=made.pipeline, sources=sources, data=files, parameters=made.parameters,
             seed=made.seed, python=python, environment="again", task=str(self.settings.task) if self.settings.task else None,
             memory_bytes=(self.settings.memory_mb or 0) * MEGABYTE or memory_bytes(),
-            confined=not house.config.environment.unconfined,
+            confined=not house.config.environment.unconfined, cut=made.cut,
         )  # fmt: skip
         cache = StepCache(self.folder / "steps")
         return execute(
@@ -168,45 +177,17 @@ class _Rebuilding:
             lambda step, _done, _of: self.tell(f"step {step}", 1, STAGES, ""),
         )
 
-    def _model_bytes(self, into: Path) -> bool:
-        """Whether every file of the model and its code has the digest that was sealed."""
-        sealed = self.version.manifest.files
-        models = {name: file.sha256 for name, file in sealed.items() if name.startswith("model/")}
-        built_again = (
-            {sha256_of(path) for path in (into / "model").rglob("*") if path.is_file()}
-            if (into / "model").is_dir()
-            else set()
-        )
-        code = {name: file.sha256 for name, file in sealed.items() if name.startswith("code/")}
-        again = {f"code/{path.relative_to(into / 'code').as_posix()}": sha256_of(path)
-                 for path in (into / "code").rglob("*") if path.is_file()} if (into / "code").is_dir() else {}  # fmt: skip
-        return set(models.values()) == built_again and code == again
-
-    def _answers(self, into: Path, python: Path) -> tuple[int, float, int]:
-        """Rows asked, largest difference of numbers, rows that differ otherwise: the sealed model against the one built again."""
-        manifest = self.version.manifest
+    def _answers(self, draft: Draft, python: Path) -> tuple[int, float, int]:
+        """As `difference`: the sealed model in its environment against the one built again in the new one."""
         columns = self._columns()
         if columns is None:
             return 0, math.nan, 0
-        draft = self.folder / "draft"
-        target = draft / manifest.model_path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if manifest.model_path != "code" and (into / "model").is_dir():
-            found = next(path for path in sorted((into / "model").iterdir()))
-            if manifest.entry is not None and "/" not in manifest.model_path:
-                shutil.copytree(into / "model", target)
-            else:
-                shutil.copyfile(found, target)
-        if (into / "code").is_dir():
-            shutil.copytree(into / "code", draft / "code", dirs_exist_ok=True)
-        asked = Draft(
-            draft, manifest.framework, manifest.model_path, manifest.entry, manifest.signature.inputs
-        )
-        with open_draft(asked, python=python) as bench:
+        memory_mb = self.house.config.environment.memory_mb
+        with open_draft(draft, python=python, memory_mb=memory_mb) as bench:
             again = bench.predict(columns)
         with closing(open_research(self.house, self.version.digest, self.settings.python)) as executor:
             before = executor.predict(columns)
-        return _difference(before, again)
+        return difference(before, again)
 
     def _columns(self) -> Columns | None:
         """Rows to ask: of the test table, else of what was sealed as the example."""
@@ -224,24 +205,20 @@ class _Rebuilding:
         now = self.ran.handed.get("metrics", {})
         return {name: (value, now[name]) for name, value in self.run.metrics.items() if name in now}
 
-    def _differences(self, same: bool, rows: int, largest: float, flips: int) -> list[str]:
-        """What differs, and the first thing on record that explains it."""
-        if same:
-            return []
+    def _said(self, rows: int, largest: float, flips: int) -> list[str]:
+        """What differs, and everything known that explains it."""
         said = []
-        before = {step.name: step for step in self.run.steps}
+        before = {step.name: step.digest for step in self.run.steps}
         first = next(
-            (
-                step
-                for step in self.ran.steps
-                if step.name in before and step.digest != before[step.name].digest
-            ),
-            None,
+            (step for step in self.ran.steps if before.get(step.name, step.digest) != step.digest), None
         )
+        why = self._why()
         if first is not None:
             said.append(
-                f"step '{first.name}' is the first that gives another result ({first.kind}): {self._why()}"
+                f"step '{first.name}' is the first that gives another result ({first.kind}): {'; '.join(why)}"
             )
+        elif why != [CHANCE]:
+            said += why
         if rows and (largest or flips):
             said.append(
                 f"answers to {rows} rows differ by at most {largest:.3g}"
@@ -250,44 +227,15 @@ class _Rebuilding:
         for name, (old, new) in self._metrics().items():
             if not _close(old, new):
                 said.append(f"metric {name} was {old:.6g} and is {new:.6g}")
-        return said or ["the model's file differs, and nothing that it answers or measures"]
+        return said or ["the model's files differ, and nothing that it answers or measures"]
 
-    def _why(self) -> str:
-        here, there = this_machine(), self.run.machine
-        if str(self.ran.ready.get("python", "")) != self.run.made.python:
-            return f"Python was {self.run.made.python} and is {self.ran.ready.get('python')}"
-        pins = {*self.run.made.lock}
-        now = {f"{name}=={version}" for name, version in self.ran.ready.get("distributions", {}).items()}
-        other = sorted(
-            pin for pin in now - pins if pin.partition("==")[0] in {one.partition("==")[0] for one in pins}
-        )
-        if other:
-            return f"the environment differs from its lock ({', '.join(other[:5])})"
-        if (here.processor, here.cores, here.accelerators) != (
-            there.processor,
-            there.cores,
-            there.accelerators,
-        ):
-            return f"the machine differs ({there.processor}, {there.cores} cores then; {here.processor}, {here.cores} cores now)"
-        return "code, data, parameters, environment and machine are the same, so it depends on chance, threads or time: seed it"
-
-
-def _difference(before: Columns, again: Columns) -> tuple[int, float, int]:
-    rows = len(next(iter(before.values())))
-    largest, words = 0.0, np.zeros(rows, dtype=bool)
-    for name, old in before.items():
-        new = again.get(name)
-        if new is None or new.shape != old.shape or (old.dtype.kind in "fiu") != (new.dtype.kind in "fiu"):
-            words[:] = True
-        elif old.dtype.kind in "fiu":
-            first, second = old.astype(float), new.astype(float)
-            same = (first == second) | (np.isnan(first) & np.isnan(second))
-            gap = np.abs(np.where(same, 0.0, first) - np.where(same, 0.0, second))
-            words |= np.isnan(gap).reshape(rows, -1).any(axis=1)  # a number is none any more
-            largest = max(largest, float(np.nan_to_num(gap, nan=0.0, posinf=np.inf).max(initial=0.0)))
-        else:
-            words |= (old.astype(str) != new.astype(str)).reshape(rows, -1).any(axis=1)
-    return rows, largest, int(words.sum())
+    def _why(self) -> list[str]:
+        ready = self.ran.ready
+        used = Used(
+            data={role: one.digest for role, one in self.data.items()}, python=str(ready.get("python", "")),
+            libraries=ready.get("distributions", {}), machine=this_machine(),
+        )  # fmt: skip
+        return reasons(self.version.manifest.parameters, self.run, used)
 
 
 def _close(old: float, new: float) -> bool:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from lockgate.errors import LockgateError
+from lockgate.pipelines.inside.chance import chance
 from lockgate.pipelines.inside.command import run_command
 from lockgate.pipelines.inside.environment import distributions
 from lockgate.pipelines.inside.handing import hand_over
 from lockgate.pipelines.inside.promises import keep_promises, promises_of
 from lockgate.pipelines.inside.reporting import Line, Report, Stopped, Trial
-from lockgate.pipelines.inside.steps import Step, set_chance, steps_of
+from lockgate.pipelines.inside.steps import Step, steps_of
 from lockgate.pipelines.inside.tables import loaded
 from lockgate.pipelines.inside.values import read_value, write_value
 
@@ -52,8 +53,8 @@ class Work:
             return run_command(self.order, asked, into)
         step = self.steps[asked["step"]]
         arguments = {name: self._argument(step, name, given) for name, given in asked["arguments"].items()}
-        set_chance(self.order["seed"])
-        value = step.call(**arguments)
+        with chance(self.order["seed"]):
+            value = step.call(**arguments)
         keep_promises(step.name, promises_of(step), value)
         return write_value(step.name, value, into)
 

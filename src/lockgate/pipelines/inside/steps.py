@@ -6,7 +6,6 @@ function may be many steps; running and keeping stay lockgate's.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 import sys
@@ -55,15 +54,6 @@ def steps_of(module: ModuleType, function: str | None, parameters: Mapping[str, 
             fix="write one function for each step; 'model' returns the model",
         )
     return steps
-
-
-def set_chance(seed: int) -> None:
-    """The same chance for every step, whichever ran before it."""
-    importlib.import_module("random").seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed % 2**32)
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)
 
 
 def _public(module: ModuleType) -> dict[str, FunctionType]:
