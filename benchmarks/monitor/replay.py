@@ -84,7 +84,7 @@ def replay(stream: Stream, *, every_us: int, folder: Path | None = None) -> Repl
         known = _known(blobs, stream)
         log = Log(home, blobs)
         watcher = DriftWatcher(
-            db, log, Keyring(home, db), MODEL, lambda _v: known, size=stream.size, grace_us=0
+            db, log, Keyring(home, db), MODEL, lambda _v: known, size=lambda: stream.size, grace_us=0
         )
         scores = stream.ask(stream.rows)
         done = Replayed()

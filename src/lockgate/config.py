@@ -20,6 +20,7 @@ from lockgate.config_alerts import AlertsConfig
 from lockgate.config_gateway import Count, GatewayConfig, Port, Positive
 from lockgate.config_labels import LabelsConfig
 from lockgate.config_mirror import MirrorConfig
+from lockgate.config_monitor import MonitorConfig
 from lockgate.config_release import ReleaseConfig
 from lockgate.config_retraining import RetrainConfig
 from lockgate.config_tuning import TuneConfig
@@ -254,6 +255,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pipeline: str | None = None  # pipelines/churn.py, pipelines/churn.py:main, or a command line
     parameters: dict[str, Any] = {}  # of the pipeline's functions
     labels: Labels = Labels()
+    monitor: MonitorConfig = MonitorConfig()
     pure: bool = True
     checks: dict[str, dict[str, Any]] = {}  # check name -> its settings, validated by the check
     suites: dict[str, tuple[str, ...]] = {}  # quick, full or a tier -> the checks that run instead

@@ -13,6 +13,7 @@ from lockgate.blobs import Blobs
 from lockgate.clock import DAY_US, HOUR_US
 from lockgate.config import Home
 from lockgate.db import Database
+from lockgate.monitor.chunks import ChunkSize
 from lockgate.monitor.counting import Counter, Known
 from lockgate.monitor.notices import Severity, open_notices
 from lockgate.monitor.profile import Profile
@@ -123,6 +124,7 @@ class Watched:
 
     def __init__(self, home: Home, blobs: Blobs, db: Database, validated: Reference | None) -> None:
         self.home, self.blobs, self.db, self.validated = home, blobs, db, validated
+        self.size = ChunkSize()
         self.start()
 
     def start(self) -> None:
@@ -130,7 +132,13 @@ class Watched:
         self.log = Log(self.home, self.blobs)
         known = lambda _version: Known(MANIFEST, self.validated)  # noqa: E731
         self.watcher = DriftWatcher(
-            self.db, self.log, Keyring(self.home, self.db), "churn", known, grace_us=HOUR_US // 2
+            self.db,
+            self.log,
+            Keyring(self.home, self.db),
+            "churn",
+            known,
+            grace_us=HOUR_US // 2,
+            size=lambda: self.size,
         )
 
     def until(self, day: int) -> str:

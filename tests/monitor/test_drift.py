@@ -10,6 +10,7 @@ import pytest
 from lockgate.clock import HOUR_US
 from lockgate.monitor.causes import Point, causes_of, changed_at, explained
 from lockgate.monitor.drift import (
+    OUT,
     Fault,
     Found,
     as_reference,
@@ -213,7 +214,7 @@ def test_far_moves_are_told_from_near_ones(reference: Reference) -> None:
     draw = np.random.default_rng(9)
     far = far_moved(reference, _profile(reference, _rows(draw, 200, age=lambda m: m["age"] + 20)), 30)
     near = far_moved(reference, _profile(reference, _rows(draw, 200, age=lambda m: m["age"] + 3)), 30)
-    assert set(far) == {"age"}
+    assert set(far) == {"age", f"{OUT}score"}
     assert near == {}
 
 

@@ -10,10 +10,11 @@ from tests.checks.test_seasons import A_DAY, NAMES, rows
 
 from lockgate.checks.seasons import AT, Seasons, seasons_of
 from lockgate.clock import DAY_US
+from lockgate.monitor.chunks import Chunk, Told
 from lockgate.monitor.drift import Broken, Fault, Found, judge
 from lockgate.monitor.profile import Profile, merged_profiles, profiles_of
 from lockgate.monitor.reference import Reference, of_rows
-from lockgate.monitor.seasons import CALENDAR, CREEPS, SAME, Chunk, Told, explains_answers, without_season
+from lockgate.monitor.seasons import CALENDAR, CREEPS, SAME, explains_answers, without_season
 
 FIRST = 18_262
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 import numpy as np
@@ -11,10 +12,11 @@ import numpy as np
 from lockgate.checks.baseline import ANSWER
 from lockgate.checks.feature_shift.words import what_happened
 from lockgate.monitor.drift import Broken, Fault
-from lockgate.monitor.profile import Profile, sketch_in
+from lockgate.monitor.profile import Counted, Profile, sketch_in
 from lockgate.monitor.reference import Reference
 from lockgate.stats.drift import Moved
 from lockgate.stats.pairs import correlations
+from lockgate.stats.sketch import Sketch
 
 EXPLAINS = 0.5  # of the answers' move: a column with that share explains most of it
 _STRAIGHT = 0.3  # share of the answers' spread that columns explain in a straight line: below it nothing is explained so
@@ -22,10 +24,19 @@ _CLEAR = 0.05  # standard deviations of the answers' move, below which there is 
 _RIDGE = 1e-3
 
 
+class How(StrEnum):
+    """What the reference says of a column that is not as last week."""
+
+    AS_BEFORE = "as before"  # it never left it
+    AGAIN = "again"  # it lay elsewhere within the week
+    FARTHER, NEARER = "farther", "nearer"  # it had moved for a week, and lies farther from it now, or nearer
+    NEW = "new"  # it moved from it within the week: said with what moved
+
+
 class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A column that moved. `effect`: in standard deviations, with 95 % bounds; `matter`: importance, None where unknown;
     `weight`: what it is ranked by, importance x effect; `explains`: share of the answers' move; `chunks`: how long the stretch
-    was in which it showed; `since_us`: from when on."""
+    was in which it showed; `since_us`: from when on; `how`: of one that is not as last week."""
 
     column: str
     words: str
@@ -38,6 +49,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     matter: float | None = None
     explains: float | None = None
     missing: bool = False
+    how: How | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,30 @@ def outputs_of(
             )
         )  # fmt: skip
     return outputs
+
+
+def jumps_of(
+    sketches: Mapping[str, Sketch],
+    matter: Mapping[str, float],
+    found: Mapping[str, Moved],
+    counted: tuple[Mapping[str, Counted], Mapping[str, Counted]],
+    since: Mapping[str, tuple[int, How]],
+) -> list[Cause]:
+    """Columns, or answers, that are not as last week, the one that matters most first. `counted`: then and now; `since`: from
+    when on, and how."""
+    made = []
+    for name, each in found.items():
+        was, current = (sketch_in(columns[name], sketches[name]) for columns in counted)
+        since_us, how = since[name]
+        known = matter.get(name) if matter else None
+        made.append(
+            Cause(
+                column=name, words=what_happened(each, was, current), effect=each.effect, low=each.shift.low,
+                high=each.shift.high, weight=each.effect * (1.0 if not matter else known or 0.0), chunks=1, since_us=since_us,
+                matter=known, missing=each.missing, how=how,
+            )
+        )  # fmt: skip
+    return sorted(made, key=lambda cause: (-cause.weight, -cause.effect, cause.column))
 
 
 def explained(reference: Reference, places: Mapping[str, float], answer: float | None) -> dict[str, float]:

@@ -30,7 +30,7 @@ _NEAR, _LIKE = (
     0.1,
     1.25,
 )  # columns changed places: means that near (in deviations), spreads within that factor
-_OUT = "\0out:"  # answers among the columns that are tested together
+OUT = "\0out:"  # answers among the columns that are tested together
 
 
 class Fault(StrEnum):
@@ -86,33 +86,43 @@ def shifts_of(reference: Reference, profile: Profile) -> tuple[dict[str, Shift],
     return columns, answers
 
 
-def judge(reference: Reference, stretches: Mapping[int, Profile], look: int) -> Found:
+def share_of(reference: Reference, look: int, *, week: bool = False) -> float:
+    """The chance of error of one of a look's questions: have columns moved, do they go together otherwise, and the same of the
+    week before, where there is one to ask (`week`)."""
+    related = reference.pairs is not None and len(reference.pairs.names) > 1
+    return share_at(look) / ((2 if related else 1) * (2 if week else 1))
+
+
+def judge(
+    reference: Reference, stretches: Mapping[int, Profile], look: int, *, week: bool = False
+) -> Found:  # fmt: skip
     """One look at the newest chunk and longer stretches that end with it (chunks -> their sum).
 
     A column counts with the longest distance at which it showed. Columns that broke are not said to have moved as well.
+    `week`: the look asks of the week before as well (`week.py`).
     """
-    share = share_at(look) / (_parts(reference) * len(stretches))
+    share = share_of(reference, look, week=week) / len(stretches)
     newest = stretches[min(stretches)]
     broken = broken_columns(reference, newest)
     left_out = {each.column for each in broken}
     columns: dict[str, tuple[Moved, int]] = {}
     answers: dict[str, tuple[Moved, int]] = {}
-    shorter = _named(*shifts_of(reference, newest))
+    shorter = by_question(*shifts_of(reference, newest))
     for chunks, profile in sorted(stretches.items()):
         inside, outside = shifts_of(reference, profile)
         asked = {name: shift for name, shift in inside.items() if name not in left_out}
-        asked |= _named({}, outside)
+        asked |= by_question({}, outside)
         for found in moved(asked, false_share=share):
             if not _still(found, shorter.get(found.column)):
                 continue
             kind, name = (
-                (answers, found.column.removeprefix(_OUT))
-                if found.column.startswith(_OUT)
+                (answers, found.column.removeprefix(OUT))
+                if found.column.startswith(OUT)
                 else (columns, found.column)
             )
             if name not in kind or kind[name][0].effect < found.effect:
                 kind[name] = (Moved(name, found.shift, found.values, found.missing), chunks)
-        shorter = _named(inside, outside)
+        shorter = by_question(inside, outside)
     longest = stretches[max(stretches)]
     changed: list[Turned] = []
     if reference.pairs is not None and longest.pairs is not None:
@@ -120,20 +130,15 @@ def judge(reference: Reference, stretches: Mapping[int, Profile], look: int) -> 
     return Found(columns, answers, tuple(broken), tuple(changed))
 
 
-def has_jumped(reference: Reference, newest: Profile, look: int) -> bool:
+def has_jumped(reference: Reference, newest: Profile, look: int, *, week: bool = False) -> bool:
     """Whether anything moved in the newest chunk by itself."""
-    asked = _named(*shifts_of(reference, newest))
-    return bool(moved(asked, false_share=share_at(look) / (_parts(reference) * len(SCALES))))
+    asked = by_question(*shifts_of(reference, newest))
+    return bool(moved(asked, false_share=share_of(reference, look, week=week) / len(SCALES)))
 
 
-def _parts(reference: Reference) -> int:
-    """Among how many questions the chance of error is shared: how columns go together is the second, where there are several."""
-    return 2 if reference.pairs is not None and len(reference.pairs.names) > 1 else 1
-
-
-def _named(columns: Mapping[str, Shift], answers: Mapping[str, Shift]) -> dict[str, Shift]:
+def by_question(columns: Mapping[str, Shift], answers: Mapping[str, Shift]) -> dict[str, Shift]:
     """Columns and answers under names of one space."""
-    return {**columns, **{f"{_OUT}{name}": shift for name, shift in answers.items()}}
+    return {**columns, **{f"{OUT}{name}": shift for name, shift in answers.items()}}
 
 
 def _still(found: Moved, newest: Shift | None) -> bool:
@@ -149,9 +154,8 @@ def _still(found: Moved, newest: Shift | None) -> bool:
 
 
 def far_moved(reference: Reference, profile: Profile, look: int) -> dict[str, Moved]:
-    """Columns of a stretch that surely lie far from the reference: for looks before a chunk is whole."""
-    inside, _ = shifts_of(reference, profile)
-    found = moved(inside, false_share=share_at(look) / 2, matters=FAR)
+    """Columns and answers (`by_question`) of a stretch that surely lie far from the reference: for looks at less than a day."""
+    found = moved(by_question(*shifts_of(reference, profile)), false_share=share_at(look) / 2, matters=FAR)
     return {each.column: each for each in found if each.missing or each.shift.low >= FAR}
 
 
@@ -173,11 +177,11 @@ def without_seasons(
     reference. Returns what is left, and the columns that are as usual.
     """
     differ = {
-        each.column for each in moved(_named(*shifts_of(held, stretch)), false_share=share_at(look) / 2)
+        each.column for each in moved(by_question(*shifts_of(held, stretch)), false_share=share_at(look) / 2)
     }
     usual = tuple(name for name, (_, chunks) in found.moved.items() if chunks == 1 and name not in differ)
     left = {name: pair for name, pair in found.moved.items() if name not in usual}
-    answers = {name: pair for name, pair in found.answers.items() if pair[1] > 1 or f"{_OUT}{name}" in differ}
+    answers = {name: pair for name, pair in found.answers.items() if pair[1] > 1 or f"{OUT}{name}" in differ}
     return replace(found, moved=left, answers=answers), usual
 
 

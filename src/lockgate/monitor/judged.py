@@ -7,20 +7,22 @@ from types import MappingProxyType
 
 import msgspec
 
-from lockgate.monitor.causes import Point, causes_of, changed_at, fault_words, outputs_of
+from lockgate.clock import DAY_US
+from lockgate.monitor.causes import How, Point, causes_of, changed_at, fault_words, jumps_of, outputs_of
 from lockgate.monitor.drift import Found, shifts_of
 from lockgate.monitor.profile import Profile
 from lockgate.monitor.profiles import Span
 from lockgate.monitor.reference import Reference
 from lockgate.monitor.saying import severity_of, turned_words
 from lockgate.monitor.verdicts import Line, Verdict
+from lockgate.monitor.week import WEEK, Jumped
 
 
 def verdict_of(
     reference: Reference, found: Found, stretches: Mapping[int, Profile], *, past: Sequence[Verdict], chunk: Sequence[Span],
-    look: int, seasonal: tuple[str, ...] = (), season: Mapping[str, str] = MappingProxyType({}),
+    look: int, seasonal: tuple[str, ...] = (), season: Mapping[str, str] = MappingProxyType({}), week: Jumped | None = None,
 ) -> Verdict:  # fmt: skip
-    """What a look found, as it is stored."""
+    """What a look found, as it is stored. `week`: what of it is not as last week, where there is one to hold it against."""
     newest = stretches[1]
     inside, outside = shifts_of(reference, newest)
     columns = {
@@ -52,7 +54,54 @@ def verdict_of(
         ),
     )  # fmt: skip
     moved_far = severity_of(verdict, reference) if causes or outputs else None
-    return msgspec.structs.replace(verdict, severity=moved_far)
+    verdict = msgspec.structs.replace(verdict, severity=moved_far)
+    return verdict if week is None else _with_week(verdict, reference, newest, week, past)
+
+
+def _with_week(
+    verdict: Verdict, reference: Reference, newest: Profile, week: Jumped, past: Sequence[Verdict]
+) -> Verdict:
+    """The same with what is not as last week, and what the reference says of that."""
+    inside, outside = shifts_of(reference, week.whole)
+    hows = {
+        name: _how(
+            verdict, past, name, verdict.columns[name].effect > inside[name].effect, ("causes", "jumps")
+        )
+        for name in week.columns
+    }
+    out_hows = {
+        name: _how(
+            verdict, past, name, verdict.answers[name].effect > outside[name].effect, ("outputs", "leaps")
+        )
+        for name in week.answers
+    }
+    columns, answers = (newest.columns, newest.answers)
+    jumps = jumps_of(reference.columns, reference.matter, week.columns, (week.whole.columns, columns), hows)
+    leaps = jumps_of(reference.answers, {}, week.answers, (week.whole.answers, answers), out_hows)
+    return msgspec.structs.replace(
+        verdict, week=dict(week.far), jumps=tuple(jumps), leaps=tuple(leaps),
+        week_turned=tuple(turned_words(each.one, each.other, each.before, each.after) for each in week.turned),
+    )  # fmt: skip
+
+
+def _how(
+    verdict: Verdict, past: Sequence[Verdict], name: str, farther: bool, fields: tuple[str, str]
+) -> tuple[int, How]:
+    """Since when a column is not as in its last week, and what the reference says of it. `farther`: it lies farther from that
+    than last week; `fields`: of verdicts, where what moved stands, and what jumped."""
+    causes, jumps = ([{cause.column for cause in getattr(each, of)} for each in past] for of in fields)
+    since_us = verdict.start_us
+    for each, jumped in zip(reversed(past), reversed(jumps), strict=True):
+        if name not in jumped:
+            break
+        since_us = each.start_us
+    week_us = verdict.start_us - WEEK * DAY_US
+    lately = [name in moved for each, moved in zip(past, causes, strict=True) if each.until_us > week_us]
+    if name in {cause.column for cause in getattr(verdict, fields[0])}:
+        if not lately or not all(lately):
+            return since_us, How.NEW
+        return since_us, How.FARTHER if farther else How.NEARER
+    return since_us, How.AGAIN if any(lately) else How.AS_BEFORE
 
 
 def _points(past: Sequence[Verdict], name: str, field: str) -> list[Point]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from lockgate.checks.base import figure
 from lockgate.clock import iso
-from lockgate.monitor.causes import EXPLAINS, Cause
+from lockgate.monitor.causes import EXPLAINS, Cause, How
 from lockgate.monitor.notices import Notice, Severity
 from lockgate.monitor.reference import Reference
 from lockgate.monitor.seasons import explains_answers
@@ -18,7 +18,7 @@ from lockgate.monitor.verdicts import SOURCE, Verdict
 
 ALARM_AT, WARN_AT = 0.2, 0.05  # standard deviations of the answers, or of the inputs weighed by importance
 _NAMED = 3
-_PAGE = "monitoring.md"
+PAGE = "monitoring.md"
 _FEED = "This is a fault of the feed, not of the world: find out who sends these rows."
 _JOINED = "Each of these columns looks as before: look whether somebody exchanged, renamed or joined them otherwise."
 _ADVICE = (
@@ -42,13 +42,13 @@ def notices_of_verdict(model: str, version: int, verdict: Verdict, reference: Re
     def say(subject: str, severity: Severity, words: str, since_us: int, **more: object) -> None:
         notices.append(
             Notice(source=SOURCE, model=model, version=version, subject=subject, severity=severity, words=words,
-                   since_us=since_us, runbook=f"{_PAGE}#{subject}", **more)  # type: ignore[arg-type]
+                   since_us=since_us, runbook=f"{PAGE}#{subject}", **more)  # type: ignore[arg-type]
         )  # fmt: skip
 
     if verdict.broken:
         named = [f"'{name}' {what}" for name, what in verdict.broken.items()]
         only_new = all(what == "is new" for what in verdict.broken.values())
-        say("broken", Severity.NOTE if only_new else Severity.ALARM, f"{_list(named)}.", verdict.start_us,
+        say("broken", Severity.NOTE if only_new else Severity.ALARM, f"{listed(named)}.", verdict.start_us,
             columns=tuple(verdict.broken), advice=_FEED)  # fmt: skip
     if verdict.causes or verdict.outputs:
         subject = "inputs" if verdict.causes else "outputs"
@@ -57,7 +57,7 @@ def notices_of_verdict(model: str, version: int, verdict: Verdict, reference: Re
             columns=tuple(cause.column for cause in verdict.causes), advice=_ADVICE,
             figures={cause.column: round(cause.effect, 4) for cause in causes})  # fmt: skip
     if verdict.turned:
-        say("relations", Severity.WARN, f"{_list(verdict.turned)}.", verdict.start_us,
+        say("relations", Severity.WARN, f"{listed(verdict.turned)}.", verdict.start_us,
             advice=_JOINED)  # fmt: skip
     return notices
 
@@ -91,11 +91,11 @@ def moved_words(verdict: Verdict, reference: Reference) -> str:
         said += f"and {'inputs moved as their season moves them' if by_season(verdict, reference) else 'no input moved'}."
     else:
         count, of = len(parts), len(reference.columns)
-        said = f"{count} of {of} inputs moved from {reference.said}: {_list(parts, _NAMED)}."
+        said = f"{count} of {of} inputs moved from {reference.said}: {listed(parts, _NAMED)}."
         said += f" Meanwhile {answered[0]}." if answered else " The answers are spread as before."
     if verdict.causes and reference.matter and weight_of(verdict.causes, (), reference) < WARN_AT:
         said += " They hardly hang on what moved."
-    return said + _season_words(verdict)
+    return said + _week_words(verdict, reference) + _season_words(verdict)
 
 
 def _cause(cause: Cause) -> str:
@@ -105,14 +105,21 @@ def _cause(cause: Cause) -> str:
     return said
 
 
+def _week_words(verdict: Verdict, reference: Reference) -> str:
+    """What jumped within the week, where it is one cause with what moved then."""
+    new = any(cause.how is How.NEW for cause in verdict.jumps)
+    also = [f"'{cause.column}'" for cause in verdict.jumps if cause.how is How.AS_BEFORE]
+    return f" As in {reference.said}, but not as last week: {listed(also, _NAMED)}." if new and also else ""
+
+
 def _season_words(verdict: Verdict) -> str:
     said = ""
     if verdict.seasonal:
         named = [f"'{name}'" for name in verdict.seasonal]
-        said = f" Left out, as they differ by the day of the week: {_list(named, _NAMED)}."
+        said = f" Left out, as they differ by the day of the week: {listed(named, _NAMED)}."
     if verdict.season:
         named = [f"'{name}' ({how})" for name, how in verdict.season.items()]
-        said += f" Expected by the season: {_list(named, _NAMED)}."
+        said += f" Expected by the season: {listed(named, _NAMED)}."
     return said
 
 
@@ -130,6 +137,7 @@ def turned_words(one: str, other: str, before: float, after: float) -> str:
     return f"'{one}' and '{other}' went together by {figure(round(before, 2))} and now by {figure(round(after, 2))}"
 
 
-def _list(parts: Sequence[str], most: int = 5) -> str:
+def listed(parts: Sequence[str], most: int = 5) -> str:
+    """The first of several, and how many more there are."""
     more = f"; and {len(parts) - most} more" if len(parts) > most else ""
     return "; ".join(parts[:most]) + more

@@ -11,12 +11,13 @@ Near is what neighbouring weeks were to each other, and a quarter more: seasons 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from lockgate.checks.seasons import LEAST_ROWS, ColumnPast, sketch_from
 from lockgate.clock import DAY_US, SECOND_US
+from lockgate.monitor.chunks import Chunk, Told
 from lockgate.monitor.drift import FAR, Fault, Found
 from lockgate.monitor.profile import Counted, Profile, merged_profiles, sketch_in
 from lockgate.monitor.reference import Reference
@@ -29,34 +30,6 @@ STAYS = 1.5  # of the longest time that a column of the calendar kept a value
 AROUND_US = 10 * DAY_US  # before and after: the months of a stretch
 _MOST = 0.9  # of a stretch: hours of a day may be silent
 CALENDAR, SAME, CREEPS = "by the calendar", "as in the same months of its past", "no faster than its past did"
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A stretch that was counted. `causes`: columns of which it was said that they moved, and not as the season does."""
-
-    start_us: int
-    until_us: int
-    profile: Profile
-    causes: frozenset[str] = frozenset()
-
-    @property
-    def middle_us(self) -> int:
-        """The time half-way."""
-        return (self.start_us + self.until_us) // 2
-
-    @property
-    def days(self) -> float:
-        """How long it is."""
-        return (self.until_us - self.start_us) / DAY_US
-
-
-@dataclass(frozen=True)
-class Told:
-    """What was counted: chunks, oldest first, of which the last is looked at; and any stretch, cut to the hour."""
-
-    chunks: Sequence[Chunk]
-    between: Callable[[int, int], Profile]
 
 
 def without_season(found: Found, reference: Reference, told: Told) -> tuple[Found, dict[str, str]]:
@@ -91,6 +64,12 @@ def explains_answers(reference: Reference, effects: Mapping[str, float], answere
     if not reference.matter:
         return True
     return sum(effect * reference.matter.get(name, 0.0) for name, effect in effects.items()) >= answered / 2
+
+
+def farthest_step(reference: Reference, name: str) -> float | None:
+    """How far a column that follows the season may come to lie from the week before; None for any other column."""
+    past = _past(reference, name)
+    return None if past is None else MORE * max(past.steps.values(), default=FAR / MORE)
 
 
 def _past(reference: Reference, name: str) -> ColumnPast | None:
@@ -185,10 +164,11 @@ def _sum(name: str, sketch: Sketch, stretches: Sequence[Profile]) -> Sketch | No
 def _one_a_day(name: str, sketch: Sketch, chunk: Chunk) -> bool:
     """Whether a chunk holds no more values than days."""
     counted = chunk.profile.columns.get(name)
-    return counted is not None and _values(counted, sketch) <= max(round(chunk.days), 1) + 1
+    return counted is not None and values_in(counted, sketch) <= max(round(chunk.days), 1) + 1
 
 
-def _values(counted: Counted, sketch: Sketch) -> int:
+def values_in(counted: Counted, sketch: Sketch) -> int:
+    """How many values or ranges of values a column held; two where one range held several."""
     held = sum(count > 0 for count in counted.counts) + (counted.beyond > 0)
     if isinstance(sketch, NumberSketch) and held == 1 and counted.low != counted.high:
         return 2
@@ -199,11 +179,11 @@ def _stays(name: str, sketch: Sketch, chunks: Sequence[Chunk]) -> float:
     """For how many days the column has held the one value that it holds now."""
     newest = chunks[-1].profile.columns[name]
     since_us = chunks[-1].start_us
-    if _values(newest, sketch) != 1:
+    if values_in(newest, sketch) != 1:
         return 0.0
     for each in reversed(chunks[:-1]):
         counted = each.profile.columns.get(name)
-        if counted is None or _values(counted, sketch) != 1 or _only(counted) != _only(newest):
+        if counted is None or values_in(counted, sketch) != 1 or _only(counted) != _only(newest):
             break
         since_us = each.start_us
     return (chunks[-1].until_us - since_us) / DAY_US

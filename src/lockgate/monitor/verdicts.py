@@ -24,8 +24,10 @@ class Line(NamedTuple):
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One chunk. `broken`, `turned`: sentences; `seasonal`: columns that differ as they do on the same day of other weeks;
-    `season`: columns that moved as their season moves them, and how; `week`: distance from the seven days before, of columns
-    that moved; `jumped`: something moved in this chunk by itself, not only in a longer stretch."""
+    `season`: columns that moved as their season moves them, and how; `week`: distance of columns and answers (`by_question`) from
+    the seven days before; `jumps`, `leaps`: columns and answers that are not as in those (`Cause.how` says how), `week_turned`:
+    sentences on how columns go together since; `jumped`: something moved in this chunk by itself, not only in a longer stretch;
+    `cut`: how large chunks were to be."""
 
     start_us: int
     until_us: int
@@ -40,8 +42,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seasonal: tuple[str, ...] = ()
     season: dict[str, str] = {}
     week: dict[str, float] = {}
+    jumps: tuple[Cause, ...] = ()
+    leaps: tuple[Cause, ...] = ()
+    week_turned: tuple[str, ...] = ()
     severity: str | None = None
     jumped: bool = False
+    cut: str = ""
 
 
 def put_verdict(tx: sa.Connection, model: str, version: int, verdict: Verdict, now_us: int) -> None:

@@ -28,16 +28,16 @@ _SELDOM = 500  # looks between two times in which old hours become days
 
 class DriftWatcher:
     """Watches one model. `known` says what is known of a version: it is asked at the begin of each look, so be quick.
-    `elsewhere`: where a long history is counted, if not here."""
+    `elsewhere`: where a long history is counted, if not here; `size`: says how large chunks are from now on."""
 
     def __init__(
         self, db: Database, log: Log, keys: Keyring, model: str, known: Callable[[int], Known],
-        *, size: ChunkSize = ChunkSize(), grace_us: int = GRACE_US, elsewhere: Elsewhere | None = None,  # noqa: B008
+        *, size: Callable[[], ChunkSize] = ChunkSize, grace_us: int = GRACE_US, elsewhere: Elsewhere | None = None,
     ) -> None:  # fmt: skip
-        self.model, self._db, self._known, self._grace_us = model, db, known, grace_us
+        self.model, self._db, self._known, self._grace_us, self._size = model, db, known, grace_us, size
         self._parts: Callable[[], tuple[Counter, Judge]] = lambda: (
             Counter(db, ModelLog(log, model), keys, model, known, elsewhere=elsewhere),
-            Judge(db, model, size),
+            Judge(db, model),
         )
         self._counter, self._judge = self._parts()
         self.name, self._looks = self._counter.name, 0
@@ -50,6 +50,7 @@ class DriftWatcher:
         piece = self._count(now_us)
         complete_us = piece.until_us if piece.more else now_us - self._grace_us
         if complete_us is not None:
+            self._judge.size = self._size()  # settings may have changed
             self._judge.look(self._references(), complete_us, now_us)
         self._looks += 1
         if self._looks % _SELDOM == 1:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from lockgate.config import LOCAL, ModelConfig
+from lockgate.monitor.chunks import ChunkSize, size_of
 from lockgate.monitor.counting import Known
 from lockgate.monitor.elsewhere import Elsewhere, LocalProcesses, RayProcesses
 from lockgate.monitor.reading import Log
@@ -71,8 +72,15 @@ def counting_at(compute: str) -> Elsewhere | None:
 def drift_watcher(house: House, log: Log, model: str, elsewhere: Elsewhere | None = None) -> DriftWatcher:
     """Who watches the inputs and outputs of a model."""
     return DriftWatcher(
-        house.db, log, Keyring(house.home, house.db), model, knowing(house, model), elsewhere=elsewhere
-    )
+        house.db, log, Keyring(house.home, house.db), model, knowing(house, model), elsewhere=elsewhere,
+        size=lambda: _chunk_size(house, model),
+    )  # fmt: skip
+
+
+def _chunk_size(house: House, model: str) -> ChunkSize:
+    """How large chunks are, as the settings say now."""
+    with house.db.read() as tx:
+        return size_of(get_model(tx, model).settings.monitor)
 
 
 def knowing(house: House, model: str) -> Callable[[int], Known]:
