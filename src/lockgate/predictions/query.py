@@ -79,8 +79,13 @@ def frames(
     *,
     where: str | None = None,
     database: Database | None = None,
+    newest_first: bool = False,
+    first_rows: int | None = None,
 ) -> Iterator[tuple[pl.DataFrame, int, int]]:
     """The same rows stretch by stretch, oldest first, with how many rows were read so far and how many there are.
+
+    `newest_first` turns the stretches round, each in order of time as ever; `first_rows`: of the first stretch, where rows are
+    large.
 
     Frames may differ in their columns, as versions do; when nothing is found there is one without rows. Raises as `frame`
     does, for an unknown column at the end.
@@ -89,7 +94,7 @@ def frames(
     condition = Condition(where, early=known.early)
     done = 0
     with Stored(home.log, blobs, asked) as stored:
-        for window in stored.windows():
+        for window in stored.windows(newest_first=newest_first, first_rows=first_rows):
             done += int(window["rows"].clip(1).sum())
             for rows in _shaped([window], asked.model, known, condition):
                 yield rows, done, stored.height
