@@ -59,8 +59,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
-    """What an item shows. `row`: its place in the data version, from 0; or `request` and the row within it, of the log.
-    `cells` hold no personal column. `image`: its path in the data version. `answered`: what the model said, and how surely."""
+    """What an item shows. `row`: its place in the data version, from 0; or `request` (that came `at_us`) and the row within it,
+    of the log. `cells` hold no personal column. `image`: its path in the data version, or the input of the log that holds it.
+    `answered`: what the model said, and how surely."""
 
     row: int
     reason: str
@@ -70,6 +71,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     image: str | None = None
     sha256: str | None = None
     request: str | None = None
+    at_us: int | None = None
     answered: Scalar | None = None
     probability: float | None = None
     label: Scalar | None = None  # that it had, where wrong labels are looked for

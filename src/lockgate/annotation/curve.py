@@ -54,10 +54,13 @@ def curve_of(matrix: np.ndarray, codes: np.ndarray, *, more: int = 100, random: 
     """What `more` labels are worth, for labelled rows: matrix (n, d), codes 0, 1, ... (n,)."""
     names, counts = np.unique(codes, return_counts=True)
     labels = int(counts.sum())
-    if labels < FEWEST or names.size < 2 or matrix.shape[1] == 0:
+    if labels < FEWEST or names.size < 2:
         words = (
             f"{labels} labels of {names.size} classes are too few to tell (at least {FEWEST}, of two classes)"
         )
+        return Curve(labels=labels, more=more, words=words)
+    if matrix.shape[1] == 0:
+        words = "it cannot be told what more labels are worth: the columns hold nothing that a simple model can read"
         return Curve(labels=labels, more=more, words=words)
     sizes, errors = _measured(matrix, codes, random)
     mean = errors.mean(axis=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +21,11 @@ _RARE = 0.01  # a share of rows
 _LONE = 3  # rows of this many
 _NEIGHBOURS = 5
 _LOOKED = 5_000
+_READ = 2_000  # letters of a text
+_SENTENCE = 20  # letters on the median: shorter cells are names and codes
+_LOOKED_LEAST = 20
+_HARDLY = 0.001  # of all letters
+_STRANGE = 0.5  # of a text's letters
 _FAR = 4.0  # quarter ranges beyond the quarters
 
 
@@ -29,10 +36,14 @@ class Edge(msgspec.Struct, frozen=True):
     words: str
 
 
-def edges_of(frame: pl.DataFrame, matrix: np.ndarray, most: int, random: int = 0) -> list[Edge]:
+def edges_of(
+    frame: pl.DataFrame, matrix: np.ndarray, most: int, random: int = 0, *, odd: Sequence[Edge] = ()
+) -> list[Edge]:
     """At most `most` edge cases, of different kinds in turns, no row twice: values far out, rare values, what is missing,
-    empty and very long text, rows unlike all others."""
-    kinds = [_far(frame), _rare(frame), _missing(frame), _long(frame), _lonely(matrix, random)]
+    empty and very long text, text in unusual letters, rows unlike all others; and those that are `odd`, as somebody else told."""
+    kinds = [
+        odd, _far(frame), _rare(frame), _missing(frame), _long(frame), _foreign(frame), _lonely(matrix, random)
+    ]  # fmt: skip
     found: list[Edge] = []
     seen: set[int] = set()
     for turn in range(max(map(len, kinds), default=0)):
@@ -59,7 +70,10 @@ def _far(frame: pl.DataFrame) -> list[Edge]:
         row = int(away.argmax())
         if wide > 0 and away[row] > _FAR * wide:
             found.append(
-                (away[row] / wide, Edge(row, f"{name} is {values[row]:g}, usual are {low:g} to {high:g}"))
+                (
+                    away[row] / wide,
+                    Edge(row, f"{name} is {_said(values[row])}, usual are {_said(low)} to {_said(high)}"),
+                )
             )
     return [edge for _, edge in sorted(found, key=lambda one: -one[0])]
 
@@ -109,6 +123,33 @@ def _long(frame: pl.DataFrame) -> list[Edge]:
                 Edge(int(length.argmax()), f"{name} has {length.max():,} letters, usual are {round(usual):,}")
             )
     return found
+
+
+def _foreign(frame: pl.DataFrame) -> list[Edge]:
+    """Text that is mostly letters and signs which are hardly used elsewhere: another script, symbols, rubbish."""
+    found = []
+    for name in frame.columns:
+        if frame[name].dtype != pl.String:
+            continue
+        texts = [text.lower()[:_READ] for text in frame[name].fill_null("").to_list()]
+        counts = Counter("".join(texts[:: max(1, len(texts) // _LOOKED)]))
+        usual = {letter for letter, count in counts.items() if count >= _HARDLY * counts.total()}
+        if len(texts) < _LOOKED_LEAST or np.median([len(text) for text in texts]) < _SENTENCE:
+            continue
+        strange = np.array([sum(each not in usual for each in text) / max(len(text), 1) for text in texts])
+        row = int(strange.argmax())
+        if strange[row] >= _STRANGE:
+            found.append(Edge(row, f"{strange[row]:.0%} of the signs of {name} are hardly used elsewhere"))
+    return found
+
+
+def _said(value: float) -> str:
+    """Three digits, or the whole number.
+
+    >>> _said(12345.6), _said(0.021234)
+    ('12346', '0.0212')
+    """
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _lonely(matrix: np.ndarray, random: int) -> list[Edge]:

@@ -19,9 +19,9 @@ import polars as pl
 
 from lockgate.annotation.design import MOST_WIDE, surest
 from lockgate.annotation.diverse import condensed, spread
-from lockgate.annotation.edges import edges_of
+from lockgate.annotation.edges import Edge, edges_of
 from lockgate.annotation.learner import is_straight
-from lockgate.annotation.repeats import exact_repeats, near_repeats
+from lockgate.annotation.repeats import Likeness, different, exact_repeats, likeness_of
 from lockgate.annotation.signals import (
     Reason,
     disagreements,
@@ -35,7 +35,7 @@ from lockgate.errors import Conflict, InvalidInput
 
 _EDGES = 0.1  # of the batch are edge cases, where there are any
 _MOST_EDGES = 10
-_SPARE = 2  # times as many rows are chosen as wanted, before near repeats are left out
+_SPARE = 2  # times as many rows are chosen by what their labels would tell, before near repeats are left out
 _CLEAR = 0.05  # a reason below this is none
 
 
@@ -59,7 +59,8 @@ class Pool:
 
     `matrix` (n, d): the rows as numbers. `codes` (n,): the label's place among the classes, -1 where there is none. `answers`
     (n, classes): probabilities of one or more versions, the live one first. `drift` (n,): how much more usual the row is in
-    production now than it was, 0 to 1. `held_out` (n, classes): what models say that have not seen the row's label.
+    production now than it was, 0 to 1. `held_out` (n, classes): what models say that have not seen the row's label. `likeness`:
+    when two rows are nearly one, where the matrix does not say it; `odd`: edge cases that are not to be told by `frame`.
     """
 
     frame: pl.DataFrame
@@ -69,6 +70,8 @@ class Pool:
     drift: np.ndarray | None = None
     held_out: np.ndarray | None = None
     costs: np.ndarray | None = None
+    likeness: Likeness | None = None
+    odd: tuple[Edge, ...] = ()
 
 
 class Picked(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,18 +127,17 @@ def select(pool: Pool, strategy: Strategy, count: int, *, random: int = 0) -> Se
         reasons = {Reason.VARIANCE: np.ones(value.size)}
     else:
         chosen = _chosen(strategy, matrix, value, rest, wanted, random=random)
-    near = np.zeros(chosen.size, dtype=bool)
+    kept, near = chosen[:wanted], 0
     if strategy is not Strategy.CHANCE:
-        near = near_repeats(matrix, chosen, _known(pool, strategy, matrix, [one.row for one in first]))
-    kept = chosen[~near][:wanted]
-    if kept.size + len(first) < count:
-        left.said.append(
-            f"the pool gives {kept.size + len(first)} different rows for the {count} that were asked for"
-        )
+        known = _known(pool, strategy, [one.row for one in first])
+        kept, near, looked = different(pool.likeness or likeness_of(matrix), chosen, known, wanted)
+        left.said += _short(kept.size + len(first), count, looked, chosen.size)
+    elif kept.size < count:
+        left.said += _short(kept.size, count, chosen.size, chosen.size)
     return Selection(
         items=(*first, *(_said_of(int(row), value, reasons, strategy) for row in kept)), reasons=tuple(reasons),
         pool=pool.frame.height, labelled=int((pool.codes >= 0).sum()), repeated=left.repeated,
-        near=int(near.sum()), said=tuple(left.said),
+        near=near, said=tuple(left.said),
     )  # fmt: skip
 
 
@@ -199,7 +201,9 @@ def _left(pool: Pool, strategy: Strategy) -> _Left:
 
 def _edges(pool: Pool, left: _Left, matrix: np.ndarray, count: int, random: int) -> list[Picked]:
     most = min(_MOST_EDGES, int(count * _EDGES))
-    found = edges_of(pool.frame[left.rows], matrix[left.rows], most, random)
+    places = {int(row): place for place, row in enumerate(left.rows)}
+    odd = [Edge(places[one.row], one.words) for one in pool.odd if one.row in places]
+    found = edges_of(pool.frame[left.rows], matrix[left.rows], most, random, odd=odd)
     return [
         Picked(row=int(left.rows[one.row]), reason=Reason.EDGE, value=1.0, words=one.words) for one in found
     ]
@@ -208,20 +212,21 @@ def _edges(pool: Pool, left: _Left, matrix: np.ndarray, count: int, random: int)
 def _chosen(
     strategy: Strategy, matrix: np.ndarray, value: np.ndarray, rest: np.ndarray, wanted: int, *, random: int
 ) -> np.ndarray:
-    """Rows in the order in which they are taken, a few more than wanted for those that turn out near repeats."""
+    """Rows in the order in which they are taken, more than wanted for those that turn out near repeats."""
     if wanted < 1 or not rest.size:
         return np.empty(0, dtype=int)
     if strategy is Strategy.CHANCE:
         return np.random.default_rng(random).permutation(rest)[:wanted]
     if strategy in {Strategy.MIXTURE, Strategy.DIVERSITY}:
-        chosen = rest[spread(matrix[rest], value[rest], wanted, random)]
-        others = np.setdiff1d(rest, chosen)
-        more = others[np.argsort(-value[others], kind="stable")][: (_SPARE - 1) * wanted]
-        return np.concatenate([chosen, more])
+        return _with_others(rest[spread(matrix[rest], value[rest], wanted, random)], rest, value)
     order = np.asarray(rest[np.argsort(-value[rest], kind="stable")])
-    if strategy is Strategy.SUSPECT:
-        order = order[value[order] > 0]
-    return order[: _SPARE * wanted]
+    return order[value[order] > 0] if strategy is Strategy.SUSPECT else order
+
+
+def _with_others(chosen: np.ndarray, rest: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """What was chosen, then all others by value: near repeats are left out, and others come in for them."""
+    others = np.setdiff1d(rest, chosen)
+    return np.concatenate([chosen, others[np.argsort(-value[others], kind="stable")]])
 
 
 def _stays_unsure(pool: Pool, reasons: Mapping[Reason, np.ndarray], random: int) -> bool:
@@ -233,22 +238,22 @@ def _stays_unsure(pool: Pool, reasons: Mapping[Reason, np.ndarray], random: int)
 
 def _surest(pool: Pool, matrix: np.ndarray, rest: np.ndarray, wanted: int, random: int) -> np.ndarray:
     rows = pool.matrix if pool.matrix.shape[1] <= MOST_WIDE else matrix
-    return surest(
-        rows,
-        np.flatnonzero(pool.codes >= 0),
-        pool.answers[0][:, 1],
-        offered=rest,
-        count=_SPARE * wanted,
-        random=random,
-    )
+    labelled, chances = np.flatnonzero(pool.codes >= 0), pool.answers[0][:, 1]
+    chosen = surest(rows, labelled, chances, offered=rest, count=_SPARE * wanted, random=random)
+    return np.concatenate([chosen, np.setdiff1d(rest, chosen)])
 
 
-def _known(pool: Pool, strategy: Strategy, matrix: np.ndarray, first: list[int]) -> np.ndarray:
+def _known(pool: Pool, strategy: Strategy, first: list[int]) -> np.ndarray:
     """The rows that need no second question: those with a label, and those that are asked already."""
-    labelled = (
-        np.empty(0, dtype=int) if strategy is Strategy.SUSPECT else np.flatnonzero(pool.codes >= 0)[:50_000]
-    )
-    return np.asarray(matrix[np.concatenate([labelled, np.array(first, dtype=int)])])
+    labelled = np.empty(0, dtype=int) if strategy is Strategy.SUSPECT else np.flatnonzero(pool.codes >= 0)
+    return np.concatenate([labelled, np.array(first, dtype=int)])
+
+
+def _short(kept: int, count: int, looked: int, offered: int) -> list[str]:
+    if kept >= count:
+        return []
+    whose = "the pool gives" if looked >= offered else f"the best {looked:,} rows give"
+    return [f"{whose} {kept} different rows for the {count} that were asked for"]
 
 
 def _said_of(row: int, value: np.ndarray, reasons: Mapping[Reason, np.ndarray], strategy: Strategy) -> Picked:

@@ -56,17 +56,21 @@ def select(
     people: Annotated[int, typer.Option(help="How many label each item.")] = 1,
     pool: Pool = None,
     since: Since = "30d",
+    until: Annotated[str | None, typer.Option(help="Of the log: up to when.", show_default="now")] = None,
     strategy: Annotated[str, typer.Option(help=STRATEGIES)] = "mixture",
     version: Annotated[str | None, typer.Option(help="Whose answers: live, 3, none.", show_default="live or newest")] = None,
     target: Target = None,
     classes: Annotated[str | None, typer.Option(help="yes,no: the labels that may be given.", show_default="the model's")] = None,
+    text: Annotated[str | None, typer.Option(help="The column that people read.", show_default="the one of long text")] = None,
+    picture: Annotated[str | None, typer.Option(help="Of the log: the input that people look at.", show_default="any")] = None,
     question: Annotated[str | None, typer.Option(help="What people are asked.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Pick the rows that are worth labelling next: a batch."""
     asked = {"budget": budget, "money": money, "price": price, "people": people, "pool": pool, "since": since,
-             "strategy": strategy, "version": version, "target": target, "question": question, "seed": seed,
+             "until": until, "text": text, "picture": picture, "strategy": strategy, "version": version, "target": target,
+             "question": question, "seed": seed,
              "classes": [one.strip() for one in classes.split(",")] if classes else None}  # fmt: skip
     with progress() as show:
         found = client.select(
@@ -138,8 +142,9 @@ def guide(
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="Text to write.", show_default=False)
     ] = None,
+    number: Annotated[int | None, typer.Option("--version", help="An older version of them.", show_default="the newest")] = None,
     as_json: AsJson = False,
-) -> None:
+) -> None:  # fmt: skip
     """Show the instructions with their examples, or write their next version."""
     with connected() as lockgate:
         if file is not None:
@@ -148,7 +153,7 @@ def guide(
             except (OSError, UnicodeDecodeError) as error:
                 raise InvalidInput(f"{file} cannot be read as text", got=error) from error
             lockgate.put(f"/models/{model}/guide", {"text": text})
-        found = lockgate.get(f"/models/{model}/guide")
+        found = lockgate.get(f"/models/{model}/guide", number=number)
     if as_json:
         print_json(found)
     elif found is None:
@@ -165,11 +170,14 @@ def export(
     *,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.", show_default="print")] = None,
     form: Annotated[str, typer.Option(help="csv, label-studio, label-studio-config.")] = "csv",
-    embed: Annotated[bool, typer.Option("--embed", help="Pictures within the file.")] = False,
+    embed: Annotated[bool, typer.Option("--embed", help="Pictures within the file, for Label Studio.")] = False,
+    pictures: Annotated[
+        Path | None, typer.Option(help="A folder that the pictures are written into; a CSV names them.", show_default=False)
+    ] = None,
 ) -> None:  # fmt: skip
     """The open items for another tool."""
     with connected() as lockgate:
-        body = lockgate.read(f"/batches/{batch}/export", form=form, embed=embed)
+        body = client.export(lockgate, batch, form, embed=embed, pictures=pictures)
     if output is None:
         sys.stdout.write(body.decode())
         return
@@ -259,5 +267,7 @@ def _print_taken(found: dict[str, Any], *, as_json: bool) -> None:
     print(
         f"{found['new']} new, {found['corrected']} corrected, {found['repeated']} known, {found['skipped']} skipped"
     )
+    for words in found.get("said", ()):
+        print(words)
     if found["stood"]:
         print(f"{found['stood']} left out: these people said something else here themselves, and that stands")

@@ -25,17 +25,18 @@ from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
 from lockgate.registry.store import Version, get_model, versions_of
 from lockgate.release.store import aliases
-from lockgate.wiring.annotation_pool import (
-    MOST_ROWS,
-    Rows,
-    asked_rows,
-    before_of,
-    data_rows,
-    log_rows,
-    numbers_of,
-    probabilities,
+from lockgate.wiring.annotation_log import Stretch, log_rows
+from lockgate.wiring.annotation_numbers import before_of, numbers_of
+from lockgate.wiring.annotation_pool import MOST_ROWS, Rows, asked_rows, data_rows, probabilities
+from lockgate.wiring.annotation_shown import (
+    LOG,
+    Ground,
+    Order,
+    asked_of,
+    content_of,
+    subject_at,
+    text_of,
 )
-from lockgate.wiring.annotation_shown import LOG, Ground, Order, asked_of, content_of, subject_at
 from lockgate.wiring.datasets import may_read, resolve_data
 from lockgate.wiring.house import House
 from lockgate.wiring.moments import moment
@@ -65,7 +66,7 @@ def select_batch(house: House, person: Person, model: str, order: Order, tell: T
     pool, said = _pool(house, ground, rows, classes, order, tell=tell)
     tell("picking", 0, 0)
     found = select(pool, order.strategy, count, random=order.seed)
-    said = (*_sampled(rows, count), *said, *found.said)
+    said = (*rows.said, *_sampled(rows, count), *said, *found.said)
     with house.db.write() as tx:
         asked = asked_of(tx, ground, rows, classes=classes, order=order, said=said)
         answered_by = ground.version if rows.answers else None
@@ -82,7 +83,7 @@ def learning_curve(
     """What more labels are worth, by the labels of a pool. Raises as `select_batch`."""
     ground = _ground(house, person, model, order)
     rows = _rows(house, model, msgspec.structs.replace(ground, version=None, others=()), order, tell)
-    matrix, _ = numbers_of(house, rows, tell)
+    matrix = numbers_of(house, rows, text_of(rows, ground.settings, order), tell).matrix
     known = np.array([label is not None for label in rows.labels], dtype=bool)
     texts = np.array([label for label in rows.labels if label is not None])
     tell("learning", 0, 0)
@@ -165,7 +166,8 @@ def _rows(house: House, model: str, ground: Ground, order: Order, tell: Tell) ->
         now_us = house.clock.now_us()
         since, until = (None if each is None else moment(each, now_us) for each in (order.since, order.until))
         manifests = {each.number: each.manifest for each in ground.versions}
-        return log_rows(house, model, manifests, since_us=since, until_us=until)
+        answered = ground.version is not None and order.strategy not in UNASKED
+        return log_rows(house, model, manifests, Stretch(since, until, order.picture, answered), tell)
     rows = data_rows(house, ground.data, ground.target, ground.settings, order.seed)
     if not rows.inputs.height:
         raise InvalidInput(f"{ground.data.full} has no rows to label")
@@ -197,8 +199,8 @@ def _pool(
     names = class_names(pl.Series([str(one) for one in classes])).tolist()
     places = {name: place for place, name in enumerate(names)}
     codes = np.array([-1 if label is None else places.get(label, -1) for label in rows.labels])
-    matrix, reader = numbers_of(house, rows, tell)
-    answers = tuple(made for each in rows.answers if (made := probabilities(each, classes)) is not None)
+    numbers = numbers_of(house, rows, text_of(rows, ground.settings, order), tell)
+    matrix, answers = numbers.matrix, _answers(rows, classes)
     said = []
     if not answers and order.strategy not in UNASKED:
         proxy = proxy_answers(matrix, codes, len(classes), order.seed)
@@ -206,7 +208,7 @@ def _pool(
         said.append("no version answers with probabilities of these classes: "
                     + ("rows that stand for the pool are taken" if proxy is None else
                        f"a simple model that learned the {int((codes >= 0).sum())} labels stands in"))  # fmt: skip
-    before = before_of(house, ground.version, reader, order.seed) if ground.data is None else None
+    before = before_of(house, ground.version, rows, numbers, order.seed) if ground.data is None else None
     costs = (
         cost_matrix(_named(ground.settings, classes), [str(one) for one in classes])
         if ground.settings.costs
@@ -217,7 +219,18 @@ def _pool(
         rows.inputs, matrix, codes, answers, costs=costs,
         drift=None if before is None else moved_rows(before, matrix, order.seed),
         held_out=held_out_answers(matrix, codes, len(classes), order.seed) if suspect else None,
+        likeness=numbers.likeness, odd=numbers.odd,
     ), tuple(said)  # fmt: skip
+
+
+def _answers(rows: Rows, classes: tuple[Scalar, ...]) -> tuple[np.ndarray, ...]:
+    """Of each standing the probabilities. Rows that nobody answered: the first is even there, others say what the first says."""
+    found: list[np.ndarray] = []
+    for each in rows.answers:
+        made = probabilities(each, classes, rows.inputs.height)
+        if made is not None:
+            found.append(np.where(np.isnan(made), found[0] if found else 1 / len(classes), made))
+    return tuple(found)
 
 
 def _named(settings: ModelConfig, classes: tuple[Scalar, ...]) -> dict[str, dict[str, float | str]]:
@@ -236,7 +249,9 @@ def _named(settings: ModelConfig, classes: tuple[Scalar, ...]) -> dict[str, dict
 
 def _sampled(rows: Rows, count: int) -> tuple[str, ...]:
     """What a sample of a huge pool may miss."""
-    if rows.in_all <= len(rows.places):
+    if (
+        rows.in_all <= len(rows.places) or rows.looks is not None
+    ):  # of pictures of the log it is said otherwise
         return ()
     share = min(1.0, count / MOST_ROWS)
     most = share + 1.96 * (share * (1 - share) / MOST_ROWS) ** 0.5

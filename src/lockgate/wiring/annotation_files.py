@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from lockgate.annotation.annotators import people_named, unknown
 from lockgate.annotation.answers import Given, answers_of, is_own_word, name_person, record_answer
-from lockgate.annotation.batches import Batch, Item, ItemState, Scalar, get_item, items_of
+from lockgate.annotation.batches import Batch, Item, ItemState, Kind, Scalar, get_item, items_of
 from lockgate.annotation.exchange import (
     CSV,
     LABEL_STUDIO,
@@ -27,10 +27,14 @@ from lockgate.datasets.dataset import read_table
 from lockgate.datasets.versions import get_data, parse_data
 from lockgate.errors import InvalidInput
 from lockgate.governance import audit
-from lockgate.governance.people import Person, list_people
+from lockgate.governance.people import Person, list_people, require
+from lockgate.governance.permissions import Permission
 from lockgate.registry.store import get_model
+from lockgate.wiring.annotation_log import logged_cells, logged_picture
 from lockgate.wiring.annotation_pool import picture_of
+from lockgate.wiring.annotation_shown import LOG
 from lockgate.wiring.annotation_work import may_label
+from lockgate.wiring.datasets import frame_of
 from lockgate.wiring.house import House
 
 _MEDIA = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".bmp": "image/bmp",
@@ -58,7 +62,8 @@ def exported(house: House, person: Person, number: int, form: str, *, embed: boo
     if form == CSV:
         return as_csv(items) if items else b"item,label,person\n"
     if form == LABEL_STUDIO:
-        embedded = (lambda item: _data_address(house, batch, item)) if embed else None
+        logged = batch.asked.kind is Kind.IMAGE and batch.asked.source == LOG  # no other tool can fetch these
+        embedded = (lambda item: _data_address(house, person, batch, item)) if embed or logged else None
         return json.dumps(label_studio_tasks(batch, items, embedded), ensure_ascii=False).encode()
     if form == "label-studio-config":
         return label_studio_config(batch).encode()
@@ -88,20 +93,43 @@ def take_in(house: House, person: Person, number: int, file: Path) -> TakenIn:
 
 
 def picture(house: House, person: Person, number: int, item: int) -> tuple[bytes, str]:
-    """An item's picture and its media type. Raises Forbidden, NotFound."""
+    """An item's picture and its media type. Raises Forbidden, for a personal one also to who may not read the log; NotFound."""
     with house.db.read() as tx:
         batch = may_label(tx, person, number)
-        content = get_item(tx, number, item).content
-        data = get_data(tx, *parse_data(batch.asked.source))
-    if content.image is None or content.sha256 is None:
-        raise InvalidInput(f"item {item} of batch {number} has no picture")
+        found = get_item(tx, number, item)
+        content = found.content
+        if content.image is None or content.sha256 is None:
+            raise InvalidInput(f"item {item} of batch {number} has no picture")
+        if content.image in batch.asked.personal:
+            require(tx, person, Permission.LOG_READ, batch.model)
+        data = None if content.request is not None else get_data(tx, *parse_data(batch.asked.source))
+    if data is None:
+        logged = logged_picture(house, batch, found)
+        return logged.body, logged.media
     folder = Path(data.source.path) if data.source.path else None
     media = _MEDIA.get(Path(content.image).suffix.lower(), "application/octet-stream")
     return picture_of(house, folder, content.image, content.sha256), media
 
 
-def _data_address(house: House, batch: Batch, item: Item) -> str:
-    body, media = picture(house, house.owner, batch.id, item.number)
+def personal_cells(house: House, batch: Batch, item: Item) -> dict[str, str]:
+    """The personal columns of an item, read where they lie: a batch keeps none of them. Empty where they are gone."""
+    content = item.content
+    names = tuple(name for name in batch.asked.personal if name != content.image)
+    if content.request is not None:
+        return logged_cells(house, batch, item, names)
+    if content.row < 0:
+        return {}
+    with house.db.read() as tx:
+        data = get_data(tx, *parse_data(batch.asked.source))
+    found = frame_of(house, data)[content.row : content.row + 1]
+    return {name: str(found[name][0]) for name in names if name in found.columns and found.height}
+
+
+def _data_address(house: House, person: Person, batch: Batch, item: Item) -> str:
+    if item.content.image in batch.asked.personal:
+        raise InvalidInput(f"the pictures of '{item.content.image}' are personal: no other tool gets them",
+                           fix="label them in the console, which shows them to who may read the log")  # fmt: skip
+    body, media = picture(house, person, batch.id, item.number)
     return f"data:{media};base64,{base64.b64encode(body).decode()}"
 
 

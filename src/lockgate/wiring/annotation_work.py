@@ -121,10 +121,10 @@ def write_instructions(house: House, person: Person, model: str, text: str) -> G
         return write_guide(tx, model, text, by=person.id, at_us=house.clock.now_us())
 
 
-def instructions_of(tx: sa.Connection, person: Person, model: str) -> Guide | None:
-    """The newest instructions. Raises Forbidden."""
+def instructions_of(tx: sa.Connection, person: Person, model: str, number: int | None = None) -> Guide | None:
+    """The newest instructions, or a version of them. Raises Forbidden, NotFound."""
     require(tx, person, Permission.LABELS_WRITE, model)
-    return guide_of(tx, model)
+    return guide_of(tx, model, number)
 
 
 def finish(house: House, person: Person, number: int, *, tell: Tell) -> Finished:

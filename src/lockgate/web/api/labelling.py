@@ -21,7 +21,7 @@ from lockgate.web.jobs import Job
 from lockgate.web.shapes import says
 from lockgate.web.uploads import keep, start_job
 from lockgate.wiring.annotation import learning_curve, select_batch
-from lockgate.wiring.annotation_files import TakenIn, exported, take_in
+from lockgate.wiring.annotation_files import TakenIn, exported, picture, take_in
 from lockgate.wiring.annotation_shown import Order
 from lockgate.wiring.annotation_work import (
     BatchShown,
@@ -142,6 +142,13 @@ def export(number: int, house: InHouse, me: Asking, form: str = "csv", embed: bo
     return Response(exported(house, me, number, form, embed=embed), media_type="application/octet-stream")
 
 
+@router.get("/batches/{number}/items/{item}/image", responses=says(media="application/octet-stream"))
+def image(number: int, item: int, house: InHouse, me: Asking) -> Response:
+    """An item's picture, as it was sent or added."""
+    body, media = picture(house, me, number, item)
+    return Response(body, media_type=media)
+
+
 @router.post("/batches/{number}/answers", responses=says(TakenIn))
 def bring(
     number: int,
@@ -170,10 +177,12 @@ def end(number: int, house: InHouse, me: Asking, *, jobs: AllJobs) -> Response:
 
 
 @router.get("/models/{model}/guide", responses=says(Guide))
-def guide(model: str, house: InHouse, me: Asking) -> Response:
-    """The instructions for those who label; null while there are none."""
+def guide(
+    model: str, house: InHouse, me: Asking, number: Annotated[int | None, Query(ge=1)] = None
+) -> Response:
+    """The instructions for those who label, the newest or a version of them; null while there are none."""
     with house.db.read() as tx:
-        return answer(instructions_of(tx, me, model))
+        return answer(instructions_of(tx, me, model, number))
 
 
 @router.put("/models/{model}/guide", responses=says(Guide))

@@ -18,8 +18,7 @@ from lockgate.governance.permissions import Permission
 from lockgate.reports.charts import draw
 from lockgate.web.pages.shell import Looking, PageRoute, Viewer, go, page
 from lockgate.wiring.annotation import curve_drawn, learning_curve, order_like
-from lockgate.wiring.annotation_files import picture
-from lockgate.wiring.annotation_pool import personal_cells
+from lockgate.wiring.annotation_files import personal_cells, picture
 from lockgate.wiring.annotation_work import batches_for, label_item, may_label, settle_item, shown_of
 
 router = APIRouter(route_class=PageRoute)
