@@ -1,4 +1,4 @@
-"""`lockgate drift`: what moved since the validation, since when, and how much it matters."""
+"""`lockgate drift`: what moved since the validation, and since last week, since when, and how much it matters."""
 
 from __future__ import annotations
 
@@ -41,24 +41,26 @@ def drift(
             f"nothing was recorded of {model} yet, or nobody has counted it; the monitor runs with lockgate up"
         )
     for each in shown["versions"]:
-        _version(model_only(model), each)
+        _version(model_only(model), each, shown["chunk"])
 
 
-def _version(model: str, shown: dict[str, Any]) -> None:
+def _version(model: str, shown: dict[str, Any], chunk: str) -> None:
     newest = shown["newest"]
     print()
     if newest is None:
-        print(f"{model}/{shown['version']}: no chunk is whole yet (500 rows and a day)")
+        print(f"{model}/{shown['version']}: no chunk is whole yet ({chunk})")
         return
     print(f"{model}/{shown['version']}, newest chunk {when(newest['start_us'])[:16]} to {when(newest['until_us'])[:16]}, "
           f"{newest['rows']:,} rows, against {shown['reference']}")  # fmt: skip
     rows = [_row(column, "answer") for column in shown["answers"]]
     rows += [_row(column, "input") for column in shown["columns"]]
-    print_table(("COLUMN", "KIND", "DISTANCE", "MATTERS", "MISSING", "SINCE", "WHAT"), rows)
+    print_table(("COLUMN", "KIND", "DISTANCE", "LAST WEEK", "MATTERS", "MISSING", "SINCE", "WHAT"), rows)
     for name, why in newest.get("broken", {}).items():
         print(f"'{name}' {why}")
     for words in newest.get("turned", ()):
         print(words)
+    for words in newest.get("week_turned", ()):
+        print(f"since last week: {words}")
     if newest.get("season"):
         print(
             "expected by the season: "
@@ -66,6 +68,12 @@ def _version(model: str, shown: dict[str, Any]) -> None:
         )
     if shown["left_out"]:
         print("not watched: " + ", ".join(f"{name} ({why})" for name, why in shown["left_out"].items()))
+    if shown["cut_since_us"] is not None:
+        print(
+            f"chunks of {shown['cut']} since {when(shown['cut_since_us'])[:16]}, before that of {shown['cut_before']}"
+        )
+    if chunk != shown["cut"]:
+        print(f"the next chunk will have {chunk}")
     if not shown["importance_known"]:
         print("how much inputs matter is not known: run the whole suite, lockgate validate "
               f"{model}/{shown['version']} --suite full")  # fmt: skip
@@ -77,5 +85,17 @@ def _row(column: dict[str, Any], kind: str) -> tuple[object, ...]:
     said = cause["words"] if cause else ""
     if cause and cause.get("explains") is not None and cause["explains"] >= 0.5:
         said += ", explains most of the answers' move"
-    since = when(cause["since_us"])[:10] if cause else ""
-    return column["name"], kind, f"{column['effect']:.2f}", matter, f"{column['missing']:.1%}", since, said
+    said = "; ".join(each for each in (said, column["jump_words"]) if each)
+    first = cause or column["jump"]
+    since = when(first["since_us"])[:10] if first else ""
+    week = "" if column["week"] is None else f"{column['week']:.2f}"
+    return (
+        column["name"],
+        kind,
+        f"{column['effect']:.2f}",
+        week,
+        matter,
+        f"{column['missing']:.1%}",
+        since,
+        said,
+    )

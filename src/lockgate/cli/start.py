@@ -35,6 +35,7 @@ models:
     # pure: true                    # false: calls cost or change something, so no shadow and no second answer
     # checks:
     #   performance: {{metric: roc_auc, min: 0.80}}
+    # monitor: {{chunk: 1 day}}       # drift is judged in chunks of 6 hours, 2 weeks, 10000 rows
     # release:
     #   canary: [5%, 25%, 50%]
 """

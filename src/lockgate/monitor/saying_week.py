@@ -66,6 +66,14 @@ def how_words(how: How | None, said: str) -> str:
     }[how]
 
 
+def jump_words(jump: Cause, said: str) -> str:
+    """Of one line of a table: `went up by 0.4 standard deviations since last week: as in its validation, but not as last week`.
+    Of what moved from the validation within the week the line has said it already."""
+    if jump.how is How.NEW:
+        return "not as last week either"
+    return f"{jump.words} since last week: {how_words(jump.how, said)}"
+
+
 def _weight(jumps: Sequence[Cause], leaps: Sequence[Cause], how: How, reference: Reference) -> float:
     answered = max((cause.effect for cause in leaps if cause.how is how), default=0.0)
     mine = [cause for cause in jumps if cause.how is how]

@@ -66,6 +66,11 @@ def explains_answers(reference: Reference, effects: Mapping[str, float], answere
     return sum(effect * reference.matter.get(name, 0.0) for name, effect in effects.items()) >= answered / 2
 
 
+def follows(reference: Reference, name: str) -> bool:
+    """Whether a column follows the season, as its past says or a person does."""
+    return _past(reference, name) is not None
+
+
 def farthest_step(reference: Reference, name: str) -> float | None:
     """How far a column that follows the season may come to lie from the week before; None for any other column."""
     past = _past(reference, name)

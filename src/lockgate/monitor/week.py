@@ -17,7 +17,7 @@ from lockgate.monitor.chunks import SHORTEST_DAY_US, Chunk, Told
 from lockgate.monitor.drift import FAR, OUT, as_reference, by_question, share_of, shifts_of
 from lockgate.monitor.profile import Profile, merged_profiles
 from lockgate.monitor.reference import Reference
-from lockgate.monitor.seasons import MORE, farthest_step, values_in
+from lockgate.monitor.seasons import MORE, explains_answers, farthest_step, follows, values_in
 from lockgate.monitor.usual import WEEKS
 from lockgate.monitor.verdicts import Verdict
 from lockgate.stats.drift import Moved, Shift, moved
@@ -106,9 +106,15 @@ def jumps(
         and not _of_the_calendar(reference, name, newest, before)
     }  # fmt: skip
     columns = {name: each for name, each in found.items() if not name.startswith(OUT)}
+    season = {
+        name: _far(shifts[name]) for name in reference.columns if name in shifts and follows(reference, name)
+    }
     return Jumped(
         before.whole, {name: round(_far(shift), 4) for name, shift in shifts.items()}, columns,
-        {name.removeprefix(OUT): each for name, each in found.items() if name.startswith(OUT)},
+        {
+            name.removeprefix(OUT): each for name, each in found.items()
+            if name.startswith(OUT) and not explains_answers(reference, season, each.effect)
+        },
         _turned(newest, before, (*columns, *but, ANSWER), share),
     )  # fmt: skip
 

@@ -34,6 +34,12 @@ def test_what_moved_is_answered_with_its_way_over_time(box, owner):
     assert age["cause"]["words"].startswith("went up by 0.")
     assert [point["distance"] > 0.5 for point in age["over_time"]] == [False] * 7 + [True] * 5
     assert version["reference"] == known_importance().said
+    assert age["week"] < 0.5 < age["effect"]  # four of the seven days before were as these
+    assert (version["cut"], version["cut_since_us"], shown["chunk"]) == (
+        "500 rows and a day",
+        None,
+        "500 rows and a day",
+    )
     assert (
         len(owner.get("/models/churn/drift", since="2026-03-10")["versions"][0]["columns"][0]["over_time"])
         == 3
@@ -65,6 +71,9 @@ def test_the_command_line_says_it_in_words_and_as_json(owner, monkeypatch, capsy
     assert said.startswith("alarm: 1 of 2 inputs moved")
     assert "explains most of the answers' move" in said
     assert "age" in said.split("COLUMN")[1]
+    owner.put("/models/churn/settings", {"monitor": {"chunk": "10000 rows"}})
+    verb.drift("churn", version=1)
+    assert "the next chunk will have 10,000 rows" in capsys.readouterr().out
     verb.drift("churn", version=9)
     assert "nothing was recorded" in capsys.readouterr().out
     verb.drift("churn", as_json=True)
