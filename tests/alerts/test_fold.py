@@ -191,3 +191,22 @@ def test_every_kind_has_a_rule(kind: AlertKind) -> None:
     rule = RULES[kind]
     assert rule.title
     assert (rule.limit > 0) == bool(rule.unit)
+
+
+def test_why_a_cause_is_over_is_told_with_the_end() -> None:
+    """What is known to be over opens nothing; the alert that stands for it ends with those words, and nothing is to do."""
+    watched = Watched(disk_full=RuleConfig(for_s=0, quiet_s=10))
+    ended = cause(over="somebody made room")
+    watched.look(ended)
+    assert watched.alerts == {}
+    watched.look(cause())
+    watched.look(ended)
+    assert watched.only.state is State.OPEN
+    watched.look(ended, after_s=20)
+    assert (watched.only.state, watched.only.words, watched.only.next) == (
+        State.RESOLVED,
+        "somebody made room",
+        "",
+    )
+    watched.look(cause(), ended)
+    assert (watched.only.state, watched.only.words) == (State.OPEN, "3 GB are free")

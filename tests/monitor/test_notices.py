@@ -69,3 +69,22 @@ def test_the_worst_stand_first_and_changes_are_found(sqlite: Database) -> None:
         settle(tx, "drift", "churn", 3, [_notice("a")], at_us=20)
         assert {said.notice.subject: said.ended_us for said in changed_since(tx, 20)} == {"a": None, "b": 20}
         assert changed_since(tx, 21) == []
+
+
+def test_why_something_is_over_is_kept_with_it(database: Database) -> None:
+    """Where there is something to tell; not with what is over without a word."""
+    with database.write() as tx:
+        settle(tx, "drift", "churn", 3, [_notice("a"), _notice("b")], at_us=10)
+        settle(
+            tx,
+            "drift",
+            "churn",
+            3,
+            [],
+            at_us=20,
+            why=lambda last: "labels came" if last.subject == "a" else "",
+        )
+        assert {said.notice.subject: said.notice.over for said in notices_of(tx, "churn")} == {
+            "a": "labels came",
+            "b": "",
+        }

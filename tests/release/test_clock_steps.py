@@ -96,7 +96,7 @@ def test_failures_of_a_clock_that_was_ahead_are_none_of_the_last_day():
     for number in (1, 2):
         baseline.add(request(number, 2, 3 * 3_600 * SECOND_US))
     baseline.set_back(now_us)
-    assert baseline.day(now_us) == Day(requests=1, errors=0, lately=1)
+    assert baseline.day(now_us) == Day(requests=1, errors=0)
 
 
 def test_a_step_ahead_and_back_does_not_blind_a_release(

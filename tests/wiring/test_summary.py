@@ -18,8 +18,10 @@ from lockgate.release.baseline import Baseline, Day, Traffic
 from lockgate.release.phases import Phase
 from lockgate.release.snapshots import Status, save
 from lockgate.release.start import start
+from lockgate.release.vitals import Course, Vitals
 from lockgate.wiring.inventory import ModelStanding, RunningRelease, standing_of
-from lockgate.wiring.summary import Health, day_words, is_well, next_step, summary_of, waits_for
+from lockgate.wiring.summary import Health, is_well, next_step, summary_of, waits_for
+from lockgate.wiring.summary_known import day_words
 
 from ..alerts.receivers import NOW_US, alert
 from ..release.world import World
@@ -52,30 +54,40 @@ def test_the_worst_alert_decides() -> None:
     )  # fmt: skip
     health, words = is_well(standing(), [mild, bad], BUSY)
     assert (health, words) == (
-        Health.TROUBLE, "It is not well: a release was rolled back: churn/2, and 1 more. churn/3 answers."
+        Health.TROUBLE,
+        "It is not well: a release was rolled back: churn/2. churn/3 answers. Besides, 1 more alert is open.",
     )  # fmt: skip
     looked_after = alert(2, state=State.ACKNOWLEDGED, handled_by="anna")
     assert "; anna looks after it." in is_well(standing(), [looked_after], BUSY)[1]
 
 
-def lately(requests: int, failed: int) -> Day:
-    """A day whose requests all came in its last hours."""
-    return Day(requests=requests, errors=failed, lately=requests, lately_failed=failed)
+def vitals(failed: int, of: int, *, alarm: bool = True, version: int = 3) -> Vitals:
+    """The vital signs of a version of which so many requests failed since they began to."""
+    failing = Course(
+        limit=0.005, alarm=alarm, since_us=NOW_US, counted=of, counted_bad=failed, newest_bad_us=NOW_US
+    )
+    return Vitals(version=version, epoch=1, begun_us=0, newest_us=NOW_US, step=0, failing=failing)
 
 
 def test_a_model_that_fails_its_callers_is_not_well() -> None:
-    """No alert is needed to see that requests fail, and none hides it; one odd request, and few of very many, are no illness,
-    and neither is what is over."""
-    bad = is_well(standing(), [], lately(400, 400))
-    assert bad[0] is Health.TROUBLE
-    assert bad[1].startswith("It is not well: 100 % of 400 requests failed in this hour and the one before.")
-    assert is_well(standing(), [alert(1, severity=Severity.WARNING)], lately(400, 400)) == bad
-    assert "rolled back: churn/2" in is_well(standing(), [alert(2)], lately(400, 400))[1]
-    assert is_well(standing(), [], lately(1_000, 20))[0] is Health.LOOK
-    assert is_well(standing(), [], lately(20, 4))[0] is Health.WELL
-    assert is_well(standing(), [], lately(100_000, 300))[0] is Health.WELL
-    assert is_well(standing(), [], Day(requests=1_000, errors=900, lately=100))[0] is Health.WELL
-    assert is_well(standing(live=None), [], lately(400, 400))[0] is Health.UNKNOWN
+    """Before it is an alert, and beside a lesser one; one that is worse is told first. What is over, or another version's, is no
+    illness."""
+    bad = is_well(standing(), [], BUSY, vitals(400, 400))
+    assert bad == (
+        Health.TROUBLE,
+        "It is not well: 100 % of the 400 requests to churn/3 since 2023-11-14 22:13 UTC failed, the last at "
+        "2023-11-14 22:13 UTC.",
+    )
+    beside = is_well(standing(), [alert(1, severity=Severity.WARNING)], BUSY, vitals(400, 400))
+    assert beside == (bad[0], f"{bad[1]} Besides, 1 more alert is open.")
+    own = alert(1, kind=AlertKind.REQUESTS_FAIL, state=State.ACKNOWLEDGED, handled_by="anna")
+    assert is_well(standing(), [own], BUSY, vitals(400, 400))[1].endswith("UTC; anna looks after it.")
+    mild = vitals(20, 1_000)
+    assert is_well(standing(), [], BUSY, mild)[0] is Health.LOOK
+    assert "rolled back: churn/2" in is_well(standing(), [alert(2)], BUSY, mild)[1]
+    assert is_well(standing(), [], BUSY, vitals(4, 1_000, alarm=False))[0] is Health.WELL
+    assert is_well(standing(), [], BUSY, vitals(400, 400, version=2))[0] is Health.WELL
+    assert is_well(standing(live=None), [], BUSY, vitals(400, 400))[0] is Health.UNKNOWN
 
 
 def test_what_nobody_can_know_is_said() -> None:

@@ -22,7 +22,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is wrong now, as one look saw it. Looking again gives the same `kind`, `model` and `subject`.
 
     `severity`: where it is not the rule's own. `level` grows as it becomes worse: an alert that a person resolved although
-    its cause was still there opens again when the level rises.
+    its cause was still there opens again when the level rises. `over`: where it is known why it is there no more; such a cause
+    opens nothing, and its alert is resolved with these words.
     """
 
     kind: AlertKind
@@ -33,6 +34,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     link: str = "/"  # the page of the console that shows it
     severity: Severity | None = None
     level: float = 0.0
+    over: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -60,7 +62,8 @@ class Happened(StrEnum):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert. Times are microseconds. `severity` is the worst that it reached; it falls only with a new alert.
+    """One alert. Times are microseconds. `severity` is the worst that it reached; it falls only with a new alert. Of one that is
+    over for a reason that is known, `words` say the reason and `next` is empty.
 
     `current`: it stands for its fingerprint: not over for good, so that what comes back opens this one again.
     `gone_us`: since when its cause is not there. `flaps`: how often the cause was gone and came back.

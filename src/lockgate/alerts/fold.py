@@ -38,8 +38,11 @@ def fold(
 ) -> list[Change]:
     """The changes that one look brings. `blind`: kinds that could not be looked at; their alerts stay as they are."""
     seen: dict[str, Cause] = {}
+    over: dict[str, str] = {}
     for cause in causes:
-        if not rules.of(cause.kind, cause.model).mute and cause.kind not in blind:
+        if cause.over:
+            over[cause.fingerprint] = cause.over
+        elif not rules.of(cause.kind, cause.model).mute and cause.kind not in blind:
             seen[cause.fingerprint] = cause
     changes = []
     for alert in current:
@@ -48,7 +51,7 @@ def fold(
         if found is not None:
             changes.append(_still(alert, found, rule, now_us))
         elif alert.kind not in blind:
-            changes.append(_gone(alert, rule, now_us))
+            changes.append(_gone(alert, rule, now_us, over.get(alert.fingerprint)))
     changes += [_new(cause, rules.of(cause.kind, cause.model), now_us) for cause in seen.values()]
     return [change for change in changes if change is not None]
 
@@ -112,8 +115,8 @@ def _after_resolving(alert: Alert, told: Alert, cause: Cause, rule: Rule, now_us
     return Change(before=alert, after=after, event=_event(now_us, Happened.REOPENED, cause))
 
 
-def _gone(alert: Alert, rule: Rule, now_us: int) -> Change | None:
-    """An alert whose cause is not there now."""
+def _gone(alert: Alert, rule: Rule, now_us: int, why: str | None) -> Change | None:
+    """An alert whose cause is not there now; `why`, where that is known."""
     if alert.state is State.PENDING:
         return Change(before=alert, after=None)
     since_us = now_us if alert.gone_us is None else alert.gone_us
@@ -129,7 +132,10 @@ def _gone(alert: Alert, rule: Rule, now_us: int) -> Change | None:
             changed_us=now_us,
             handled_by=None,
         )
-        event = Event(at_us=now_us, what=Happened.RESOLVED, actor=BY_ITSELF, words="its cause is over")
+        if why is not None:
+            after = msgspec.structs.replace(after, words=why, next="")
+        words = why or "its cause is over"
+        event = Event(at_us=now_us, what=Happened.RESOLVED, actor=BY_ITSELF, words=words)
         return Change(before=alert, after=after, event=event)
     if alert.gone_us is None:
         return Change(before=alert, after=msgspec.structs.replace(alert, gone_us=now_us))

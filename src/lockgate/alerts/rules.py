@@ -24,10 +24,15 @@ RULES: dict[AlertKind, Rule] = {
     AlertKind.RELEASE_HELD: Rule(title="A release is held and waits for a person", quiet_s=0.0),
     AlertKind.APPROVAL_WAITS: Rule(title="A release waits for approval", quiet_s=0.0),
     AlertKind.SHADOW_BEHIND: Rule(title="The shadow is behind", for_s=120.0, limit=300.0, unit="seconds"),
+    AlertKind.REQUESTS_FAIL: Rule(
+        title="Requests fail", severity=Severity.CRITICAL, for_s=30.0, limit=0.5, unit="% of requests at least"
+    ),
+    AlertKind.ANSWERS_SLOW: Rule(title="Answers are slow", for_s=60.0, limit=1.0, unit="% of answers at least"),
     AlertKind.DRIFT: Rule(title="The data drift in a way that matters", quiet_s=0.0),
     AlertKind.PERFORMANCE: Rule(
         title="It performs worse than promised", severity=Severity.CRITICAL, quiet_s=0.0
     ),
+    AlertKind.ESTIMATE: Rule(title="It is expected to perform worse than promised", quiet_s=0.0),
     AlertKind.LABELS_STOPPED: Rule(
         title="Labels stopped arriving", limit=3.0, unit="times the longest usual pause"
     ),

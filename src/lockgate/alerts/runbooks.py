@@ -55,6 +55,32 @@ RUNBOOKS: dict[AlertKind, Runbook] = {
         ),
         "It is over when the shadow has caught up.",
     ),
+    K.REQUESTS_FAIL: Runbook(
+        "The live version fails its callers more often than it was released with, or than it did itself at first: it raises, "
+        "times out, has no room in its queue, or answers what its signature does not allow. Every request counts, of one "
+        "business key one in a quarter of a minute; a version that is well raises a false alarm less than once a year.",
+        (
+            "`lockgate log MODEL --where 'status >= 500'` shows which requests fail, since when, and with which exception.",
+            "All of them, or those of one caller or with one value? Then it is what comes in: ask whoever sends it.",
+            "All at once: what changed on this machine or in what the model calls? `lockgate top`, `lockgate doctor`.",
+            "`lockgate rollback MODEL` if the version before it answers such requests.",
+        ),
+        "It is over when its requests say twenty to one that no more of them fail than is tolerated, when another version is "
+        "live, or when nobody asked it for a week. From 5 % on it is critical, below a warning.",
+    ),
+    K.ANSWERS_SLOW: Runbook(
+        "More answers of the live version than are tolerated take longer than the goal says (`goal.p99_ms`, or `p99_limit_ms` of "
+        "its release). Without a goal: longer than the version before it hardly ever took, or than twice what 99 % of its own "
+        "answers took at first; nothing below 50 ms is slow then.",
+        (
+            "`lockgate top`: is a processor or the memory at its end, do requests wait, does something else run there?",
+            "Give the version more processes (`replicas`), or the gateway more workers.",
+            "Larger requests than before? `lockgate log MODEL --where 'latency_us > 100000'` shows the slow ones.",
+            "If that is fast enough, state what is: `goal: {p99_ms: 200}` counts from the next release on.",
+        ),
+        "It is over when its answers say twenty to one that they are as fast as is tolerated, when another version is live, or "
+        "when nobody asked it for a week.",
+    ),
     K.DRIFT: Runbook(
         "What comes in, what is answered or what comes true is no longer as it was at the validation, in a way that matters.",
         (
@@ -73,6 +99,18 @@ RUNBOOKS: dict[AlertKind, Runbook] = {
             "`lockgate rollback MODEL` if the previous version was better; else retrain.",
         ),
         "It is over when later windows are as promised again.",
+    ),
+    K.ESTIMATE: Runbook(
+        "No labels are there yet, and by what its scores meant where labels are known, answers to the newest rows are clearly "
+        "worse than the validation promised: the interval of the estimate lies wholly below. An estimate sees rows that are "
+        "harder; it cannot see that equal rows mean something else now.",
+        (
+            "`lockgate performance MODEL`: the estimates with their intervals, and how often past ones held.",
+            "`lockgate drift MODEL`: which columns moved, and how much they matter to the model.",
+            "Get labels of some of these rows: `lockgate annotate select MODEL` picks the rows that tell most.",
+        ),
+        "It is over when labels come (its history says what they say; if they agree, `performance` is an alert of its own), or "
+        "when later estimates are as promised.",
     ),
     K.LABELS_STOPPED: Runbook(
         "Labels came in a rhythm and come no more, or files and queries that bring them fail. Guards by labels, performance and "

@@ -85,7 +85,8 @@ def _words(notice: Notice) -> list[str]:
     lines = [f"{_PREFIX[notice.news]}{title(alert)} [{alert.severity}]"]
     if notice.news is News.OVER:
         who = f"resolved by {alert.handled_by}" if alert.handled_by else "its cause is over"
-        return [*lines, f"{who}, after {lasted(alert, alert.changed_us)}."]
+        why = [] if alert.next else [alert.words]
+        return [*lines, f"{who}, after {lasted(alert, alert.changed_us)}.", *why]
     since = f"Since {iso(alert.first_us)[:19].replace('T', ' ')} UTC."
     return [*lines, alert.words, f"Next: {alert.next}", since]
 

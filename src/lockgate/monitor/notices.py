@@ -6,7 +6,7 @@ cause that lasts for weeks is one notice, however often it is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 import msgspec
@@ -28,7 +28,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     There is one open notice for a source, model, version and subject. `since_us`: from which record's time on it holds;
     `figures`: what was measured, by name; `columns`: the columns it is about, the most important first; `runbook`: a page
-    of the documentation, with its place on it.
+    of the documentation, with its place on it; `over`: of one that ended, why, where there is something to tell.
     """
 
     source: str
@@ -42,6 +42,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     columns: tuple[str, ...] = ()
     figures: dict[str, float] = {}
     runbook: str | None = None
+    over: str = ""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,27 +55,40 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     notice: Notice
 
 
+def unsaid(_notice: Notice) -> str:
+    """Why a notice ended where there is nothing to tell of it."""
+    return ""
+
+
 def settle(
-    tx: sa.Connection, source: str, model: str, version: int, found: Iterable[Notice], *, at_us: int
+    tx: sa.Connection,
+    source: str,
+    model: str,
+    version: int,
+    found: Iterable[Notice],
+    *,
+    at_us: int,
+    why: Callable[[Notice], str] = unsaid,
 ) -> None:
     """What holds now for one source and version of a model: opens, refreshes and ends notices, in the caller's transaction.
 
-    A severity that rises or falls and words that change are those of the same notice.
+    A severity that rises or falls and words that change are those of the same notice. `why`: what to tell of one that ends.
     """
     c = monitor_notices.c
     mine = (c.source == source) & (c.model == model) & (c.version == version) & c.ended_us.is_(None)
-    known = {row.subject: row.id for row in tx.execute(sa.select(c.id, c.subject).where(mine))}
+    known = {row.subject: row for row in tx.execute(sa.select(c.id, c.subject, c.body).where(mine))}
     for notice in found:
         values = {"seen_us": at_us, "body": msgspec.json.encode(notice).decode()}
-        number = known.pop(notice.subject, None)
-        if number is not None:
-            tx.execute(sa.update(monitor_notices).where(c.id == number).values(values))
+        row = known.pop(notice.subject, None)
+        if row is not None:
+            tx.execute(sa.update(monitor_notices).where(c.id == row.id).values(values))
         else:
             fixed = {"source": source, "model": model, "version": version, "subject": notice.subject}
             tx.execute(sa.insert(monitor_notices).values(fixed | values | {"opened_us": at_us}))
-    if known:
-        over = sa.update(monitor_notices).where(c.id.in_(known.values()))
-        tx.execute(over.values(ended_us=at_us))
+    for row in known.values():
+        last = msgspec.json.decode(row.body, type=Notice)
+        body = msgspec.json.encode(msgspec.structs.replace(last, over=why(last))).decode()
+        tx.execute(sa.update(monitor_notices).where(c.id == row.id).values(ended_us=at_us, body=body))
 
 
 def end_all(

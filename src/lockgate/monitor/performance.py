@@ -20,11 +20,10 @@ from lockgate.monitor.notices import end_all, settle
 from lockgate.monitor.performance_concept import SOURCE
 from lockgate.monitor.performance_delay import delay_of
 from lockgate.monitor.performance_forget import forget_erased
+from lockgate.monitor.performance_holds import holding
 from lockgate.monitor.performance_ledger import Ledger
 from lockgate.monitor.performance_making import About, Key, Making, Subject, label_numbers, touched
 from lockgate.monitor.performance_rows import Recipe, ledger_rows, recipe_of
-from lockgate.monitor.performance_silence import silence
-from lockgate.monitor.performance_verdict import judged
 from lockgate.monitor.performance_windows import (
     Width,
     complete_of,
@@ -255,7 +254,7 @@ class PerformanceWatcher:
     def _judge(self, state: State, subject: Subject, now_us: int) -> None:
         """Settle what holds now of each version that still answers."""
         with self._db.read() as tx:
-            windows = windows_of(tx, self.model)
+            windows, estimates = windows_of(tx, self.model), estimates_of(tx, self.model)
         if not windows or state.recipe is None:
             return
         delay = delay_of(windows, now_us, subject.delay_us)
@@ -263,14 +262,11 @@ class PerformanceWatcher:
         watched = {each.version for each in windows if each.number > newest - WATCHED_WINDOWS}
         with self._db.write() as tx:
             for version in sorted(watched):
-                about = self._about(version)
-                found = judged(
-                    (self.model, version), complete_of(windows, delay, now_us, version),
-                    promised=about.promised if about else {}, metric=subject.metric, recipe=state.recipe,
-                    labels=about.target if about else None,
+                notices, why = holding(
+                    (self.model, version), windows, estimates, about=self._about(version), subject=subject,
+                    recipe=state.recipe, delay=delay, now_us=now_us,
                 )  # fmt: skip
-                silent = silence((self.model, version), windows, delay, now_us)
-                settle(tx, SOURCE, self.model, version, (*found.notices, *silent), at_us=now_us)
+                settle(tx, SOURCE, self.model, version, notices, at_us=now_us, why=why)
             end_all(tx, SOURCE, self.model, at_us=now_us, but_versions=watched)
 
     def _tidy(self, subject: Subject, now_us: int) -> None:

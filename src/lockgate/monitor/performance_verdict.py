@@ -7,7 +7,7 @@ nothing is wrong one comes after `LOOKS` windows on average at the earliest, of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 
@@ -26,6 +26,7 @@ from lockgate.stats.detector import alarm_of
 SHARE_MARGIN = 0.005  # half a point of AUC or of accuracy is alike, as in the checks
 LOSS_MARGIN = 0.05  # and a twentieth of an error
 _Z = 1.959963984540054
+WORSE = "worse: "  # so begins the subject of a notice of figures that fell
 VALIDATION, FIRST = "the validation", "the first windows"
 _MAIN = {
     "roc_auc": ("roc_auc", "accuracy"),
@@ -57,7 +58,7 @@ def judged(
     """What holds now of one version (`of`: model, number). `windows`: the complete ones, oldest first; `promised`, `labels`:
     figures and labels of its validation; `metric`: the one that its goal names."""
     told = [each for each in windows if each.figures]
-    main = _main(told, metric)
+    main = main_of({name for each in told for name in each.figures}, metric)
     against = {name: promised[name] for name in main if name in promised}
     source, shown_in, first = VALIDATION, told, 0
     if not against:  # nothing validated, or other figures: a quantile that was declared since
@@ -113,9 +114,8 @@ def error_of(found: Figure) -> float:
     return (found.high - found.low) / (2 * _Z)
 
 
-def _main(windows: Sequence[Window], metric: str | None) -> tuple[str, ...]:
-    """The figures that are judged: the goal's, else the usual ones of the task."""
-    names = {name for each in windows for name in each.figures}
+def main_of(names: Set[str], metric: str | None) -> tuple[str, ...]:
+    """The figures of these that are judged: the goal's, else the usual ones of the task."""
     if metric in names and metric not in (None, *NEITHER):
         return (str(metric),)
     return next(
@@ -154,7 +154,7 @@ def _fallen(of: tuple[str, int], since: Sequence[Window], name: str, limit: Figu
     now, day = pooled(since, name) or limit, iso(since[0].since_us)[:10]
     promised = "its validation said" if source == VALIDATION else "it was at first"
     return Notice(
-        source=SOURCE, model=model, version=version, subject=f"worse: {name}", severity=Severity.ALARM,
+        source=SOURCE, model=model, version=version, subject=f"{WORSE}{name}", severity=Severity.ALARM,
         words=f"{_title(name)} of {model}/{version} is {_said(name, now.value)} since {day} ({_said(name, now.low)} to "
               f"{_said(name, now.high)}), where {promised} {_said(name, limit.value)}.",
         since_us=since[0].since_us, runbook=RUNBOOK,
@@ -169,7 +169,7 @@ def _fallen_slice(
     (model, version), (part, name) = of, what
     now, day = pooled(since, name) or limit, iso(since[0].since_us)[:10]
     return Notice(
-        source=SOURCE, model=model, version=version, subject=f"worse: {name}, {part}", severity=Severity.WARN,
+        source=SOURCE, model=model, version=version, subject=f"{WORSE}{name}, {part}", severity=Severity.WARN,
         words=f"For {part}, {TITLES.get(name, name)} of {model}/{version} is {_said(name, now.value)} since {day}, where it was "
               f"{_said(name, limit.value)} at first.",
         since_us=since[0].since_us, columns=(part.split(" = ")[0],), runbook=RUNBOOK,

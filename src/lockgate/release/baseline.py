@@ -22,7 +22,6 @@ HEAVY_COUNTERS = 400  # Misra & Gries (1982): counts of keys above 1/400 are at 
 HEAVY_SLACK = 1 / HEAVY_COUNTERS
 MEMORY_US = 14 * DAY_US  # older traffic counts half
 DAY_HOURS = 24
-LATELY_HOURS = 2
 RATE_HOURS = 72  # the rate is that of the last three days
 KEYS_US = 7 * DAY_US  # keys are counted over the last one to two weeks
 AHEAD_US = 60 * SECOND_US  # hosts' clocks may differ by this much
@@ -52,13 +51,10 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """The last 24 hours of a model's callers, by full hours and the one that runs. `lately`, `lately_failed`: of that one
-    and the one before, and those of them that failed."""
+    """The last 24 hours of a model's callers, by full hours and the one that runs."""
 
     requests: int = 0
     errors: int = 0
-    lately: int = 0
-    lately_failed: int = 0
 
     @property
     def error_share(self) -> float:
@@ -122,21 +118,28 @@ class Baseline(msgspec.Struct, kw_only=True):
             heavy=self._heavy(),
             error_share=self.errors / self.requests if self.requests else 0.0,
             longest_gap_s=self.longest_gap_us / SECOND_US,
-            p50_us=self._quantile(0.5) if self.latencies else None,
-            t95_us=self._quantile(0.95) if self.latencies >= T95_REQUESTS else None,
-            t99_us=self._quantile(0.99) if self.latencies >= T99_REQUESTS else None,
+            p50_us=self.within_us(0.5) if self.latencies else None,
+            t95_us=self.within_us(0.95) if self.latencies >= T95_REQUESTS else None,
+            t99_us=self.within_us(0.99) if self.latencies >= T99_REQUESTS else None,
             latencies=self.latencies,
         )
 
     def day(self, now_us: int) -> Day:
         """What came in the last 24 hours."""
-        since, lately = now_us // HOUR_US - DAY_HOURS, now_us // HOUR_US - LATELY_HOURS
+        since = now_us // HOUR_US - DAY_HOURS
         return Day(
             requests=sum(n for hour, n in self.hours.items() if hour > since),
             errors=sum(n for hour, n in self.failed_hours.items() if hour > since),
-            lately=sum(n for hour, n in self.hours.items() if hour > lately),
-            lately_failed=sum(n for hour, n in self.failed_hours.items() if hour > lately),
         )
+
+    def within_us(self, share: float) -> int:
+        """The time within which that share of the live version's answers came; there must be some."""
+        left = share * self.latencies
+        for place in sorted(self.latency):
+            left -= self.latency[place]
+            if left <= 0:
+                break
+        return math.ceil(BIN_RATIO**place)
 
     def _time(self, at_us: int) -> None:
         if not self.requests:
@@ -163,14 +166,6 @@ class Baseline(msgspec.Struct, kw_only=True):
         place = math.ceil(math.log(max(record.latency_us, 1)) / math.log(BIN_RATIO))
         self.latency[place] = self.latency.get(place, 0) + 1
         self.latencies += 1
-
-    def _quantile(self, share: float) -> int:
-        left = share * self.latencies
-        for place in sorted(self.latency):
-            left -= self.latency[place]
-            if left <= 0:
-                break
-        return math.ceil(BIN_RATIO**place)
 
     def _key(self, key: str) -> None:
         hashed = key_number(key)

@@ -21,9 +21,11 @@ from lockgate.registry.naming import VersionName
 from lockgate.registry.store import get_version
 from lockgate.release import snapshots, store
 from lockgate.release.baseline import Baseline, Traffic
-from lockgate.release.counts import Counts, fold, set_back, void
+from lockgate.release.counts import Counts, fold
 from lockgate.release.outputs import Answered, answered
 from lockgate.release.phases import Release
+from lockgate.release.taking_back import set_back, void
+from lockgate.release.vital_evidence import VitalEvidence
 
 READER = "release"
 SNAPSHOT_S = 5.0
@@ -40,6 +42,7 @@ class Evidence:
             register_reader(tx, READER, now_us)
         self._saved_us = now_us
         self._manifests: dict[tuple[str, int], Manifest] = {}
+        self._vitals = VitalEvidence(db)
         self.load()
 
     def load(self) -> None:
@@ -47,6 +50,7 @@ class Evidence:
         with self._db.read() as tx:
             self._offsets = offsets_of(tx, READER)
             self._baselines = snapshots.find_all(tx, "model:", Baseline)
+            self._vitals.load(tx)
             running = store.running_releases(tx)
             self._counts = {release.id: snapshots.counts_of(tx, release.id) for release in running}
 
@@ -82,6 +86,7 @@ class Evidence:
                 set_back(self._counts[number], now_us)
             for baseline in self._baselines.values():
                 baseline.set_back(now_us)
+            self._vitals.close(self._baselines, now_us)
         return total
 
     def save(self, now_us: int, fence: Callable[[sa.Connection], None], *, force: bool = False) -> bool:
@@ -95,6 +100,7 @@ class Evidence:
             fence(tx)
             for model, baseline in self._baselines.items():
                 snapshots.save(tx, f"model:{model}", baseline, at_us=now_us)
+            self._vitals.save(tx, now_us)
             for number, counts in self._counts.items():
                 snapshots.save(tx, f"release:{number}", counts, at_us=now_us)
             commit_offsets(tx, READER, self._offsets, now_us)
@@ -113,6 +119,7 @@ class Evidence:
         for record in records:
             if record.kind is Kind.ANSWER and record.model:
                 self._baselines.setdefault(record.model, Baseline()).add(record)
+                self._vitals.add(record)
             if record.release in mine:
                 mine[record.release].append(record)
         for number, found in mine.items():

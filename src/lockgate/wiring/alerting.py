@@ -25,7 +25,7 @@ from lockgate.config import Home, load_server_config
 from lockgate.config_alerts import AlertKind, AlertsConfig
 from lockgate.errors import LockgateError, Unavailable
 from lockgate.release.lease import drop_lease, take_lease
-from lockgate.wiring import causes, causes_box, causes_model, causes_retraining
+from lockgate.wiring import causes, causes_box, causes_live, causes_model, causes_retraining
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.looking import Ground, Look, Lookout
 from lockgate.wiring.ports import read_addresses
@@ -43,8 +43,13 @@ LOOKS: tuple[Look, ...] = (
     Look("approvals", frozenset({AlertKind.APPROVAL_WAITS}), causes.approvals),
     Look("shadows", frozenset({AlertKind.SHADOW_BEHIND}), causes.shadows),
     Look(
+        "live versions",
+        frozenset({AlertKind.REQUESTS_FAIL, AlertKind.ANSWERS_SLOW}),
+        causes_live.live_versions,
+    ),
+    Look(
         "what monitors say",
-        frozenset({AlertKind.DRIFT, AlertKind.PERFORMANCE, AlertKind.LABELS_STOPPED}),
+        frozenset({AlertKind.DRIFT, AlertKind.PERFORMANCE, AlertKind.ESTIMATE, AlertKind.LABELS_STOPPED}),
         causes_model.monitored,
     ),
     Look("labels", frozenset({AlertKind.LABELS_STOPPED}), causes_model.labels_stopped, MINUTE_S),

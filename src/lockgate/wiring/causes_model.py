@@ -12,6 +12,8 @@ from lockgate.clock import DAY_US, SECOND_US
 from lockgate.config_alerts import AlertKind, Severity
 from lockgate.governance.audit import newest_times
 from lockgate.monitor import notices
+from lockgate.monitor.performance_expected import ESTIMATED
+from lockgate.monitor.performance_verdict import WORSE
 from lockgate.monitor.verdicts import SOURCE as DRIFT
 from lockgate.registry.store import list_models
 from lockgate.release.words import span
@@ -24,15 +26,16 @@ SEVERITIES = {
     notices.Severity.NOTE: Severity.INFO,
 }
 SILENCE = ("performance", "labels stopped")  # source and subject of its notice
-WORSE = "worse: "  # so begins the subject of a notice of what is worse
+TOLD_US = DAY_US  # for so long it is told why a notice ended; its alert may be held open by a rule meanwhile
 LEAST_IMPORTS = 4  # fewer say nothing of a rhythm
 LOOKED_AT = 30
 LEAST_PAUSE_US = DAY_US
 
 
-def monitored(tx: sa.Connection, _ground: Ground) -> Iterator[Cause]:
-    """What monitors say of models, one cause a notice; severities are theirs."""
-    for said in notices.open_notices(tx):
+def monitored(tx: sa.Connection, ground: Ground) -> Iterator[Cause]:
+    """What monitors say of models, one cause a notice; severities are theirs. And why what they said lately holds no more."""
+    ended = (said for said in notices.changed_since(tx, ground.now_us - TOLD_US) if said.ended_us is not None)
+    for said in (*notices.open_notices(tx), *(each for each in ended if each.notice.over)):
         notice = said.notice
         kind = _kind_of(notice)
         page = "drift" if notice.source == DRIFT else "performance"
@@ -40,7 +43,7 @@ def monitored(tx: sa.Connection, _ground: Ground) -> Iterator[Cause]:
         yield Cause(
             kind=kind, model=notice.model, subject=f"{of}, {notice.source}: {notice.subject}"[:200],
             words=notice.words, next=notice.advice or f"lockgate {page} {notice.model} shows what moved and since when",
-            link=f"/models/{notice.model}/{page}", severity=SEVERITIES[notice.severity],
+            link=f"/models/{notice.model}/{page}", severity=SEVERITIES[notice.severity], over=notice.over,
         )  # fmt: skip
 
 
@@ -49,6 +52,8 @@ def _kind_of(notice: notices.Notice) -> AlertKind:
         return AlertKind.DRIFT
     if notice.source == INTAKE or (notice.source, notice.subject) == SILENCE:
         return AlertKind.LABELS_STOPPED
+    if notice.subject.startswith(ESTIMATED):
+        return AlertKind.ESTIMATE
     # labels that moved and answers that mean something else are found with labels, too, and are not yet worse answers
     return AlertKind.PERFORMANCE if notice.subject.startswith(WORSE) else AlertKind.DRIFT
 

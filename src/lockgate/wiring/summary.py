@@ -13,29 +13,21 @@ from lockgate.alerts.rules import RULES
 from lockgate.alerts.store import list_alerts
 from lockgate.alerts.words import title
 from lockgate.config_alerts import AlertKind, Severity
-from lockgate.monitor.notices import Said, open_notices
-from lockgate.monitor.notices import Severity as Weight
-from lockgate.monitor.performance_figures import LOWER_IS_BETTER, NEITHER
-from lockgate.monitor.performance_windows import Window, windows_of
-from lockgate.monitor.reference import said_of
-from lockgate.monitor.verdicts import SOURCE as DRIFT
-from lockgate.monitor.verdicts import verdicts_of
-from lockgate.release.baseline import Day, Traffic
+from lockgate.monitor.notices import open_notices
+from lockgate.release.baseline import Day
 from lockgate.release.phases import Phase
 from lockgate.release.snapshots import Status, day_of, status_of, traffic_of
+from lockgate.release.vital_evidence import vitals_of
+from lockgate.release.vitals import Course, Vitals
 from lockgate.release.words import percent
 from lockgate.retraining.retraining import State as Training
 from lockgate.retraining.store import running_retrainings
-from lockgate.wiring.causes_model import WORSE
+from lockgate.wiring.causes_live import failing_severity, failing_words, slow_words
 from lockgate.wiring.inventory import ModelStanding, RunningRelease
+from lockgate.wiring.summary_known import LEAST_REQUESTS, day_words, known_by
 
-LEAST_REQUESTS = 1  # of a day that there is anything to tell of
-FEWEST_FAILED = 5  # requests of the last hours: fewer are told, and no reason to call a model unwell
-FAILED_LOOK, FAILED_TROUBLE = (
-    0.01,
-    0.05,
-)  # share of these requests; the second as a first version's `error_limit`
-_OF_DATA = (AlertKind.DRIFT, AlertKind.PERFORMANCE, AlertKind.LABELS_STOPPED)
+_OF_DATA = (AlertKind.DRIFT, AlertKind.PERFORMANCE, AlertKind.ESTIMATE, AlertKind.LABELS_STOPPED)
+_OF_LIVE = (AlertKind.REQUESTS_FAIL, AlertKind.ANSWERS_SLOW)
 _OF_RELEASES = (AlertKind.ROLLED_BACK, AlertKind.RELEASE_HELD, AlertKind.APPROVAL_WAITS)
 _TRAINING = {
     Training.ASKED: "It will be trained again by itself",
@@ -80,38 +72,36 @@ def summary_of(tx: sa.Connection, standing: ModelStanding, now_us: int) -> Summa
     said = open_notices(tx, standing.name)
     running = standing.release
     status = status_of(tx, running.id) if running else None
-    health, well = is_well(standing, open_, day)
+    vitals = vitals_of(tx, standing.name)
+    health, well = is_well(standing, open_, day, vitals)
     p95_us = traffic.t95_us if traffic.latencies else None
     training = _training_words(tx, standing)
     return Summary(
         health=health, well=well, next=next_step(standing, open_, status, training),
         waits_for=waits_for(standing, open_, training),
-        known_by=" ".join(
-            [day_words(day, traffic), *_drift_words(tx, standing, said), _performance_words(tx, standing, said)]
-        ),
+        known_by=known_by(tx, standing.name, standing.live, said, day_words(day, traffic, _slow(standing, vitals))),
         requests=day.requests, error_share=day.error_share, p95_ms=p95_us / 1000 if p95_us is not None else None,
         alerts=len(open_), notices=len(said),
     )  # fmt: skip
 
 
-def is_well(standing: ModelStanding, open_: Sequence[Alert], day: Day) -> tuple[Health, str]:
-    """Is it well? The worst open alert decides, or what callers get lately where that is worse. Pure."""
+def is_well(
+    standing: ModelStanding, open_: Sequence[Alert], day: Day, vitals: Vitals | None = None
+) -> tuple[Health, str]:
+    """Is it well? What callers get decides where nothing worse is open, else the worst open alert. Pure."""
     name = f"{standing.name}/{standing.live}"
     worst = max(open_, key=lambda alert: rank(alert.severity), default=None)
-    failing = _failing(standing, day)
-    if failing is not None and (worst is None or rank(worst.severity) < rank(failing)):
-        start = "It is not well" if failing is Severity.CRITICAL else "Somebody should look"
-        return Health.TROUBLE if failing is Severity.CRITICAL else Health.LOOK, (
-            f"{start}: {percent(day.lately_failed / day.lately)} of {day.lately:,} requests failed in this hour and the one "
-            f"before. Why is in the log: lockgate log {standing.name} --where 'status >= 500'"
-        )
+    failing = _failing(standing, vitals)
+    if failing is not None:
+        severity = failing_severity(failing)
+        others = [alert for alert in open_ if alert.kind is not AlertKind.REQUESTS_FAIL]
+        if all(rank(alert.severity) <= rank(severity) for alert in others):
+            own = next((alert for alert in open_ if alert.kind is AlertKind.REQUESTS_FAIL), None)
+            said = failing_words(name, failing).rstrip(".")
+            return _ill(severity, f"{said}{_hand(own)}.", len(others))
     if worst is not None and rank(worst.severity) >= rank(Severity.WARNING):
-        health = Health.TROUBLE if worst.severity is Severity.CRITICAL else Health.LOOK
-        more = f", and {len(open_) - 1} more" if len(open_) > 1 else ""
-        hand = f"; {worst.handled_by} looks after it" if worst.state is State.ACKNOWLEDGED else ""
-        start = "It is not well" if health is Health.TROUBLE else "Somebody should look"
-        serves = f" {name} answers." if standing.live else " Nothing answers."
-        return health, f"{start}: {_small(_named(worst))}{more}{hand}.{serves}"
+        serves = f"{name} answers." if standing.live else "Nothing answers."
+        return _ill(worst.severity, f"{_small(_named(worst))}{_hand(worst)}. {serves}", len(open_) - 1)
     if standing.live is None:
         return Health.UNKNOWN, "Nothing answers yet: no version is live."
     if day.requests < LEAST_REQUESTS:
@@ -119,21 +109,23 @@ def is_well(standing: ModelStanding, open_: Sequence[Alert], day: Day) -> tuple[
     return Health.WELL, f"It is well: {name} answers, and nothing that lockgate watches is wrong."
 
 
-def _failing(standing: ModelStanding, day: Day) -> Severity | None:
-    """How grave it is that requests of the last hours failed; None where hardly any did."""
-    share = day.lately_failed / day.lately if day.lately else 0.0
-    if standing.live is None or day.lately_failed < FEWEST_FAILED or share < FAILED_LOOK:
-        return None
-    return Severity.CRITICAL if share >= FAILED_TROUBLE else Severity.WARNING
+def _failing(standing: ModelStanding, vitals: Vitals | None) -> Course | None:
+    """How the live version fails its callers, if it does: also before it is an alert, and where nobody wants one."""
+    there = vitals is not None and vitals.version == standing.live and vitals.failing.alarm
+    return vitals.failing if there and vitals is not None else None
 
 
-def day_words(day: Day, traffic: Traffic) -> str:
-    """The last day in figures. Pure."""
-    if day.requests < LEAST_REQUESTS:
-        return "No request came in the last 24 hours."
-    failed = "none failed" if not day.errors else f"{percent(day.error_share)} failed"
-    slow = f", 95 % of answers took at most {traffic.t95_us / 1000:.3g} ms" if traffic.t95_us else ""
-    return f"In the last 24 hours {day.requests:,} request{'s' if day.requests != 1 else ''}: {failed}{slow}."
+def _ill(severity: Severity, said: str, more: int) -> tuple[Health, str]:
+    """`more`: other open alerts."""
+    health = Health.TROUBLE if severity is Severity.CRITICAL else Health.LOOK
+    start = "It is not well" if health is Health.TROUBLE else "Somebody should look"
+    besides = f" Besides, {more} more alert{'s are' if more > 1 else ' is'} open." if more else ""
+    return health, f"{start}: {said}{besides}"
+
+
+def _hand(alert: Alert | None) -> str:
+    seen_to = alert is not None and alert.state is State.ACKNOWLEDGED
+    return f"; {alert.handled_by} looks after it" if alert is not None and seen_to else ""
 
 
 def next_step(
@@ -146,6 +138,13 @@ def next_step(
     if training:
         return f"{training}{_besides(undone)}"
     return f"A {_act(undone[0])}" if undone else _at_rest(standing, open_)
+
+
+def _slow(standing: ModelStanding, vitals: Vitals | None) -> str:
+    """That answers of the live version are slow, with figures; empty where they are not."""
+    if vitals is None or vitals.version != standing.live or vitals.slow is None or not vitals.slow.alarm:
+        return ""
+    return slow_words(f"{standing.name}/{standing.live}", vitals, vitals.slow)
 
 
 def _act(alert: Alert) -> str:
@@ -191,8 +190,8 @@ def _grave(alert: Alert) -> bool:
 
 
 def _named(alert: Alert) -> str:
-    """What is wrong. Of data and answers the next sentence tells which, since when."""
-    return RULES[alert.kind].title if alert.kind in _OF_DATA else title(alert)
+    """What is wrong. Of data, answers and times the next sentence tells which, since when."""
+    return RULES[alert.kind].title if alert.kind in (*_OF_DATA, *_OF_LIVE) else title(alert)
 
 
 def _training_words(tx: sa.Connection, standing: ModelStanding) -> str:
@@ -215,47 +214,6 @@ def _release_words(name: str, running: RunningRelease, status: Status | None) ->
         )
     share = f" with {percent(running.weight)} of callers" if running.phase is Phase.CANARY else ""
     return f"{version} is in {running.phase}{share} and goes on by itself: {reason}."
-
-
-def _drift_words(tx: sa.Connection, standing: ModelStanding, said: Sequence[Said]) -> list[str]:
-    if standing.live is None:
-        return []
-    found = [each.notice for each in said if each.notice.source == DRIFT]
-    grave = [notice for notice in found if notice.severity is not Weight.NOTE]
-    if grave:
-        more = f" ({len(grave) - 1} more)" if len(grave) > 1 else ""
-        return [f"{grave[0].words.rstrip('.')}{more}."]
-    judged = verdicts_of(tx, standing.name, standing.live, newest=1)
-    if not judged:
-        return ["Its inputs were not compared with those of its validation yet."]
-    usual = said_of(tx, standing.name, standing.live)
-    return [f"Inputs and answers of the newest {judged[0].rows:,} rows look as in {usual}."]
-
-
-def _performance_words(tx: sa.Connection, standing: ModelStanding, said: Sequence[Said]) -> str:
-    if standing.live is None:
-        return ""
-    found = [each.notice for each in said if each.notice.source == "performance"]
-    found.sort(key=lambda notice: not notice.subject.startswith(WORSE))
-    told = f"{found[0].words.rstrip('.')}." if found else ""
-    if found and found[0].subject.startswith(WORSE):
-        return told  # with its figure
-    labelled = [window for window in windows_of(tx, standing.name, version=standing.live) if window.labelled]
-    figure = _figure_words(labelled[-1]) if labelled else ""
-    return f"{told} {figure}".strip() or "Whether the answers are right is not known: no labels came."
-
-
-def _figure_words(window: Window) -> str:
-    """The first figure that says better or worse, of the newest labels."""
-    names = [name for name in window.figures if name not in NEITHER]
-    names.sort(key=lambda name: name in LOWER_IS_BETTER)
-    if not names:
-        return f"Labels came for {window.labelled:,} rows, too few for a figure."
-    found = window.figures[names[0]]
-    return (
-        f"By the newest {window.labelled:,} labels {names[0].replace('_', ' ')} is {found.value:.3g} "
-        f"({found.low:.3g} to {found.high:.3g})."
-    )
 
 
 def _small(text: str) -> str:
