@@ -12,16 +12,17 @@ from typing import Any
 
 import msgspec
 
-from lockgate.errors import LockgateError, PredictionFailed
+from lockgate.errors import InvalidInput, LockgateError, PredictionFailed
 from lockgate.pipelines.cache import Kept, StepCache, require_plain
 from lockgate.pipelines.child import Child, Replies, no_room, started, unheard
+from lockgate.pipelines.cut import FRAMES, TEST, TRAIN, before_cut, can_cut
 from lockgate.pipelines.keys import code_digests, key_of
 from lockgate.pipelines.layout import HANDED, LIBRARY, WORK, Order, file_of, first_words, is_command, lay_out
 from lockgate.pipelines.place import WORDS
 from lockgate.pipelines.plan import METRICS, MODEL, TABLES, From, GraphStep, Planned, plan
 from lockgate.pipelines.run import StepRun, StepState
 
-COMMAND = "command"
+COMMAND, CUT = "command", "cut"
 PARITY_ROWS = 300
 Told = Callable[[str, int, int], None]  # step, done, in all
 BESIDE_KEYS = (From.PARAMETER, From.REPORT)
@@ -91,7 +92,10 @@ class _Execution:
         self.ran.parameters = {name: argument.value for each in planned for name, argument in each.arguments.items()
                                if argument.source is From.PARAMETER}  # fmt: skip
         codes = self._codes(planned)
-        for place, each in enumerate(planned):
+        first, rest = before_cut(planned) if self.order.cut is not None else ([], planned)
+        for place, each in enumerate([*first, *rest]):
+            if first and place == len(first):
+                self._cut()
             tell(each.step.name, place, len(planned) + 1)
             self.kept[each.step.name] = self._one(each, codes[each.step.function])
         tell("handing over", len(planned), len(planned) + 1)
@@ -109,7 +113,44 @@ class _Execution:
         steps = [GraphStep(COMMAND, COMMAND, (*order.data, *order.parameters))]
         if not is_command(order.pipeline):
             steps = msgspec.convert(self.ran.ready["graph"], list[GraphStep])
-        return plan(steps, order.data, order.parameters, order.seed)
+        planned = plan(steps, order.data, order.parameters, order.seed)
+        if order.cut is not None and not can_cut([each.step for each in planned]):
+            raise InvalidInput(
+                "where the test table begins cannot be told to this pipeline", got=f"{order.cut.time} since {order.cut.since}",
+                allowed="functions 'train' and 'test' that need neither each other nor the model, and no 'validation'",
+                fix="let it keep its own test: retrain: {test_days: own}",
+            )  # fmt: skip
+        return planned
+
+    def _cut(self) -> None:
+        """Draw the line between both tables anew; what comes after reads what came of it."""
+        cut, kept = self.order.cut, {name: self.kept[name] for name in (TRAIN, TEST)}
+        if cut is None or any(each.said.type not in FRAMES for each in kept.values()):
+            raise InvalidInput("'train' and 'test' are no tables that can be cut", allowed=", ".join(FRAMES),
+                               got=", ".join(each.said.type for each in kept.values()),
+                               fix="let the pipeline keep its own test: retrain: {test_days: own}")  # fmt: skip
+        keys = {name: key_of(CUT, step=name, environment=self.order.environment,
+                             inputs={role: each.digest for role, each in kept.items()},
+                             parameters=msgspec.to_builtins(cut), seed=self.order.seed) for name in kept}  # fmt: skip
+        found, seconds, state = (
+            {name: self.cache.find(key) for name, key in keys.items()},
+            0.0,
+            StepState.KEPT,
+        )
+        if None in found.values():
+            into = {name: self.folder / WORK / f"cut-{name}" for name in kept}
+            task = {"do": CUT, "into": {name: str(path) for name, path in into.items()}, "time": cut.time, "since": cut.since,
+                    "stored": {name: str(each.folder) for name, each in kept.items()}}  # fmt: skip
+            seconds, state = float(self.child.ask(CUT, task)["seconds"]), StepState.RAN
+            found = {name: self.cache.keep(keys[name], path) for name, path in into.items()}
+        for name, each in found.items():
+            if each is None:
+                raise OSError(f"the result {keys[name][:12]} cannot be read back")
+            self.kept[name] = each
+            self.ran.steps.append(StepRun(
+                name=f"{CUT} {name}", state=state, key=keys[name], digest=each.digest, seconds=seconds, bytes=each.bytes,
+                kind=each.said.type, shape=each.said.shape,
+            ))  # fmt: skip
 
     def _codes(self, planned: list[Planned]) -> dict[str, str]:
         functions = {each.step.function for each in planned}

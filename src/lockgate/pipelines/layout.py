@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lockgate.errors import InvalidInput
 from lockgate.pipelines.child import PACKAGE
+from lockgate.pipelines.cut import Cut
 from lockgate.pipelines.sources import Sources, search_path, written
 
 UNFINISHED = "unfinished"  # beside a model's steps: what a step that takes hours may leave for its next try
@@ -32,7 +33,7 @@ class Order:
 
     `confined` false: it runs also where this machine cannot keep it from its files. `answers`: so many rows of the test table are
     answered, by the model itself where the pipeline has no `predict`; None: a few, by `predict` alone, to compare with later.
-    `label`: the column that is kept from who answers.
+    `label`: the column that is kept from who answers. `cut`: where the test table begins, whatever the pipeline says.
     """
 
     pipeline: str
@@ -48,6 +49,7 @@ class Order:
     threads: int = 0  # of libraries that compute in parallel; 0: as many as they like
     answers: int | None = None
     label: str | None = None
+    cut: Cut | None = None
 
 
 def is_command(pipeline: str) -> bool:

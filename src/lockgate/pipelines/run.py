@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from lockgate.pipelines.cut import Cut
+
 
 class RunState(StrEnum):
     """How far a run is."""
@@ -74,7 +76,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     """What a run is made of: everything that, given again, makes the same model.
 
     `code`: digest of the project's files that it is made of; `lock`: exact pins of the environment. `makers`: the people behind
-    a run that lockgate began by itself: who made the code, and who asked.
+    a run that lockgate began by itself: who made the code, and who asked. `cut`: where its test table begins, if it was told.
     """
 
     model: str
@@ -87,6 +89,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     python: str = ""
     lock: tuple[str, ...] = ()
     makers: tuple[str, ...] = ()
+    cut: Cut | None = None
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

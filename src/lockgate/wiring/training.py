@@ -18,6 +18,7 @@ from lockgate.config import ModelConfig
 from lockgate.datasets.versions import DataVersion
 from lockgate.errors import Conflict, LockgateError, NotFound
 from lockgate.governance.people import PARTS, Person
+from lockgate.pipelines.cut import Cut
 from lockgate.pipelines.execute import Ran, execute
 from lockgate.pipelines.inside.handing import PINS
 from lockgate.pipelines.layout import DataFile, Order
@@ -46,7 +47,7 @@ class TrainOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     `settings` of the model; `replace`: they are all of them. `seed` None: the model's own. `broken`: train on data that break
     their contract, too. `submit` false: keep the run alone, make no version (a trial of a search). `makers`: the people behind
-    it, where lockgate itself is the author.
+    it, where lockgate itself is the author. `cut`: where the test table begins, whatever the pipeline says.
     """
 
     model: str
@@ -64,6 +65,7 @@ class TrainOrder(msgspec.Struct, frozen=True, kw_only=True):
     broken: bool = False
     submit: bool = True
     makers: tuple[str, ...] = ()
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def train(house: House, person: Person, order: TrainOrder, tell: Tell) -> Traine
     seed = settings.seed if order.seed is None else order.seed
     made = Made(
         model=order.model, pipeline=order.pipeline, code=order.code, code_commit=order.code_commit, parameters=order.parameters,
-        seed=seed, lock=pins, makers=order.makers if person.id in PARTS else (),
+        seed=seed, lock=pins, makers=order.makers if person.id in PARTS else (), cut=order.cut,
         data={role: DataUsed(name=one.name, number=one.number, digest=one.digest, rows=one.rows) for role, one in data.items()},
     )  # fmt: skip
     with ExitStack() as stack:
@@ -133,7 +135,7 @@ def order_again(run: Run) -> TrainOrder:
     return TrainOrder(
         model=made.model, pipeline=made.pipeline, code=made.code, code_commit=made.code_commit,
         data={role: f"{used.name}@{used.number}" for role, used in made.data.items()}, parameters=dict(made.parameters),
-        seed=made.seed, requirements="\n".join(made.lock) if made.lock else None,
+        seed=made.seed, requirements="\n".join(made.lock) if made.lock else None, cut=made.cut,
     )  # fmt: skip
 
 
@@ -181,6 +183,7 @@ class _Running:
                 memory_bytes=(settings.memory_mb or 0) * MEGABYTE or memory_bytes(),
                 task=str(settings.task) if settings.task else None,
                 confined=not house.config.environment.unconfined,
+                cut=self.order.cut,
             )  # fmt: skip
             into = execute(told, folder, cache_of(house.home, self.order.model), self.ran, self._step)
             if not self.order.submit:
@@ -234,6 +237,7 @@ class _Running:
         sealed = {name: str(value) for name, value in ran.parameters.items()}
         sealed |= {"seed": str(made.seed), "pipeline": made.pipeline, "pipeline.code": made.code}
         sealed |= {f"pipeline.data.{role}": used.digest for role, used in made.data.items()}
+        sealed |= {"pipeline.cut": made.cut.since} if made.cut is not None else {}
         return Metadata(
             settings=order.settings, replace=order.replace, entry=ran.handed.get("entry"), commit=made.code_commit,
             parameters=sealed, metrics=ran.handed["metrics"], notes=order.notes,

@@ -18,6 +18,7 @@ from typing import IO, Any
 from lockgate.errors import LockgateError
 from lockgate.pipelines.inside.chance import chance
 from lockgate.pipelines.inside.command import run_command
+from lockgate.pipelines.inside.cutting import cut
 from lockgate.pipelines.inside.environment import distributions
 from lockgate.pipelines.inside.handing import hand_over
 from lockgate.pipelines.inside.promises import keep_promises, promises_of
@@ -90,7 +91,7 @@ def main(reading: int, writing: int, _life: int, told: int) -> None:
             return
         _say(said, {"say": "ready", "graph": work.graph(), "confined": held["confined"], "unconfined": held["unconfined"],
                     "python": sys.version.split()[0], "distributions": distributions(order.get("libraries", []))})  # fmt: skip
-        acts = {"run": work.run, "hand": work.hand, "space": work.space}
+        acts = {"run": work.run, "hand": work.hand, "space": work.space, "cut": cut}
         for line in asked:
             task = json.loads(line)
             began_s = time.monotonic()
