@@ -17,6 +17,7 @@ from lockgate.config_tuning import TuneConfig
 from lockgate.datasets.versions import Origin, Source
 from lockgate.errors import Conflict
 from lockgate.pipelines.sources import Sources
+from lockgate.pipelines.store import get_run
 from lockgate.predictions.label_import import import_labels
 from lockgate.registry.package import read_manifest
 from lockgate.registry.store import create_model, record_version
@@ -30,7 +31,11 @@ from lockgate.wiring.scoring import Order, score_file
 from lockgate.wiring.training import TrainOrder
 from lockgate.wiring.tune import Asked, start
 
-ROWS, LEARNED, HIDDEN = 60, 30, 12
+ROWS, LEARNED, HIDDEN, STOPPED_BY = 60, 30, 12, 6
+MARKED = {
+    LEARNED + 2: 1000.0,
+    ROWS - 4: 2000.0,
+}  # rows of the validation and of the test set that nobody overlooks
 FLOW = """
 import polars as pl
 
@@ -78,6 +83,8 @@ def house(tmp_path: Path, sqlite_template: Path, request: pytest.FixtureRequest)
     world.close()
     draw = np.random.default_rng(0)
     frame = pl.DataFrame({name: draw.normal(size=ROWS) for name in "abc"})
+    for place, value in MARKED.items():
+        frame[place, "a"] = value
     frame = frame.with_columns(customer=pl.Series([f"c{place}" for place in range(ROWS)]))
     frame.write_parquet(tmp_path / "rows.parquet")
     score_file(opened, opened.owner, version, Order(tmp_path / "rows.parquet", tmp_path / "scored.parquet", "job", None),
@@ -85,6 +92,7 @@ def house(tmp_path: Path, sqlite_template: Path, request: pytest.FixtureRequest)
     labelled = frame.with_columns(left=(pl.col("a") > 0).cast(pl.Int64))
     for name, part in (
         ("churn-train", labelled[:LEARNED]),
+        ("churn-stop", labelled[LEARNED : LEARNED + STOPPED_BY]),
         ("churn-test", pl.concat([labelled[-HIDDEN:], labelled[-1:].with_columns(a=pl.lit(0.5))])),
     ):
         source = Source(origin=Origin.FRAME)
@@ -93,13 +101,16 @@ def house(tmp_path: Path, sqlite_template: Path, request: pytest.FixtureRequest)
     opened.close()
 
 
-def searched(house: House, text: str = FLOW, **changes: object) -> Asked:
-    """A search on the recorded past."""
+def searched(
+    house: House, text: str = FLOW, beside: dict[str, str] | None = None, **changes: object
+) -> Asked:
+    """A search on the recorded past. `beside`: more tables."""
     code = store_code(house, Sources({"flow.py": text.encode()}))
     tune = {"space": {"at": {"type": "float", "low": -1.0, "high": 1.0}}, "aims": [{"metric": "accuracy"}], "trials": 1,
             "past": {"since": "30d", "windows": 2}, **changes}  # fmt: skip
+    data = {"train": "churn-train", "test": "churn-test", **(beside or {})}
     training = TrainOrder(model="churn", pipeline="flow.py", code=code, settings={"target": "left", "key": "customer"},
-                          replace=True, parameters={"at": 0.0}, data={"train": "churn-train", "test": "churn-test"})  # fmt: skip
+                          replace=True, parameters={"at": 0.0}, data=data)  # fmt: skip
     return Asked(training=training, tune=msgspec.convert(tune, TuneConfig))
 
 
@@ -108,7 +119,10 @@ def test_the_recorded_past_judges_without_the_rows_of_the_test_set(house: House,
     with pytest.raises(Conflict, match="no recorded prediction of churn"):
         start(house, house.owner, searched(house), lambda *_, **__: None)
     rows = pl.read_parquet(tmp_path / "rows.parquet")
-    labels = rows.select("customer", label=(pl.col("a") > 0).cast(pl.Int64))
+    mended = pl.Series(
+        [place == ROWS - 4 for place in range(ROWS)]
+    )  # its label came otherwise than the test set has it
+    labels = rows.select("customer", label=((pl.col("a") > 0) ^ mended).cast(pl.Int64))
     with house.db.write() as tx:
         import_labels(tx, "churn", labels, on="key", key="customer", label="label", by=house.owner.id,
                       now_us=house.clock.now_us())  # fmt: skip
@@ -119,8 +133,25 @@ def test_the_recorded_past_judges_without_the_rows_of_the_test_set(house: House,
     assert (len(trial.runs), trial.values) == (2, (1.0,))
     assert [learned for learned, _ in row.ground.rows] == [LEARNED, LEARNED]
     assert sum(judged for _, judged in row.ground.rows) == ROWS - HIDDEN - LEARNED
+    assert trial.metrics["most"] < 2000.0
     if house.config.database is None:
+        _judged_without_what_a_trial_stops_by(house)
         _judged_by_the_back_test(house, {"past": {"since": "30d", "windows": 1, "by": "back_test"}}, rows)
+
+
+def _judged_without_what_a_trial_stops_by(house: House) -> None:
+    """A pipeline that ends its training by a validation table has seen it: those rows judge nothing, through the log either."""
+    stops = FLOW.replace(
+        "train: pl.DataFrame, at", "train: pl.DataFrame, validation: pl.DataFrame, at"
+    ).replace("return Cut(at)", "assert validation['a'].max() == 1000.0\n    return Cut(at)")
+    found = start(
+        house, house.owner, searched(house, stops, {"validation": "churn-stop"}), lambda *_, **__: None
+    )
+    with house.db.read() as tx:
+        (trial,) = trials_of(tx, found.id)
+        seen = [get_run(tx, run).metrics["most"] for run in trial.runs]
+    assert sum(judged for _, judged in found.ground.rows) == ROWS - HIDDEN - LEARNED - STOPPED_BY
+    assert max(seen) < 1000.0
 
 
 def _judged_by_the_back_test(house: House, by: dict[str, object], rows: pl.DataFrame) -> None:

@@ -2,58 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import msgspec
 import numpy as np
 import polars as pl
 import pytest
+from tests.tuning.flow import FLOW, asked, quiet, searches
 
-from lockgate.config import Home
-from lockgate.config_tuning import TuneConfig
 from lockgate.datasets.dataset import blob_of
-from lockgate.datasets.versions import Origin, Source, get_data
+from lockgate.datasets.versions import get_data
 from lockgate.errors import Conflict, InvalidInput, NotFound, PredictionFailed
 from lockgate.pipelines.run import RunState
-from lockgate.pipelines.sources import Sources
 from lockgate.pipelines.store import get_run
-from lockgate.tuning.store import searches_of, trials_of
-from lockgate.tuning.trial import SearchRow, SearchState, TrialState, best_of
-from lockgate.wiring.codestore import store_code
-from lockgate.wiring.datasets import add_table
-from lockgate.wiring.house import House, open_house
-from lockgate.wiring.training import TrainOrder
-from lockgate.wiring.tune import Asked, More, resume, start
+from lockgate.tuning.store import trials_of
+from lockgate.tuning.trial import SearchState, TrialState, best_of
+from lockgate.wiring.house import House
+from lockgate.wiring.tune import More, resume, start
 from lockgate.wiring.tune_place import alone
 from lockgate.wiring.tune_use import use
-
-FLOW = """
-import polars as pl
-
-class Cut:
-    classes_ = [0, 1]
-
-    def __init__(self, at):
-        self.at = at
-
-    def predict(self, rows):
-        return [int(value > self.at) for value in rows["x"]]
-
-def cleaned(train: pl.DataFrame) -> pl.DataFrame:
-    return train
-
-def model(cleaned, report, at: float = 0.0, kind: str = "plain", most: int = 3):
-    for epoch in range(most):
-        report(epoch, -abs(at))
-    return Cut(at)
-
-def predict(model, rows: pl.DataFrame):
-    return {"prediction": model.predict(rows)}
-
-def metrics(model, test: pl.DataFrame) -> dict:
-    right = sum(int(a == b) for a, b in zip(model.predict(test), test["y"].to_list()))
-    return {"accuracy": right / test.height, "secret": float((test["x"] > 100).sum()), "loss": 1 - right / test.height}
-"""
 
 LOOKS_AROUND = """
 def looked(where):
@@ -62,48 +26,6 @@ def looked(where):
     except OSError:
         return 0.0
 """
-
-
-def quiet(*_said: object, **_more: object) -> None:
-    """Nobody listens to the progress."""
-
-
-def table(rows: int, seed: int, shift: float = 0.0) -> pl.DataFrame:
-    """A number and whether it is above 0.3."""
-    x = np.random.default_rng(seed).normal(size=rows)
-    return pl.DataFrame({"x": x + shift, "y": (x > 0.3).astype(int), "n": np.arange(rows)})
-
-
-ON_POSTGRES = pytest.param(
-    "postgres", marks=[pytest.mark.postgres, pytest.mark.faults]
-)  # here: the long form
-
-
-@pytest.fixture(scope="module", params=["sqlite", ON_POSTGRES])
-def house(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[House]:
-    """A home with rows to learn from, and test rows that are far away from them: whoever sees one, sees it."""
-    home = Home(tmp_path_factory.mktemp("home"))
-    if request.param == "postgres":
-        server = request.getfixturevalue("postgres_server")
-        (home.root / "config.yaml").write_text(f"database: {server.url(server.create())}\n")
-    opened = open_house(home)
-    for name, frame in (("rows-train", table(200, 0)), ("rows-test", table(50, 1, shift=1000.0))):
-        add_table(opened, opened.owner, name, frame, source=Source(origin=Origin.FRAME), tell=quiet)
-    yield opened
-    opened.close()
-
-
-def asked(house: House, tune: dict[str, object], text: str = FLOW, **changes: object) -> Asked:
-    """A search of the pipeline's parameters."""
-    code = store_code(house, Sources({"flow.py": text.encode()}))
-    given = {"model": "flow", "pipeline": "flow.py", "code": code, "settings": {"target": "y"},
-             "data": {"train": "rows-train@1", "test": "rows-test@1"}, **changes}  # fmt: skip
-    aims = {
-        "aims": [{"metric": "accuracy"}],
-        "space": {"at": {"type": "float", "low": -1.0, "high": 1.0}},
-        "workers": 2,
-    }
-    return Asked(training=TrainOrder(**given), tune=msgspec.convert({**aims, **tune}, TuneConfig))  # type: ignore[arg-type]
 
 
 def test_trials_are_recorded_runs_that_never_see_the_test_set(house: House) -> None:
@@ -255,9 +177,3 @@ def test_one_trial_may_fail_and_the_best_becomes_a_version(house: House) -> None
         with pytest.raises(InvalidInput, match="cannot"):
             resume(house, house.owner, row.id, wrong, quiet)
     assert searches(house)[0] == row  # it stays readable, with the settings that it had
-
-
-def searches(house: House) -> list[SearchRow]:
-    """Every search of the model, the newest first."""
-    with house.db.read() as tx:
-        return searches_of(tx, "flow", limit=1000)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockgate.config_tuning import TuneConfig
 from lockgate.errors import InvalidInput
+from lockgate.tuning.trial import Trial, TrialState
 
 UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 HOUR_S = 3600.0
@@ -28,7 +30,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Spent:
-    """`begun` trials, lost ones not counted; `worker_s`: of ended ones; `running_s`: of those under way, up to now.
+    """`begun` trials, lost ones not counted; `worker_s`: of ended and of lost ones; `running_s`: of those under way, up to now.
 
     `usual_s`: of one finished trial; 0: none is known. `running`: how many are under way.
     """
@@ -59,6 +61,30 @@ def seconds_of(span: str) -> float:
     if found is None or float(found[1]) <= 0:
         raise InvalidInput("this is no stretch of time", got=span, allowed="90min, 2h, 1d, 30s")
     return float(found[1]) * UNITS_S[found[2]]
+
+
+def wall_s_of(past: Sequence[Trial]) -> float:
+    """How long a search was at work: the time in which at least one of its trials ran. A trial that was cut off counts with the
+    seconds that are known of it, since nobody knows when its process ended.
+
+    >>> from lockgate.tuning.trial import Trial, TrialState
+    >>> spans = [(1, 0, 4), (2, 2, 6), (3, 9, 10)]
+    >>> wall_s_of([Trial(number=number, state=TrialState.DONE, parameters={}, started_us=start * 10**6, ended_us=end * 10**6)
+    ...            for number, start, end in spans])
+    7.0
+    """
+    spans = sorted((one.started_us / 1e6, _ended_s(one)) for one in past)
+    total_s, until_s = 0.0, 0.0
+    for start_s, end_s in spans:
+        total_s += max(0.0, end_s - max(start_s, until_s))
+        until_s = max(until_s, end_s)
+    return total_s
+
+
+def _ended_s(one: Trial) -> float:
+    if one.state is TrialState.LOST or one.ended_us is None:
+        return one.started_us / 1e6 + one.seconds
+    return one.ended_us / 1e6
 
 
 def refusal(budget: Budget, spent: Spent) -> str | None:

@@ -26,12 +26,12 @@ class Hidden:
 
 
 def without(
-    frame: pl.DataFrame, test: pl.DataFrame, *, group: str | None = None, target: str | None = None, some: bool = False
-) -> Hidden | None:  # fmt: skip
+    frame: pl.DataFrame, test: pl.DataFrame, *, group: str | None = None, target: str | None = None
+) -> Hidden | None:
     """`frame` without every row that is one of `test`; None when it holds them not, so that there is nothing to hide.
 
     By `group`, where both have it: no row of a subject of the test set is left. Else by all columns in common, and a table that
-    has not the `target` is none that rows are judged by. `some`: the test set may have other rows, too.
+    has not the `target` is none that rows are judged by.
     Raises InvalidInput where the columns in common would hide most rows.
     """
     if group is not None and group in frame.columns and group in test.columns:
@@ -41,7 +41,7 @@ def without(
         if (target is not None and target not in frame.columns) or len(by) < min(2, frame.width):
             return None
     left, right = _texts(frame, by), _texts(test, by)
-    if not some and right.unique().join(left, on=by, how="anti", nulls_equal=True).height:
+    if right.unique().join(left, on=by, how="anti", nulls_equal=True).height:
         return None  # some row of the test set comes from elsewhere
     kept = left.with_row_index(_PLACE).join(right.unique(), on=by, how="anti", nulls_equal=True).sort(_PLACE)
     hidden = frame.height - kept.height

@@ -1,4 +1,4 @@
-"""A search in pictures: how the best grew, which parameters mattered, and where good trials lie."""
+"""A search in pictures: how the best grew, what trials reported, which parameters mattered, where good trials lie."""
 
 from __future__ import annotations
 
@@ -31,7 +31,15 @@ def pictures(trials: Sequence[Trial], goals: Sequence[Goal]) -> list[tuple[str, 
     if not done:
         return []
     goal = goals[0]
-    found = [(f"{goal.metric}, trial by trial", _history(done, goal))]
+    early = [trial for trial in trials if trial.state is TrialState.PRUNED]
+    title = f"{goal.metric}, trial by trial" + (" (x: ended early)" if early else "")
+    found = [(title, svg_of(_history(done, early, goal), title, width=WIDE))]
+    reporting = [trial for trial in (*done, *early) if len(trial.reports) > 1 or trial in early]
+    if len(goals) == 1 and any(len(trial.reports) > 1 for trial in reporting):
+        title = "What trials reported on their way, the best in front" + (
+            " (x: ended there)" if early else ""
+        )
+        found.append((title, svg_of(_on_the_way(reporting, goal), title, width=WIDE)))
     shares = importances_of(trials, goal)
     if shares:
         title = f"What {goal.metric} depends on"
@@ -49,8 +57,8 @@ def pictures(trials: Sequence[Trial], goals: Sequence[Goal]) -> list[tuple[str, 
     return found
 
 
-def _history(done: Sequence[Trial], goal: Goal) -> str:
-    """Every finished trial, and the best so far."""
+def _history(done: Sequence[Trial], early: Sequence[Trial], goal: Goal) -> Any:
+    """Every finished trial, and the best so far; on the axis those that were ended early, which have no value."""
     best, so_far = [], -math.inf
     for trial in done:
         so_far = max(so_far, trial.values[0] if goal.larger else -trial.values[0])
@@ -70,9 +78,40 @@ def _history(done: Sequence[Trial], goal: Goal) -> str:
     line = base.mark_line(color=FIRST, strokeWidth=2, interpolate="step-after").encode(
         y=alt.Y("best:Q", scale=scale)
     )
-    return svg_of(
-        alt.layer(points, line).properties(height=HEIGHT), f"{goal.metric}, trial by trial", width=WIDE
+    ended = alt.Chart(alt.Data(values=[{"trial": trial.number} for trial in early])).mark_point(  # type: ignore[no-untyped-call]
+        shape="cross", angle=45, color=SECOND, size=50, filled=True).encode(x="trial:Q", y=alt.value(HEIGHT))  # fmt: skip
+    return alt.layer(points, line, *([ended] if early else [])).properties(height=HEIGHT)
+
+
+def _on_the_way(trials: Sequence[Trial], goal: Goal) -> Any:
+    """A line a trial through what it reported; those that were ended early stop at a mark."""
+    front = {trial.number for trial in _front(trials, goal)}
+    shown = [*sorted(trials, key=lambda trial: trial.number in front)[-MOST_LINES:]]
+    rows = [
+        {"trial": trial.number, "at": at, "value": value, "front": trial.number in front}
+        for trial in shown for at, value in trial.reports
+    ]  # fmt: skip
+    ends = [{"at": trial.reports[-1][0], "value": trial.reports[-1][1]} for trial in shown
+            if trial.state is TrialState.PRUNED and trial.reports]  # fmt: skip
+    x = alt.X(
+        "at:Q", title="how far: steps, epochs, folds", axis=alt.Axis(grid=False, tickMinStep=1, format="d")
     )
+    y = alt.Y(
+        "value:Q", title="reported", scale=alt.Scale(zero=False), axis=alt.Axis(format=".4~g", tickCount=5)
+    )
+    lines = alt.Chart(alt.Data(values=rows)).mark_line(strokeWidth=1.4).encode(  # type: ignore[no-untyped-call]
+        x=x, y=y, detail="trial:N", color=alt.condition("datum.front", alt.value(SECOND), alt.value(FIRST)),
+        opacity=alt.condition("datum.front", alt.value(1.0), alt.value(0.35)), order=alt.Order("at:Q"),
+    )  # fmt: skip
+    marks = alt.Chart(alt.Data(values=ends)).mark_point(  # type: ignore[no-untyped-call]
+        shape="cross", angle=45, color=QUIET, size=50, filled=True).encode(x=x, y=y)  # fmt: skip
+    return alt.layer(lines, *([marks] if ends else [])).properties(height=HEIGHT)
+
+
+def _front(trials: Sequence[Trial], goal: Goal) -> list[Trial]:
+    """The best tenth of the finished ones, one at least."""
+    order = best_of(list(trials), (goal,))
+    return order[: max(1, round(len(order) * BEST_SHARE))]
 
 
 def _axes(done: Sequence[Trial], shares: dict[str, float]) -> list[str]:
@@ -85,7 +124,7 @@ def _axes(done: Sequence[Trial], shares: dict[str, float]) -> list[str]:
 def _parallel(done: Sequence[Trial], names: Sequence[str], goal: Goal) -> Any:
     """A line a trial through an axis a parameter; the best stand in front, in another colour."""
     order = best_of(list(done), (goal,))
-    front = {trial.number for trial in order[: max(1, round(len(order) * BEST_SHARE))]}
+    front = {trial.number for trial in _front(done, goal)}
     dimensions = {name: _widest(name, done) for name in names}
     rows = [
         {"trial": trial.number, "axis": name, "place": place, "front": trial.number in front,

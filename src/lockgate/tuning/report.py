@@ -73,6 +73,7 @@ def about(search: SearchRow, trials: Sequence[Trial]) -> dict[str, str]:
         "search": f"{search.id} of {search.model}, {search.state.value}",
         "judged on": ground.judged, "rows": "; ".join(f"{a:,} to learn from, {b:,} to be judged on" for a, b in ground.rows if b),
         "kept away": f"{ground.hidden:,} rows of the test set: no trial was given one" if ground.hidden else "",
+        "ended early": _saved(trials),
         "chosen by": f"{tune.sampler.value}, pruned by {tune.pruner.value}, seed {tune.seed}",
         "computed": search.order.compute, "spent": f"{spent_s:,.0f} s of workers{cost}",
         "ended": search.end.words or str((search.end.error or {}).get("what", "")),
@@ -109,6 +110,19 @@ def written(parameters: object) -> str:
 def is_running(search: SearchRow) -> bool:
     """Whether more trials may come."""
     return search.state is SearchState.RUNNING
+
+
+def _saved(trials: Sequence[Trial]) -> str:
+    """How many trials were ended early, and how far they had come, by how often they had reported."""
+    early = [trial for trial in trials if trial.state is TrialState.PRUNED and trial.reports]
+    whole = [len(trial.reports) for trial in trials if trial.state is TrialState.DONE and trial.reports]
+    if not early:
+        return ""
+    words = f"{len(early)} of {len(trials)} trials"
+    if not whole:
+        return words
+    share = sum(len(trial.reports) for trial in early) / len(early) / (sum(whole) / len(whole))
+    return f"{words}, after {share:.0%} of the reports of a finished one".replace("%", " %")
 
 
 def _cells(search: SearchRow, trial: Trial) -> tuple[str, ...]:

@@ -55,10 +55,12 @@ class Book(Protocol):
 
 @dataclass
 class _Active:
-    """A trial under way. `folds`: values of finished folds; `run`: the one under way; `lost`: how often its machine died."""
+    """A trial under way. `folds`: values of finished folds; `run`: the one under way, since `began_s`; `lost`: how often its
+    machine died. Its trial's seconds are those of runs that ended, one way or another.
+    """
 
     trial: Trial
-    began_s: float
+    began_s: float | None = None
     run: int = 0
     lost: int = 0
     folds: list[tuple[float, ...]] = field(default_factory=list)
@@ -107,13 +109,18 @@ class Search:
     @property
     def spent(self) -> Spent:
         """What was used so far."""
-        now_s, ran = self.clock_s(), [t.seconds for t in self._ended if t.seconds]
+        ran = [trial.seconds for trial in self._ended if trial.seconds]
+        lost_s = sum(trial.seconds for trial in self.past if trial.state is TrialState.LOST)
         under_way = [*self._active.values(), *self._again]
         return Spent(
-            begun=len(self._ended) + len(under_way), wall_s=self.spent_before_s + now_s - self._began_s,
-            worker_s=sum(ran), running_s=sum(now_s - each.began_s for each in under_way), running=len(under_way),
-            usual_s=statistics.median(ran) if ran else 0.0,
+            begun=len(self._ended) + len(under_way), wall_s=self.spent_before_s + self.clock_s() - self._began_s,
+            worker_s=sum(ran) + lost_s, running_s=sum(each.trial.seconds + self._ran_s(each) for each in under_way),
+            running=len(under_way), usual_s=statistics.median(ran) if ran else 0.0,
         )  # fmt: skip
+
+    def _ran_s(self, active: _Active) -> float:
+        """Seconds of the run under way, up to now."""
+        return 0.0 if active.began_s is None else self.clock_s() - active.began_s
 
     def _goes_on(self) -> bool:
         """Begin what may begin; whether anything is under way then."""
@@ -130,7 +137,7 @@ class Search:
             if self.words:
                 break
             asked = self.study.ask()
-            self._begin(_Active(self.book.begin_trial(asked), self.clock_s()))
+            self._begin(_Active(self.book.begin_trial(asked)))
         waits = not self.words  # for a machine: none has room now
         return bool(self._active or self._again) or waits
 
@@ -138,7 +145,7 @@ class Search:
         fold = len(active.folds)
         active.run, folder = self.book.begin_run(active.trial, fold)
         active.trial = msgspec.structs.replace(active.trial, runs=(*active.trial.runs, active.run))
-        self._active[active.run] = active
+        self._active[active.run], active.began_s = active, self.clock_s()
         parameters = {**self.fixed, **active.trial.parameters}
         self.crew.begin(
             Job(trial=active.trial.number, fold=fold, run=active.run, parameters=parameters), folder
@@ -169,6 +176,7 @@ class Search:
 
     def _lost(self, active: _Active, why: str) -> None:
         del self._active[active.run]
+        self._paid(active)
         self.book.end_run(active.run, None)
         active.lost += 1
         if active.lost < TRIES:
@@ -180,6 +188,7 @@ class Search:
 
     def _run_ended(self, active: _Active, came: Came) -> None:
         del self._active[active.run]
+        active.began_s = None
         self.book.end_run(active.run, came)
         active.trial = msgspec.structs.replace(
             active.trial,
@@ -241,11 +250,17 @@ class Search:
                 f"the first {len(self._ended)} trials all failed", got=first.get("what"), fix=fix
             )
 
+    def _paid(self, active: _Active) -> None:
+        """A run that is gone has cost what it ran."""
+        seconds = active.trial.seconds + self._ran_s(active)
+        active.trial, active.began_s = msgspec.structs.replace(active.trial, seconds=seconds), None
+
     def _cut_off(self) -> None:
         """What is under way when the search ends is lost; its parameters are tried again when it goes on."""
         self.crew.close()
         for active in [*self._active.values(), *self._again]:
             if active.run in self._active:
+                self._paid(active)
                 self.book.end_run(active.run, None)
             self.book.end_trial(msgspec.structs.replace(active.trial, state=TrialState.LOST, values=()))
 

@@ -11,27 +11,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from lockgate.checks.values import times_of
 from lockgate.config import ModelConfig
-from lockgate.config_tuning import TuneConfig
+from lockgate.config_tuning import PastAim, TuneConfig
 from lockgate.datasets.content import digest_of_frame
 from lockgate.datasets.versions import DataKind, DataVersion
 from lockgate.errors import Conflict, InvalidInput
 from lockgate.pipelines.run import DataUsed
-from lockgate.tuning.budget import seconds_of
 from lockgate.tuning.folds import Pair, folds_of, held_out, windows_of
-from lockgate.tuning.hiding import Hidden, unlearned, without
+from lockgate.tuning.hiding import Hidden, without
 from lockgate.tuning.trial import Ground
 from lockgate.tuning.work import Given
 from lockgate.wiring.datasets import KINDS, file_of, frame_of
-from lockgate.wiring.history import history_of
 from lockgate.wiring.house import House
+from lockgate.wiring.tune_past import TEST, TRAIN, VALIDATION, recorded
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
-_AT = "\0at_us"
 Rehearse = Callable[[], pl.DataFrame | None]  # one run of the whole pipeline: its test table
 
 
@@ -94,7 +89,7 @@ class Grounds:
         tune, time, group = self.tune, self.settings.time, self.settings.group
         train = self._table(TRAIN)
         if tune.past is not None:
-            past = self._past(train)
+            past = self._past(tune.past, train)
             words = f"recorded predictions with labels, {tune.past.windows} windows of {past.height:,} rows"
             return windows_of(train, past, tune.past.windows), words
         if tune.folds:
@@ -106,47 +101,10 @@ class Grounds:
         by = "the last" if time in train.columns else "a drawn"
         return [pair], f"{by} {tune.validation:.0%} of {self.data[TRAIN].full}"
 
-    def _past(self, train: pl.DataFrame) -> pl.DataFrame:
-        """Recorded rows whose labels came, none of which stands in the test set, as the training table has its columns."""
-        past, target = self.tune.past, self.settings.target
-        if past is None or target is None:
-            raise InvalidInput(
-                "the recorded past needs the name of the label", fix="target: COLUMN in lockgate.yaml"
-            )
-        since_us = self.house.clock.now_us() - round(seconds_of(past.since) * 1e6)
-        found = history_of(self.house, self.model, since_us=since_us)
-        if found is None or found.is_empty():
-            raise Conflict(f"no recorded prediction of {self.model} in the last {past.since} has a label",
-                           fix=f"lockgate labels import {self.model} FILE --label COLUMN, or leave `past` out")  # fmt: skip
-        named = found.drop(target) if target in found.columns and target != "label" else found
-        rows = named.rename({"label": target}) if target != "label" else named
-        logged = [name for name in rows.columns if name not in (self.settings.time, "at_us")]
-        if self.settings.time in train.columns and self.settings.time not in rows.columns:
-            rows = rows.with_columns(pl.col("at_us").cast(pl.Datetime("us")).alias(str(self.settings.time)))
-        cells = [(pl.col(name) if name in rows.columns else pl.lit(None)).cast(kind, strict=False).alias(name)
-                 for name, kind in train.schema.items()]  # fmt: skip
-        shaped = rows.select(*cells, pl.col("at_us").alias(_AT)).drop_nulls(
-            target
-        )  # oldest first, as the history is
-        shaped = self._unlearned(shaped, train, logged).drop(_AT)
-        if shaped.is_empty():
-            raise Conflict(f"every labelled row that {self.model} answered in the last {past.since} was learned from",
-                           fix="train on earlier rows (lockgate data split NAME --time COLUMN), or wait for labels")  # fmt: skip
-        if TEST not in self.data:
-            return shaped
-        test = self._table(TEST)
-        hidden = without(
-            shaped, test.select(name for name in test.columns if name in logged), target=target, some=True
-        )
-        return hidden.frame if hidden else shaped
-
-    def _unlearned(self, rows: pl.DataFrame, train: pl.DataFrame, logged: list[str]) -> pl.DataFrame:
-        """Without what trials learn from: with a time all that came by then, as the back-test has it, else the same rows."""
-        time = self.settings.time
-        if time in train.columns:
-            newest_s = np.nanmax(times_of(train[str(time)]), initial=-np.inf)
-            return rows.filter(pl.Series(rows[_AT].to_numpy() / 1e6 > newest_s))
-        return unlearned(rows, train, [name for name in train.columns if name in logged])
+    def _past(self, past: PastAim, train: pl.DataFrame) -> pl.DataFrame:
+        """Recorded rows whose labels came, none of which a trial has seen otherwise or may not see."""
+        beside = {role: self._table(role) for role in (VALIDATION, TEST) if role in self.data}
+        return recorded(self.house, self.model, self.settings, past, {TRAIN: train, **beside})
 
     def _cut_off(self, test: pl.DataFrame) -> Ready:
         """Every table that holds the test rows, without them; the pipeline's own cut judges trials on what is left."""

@@ -30,7 +30,7 @@ from lockgate.pipelines.sources import Sources
 from lockgate.registry.store import versions_of
 from lockgate.submission.lock import pins_from
 from lockgate.tuning.back_test import JudgedBy
-from lockgate.tuning.budget import budget_of
+from lockgate.tuning.budget import budget_of, wall_s_of
 from lockgate.tuning.cluster import RayCrew
 from lockgate.tuning.crew import Crew, LocalCrew
 from lockgate.tuning.search import Search
@@ -79,7 +79,7 @@ class Working:
             search = Search(
                 study, crew, DatabaseBook(house, self.row, runs, tuple(ready.used)), budget_of(order.tune), self.row.goals,
                 len(ready.folds), past, self.tell, _fixed(training),
-                spent_before_s=sum(t.seconds for t in past) / max(1, crew.workers()),  # of a cluster all may be away now
+                spent_before_s=wall_s_of(past),
             )  # fmt: skip
             search.run()
             self.was_stopped = search.stopped
