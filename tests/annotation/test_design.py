@@ -49,7 +49,7 @@ def test_each_row_lowers_the_variance_most_of_all_that_are_left():
 
 
 def test_where_a_line_tells_as_much_as_trees_the_surest_rows_are_taken():
-    """Two classes that overlap: by variance. Classes that only trees tell, and too few labels: by doubt."""
+    """Two classes that overlap, and few labels: by variance. Classes that only trees tell, and none: by doubt."""
     matrix, codes = crowds(300)
     assert is_straight(matrix[:60], codes[:60], 0)
     found = select(pool(matrix, codes, 60), Strategy.MIXTURE, 12).items
@@ -61,6 +61,9 @@ def test_where_a_line_tells_as_much_as_trees_the_surest_rows_are_taken():
     assert Reason.MARGIN in {
         one.reason for one in select(pool(matrix, codes, 120), Strategy.MIXTURE, 12).items
     }
+    few = select(pool(matrix, codes, 30), Strategy.MIXTURE, 12).items
+    assert {one.reason for one in few} == {Reason.VARIANCE}, "thirty labels tell nothing of kinds of models"
+    assert Reason.MARGIN in {one.reason for one in select(pool(matrix, codes, 0), Strategy.MIXTURE, 12).items}
     assert not is_straight(matrix[:8], codes[:8], 0)
     assert not is_straight(matrix, np.where(np.arange(300) < 50, 0, -1), 0)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
@@ -141,3 +144,69 @@ def test_a_label_studio_that_is_away_costs_nothing(box, model):
     with pytest.raises(Unauthorized, match="token"):
         push(lockgate, number, url, "")
     assert lockgate.get(f"/batches/{number}")["batch"]["done"] == 0
+
+
+@dataclass
+class Said:
+    """What a server answers: its export, and the status and body of its list of people."""
+
+    tasks: list[dict]
+    status: int
+    people: object
+
+
+@pytest.fixture
+def other_server() -> Iterator[tuple[str, Said]]:
+    """A server over HTTP that answers as ones of another age, or with fewer rights, do."""
+    said = Said([], 404, {"detail": "Not found."})
+
+    class Answers(BaseHTTPRequestHandler):
+        """The export, and the people."""
+
+        def do_GET(self) -> None:  # noqa: N802 - the library's name
+            """One question."""
+            people = self.path.startswith("/api/users")
+            body = json.dumps(said.people if people else said.tasks).encode()
+            self.send_response(said.status if people else 200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on the terminal."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", said
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_label_studio_that_does_not_name_its_people_is_pulled_without_names(box, model, other_server):
+    """No such address, no right, no list: the answers come under numbers, and it is said; pages of people are read; a server that
+    fails just then is asked again later, or a person would count twice."""
+    url, said = other_server
+    lockgate = box.connect(box.owner())
+    number = picked(lockgate, budget=4, strategy="chance")["batch"]["id"]
+
+    def labelled(item: int) -> dict:
+        choice = {"type": "choices", "value": {"choices": ["3"]}}
+        return {
+            "data": {"lockgate_batch": number, "lockgate_item": item},
+            "annotations": [{"completed_by": 17, "result": [choice]}],
+        }
+
+    for item, (status, people) in enumerate(((404, {}), (403, {}), (200, {"detail": "none"})), start=1):
+        said.tasks, said.status, said.people = [labelled(item)], status, people
+        found = pull(lockgate, number, url, TOKEN, 1)
+        assert found["new"] == 1
+        assert f"does not name its people here (GET /api/users/: status {status})" in found["said"][0]
+    assert lockgate.get(f"/batches/{number}")["progress"] == {"label-studio:17": 3}
+    said.tasks, said.status = [labelled(4)], 503
+    with pytest.raises(Unavailable, match="refuses GET /api/users/"):
+        pull(lockgate, number, url, TOKEN, 1)
+    said.status, said.people = 200, {"results": [{"id": 17, "email": MAIL}]}
+    assert pull(lockgate, number, url, TOKEN, 1) == counts(new=1)
+    assert lockgate.get(f"/batches/{number}")["progress"][f"label-studio:{MAIL}"] == 1

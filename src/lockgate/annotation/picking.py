@@ -2,9 +2,9 @@
 
 The default is a mixture that needs no tuning: every reason that can be known of the pool (the model is unsure, versions
 disagree, production moved there, a mistake is dear) counts, and of the rows that have reasons different ones are taken
-(`diverse`). Without any model the rows that stand best for the pool are taken. Where two classes are told as well by a linear
-model as by another, and only its doubt is known, the rows that make it surest of the whole pool are taken instead (`design`): its
-doubts are then mostly rows that nobody can tell.
+(`diverse`). Without any model the rows that stand best for the pool are taken. Where only a model's doubt between two classes is
+known, and labels are few or a linear model does as well as another, the rows that make it surest of the whole pool are taken
+instead (`design`): its doubts are then mostly its own poor knowledge, or rows that nobody can tell.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import polars as pl
 from lockgate.annotation.design import MOST_WIDE, surest
 from lockgate.annotation.diverse import condensed, spread
 from lockgate.annotation.edges import Edge, edges_of
-from lockgate.annotation.learner import is_straight
+from lockgate.annotation.learner import FEWEST, is_straight
 from lockgate.annotation.repeats import Likeness, different, exact_repeats, likeness_of
 from lockgate.annotation.signals import (
     Reason,
@@ -36,6 +36,7 @@ from lockgate.errors import Conflict, InvalidInput
 _EDGES = 0.1  # of the batch are edge cases, where there are any
 _MOST_EDGES = 10
 _SPARE = 2  # times as many rows are chosen by what their labels would tell, before near repeats are left out
+_FEW = 100  # labels: fewer do not tell which of two kinds of models is better
 _CLEAR = 0.05  # a reason below this is none
 
 
@@ -230,10 +231,14 @@ def _with_others(chosen: np.ndarray, rest: np.ndarray, value: np.ndarray) -> np.
 
 
 def _stays_unsure(pool: Pool, reasons: Mapping[Reason, np.ndarray], random: int) -> bool:
-    """Whether there is nothing but a model's doubt between two classes to go by, and a linear model does: told by the labels."""
-    if set(reasons) != {Reason.MARGIN} or pool.answers[0].shape[1] != 2:
+    """Whether there is nothing but a model's doubt between two classes to go by, and what is lacking is not a better kind of
+    model: its labels are few, so that it is mostly chance what it says, or a linear one does, as they tell."""
+    if set(reasons) != {Reason.MARGIN} or pool.answers[0].shape[1] != 2 or not pool.matrix.shape[1]:
         return False
-    return is_straight(pool.matrix, pool.codes, random)
+    few = (
+        FEWEST <= (pool.codes >= 0).sum() < _FEW
+    )  # with none the model learned elsewhere, and knows more than they tell
+    return bool(few) or is_straight(pool.matrix, pool.codes, random)
 
 
 def _surest(pool: Pool, matrix: np.ndarray, rest: np.ndarray, wanted: int, random: int) -> np.ndarray:
