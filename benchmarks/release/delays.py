@@ -10,8 +10,7 @@ from benchmarks.gateway.figures import Figure
 from benchmarks.release.guarded import guard_path, plan_of, threshold_rule, z_test
 from benchmarks.release.scenarios import Scenario, Simulated, simulate
 
-from lockgate.release.guards import GuardName
-from lockgate.release.words import FIRST_COPY
+from lockgate.release.guards import FIRST_COPY, GuardName
 from lockgate.stats.planning import requests_until
 
 SEED, RELEASES = 20261123, 1_000

@@ -6,11 +6,12 @@ import pytest
 from lockgate.config_release import ReleaseConfig
 from lockgate.predictions.record import Attempt, Kind, Record
 from lockgate.release.baseline import Baseline, Traffic
-from lockgate.release.counts import Counts, Frozen, fold, void
+from lockgate.release.counts import Counts, Frozen, fold
 from lockgate.release.guards import GuardName
 from lockgate.release.judge import Label, judge, worst
 from lockgate.release.plan import make_plan
 from lockgate.release.promise import ReleasePlan
+from lockgate.release.taking_back import void
 from lockgate.traffic import Role, Stick
 
 PLAN = msgspec.structs.replace(make_plan(ReleaseConfig(canary=("10%", "50%")), Traffic()), stick=Stick.KEY)

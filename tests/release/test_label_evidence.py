@@ -105,14 +105,6 @@ def test_single_answers_count_for_the_arm_they_were_assigned_to():
     assert verdict(found).label is Label.WORSE
 
 
-def test_single_numbers_are_not_judged():
-    """In regression a version that rounds is not right more often than one that is near: without pairs nothing is said."""
-    rows = pairs([1.0, 2.0], [1.0, 2.0], [1, 2]).with_columns(
-        decision=pl.Series([1.01, 2.0]), weight=pl.lit(0.25), assigned=pl.Series(["canary", "live"])
-    )
-    assert from_requests(rows) is None
-
-
 def test_labels_that_exist_only_when_accepted_never_roll_back():
     """A decision that makes its own labels holds the release, and is never judged in pairs."""
     plan = make_plan(ReleaseConfig(canary=("10%",)), Traffic(), labels=Observed.WHEN_ACCEPTED)

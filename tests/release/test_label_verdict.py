@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from lockgate.config import Observed
 from lockgate.config_release import ReleaseConfig
 from lockgate.release.baseline import Traffic
-from lockgate.release.counts import WATCH_BATCH, Counts, Frozen, void
+from lockgate.release.counts import WATCH_BATCH, Counts, Frozen
 from lockgate.release.guards import Action, GuardName, label_alphas
 from lockgate.release.judge import judge, worst
 from lockgate.release.label_evidence import LabelEvidence, from_pairs, take
 from lockgate.release.plan import make_plan
+from lockgate.release.taking_back import void
 from lockgate.release.verdict import Label, Verdict
 
 WATCH = 2  # after one stage of a canary

@@ -54,6 +54,7 @@ def test_a_business_metric_guards_where_its_values_are_known():
     plan = make_plan(ReleaseConfig(), busy, labels=Observed.ALWAYS, business=BUSINESS)
     assert [round(guard.alpha, 4) for guard in plan.guards] == [0.0125, 0.0025, 0.0075, 0.005, 0.0125, 0.01]
     assert any(said.startswith("Business metric revenue: with values of") for said in plan.cannot_see)
+    assert any(said.startswith("A mean of revenue that is worse by 1.2 ") for said in plan.will_see)
     assert any("business metric" in said and "may end it" in said for said in plan.sentences)
     lacking = make_plan(ReleaseConfig(business=Business("revenue"), guards=("errors", "business")), busy)
     assert {guard.name for guard in lacking.guards} == {GuardName.ERRORS, GuardName.INVALID}
@@ -67,13 +68,13 @@ def test_a_business_metric_guards_where_its_values_are_known():
 def test_the_plan_names_errors_only_where_they_are_watched():
     """A release that is guarded by latency alone does not promise to see errors by its guards."""
     plan = make_plan(ReleaseConfig(guards=("latency",)), traffic(400_000))
-    assert not any("A doubling" in said for said in plan.cannot_see)
+    assert not any("A doubling" in said for said in plan.will_see + plan.cannot_see)
 
 
 def test_what_it_cannot_see_is_said_in_numbers():
     """The planning sentence names requests and time at this traffic, and labels that do not reach the guards."""
     plan = make_plan(ReleaseConfig(canary=("10%",), guards=("errors",)), traffic(113_560))
-    said = " ".join(plan.cannot_see)
+    said = " ".join(plan.will_see + plan.cannot_see)
     assert "A doubling of a 1 % error rate is seen after about" in said
     assert "at your traffic in" in said
     assert "no labels guard this release" in said

@@ -34,8 +34,15 @@ def from_values(
     A caller with several requests in a stage counts once, with the mean of their values; `heavy` callers do not count.
     """
     spread = business.spread
-    rows = rows.with_columns(numbers_in(rows["label"]).alias("label"))
-    number = pl.col("label").clip(spread.low, spread.high)
+    known = rows.with_columns(numbers_in(rows["label"]).alias("label"))
+    return arms_of(known, "label", low=spread.low, high=spread.high, stick=stick, heavy=heavy)
+
+
+def arms_of(
+    rows: pl.DataFrame, column: str, *, low: float, high: float, stick: Stick, heavy: tuple[str, ...] = ()
+) -> dict[int, Arms]:
+    """Stage -> both arms' numbers in a column, cut to a range; one a caller and stage, the mean; `heavy` callers do not count."""
+    number = pl.col(column).clip(low, high)
     unit = pl.coalesce("key", "id") if stick is Stick.KEY else pl.col("id")
     light = ~pl.col("key").is_in(heavy).fill_null(value=False) if stick is Stick.KEY else pl.lit(value=True)
     known = rows.filter(light).select("stage", "assigned", unit.alias(UNIT), number.alias(VALUE))

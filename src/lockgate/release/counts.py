@@ -110,6 +110,9 @@ class Counts(msgspec.Struct, kw_only=True):
     labelled: int = 0  # rows of requests before the watch whose label is known and that the guard on wrong answers looked at
     losses: BetState | None = None  # in regression: who is nearer to the truth, pair by pair
     watched_labels: WatchedLabels | None = None  # the same of requests in the watch
+    label_means: dict[
+        int, Arms
+    ] = {}  # of numbers without pairs: stage -> how far answers lie off, one value a caller
     business: dict[int, Arms] = {}  # stage -> values of the business metric, one a caller
     outputs_before: Outputs | None = None  # how live answers so far, for the moment the canary starts
 
@@ -137,27 +140,6 @@ def fold(
         elif record.kind is Kind.ANSWER and not record.forced:
             _answer(counts, record, plan, frozen, read)
     _pairs(counts, shadows)
-
-
-def void(counts: Counts, stage: int, seq: int) -> None:
-    """Drop the evidence of a stage whose split was broken; both the guards and the split guard begin anew."""
-    counts.guards = {
-        name: process.void(stage)
-        for name, process in counts.guards.items()
-        if name not in LATE  # what labels say comes anew, from a look that knows of this
-    }
-    counts.labelled, counts.losses, counts.watched_labels, counts.business = 0, None, None, {}
-    if stage in counts.stages:
-        counts.stages[stage] = StageCounts(weight=counts.stages[stage].weight)
-    counts.stage_keys, counts.pair_refused, counts.pair_errors = set(), 0, 0
-    counts.voided = seq
-
-
-def set_back(counts: Counts, now_us: int) -> None:
-    """Take no record to be newer than now: its clock was ahead. What was counted stays, as nothing of it hangs on times."""
-    counts.newest_us = min(counts.newest_us, now_us)
-    counts.shadow_us = min(counts.shadow_us, now_us)
-    counts.first_us = min(counts.first_us, now_us)
 
 
 def _answer(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen, read: Read) -> None:
@@ -192,7 +174,7 @@ def _unpaired(counts: Counts, record: Record, plan: ReleasePlan, frozen: Frozen,
     else:
         stage.baseline += 1
         stage.baseline_bad += bool(bad)
-    first = _split(counts, record, unit, frozen)
+    first = _at_weight(counts, stage, record) and _split(counts, record, unit, frozen)
     answer = read(record) if first and frozen.outputs is not None else None
     if answer is not None and frozen.outputs is not None:
         stage.outputs.add(answer, frozen.outputs, in_canary=in_canary)
@@ -211,6 +193,19 @@ def _stage(counts: Counts, record: Record) -> StageCounts:
             counts.stage_keys = set()
         counts.stages[record.stage] = StageCounts(weight=record.weight)
     return counts.stages[record.stage]
+
+
+def _at_weight(counts: Counts, stage: StageCounts, record: Record) -> bool:
+    """Whether a request had the stage's weight: the split and means need one weight throughout, events bear their own.
+
+    People may only lower a weight, so the largest is the stage's. What came before at a lower one is then of another kind.
+    """
+    if record.weight > stage.weight:
+        stage.weight, stage.outputs = record.weight, OutputArms()
+        stage.units_canary = stage.units_baseline = 0
+        if record.stage == max(counts.stages):
+            counts.stage_keys = set()
+    return record.weight == stage.weight
 
 
 def _split(counts: Counts, record: Record, unit: int | None, frozen: Frozen) -> bool:

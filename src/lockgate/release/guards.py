@@ -52,6 +52,7 @@ SHIFT_ALPHA = (
 )
 SHIFT_MARGIN = 0.1  # of live's standard deviation: a smaller shift of a mean is none
 WATCH_SHARE = 0.25  # of the alpha of labels in pairs: for what breaks after promotion, see `label_alphas`
+FIRST_COPY = 0.5  # the weight of a guard's first copy: what it is planned with
 SUSPICIOUS_E = 5.0  # a guard with E above this keeps the canary where it is
 
 SHARES: dict[GuardName, float] = {  # of alpha; those of unused guards go to the others

@@ -45,14 +45,15 @@ class LabelEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """What the labels of a release say now. `labelled`: rows that could be judged; `void_seq`: the release's at the look.
 
     `wrong`: events of classification. `losses`: bets on the differences in regression and of costs, None elsewhere.
-    `watched`: pairs of the watch, which are in none of these. `business`: stage -> both arms' values. `outputs`: how
-    answers were before the canary.
+    `means`: stage -> how far both arms' answers lie off, in regression without pairs. `watched`: pairs of the watch, which
+    are in none of these. `business`: stage -> both arms' values. `outputs`: how answers were before the canary.
     """
 
     labelled: int = 0
     void_seq: int = 0
     wrong: EventProcess = EventProcess()
     losses: BetState | None = None
+    means: dict[int, Arms] = {}
     watched: WatchedLabels | None = None
     business: dict[int, Arms] = {}
     outputs: Outputs | None = None
@@ -61,7 +62,7 @@ class LabelEvidence(msgspec.Struct, frozen=True, kw_only=True):
 def take(counts: Counts, evidence: LabelEvidence) -> None:
     """Put what labels say now in place of what they said before."""
     counts.guards[GuardName.LABELS] = evidence.wrong
-    counts.labelled, counts.losses = evidence.labelled, evidence.losses
+    counts.labelled, counts.losses, counts.label_means = evidence.labelled, evidence.losses, evidence.means
     counts.watched_labels = evidence.watched
     counts.business, counts.outputs_before = evidence.business, evidence.outputs or counts.outputs_before
 
@@ -98,14 +99,12 @@ def from_pairs(
     return msgspec.structs.replace(found, watched=_watched_events(after))
 
 
-def from_requests(rows: pl.DataFrame, *, heavy: tuple[str, ...] = ()) -> LabelEvidence | None:
-    """Evidence of single answers: `decision`, `label`, `weight`, `assigned` and the columns `KEPT`, `at_us`, `id`, `row`.
+def from_requests(rows: pl.DataFrame, *, heavy: tuple[str, ...] = ()) -> LabelEvidence:
+    """Evidence of single answers: `decision` (a class), `label`, `weight`, `assigned`, the columns `KEPT`, `at_us`, `id`, `row`.
 
-    None in regression: a number is hardly ever the label itself, so who is wrong cannot be counted one by one.
-    `heavy`: keys that have so much of the traffic that they would decide alone; they are left out.
+    `heavy`: keys that have so much of the traffic that they would decide alone; they are left out. Numbers are judged by
+    `lockgate.release.label_means`.
     """
-    if rows["decision"].dtype.is_numeric():
-        return None
     known = rows.drop_nulls(["decision", "label"]).sort(*IN_ORDER).with_columns(unit=_unit())
     known = known.filter(~pl.col("key").is_in(heavy).fill_null(value=False))
     known = _as_classes(known, "decision", "label")

@@ -32,6 +32,7 @@ from lockgate.release import store
 from lockgate.release.business_evidence import from_values
 from lockgate.release.guards import GuardName
 from lockgate.release.label_evidence import KEPT, LabelEvidence, from_pairs, from_requests
+from lockgate.release.label_means import at_one_weight, from_numbers
 from lockgate.release.outputs import Outputs, has_score
 from lockgate.release.outputs_before import outputs_of
 from lockgate.release.phases import Phase, Release
@@ -44,7 +45,7 @@ MOST_ROWS = 500_000  # labelled rows of a release, the newest
 _LABELLED = "label IS NOT NULL AND status < 400"
 _LOOKED_AT = frozenset({Phase.SHADOW, Phase.APPROVAL, Phase.CANARY, Phase.WATCH, Phase.HELD})
 _BEFORE = frozenset({Phase.SHADOW, Phase.APPROVAL})
-_VALUED = ("id", "key", "row", "stage", "assigned", "inference_id")
+_VALUED = ("id", "key", "row", "stage", "assigned", "weight", "inference_id")
 _log = logging.getLogger(__name__)
 
 
@@ -108,7 +109,7 @@ class LabelFeed:
             _log.exception("labels could not be read for the guards of %s; it is tried again", release.model)
             return self.of(release.id)
 
-    def _labels(self, release: Release, versions: tuple[tuple[int, Manifest], ...]) -> LabelEvidence | None:
+    def _labels(self, release: Release, versions: tuple[tuple[int, Manifest], ...]) -> LabelEvidence:
         """Wrong answers of both versions."""
         asked = self._rows(release, Kind.ANSWER, _LABELLED)
         if not release.plan.paired_labels:
@@ -139,7 +140,7 @@ class LabelFeed:
             found.append(attach(narrow, values).drop_nulls("label"))
         rows = join([part for part in found if part.height] or [found[-1]])
         return (
-            from_values(rows, business, stick=release.plan.stick, heavy=release.frozen.heavy)
+            from_values(at_one_weight(rows), business, stick=release.plan.stick, heavy=release.frozen.heavy)
             if rows.height
             else {}
         )
@@ -217,15 +218,22 @@ def _of_canary(release: Release) -> str:
 
 def _single(
     asked: pl.DataFrame, release: Release, versions: tuple[tuple[int, Manifest], ...], voided_us: int
-) -> LabelEvidence | None:
+) -> LabelEvidence:
     """Evidence without a shadow: rows of this release whose request had a chance to go either way."""
-    mine = asked.filter(
+    in_canary = (
         (pl.col("release") == release.id)
         & ~pl.col("forced")
         & (pl.col("weight") > 0)
         & (pl.col("weight") < 1)
-        & (pl.col("at_us") >= voided_us)
     )
+    mine = asked.filter(in_canary & (pl.col("at_us") >= voided_us))
     kept = (*KEPT, "weight", "assigned")
-    rows = [answers_of(mine.filter(version=number), manifest, "id", kept) for number, manifest in versions]
-    return from_requests(join(rows), heavy=release.frozen.heavy)
+    heavy, plan = release.frozen.heavy, release.plan
+    rows = join(
+        [answers_of(mine.filter(version=number), manifest, "id", kept) for number, manifest in versions]
+    )
+    if not plan.numbers:
+        return from_requests(rows, heavy=heavy)
+    live, manifest = versions[0]
+    before = answers_of(asked.filter(~in_canary & (pl.col("version") == live)), manifest, "id", kept)
+    return from_numbers(rows, before, stick=plan.stick, quantile=plan.quantile, heavy=heavy)

@@ -10,6 +10,7 @@ import math
 
 from lockgate.release.counts import Counts, WatchedLabels
 from lockgate.release.guards import TITLES, GuardPlan, label_alphas
+from lockgate.release.means import in_both, staged_verdict
 from lockgate.release.promise import ReleasePlan
 from lockgate.release.verdict import Label, Verdict, weighed
 from lockgate.release.words import callers
@@ -20,7 +21,9 @@ def label_verdicts(guard: GuardPlan, plan: ReleasePlan, counts: Counts) -> list[
     """The guard on wrong answers: nothing before labels were looked at."""
     alpha, watch_alpha = label_alphas(guard.alpha, paired=plan.paired_labels)
     found = []
-    if counts.losses is not None:
+    if plan.numbers and not plan.paired_labels:
+        found += _distances(guard, plan, counts)
+    elif counts.losses is not None:
         found.append(_losses(guard, alpha, counts.labelled, counts.losses, _worse(plan)))
     elif guard.name in counts.guards:
         found.append(_wrong(guard, alpha, counts.labelled, counts.guards[guard.name]))
@@ -28,6 +31,26 @@ def label_verdicts(guard: GuardPlan, plan: ReleasePlan, counts: Counts) -> list[
         lost = _worse(plan) if counts.losses is not None else "the new version is wrong more often"
         found.append(_watched(guard, watch_alpha, plan, counts.watched_labels, lost))
     return found
+
+
+def _distances(guard: GuardPlan, plan: ReleasePlan, counts: Counts) -> list[Verdict]:
+    """Arm by arm: whose answers lie farther off on average, one process a stage, as its weight is another one in the next."""
+    if not counts.labelled:
+        return []
+    if not counts.label_means:
+        said = f"{TITLES[guard.name]}: too few labels so far ({counts.labelled:,} rows)"
+        return [
+            Verdict(
+                guard=guard.name, label=Label.NOT_YET, sentence=said, action=guard.action, alpha=guard.alpha
+            )
+        ]
+    a = guard.alpha / max(len(plan.stages), 1)
+    return [
+        staged_verdict(
+            guard, plan, counts.label_means, lambda arms: arms.log_e_higher(a=a),
+            lambda stage, arms: f"mean error {in_both(stage, arms)}", worse="the canary is farther from the truth",
+        )
+    ]  # fmt: skip
 
 
 def _worse(plan: ReleasePlan) -> str:

@@ -7,7 +7,7 @@ of them together keep what was promised.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lockgate.release.counts import Counts, Frozen, StageCounts
@@ -34,30 +34,47 @@ def business_verdict(guard: GuardPlan, plan: ReleasePlan, counts: Counts) -> lis
     business = plan.business
     if business is None or not counts.business:
         return []
-    stages = max(len(plan.stages), 1)
-    log_es = {
-        number: _worse(arms, business, guard.alpha / stages) - math.log(stages)
-        for number, arms in counts.business.items()
-    }
+    a = guard.alpha / max(len(plan.stages), 1)
+
+    def told(stage: int, arms: Arms) -> str:
+        return f"{business.metric}: mean {in_both(stage, arms)}"
+
+    return [staged_verdict(guard, plan, counts.business, lambda arms: _worse(arms, business, a), told)]
+
+
+def staged_verdict(
+    guard: GuardPlan,
+    plan: ReleasePlan,
+    means: Mapping[int, Arms],
+    log_e: Callable[[Arms], float],
+    told: Callable[[int, Arms], str],
+    *,
+    worse: str = "the canary is worse",
+) -> Verdict:
+    """What a guard says of both arms' means, by the stage with the most evidence: its stages share the guard's alpha evenly.
+
+    `log_e`: the evidence of one stage, at the guard's alpha over the number of stages; `told`: what was looked at there.
+    """
+    shared = math.log(max(len(plan.stages), 1))
+    log_es = {number: log_e(arms) - shared for number, arms in means.items()}
     worst = max(log_es, key=lambda number: log_es[number])
-    arms, log_e = counts.business[worst], log_es[worst]
-    n = (
-        sum(a.canary.n for a in counts.business.values()),
-        sum(a.baseline.n for a in counts.business.values()),
+    label, said = weighed(
+        TITLES[guard.name], log_es[worst], guard.threshold, told(worst, means[worst]), worse=worse
     )
-    told = (
-        f"{business.metric}: mean {arms.canary.mean:.4g} of {arms.canary.n:,} callers of the canary and "
-        f"{arms.baseline.mean:.4g} of {arms.baseline.n:,} of live, stage {worst}"
+    if not any(arms.enough for arms in means.values()):
+        said = f"{TITLES[guard.name]}: too few values so far ({told(worst, means[worst])})"
+    return Verdict(
+        guard=guard.name, label=label, sentence=said, action=guard.action, log_e=log_es[worst], alpha=guard.alpha,
+        canary=sum(arms.canary.n for arms in means.values()), baseline=sum(arms.baseline.n for arms in means.values()),
+    )  # fmt: skip
+
+
+def in_both(stage: int, arms: Arms) -> str:
+    """Both arms' means of a stage, in words."""
+    return (
+        f"{arms.canary.mean:.4g} of {arms.canary.n:,} callers of the canary and "
+        f"{arms.baseline.mean:.4g} of {arms.baseline.n:,} of live, stage {stage}"
     )
-    label, said = weighed(TITLES[guard.name], log_e, guard.threshold, told)
-    if not any(arms.enough for arms in counts.business.values()):
-        said = f"{TITLES[guard.name]}: too few values so far ({told})"
-    return [
-        Verdict(
-            guard=guard.name, label=label, sentence=said, action=guard.action, canary=n[0], baseline=n[1],
-            log_e=log_e, alpha=guard.alpha,
-        )
-    ]  # fmt: skip
 
 
 def shift_verdict(plan: ReleasePlan, stages: Mapping[int, StageCounts], frozen: Frozen) -> list[Verdict]:

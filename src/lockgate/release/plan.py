@@ -17,6 +17,7 @@ from lockgate.config_release import ReleaseConfig
 from lockgate.errors import InvalidInput
 from lockgate.release.baseline import Traffic
 from lockgate.release.counts import WATCH_BATCH
+from lockgate.release.foreseen import seen_sentences, unseen_sentences
 from lockgate.release.guards import GROUPS, Action, GuardName, GuardPlan, guard_names, split_alpha
 from lockgate.release.promise import (
     DAY_S,
@@ -30,7 +31,7 @@ from lockgate.release.promise import (
     BusinessPlan,
     ReleasePlan,
 )
-from lockgate.release.words import plan_sentences, unseen_sentences
+from lockgate.release.words import plan_sentences
 from lockgate.traffic import Stick
 
 STAGE_REQUESTS = 1_000  # of the canary, in each stage
@@ -65,7 +66,9 @@ def make_plan(
     label_delay_s: float = 0.0,
     costs: Mapping[str, Mapping[str, float]] | None = None,
     quantile: float | None = None,
+    numbers: bool = False,
     business: BusinessPlan | None = None,
+    fit: str | None = None,
 ) -> ReleasePlan:
     """The plan for one release. `requests_per_day` (the stated goal) stands in until traffic was measured.
 
@@ -75,8 +78,8 @@ def make_plan(
     count for the arm that a request was assigned to, never in pairs (an equally good model would lose them every time),
     and they hold a release instead of rolling it back. `label_delay_s`: how long labels usually take; the watch waits
     for the first of them. `costs`: what decisions cost by truth; labels in pairs are then judged by that. `quantile`: which
-    one of the labels the model answers. `business`: the
-    metric that guards it, where enough values of it are known.
+    one of the labels the model answers. `numbers`: the model answers numbers. `business`: the metric that guards it, where enough
+    values of it are known. `fit`: whether two versions fit into the memory, in words.
 
     Raises InvalidInput for stages, guards or an alpha that cannot be.
     """
@@ -96,6 +99,7 @@ def make_plan(
         business=business,
         costs={truth: dict(row) for truth, row in (costs or {}).items()},
         quantile=quantile,
+        numbers=numbers,
         error_limit=_limit(settings.error_limit),
         p99_limit_ms=settings.p99_limit_ms or p99_ms,
         deadline_ms=settings.deadline_ms,
@@ -113,7 +117,8 @@ def make_plan(
     plan = _with_steps(plan, settings)
     return msgspec.structs.replace(
         plan,
-        sentences=plan_sentences(plan, traffic),
+        sentences=plan_sentences(plan, traffic, fit=fit),
+        will_see=seen_sentences(plan, traffic),
         cannot_see=unseen_sentences(plan, traffic, metric=_metric(settings, first=first)),
     )
 

@@ -48,6 +48,7 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     blind_s: float = BLIND_S
     alpha: float = 0.05
     guards: tuple[GuardPlan, ...] = ()
+    numbers: bool = False  # answers are numbers: labels say how far they lie off, not whether they are wrong
     paired_labels: bool = True  # labels judge pairs of answers to one request; else each answer for its arm
     business: BusinessPlan | None = None
     # truth -> decision -> cost: what labels in pairs are judged by; empty: by how many answers are wrong
@@ -69,4 +70,5 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     missing_fields: tuple[str, ...] = ()  # the new version needs them, callers do not send them yet
     per_s: float = 0.0
     sentences: tuple[str, ...] = ()
+    will_see: tuple[str, ...] = ()  # for each guard a harm, and after how much it is seen
     cannot_see: tuple[str, ...] = ()

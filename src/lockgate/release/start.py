@@ -177,6 +177,7 @@ def _draft(
         label_delay_s=(model.goal.label_delay_days or 0.0) * DAY_S,
         costs=_costs(model, wanted),
         quantile=model.quantile if wanted.manifest.task is Task.REGRESSION else None,
+        numbers=wanted.manifest.task is Task.REGRESSION,
         business=business if live is not None else None,
     )
     return Release(
@@ -201,11 +202,8 @@ def _live(tx: sa.Connection, wanted: Version) -> Arm | None:
 
 
 def _labels(tx: sa.Connection, wanted: Version, model: ModelConfig, wished: ReleaseConfig) -> Observed | None:
-    """How labels come; None where none are known of, and where they judge nothing: numbers that are not in pairs."""
+    """How labels come; None where none are known of."""
     observed = model.labels.observed
-    paired = model.pure and observed is Observed.ALWAYS
-    if wanted.manifest.task is Task.REGRESSION and not paired:
-        return None
     told = "labels" in (wished.guards or ()) or model.goal.label_delay_days is not None
     return observed if told or newest_label(tx, wanted.model) else None
 
