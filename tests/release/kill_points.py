@@ -23,7 +23,7 @@ from lockgate.config import Home
 from lockgate.db import Database, open_database
 from lockgate.governance.people import get_person
 from lockgate.predictions.log import LogReader
-from lockgate.release import acts
+from lockgate.release import acts, hands
 from lockgate.release.controller import Controller
 from lockgate.release.desk import Desk
 from lockgate.release.start import start
@@ -106,6 +106,12 @@ def do(what: str, home: Home, clock: FakeClock, step: Countdown) -> None:
         acts.rollback(desk, bob, "churn", "complaints", wait=False)
     elif what == "hold":
         acts.hold(desk, bob, "churn", "let me look")
+    elif what == "lower":
+        hands.weigh(desk, bob, "churn", "a busy hour", weight=0.05, wait=False)
+    elif what == "raise":
+        hands.weigh(desk, ann, "churn", "it is over", weight=None)
+    elif what == "extend":
+        hands.give_time(desk, ann, "churn", "month's end", seconds=3_600)
     elif what == "supersede":
         start(desk, ann, "churn/3", "hot fix", supersede=True)
     else:

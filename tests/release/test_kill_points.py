@@ -11,7 +11,7 @@ from lockgate.clock import FakeClock
 from lockgate.config import ModelConfig
 from lockgate.config_release import ReleaseConfig
 from lockgate.db import migrate, open_database
-from lockgate.release import store
+from lockgate.release import acts, hands, store
 from lockgate.release.controller import Controller
 from lockgate.release.phases import ENDS, Phase
 from lockgate.release.start import start
@@ -65,6 +65,19 @@ def queued(world: World, controller: Controller) -> None:
     assert world.running() is None
 
 
+def lowered(world: World, controller: Controller) -> None:
+    """churn/2 is a canary whose weight was lowered by hand."""
+    world.go(controller, Phase.CANARY)
+    hands.weigh(world.desk, world.bob, "churn", "a busy hour", weight=0.05, wait=False)
+    world.send(400, seconds=60)
+
+
+def held(world: World, controller: Controller) -> None:
+    """churn/2 is a canary that a person holds."""
+    world.go(controller, Phase.CANARY)
+    acts.hold(world.desk, world.bob, "churn", "let me look")
+
+
 # what is done, in which scene, how it ends when nobody dies
 PATHS: dict[str, tuple[str, Scene, Phase]] = {
     "written down -> warming": ("round", begin, Phase.WARMING),
@@ -78,10 +91,19 @@ PATHS: dict[str, tuple[str, Scene, Phase]] = {
     "canary -> rolled back by a person": ("rollback", until(Phase.CANARY), Phase.ROLLED_BACK),
     "watch -> rolled back by a person": ("rollback", until(Phase.WATCH), Phase.ROLLED_BACK),
     "canary -> held by a person": ("hold", until(Phase.CANARY), Phase.HELD),
+    "canary -> a smaller weight by a person": ("lower", until(Phase.CANARY), Phase.CANARY),
+    "canary -> its planned weight again": ("raise", lowered, Phase.CANARY),
+    "canary -> more time by a person": ("extend", until(Phase.CANARY), Phase.CANARY),
+    "held canary -> more time by a person": ("extend", held, Phase.CANARY),
     "canary -> superseded": ("supersede", until(Phase.CANARY), Phase.DRAFT),
     "queue -> its turn": ("round", queued, Phase.DRAFT),
 }
-IN_SHORT = ("canary -> rolled back by a guard", "canary -> rolled back by a person", "queue -> its turn")
+IN_SHORT = (
+    "canary -> rolled back by a guard",
+    "canary -> a smaller weight by a person",
+    "canary -> rolled back by a person",
+    "queue -> its turn",
+)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +178,7 @@ def _went_on(expected: Phase, phase: Phase) -> bool:
 
 @pytest.mark.parametrize("path", IN_SHORT)
 def test_death_at_every_seventh_step(killer: Killer, tmp_path, clock, path: str) -> None:
-    """The short form: three paths, every seventh step."""
+    """The short form: four paths, every seventh step."""
     steps = walk(killer, tmp_path, clock, path, first=0, stride=STRIDE)
     print(f"{path}: {steps} steps")
 

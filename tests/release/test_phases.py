@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from lockgate.config_release import ReleaseConfig
 from lockgate.errors import Conflict
 from lockgate.membership import Loaded, LoadState, Member, Tripped
+from lockgate.release.advance import advance
 from lockgate.release.baseline import Traffic
 from lockgate.release.counts import Counts, StageCounts
 from lockgate.release.guards import Action
 from lockgate.release.judge import Label, Verdict
 from lockgate.release.moves import lowers_risk, moved, raises_risk
-from lockgate.release.phases import ENDS, MOVES, Phase, Release, advance
+from lockgate.release.phases import ENDS, MOVES, Phase, Release
 from lockgate.release.plan import make_plan
 from lockgate.release.routes import route_of
 from lockgate.release.seen import Approval, Seen

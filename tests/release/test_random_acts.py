@@ -11,9 +11,9 @@ from tests.release.world import QUICK, World, home_at, invariants
 from lockgate.clock import FakeClock
 from lockgate.config import ModelConfig
 from lockgate.db import migrate, open_database
-from lockgate.errors import Conflict, Forbidden, NotFound
+from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound
 from lockgate.membership import Tripped
-from lockgate.release import acts
+from lockgate.release import acts, hands
 from lockgate.release.phases import Phase
 from lockgate.release.start import start
 from lockgate.traffic import Role
@@ -58,6 +58,22 @@ class Releases(RuleBasedStateMachine):
         try:
             act(self.world.desk, getattr(self.world, who), "churn", "because", **more)
         except REFUSALS:
+            return
+
+    @rule(
+        who=st.sampled_from(["ann", "bob", "dan"]),
+        to=st.one_of(st.none(), st.sampled_from([0.0, 0.02, 0.1, 0.3])),
+        seconds=st.one_of(st.none(), st.floats(1, 1e5)),
+    )
+    def set_by_hand(self, who, to, seconds):
+        """Somebody gives time, or another weight."""
+        person, desk = getattr(self.world, who), self.world.desk
+        try:
+            if seconds is None:
+                hands.weigh(desk, person, "churn", "because", weight=to, wait=False)
+            else:
+                hands.give_time(desk, person, "churn", "because", seconds=seconds)
+        except (*REFUSALS, InvalidInput):
             return
 
     @rule(rounds=st.integers(1, 25), bad=st.sampled_from(["none", "new", "all"]))

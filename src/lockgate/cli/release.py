@@ -14,6 +14,7 @@ from lockgate.cli.show import AsJson, new_group, print_json, print_pairs, print_
 from lockgate.client import releases
 from lockgate.client.naming import parts_of
 from lockgate.errors import InvalidInput
+from lockgate.tuning.budget import seconds_of
 
 app = new_group("Start, watch and steer a release. `lockgate release churn/3` starts one.")
 WATCH_S = 1.0
@@ -44,9 +45,10 @@ def start(
     print(f"release {made['id']} of {made['model']}/{made['version']} is started")
     for sentence in made["plan"]["sentences"]:
         print(f"  {sentence}")
-    if made["plan"]["cannot_see"]:
-        print("What this plan cannot see:")
-        for sentence in made["plan"]["cannot_see"]:
+    for title, told in (("What its guards see:", "will_see"), ("What this plan cannot see:", "cannot_see")):
+        if made["plan"][told]:
+            print(title)
+        for sentence in made["plan"][told]:
             print(f"  {sentence}")
     print(f"  next: lockgate release status {made['model']} --watch")
 
@@ -145,6 +147,28 @@ def cancel(model: Target, reason: Why, as_json: AsJson = False) -> None:
     _say(releases.act("cancel", model, reason), as_json)
 
 
+@app.command("extend")
+def extend(
+    model: Target,
+    time_: Annotated[str, typer.Argument(metavar="TIME", help="How much longer: 90min, 6h, 2d.")],
+    reason: Why,
+    as_json: AsJson = False,
+) -> None:
+    """Let it be in its shadow, its stage or its watch for so much longer; a held release goes on with that time."""
+    _say(releases.act("extend", model, reason, seconds=seconds_of(time_)), as_json)
+
+
+@app.command("weight")
+def weight(
+    model: Target,
+    share: Annotated[str, typer.Argument(metavar="SHARE", help="2%, 0%, or: planned.")],
+    reason: Why,
+    as_json: AsJson = False,
+) -> None:
+    """Lower the canary's share of the traffic, or bring it back; it stays in its stage until it has the planned one again."""
+    _say(releases.act("weight", model, reason, weight=_share(share)), as_json)
+
+
 @app.command("approve")
 def approve(model: Target, reason: Why = "", as_json: AsJson = False) -> None:
     """Say yes to the release's very package, data, findings and policy."""
@@ -177,7 +201,7 @@ def print_release(found: dict[str, Any]) -> None:
         {
             "release": f"{release['id']} of {release['model']}/{release['version']}",
             "phase": f"{release['phase']}{held}, since {when(release['phase_us'])}",
-            "traffic": f"{found['weight']:.0%} to {release['model']}/{release['version']}",
+            "traffic": f"{found['weight']:.0%} to {release['model']}/{release['version']}{_by_hand(release)}",
             "live": f"{release['model']}/{found['live']}" if found["live"] else "none",
             "reason": release["reason"],
             "now": state["reason"] if state else "no controller has looked at it yet",
@@ -197,6 +221,10 @@ def print_release(found: dict[str, Any]) -> None:
     print_table(("MOVE", "TIME", "WHO", "PHASE", "WEIGHT", "REASON"),
                 [(m["seq"], when(m["at_us"]), m["actor"], m["phase"], f"{m['weight']:.0%}", m["reason"])
                  for m in found["moves"]])  # fmt: skip
+
+
+def _by_hand(release: dict[str, Any]) -> str:
+    return "" if release["lowered"] is None else ", lowered by hand"
 
 
 def _follow(model: str, number: int | None) -> None:
@@ -220,11 +248,24 @@ def _follow(model: str, number: int | None) -> None:
         time.sleep(WATCH_S)
 
 
+def _share(text: str) -> float | None:
+    """A share of the traffic; None: the planned one."""
+    if text == "planned":
+        return None
+    try:
+        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise InvalidInput("this is no share of the traffic", got=text, allowed="2%, 0.02, 0%, planned")
+    return share
+
+
 def _setting(text: str) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     try:
         if sign:
-            return name.strip(), yaml.safe_load(value)
+            return name.strip(), load_yaml(value)
     except yaml.YAMLError as error:
         raise InvalidInput(f"the value of {name} cannot be read", got=value) from error
     raise InvalidInput("a setting is written NAME=VALUE", got=text, fix="--set watch_s=600")

@@ -91,13 +91,23 @@ def withdraw(version: str, reason: str, *, home: str | Path | None = None) -> An
     return done
 
 
-def act(name: str, target: str, reason: str = "", *, home: str | Path | None = None) -> Answer:
-    """`hold`, `resume`, `rollback`, `promote`, `cancel`, `approve` or `reject` the release of a model or a version."""
+def act(
+    name: str,
+    target: str,
+    reason: str = "",
+    *,
+    seconds: float | None = None,
+    weight: float | None = None,
+    home: str | Path | None = None,
+) -> Answer:
+    """`hold`, `resume`, `rollback`, `promote`, `cancel`, `approve`, `reject`, `extend` (by `seconds`) or `weight` (the canary's
+    share, None: as planned) the release of a model or a version."""
     model, word = parts_of(target)
     version = int(word) if word and word.isdigit() else None
     with connected(home) as lockgate:
         done: Answer = lockgate.post(
-            f"/models/{model}/release/{name}", {"reason": reason, "version": version}
+            f"/models/{model}/release/{name}",
+            {"reason": reason, "version": version, "seconds": seconds, "weight": weight},
         )
     return done
 
@@ -130,3 +140,13 @@ def approve(version: str, reason: str = "", *, home: str | Path | None = None) -
 def reject(version: str, reason: str, *, home: str | Path | None = None) -> Answer:
     """Say no to the release."""
     return act("reject", version, reason, home=home)
+
+
+def extend(model: str, seconds: float, reason: str, *, home: str | Path | None = None) -> Answer:
+    """Let a release be in its shadow, its stage or its watch for so much longer; a held one goes on with that time."""
+    return act("extend", model, reason, seconds=seconds, home=home)
+
+
+def weigh(model: str, weight: float | None, reason: str, *, home: str | Path | None = None) -> Answer:
+    """Give the canary a smaller share of the traffic (0..1), or with None the planned one again."""
+    return act("weight", model, reason, weight=weight, home=home)

@@ -6,47 +6,29 @@ plan or past a guard takes two people and is marked on the release for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import msgspec
 import sqlalchemy as sa
 
-from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound
+from lockgate.errors import Conflict, NotFound
 from lockgate.governance.approvals import Decision as Said
 from lockgate.governance.approvals import decide
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
 from lockgate.release import gate, snapshots, store
 from lockgate.release.desk import Desk, wait_until_obeyed
-from lockgate.release.judge import judge
-from lockgate.release.moves import freeze, lowers_risk, moved, past_guards, promoted_to
+from lockgate.release.doing import TRIES, Ask, carry_or_vote, carry_out, check_reason, claim_for
+from lockgate.release.moves import freeze, moved, past_guards, promoted_to
 from lockgate.release.phases import BEFORE_TRAFFIC, Phase, Release
 from lockgate.release.queue import Place, PlaceState, close_place, waiting
 from lockgate.release.routes import route_of
-from lockgate.release.seen import Approval
 from lockgate.release.votes import Vote, second_of, vote
-
-TRIES = (
-    8  # the controller may move a release between reading and claiming; a person's act is then tried again
-)
-
-
-@dataclass(frozen=True)
-class _Ask:
-    """Who wants to do what with a model's running release, and why."""
-
-    person: Person
-    permission: Permission
-    model: str
-    reason: str
 
 
 def hold(desk: Desk, person: Person, model: str, reason: str) -> Release:
     """Stop a release where it is: its weight stays, its guards stay armed."""
-    return _act(
+    return carry_out(
         desk,
-        _Ask(person, Permission.RELEASE_HOLD, model, reason),
+        Ask(person, Permission.RELEASE_HOLD, model, reason),
         lambda _tx, r: _to(desk, r, Phase.HELD, reason),
     )
 
@@ -71,7 +53,7 @@ def resume(desk: Desk, person: Person, model: str, reason: str) -> Release | Vot
             after = past_guards(before, after, snapshots.counts_of(tx, before.id))
         return after
 
-    return _vote_or_act(desk, _Ask(person, Permission.RELEASE_RESUME, model, reason), change)
+    return carry_or_vote(desk, Ask(person, Permission.RELEASE_RESUME, model, reason), change)
 
 
 def promote(desk: Desk, person: Person, model: str, reason: str) -> Release | Vote:
@@ -90,7 +72,7 @@ def promote(desk: Desk, person: Person, model: str, reason: str) -> Release | Vo
                 allowed="canary, a held canary, or watch",
             )
         if target is Phase.WATCH:  # the end of a watch raises no traffic: the gate has no say in it
-            _check_gate(tx, desk, before)
+            gate.check_approved(tx, before, now_us=desk.clock.now_us())
         given = vote(tx, before, "promote", person, reason, at_us=desk.clock.now_us())
         alone = target is Phase.DONE and gate.asks_nobody(tx, model)
         if not alone and second_of(tx, before, "promote", person) is None:
@@ -100,7 +82,7 @@ def promote(desk: Desk, person: Person, model: str, reason: str) -> Release | Vo
         after = _to(desk, before, target, reason, stage=len(before.plan.stages) + 1)
         return msgspec.structs.replace(after, overridden=True, frozen=frozen)
 
-    return _vote_or_act(desk, _Ask(person, Permission.RELEASE_PROMOTE, model, reason), change)
+    return carry_or_vote(desk, Ask(person, Permission.RELEASE_PROMOTE, model, reason), change)
 
 
 def rollback(desk: Desk, person: Person, model: str, reason: str, *, wait: bool = True) -> Release:
@@ -109,8 +91,8 @@ def rollback(desk: Desk, person: Person, model: str, reason: str, *, wait: bool 
     Returns when every gateway worker with a current lease obeys, so that after the return no new request gets it. A
     release that is done is rolled back to the version before it, as long as nothing newer went live.
     """
-    _check_reason(reason)
-    ask = _Ask(person, Permission.RELEASE_ROLLBACK, model, reason)
+    check_reason(reason)
+    ask = Ask(person, Permission.RELEASE_ROLLBACK, model, reason)
     for _ in range(TRIES):
         with desk.db.read() as tx:
             require(tx, person, Permission.RELEASE_ROLLBACK, model)
@@ -122,7 +104,7 @@ def rollback(desk: Desk, person: Person, model: str, reason: str, *, wait: bool 
         try:
             with desk.db.write() as tx:
                 require(tx, person, Permission.RELEASE_ROLLBACK, model)
-                done = _claim(tx, desk, ask, before, after)
+                done = claim_for(tx, desk, ask, before, after)
         except Conflict:
             continue  # the controller moved it in between; the canary is off already
         if plan.routes.get(model) != desk.shelf.latest().routes.get(model):
@@ -144,12 +126,12 @@ def cancel(desk: Desk, person: Person, model: str, reason: str) -> Release:
             )
         return _to(desk, before, Phase.CANCELLED, reason)
 
-    return _act(desk, _Ask(person, Permission.RELEASE_HOLD, model, reason), change)
+    return carry_out(desk, Ask(person, Permission.RELEASE_HOLD, model, reason), change)
 
 
 def leave_queue(desk: Desk, person: Person, model: str, version: int, reason: str) -> Place:
     """Take a version off the queue before its turn comes."""
-    _check_reason(reason)
+    check_reason(reason)
     with desk.db.write() as tx:
         require(tx, person, Permission.RELEASE_HOLD, model)
         place = next((place for place in waiting(tx, model) if place.version == version), None)
@@ -185,56 +167,6 @@ def supersede(tx: sa.Connection, person: Person, model: str, *, at_us: int) -> R
     return store.claim(tx, before, after, actor=person.id, at_us=at_us)
 
 
-def _act(desk: Desk, ask: _Ask, change: Callable[[sa.Connection, Release], Release]) -> Release:
-    done = _vote_or_act(desk, ask, change)
-    assert isinstance(done, Release)  # noqa: S101 - `change` gave a release
-    return done
-
-
-def _vote_or_act(
-    desk: Desk, ask: _Ask, change: Callable[[sa.Connection, Release], Release | Vote]
-) -> Release | Vote:
-    """Run one act in one transaction, again if the controller moved the release in between."""
-    _check_reason(ask.reason)
-    for left in reversed(range(TRIES)):
-        try:
-            with desk.db.write() as tx:
-                require(tx, ask.person, ask.permission, ask.model)
-                before = store.get_running(tx, ask.model)
-                after = change(tx, before)
-                if isinstance(after, Vote):
-                    return after
-                if lowers_risk(before, after):  # the gateways first: a crash here ends in a rollback
-                    desk.shelf.publish_route(route_of(after), killed=(before.id,))
-                done = _claim(tx, desk, ask, before, after)
-        except Conflict:
-            with desk.db.read() as tx:
-                still = store.find_running(tx, ask.model)
-            if not left or still is None or still.seq == before.seq:
-                raise  # nobody moved it: the act itself cannot be
-            continue
-        if desk.shelf.latest().routes.get(done.model) != route_of(done):
-            desk.shelf.publish_route(route_of(done))
-        return done
-    raise AssertionError("the loop returns or raises")
-
-
-def _claim(tx: sa.Connection, desk: Desk, ask: _Ask, before: Release, after: Release) -> Release:
-    counts = snapshots.counts_of(tx, before.id)
-    details: dict[str, object] = {"overridden": after.overridden}
-    if after.frozen.accepted != before.frozen.accepted:
-        details["accepted"] = after.frozen.accepted
-    return store.claim(
-        tx,
-        before,
-        after,
-        actor=ask.person.id,
-        at_us=desk.clock.now_us(),
-        verdicts=judge(before.plan, counts, before.frozen),
-        details=details,
-    )
-
-
 def _to(desk: Desk, before: Release, to: Phase, reason: str, *, stage: int | None = None) -> Release:
     return moved(
         before,
@@ -257,15 +189,6 @@ def _decide(desk: Desk, person: Person, model: str, said: Said, reason: str) -> 
         return gate.look(tx, model, release.version, now_us=now_us)
 
 
-def _check_gate(tx: sa.Connection, desk: Desk, release: Release) -> None:
-    stands = gate.look(tx, release.model, release.version, now_us=desk.clock.now_us())
-    if stands.approval is not Approval.APPROVED or stands.blocked:
-        raise Forbidden(
-            f"{release.model}/{release.version} is not approved as it is now: {stands.blocked or stands.words}",
-            fix=f"lockgate approve {release.model}/{release.version}",
-        )
-
-
 def _last_done(tx: sa.Connection, model: str) -> Release:
     last = next((r for r in store.releases_of(tx, model) if r.phase in (Phase.DONE, Phase.ROLLED_BACK)), None)
     live = store.live_version(tx, model)
@@ -277,8 +200,3 @@ def _last_done(tx: sa.Connection, model: str) -> Release:
     if last.previous is None:
         raise Conflict(f"{model}/{last.version} was the first version: there is nothing to go back to")
     return last
-
-
-def _check_reason(reason: str) -> None:
-    if not reason.strip():
-        raise InvalidInput("this needs a reason", fix="say why in a sentence: --reason '...'")

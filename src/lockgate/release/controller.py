@@ -25,12 +25,13 @@ from lockgate.errors import Conflict, LockgateError, NotFound, SealBroken, Unava
 from lockgate.membership import Member, members
 from lockgate.predictions.log import LogReader
 from lockgate.release import gate, snapshots, store
+from lockgate.release.advance import Decision, advance, emergency
 from lockgate.release.evidence import Evidence
 from lockgate.release.judge import judge
 from lockgate.release.label_evidence import LabelEvidence, take
 from lockgate.release.lease import LEASE_S, check_lease, drop_lease, take_lease
 from lockgate.release.moves import freeze, lowers_risk, moved
-from lockgate.release.phases import Decision, Phase, Release, advance, emergency
+from lockgate.release.phases import Phase, Release
 from lockgate.release.routes import route_of
 from lockgate.release.seen import Seen
 from lockgate.release.turns import Admit, admit_all, take_turns

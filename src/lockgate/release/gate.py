@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from lockgate.checks.finding import block
 from lockgate.checks.logged import unlike_the_log
 from lockgate.checks.store import Validation, findings_of
-from lockgate.errors import Conflict
+from lockgate.errors import Conflict, Forbidden
 from lockgate.governance.approvals import Approval as Request
 from lockgate.governance.approvals import ApprovalState, Seal, approval_of, request
 from lockgate.governance.policy import PolicyVersion
@@ -103,6 +103,16 @@ def ask(tx: sa.Connection, release: Release, *, at_us: int) -> Gate:
         at_us=at_us,
     )
     return look(tx, release.model, release.version, now_us=at_us)
+
+
+def check_approved(tx: sa.Connection, release: Release, *, now_us: int) -> None:
+    """Raise Forbidden unless exactly what is released is approved as it is now: before people give it more traffic."""
+    stands = look(tx, release.model, release.version, now_us=now_us)
+    if stands.approval is not Approval.APPROVED or stands.blocked:
+        raise Forbidden(
+            f"{release.model}/{release.version} is not approved as it is now: {stands.blocked or stands.words}",
+            fix=f"lockgate approve {release.model}/{release.version}",
+        )
 
 
 def seal_of(version: Version, validation: Validation, policy: PolicyVersion) -> Seal:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from lockgate.errors import Conflict
+from lockgate.clock import SECOND_US
+from lockgate.errors import Conflict, InvalidInput
 from lockgate.release.baseline import Traffic
 from lockgate.release.counts import SPLIT_KEYS, Counts, Frozen
 from lockgate.release.guards import GuardName
@@ -29,18 +30,73 @@ def moved(release: Release, to: Phase, *, now_us: int, stage: int = 0, reason: s
     held = to is Phase.HELD
     resumed = release.phase is Phase.HELD and to is release.held_from
     fresh = to is Phase.SHADOW or (to is Phase.CANARY and stage == 1) or resumed
+    kept = held or resumed or to in ENDS  # what people said of this stage is said of no other
     return msgspec.structs.replace(
         release,
         phase=to,
         held_from=release.phase if held else None,
-        stage=release.stage if held or resumed or to in ENDS else stage,
+        stage=release.stage if kept else stage,
         seq=release.seq + 1,
         reason=reason,
         phase_us=now_us,
         limit_us=now_us if fresh else release.limit_us,
         finished_us=now_us if to in ENDS else None,
+        extra_s=release.extra_s if kept else 0.0,
+        lowered=release.lowered if kept else None,
         advisory=False,
     )
+
+
+def given_time(release: Release, seconds: float, *, now_us: int, reason: str) -> Release:
+    """A release with so much more time where it is; a held one goes on with it.
+
+    The phase or stage lasts so much longer at least, and the time limit is put off by as much. Of a held release the phase
+    begins anew, as whenever it is resumed: it then has that time in all, if that is more than was planned. No planned time
+    becomes shorter. Raises Conflict where no time is planned: before the shadow, while people are asked, after the end.
+    """
+    least_s = release.least_s
+    if least_s is None or release.phase in ENDS:
+        raise Conflict(
+            f"release {release.id} of {release.model} has no time here that could be longer",
+            got=release.at,
+            allowed="shadow, canary, watch",
+        )
+    more_us = round(seconds * SECOND_US)
+    if release.held_from is None:
+        return msgspec.structs.replace(
+            release, seq=release.seq + 1, reason=reason, extra_s=release.extra_s + seconds,
+            limit_us=release.limit_us + more_us,
+        )  # fmt: skip
+    longer_s = max(seconds - least_s, 0.0)
+    after = moved(release, release.held_from, now_us=now_us, stage=release.stage, reason=reason)
+    until_us = max(
+        release.limit_us + more_us, now_us + round((least_s + longer_s - release.plan.max_s) * SECOND_US)
+    )
+    return msgspec.structs.replace(after, extra_s=release.extra_s + longer_s, limit_us=until_us)
+
+
+def weighing(release: Release, weight: float | None, *, reason: str) -> Release:
+    """A canary with another weight: at most the planned one, which None means. Evidence stays, its events bear their weight.
+
+    Raises Conflict outside of a canary, and for a held one that is to get more; InvalidInput for a weight above the planned one.
+    """
+    if release.at is not Phase.CANARY or release.phase in ENDS:
+        raise Conflict(
+            f"release {release.id} of {release.model} is no canary", got=release.phase, allowed="canary"
+        )
+    wanted = release.planned if weight is None else weight
+    if not 0.0 <= wanted <= release.planned:
+        raise InvalidInput(
+            "by hand a canary's weight only goes down, and back to what is planned",
+            got=wanted, allowed=f"0 to {release.planned:g}",
+        )  # fmt: skip
+    if release.phase is Phase.HELD and wanted > release.weight:
+        raise Conflict(
+            f"release {release.id} of {release.model} is held: its weight may go down, not up",
+            fix=f"lockgate resume {release.model} --reason ...",
+        )
+    lowered = None if wanted == release.planned else wanted
+    return msgspec.structs.replace(release, seq=release.seq + 1, reason=reason, lowered=lowered)
 
 
 def promoted_to(release: Release) -> Phase | None:
@@ -61,6 +117,11 @@ def raises_risk(before: Release, after: Release) -> bool:
 def lowers_risk(before: Release, after: Release) -> bool:
     """Whether a move takes the new version out of the gateways, for good."""
     return after.phase in ENDS and after.phase is not Phase.DONE and before.phase is not Phase.DRAFT
+
+
+def lowers_weight(before: Release, after: Release) -> bool:
+    """Whether a canary goes on with less traffic: then the gateways come first, too."""
+    return before.at is after.at is Phase.CANARY and after.weight < before.weight
 
 
 def freeze(release: Release, to: Phase, traffic: Traffic, counts: Counts) -> Frozen:

@@ -9,16 +9,16 @@ from typing import Annotated, Any
 import msgspec
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from lockgate.access import EVERY_MODEL
 from lockgate.config import ModelConfig
 from lockgate.config_release import ReleaseConfig
-from lockgate.errors import Conflict, NotFound
+from lockgate.errors import Conflict, InvalidInput, NotFound
 from lockgate.governance.people import Person, may, models_with, require
 from lockgate.governance.permissions import Permission
 from lockgate.registry.store import get_model
-from lockgate.release import acts
+from lockgate.release import acts, hands
 from lockgate.release.desk import Desk
 from lockgate.release.gate import Gate
 from lockgate.release.phases import Release
@@ -54,6 +54,8 @@ class Act(StrEnum):
     CANCEL = "cancel"
     APPROVE = "approve"
     REJECT = "reject"
+    EXTEND = "extend"
+    WEIGHT = "weight"
 
 
 ACTS: dict[Act, Callable[[Desk, Person, str, str], Release | Vote | Gate]] = {
@@ -92,6 +94,30 @@ class Said(BaseModel):
     model_config = ConfigDict(extra="forbid")
     reason: str = ""
     version: int | None = None  # refuse when another version's release runs
+    seconds: float | None = None  # `extend`: so much longer where it is
+    weight: Annotated[float, Field(ge=0, le=1)] | None = (
+        None  # `weight`: the canary's share; null: as planned
+    )
+
+
+def act_on(
+    act: Act,
+    desk: Desk,
+    person: Person,
+    model: str,
+    reason: str,
+    *,
+    seconds: float | None = None,
+    weight: float | None = None,
+) -> Release | Vote | Gate:
+    """Do what people do with the running release of a model. Raises InvalidInput for more time that does not say how much."""
+    if act is Act.EXTEND:
+        if seconds is None:
+            raise InvalidInput("more time needs to say how much", fix="name `seconds`")
+        return hands.give_time(desk, person, model, reason, seconds=seconds)
+    if act is Act.WEIGHT:
+        return hands.weigh(desk, person, model, reason, weight=weight)
+    return ACTS[act](desk, person, model, reason)
 
 
 @router.get("/models/{model}/releases", responses=says(Release, many=True))
@@ -170,9 +196,10 @@ async def events(model: str, house: InHouse, me: Asking, request: Request) -> Re
 
 @router.post("/models/{model}/release/{act}", responses=says(Acted))
 def do(model: str, act: Act, sent: Said, house: InHouse, me: Asking) -> Response:
-    """Hold, resume, roll back, promote, cancel, approve or reject. Answers when it is in force.
+    """Hold, resume, roll back, promote, cancel, approve, reject, extend or weight. Answers when it is in force.
 
-    `cancel` of a version that waits in the queue takes it off.
+    `cancel` of a version that waits in the queue takes it off. `extend` gives it `seconds` more where it is; `weight` lowers the
+    canary's share of the traffic to `weight`, or, without one, brings it back to the planned one.
     """
     with house.db.read() as tx:
         require(tx, me, Permission.MODEL_READ, model)
@@ -182,7 +209,7 @@ def do(model: str, act: Act, sent: Said, house: InHouse, me: Asking) -> Response
             raise _other(before, sent.version)
         place = acts.leave_queue(desk_of(house), me, model, sent.version, sent.reason)
         return answer(Acted(release=before, words=f"{place.name} does not wait any more"))
-    done = ACTS[act](desk_of(house), me, model, sent.reason)
+    done = act_on(act, desk_of(house), me, model, sent.reason, seconds=sent.seconds, weight=sent.weight)
     with house.db.read() as tx:
         after = get_release(tx, before.id)
     waits_for = done.waits_for if isinstance(done, Vote) else None

@@ -12,15 +12,15 @@ from fastapi import APIRouter, Form
 from starlette.responses import Response
 
 from lockgate.checks.store import findings_of
-from lockgate.errors import Conflict, LockgateError, http_status
+from lockgate.errors import Conflict, InvalidInput, LockgateError, http_status
 from lockgate.governance.approvals import ApprovalState
 from lockgate.governance.people import may, require
 from lockgate.governance.permissions import Permission
 from lockgate.release.acts import leave_queue
 from lockgate.release.moves import promoted_to
-from lockgate.release.phases import BEFORE_TRAFFIC, ENDS, MOVES, Phase, Release
+from lockgate.release.phases import BEFORE_TRAFFIC, ENDS, MOVES, TIMED, Phase, Release
 from lockgate.release.store import get_release, releases_of
-from lockgate.web.api.releases import ACTS, Act
+from lockgate.web.api.releases import Act, act_on
 from lockgate.web.pages.shell import Looking, PageRoute, Viewer, fragment, go, page
 from lockgate.web.pages.steps import steps_of
 from lockgate.wiring.releasing import ReleaseShown, desk_of, newest_release, show_release
@@ -47,6 +47,7 @@ class Button:
     title: str
     says: str  # what will happen, before it does
     strong: bool = False
+    most: float | None = None  # of the weight: the planned one, 0..1
 
 
 _BUTTONS: tuple[tuple[Act, Permission, str, str], ...] = (
@@ -54,6 +55,8 @@ _BUTTONS: tuple[tuple[Act, Permission, str, str], ...] = (
     (Act.REJECT, Permission.RELEASE_APPROVE, "Reject", "The release ends here. Nothing else changes."),
     (Act.RESUME, Permission.RELEASE_RESUME, "Resume", "Goes on where it was held. After a guard's alarm two people must say so."),
     (Act.HOLD, Permission.RELEASE_HOLD, "Hold", "The share of callers stays as it is until a person resumes. Guards stay armed."),
+    (Act.EXTEND, Permission.RELEASE_RESUME, "Give it time", "It stays where it is so much longer. A held one goes on with it."),
+    (Act.WEIGHT, Permission.RELEASE_HOLD, "Change weight", "A smaller share of callers, at once, or the planned one again."),
     (Act.PROMOTE, Permission.RELEASE_PROMOTE, "Promote early", "Takes the next step early; two people must say so."),
     (Act.ROLLBACK, Permission.RELEASE_ROLLBACK, "Roll back", "The previous version answers every request again, at once."),
     (Act.CANCEL, Permission.RELEASE_HOLD, "Cancel", "Takes the release back before it has any traffic."),
@@ -71,6 +74,8 @@ def possible(release: Release, *, asked: bool, newest: bool) -> set[Act]:
         Act.ROLLBACK: not before
         and Phase.ROLLED_BACK in moves
         and (not over or (newest and release.previous)),
+        Act.EXTEND: release.at in TIMED and not over and not release.advisory,
+        Act.WEIGHT: release.at is Phase.CANARY and not over,
         Act.PROMOTE: promoted_to(release) is not None,
         Act.APPROVE: asked and not over,
         Act.REJECT: asked and not over,
@@ -111,10 +116,15 @@ def do(
     model: str,
     act: Act,
     looking: Looking,
+    *,
     version: Annotated[int, Form()],
     reason: Annotated[str, Form()] = "",
+    set_to: Annotated[str, Form()] = "",
 ) -> Response:
-    """Hold, resume, roll back, promote, cancel, approve or reject; a refusal is shown on the same page."""
+    """Everything that people do with a release; a refusal is shown on the same page.
+
+    `set_to`: how many seconds longer, or the weight in percent (empty: as planned).
+    """
     with looking.house.db.read() as tx:
         require(tx, looking.person, Permission.MODEL_READ, model)
         before = newest_release(tx, model)
@@ -127,7 +137,11 @@ def do(
                 fix="look at it first",
             )
         else:
-            ACTS[act](desk_of(looking.house), looking.person, model, reason)
+            number = _number(set_to)
+            seconds, weight = (
+                (number, None) if act is Act.EXTEND else (None, None if number is None else number / 100)
+            )
+            act_on(act, desk_of(looking.house), looking.person, model, reason, seconds=seconds, weight=weight)
     except LockgateError as error:
         return _show(looking, model, None, error, None)
     return go(f"/models/{model}/release?number={before.id}&done={act}")
@@ -179,10 +193,26 @@ def _buttons(tx: sa.Connection, looking: Viewer, shown: ReleaseShown) -> list[Bu
     newest = releases_of(tx, found.model, limit=1)[0].id == found.id
     acts = possible(found, asked=asked, newest=newest)
     return [
-        Button(act, title, told(act, found, says), act in (Act.APPROVE, Act.RESUME))
+        Button(
+            act,
+            title,
+            told(act, found, says),
+            act in (Act.APPROVE, Act.RESUME),
+            most=found.planned if act is Act.WEIGHT else None,
+        )
         for act, needed, title, says in _BUTTONS
         if act in acts and may(tx, looking.person, needed, found.model)
     ]
+
+
+def _number(text: str) -> float | None:
+    """What a form says in numbers; None for nothing. Raises InvalidInput."""
+    if not text.strip():
+        return None
+    try:
+        return float(text.strip().removesuffix("%"))
+    except ValueError as error:
+        raise InvalidInput("this is no number", got=text, allowed="2 or 2 %") from error
 
 
 def told(act: Act, release: Release, says: str) -> str:
