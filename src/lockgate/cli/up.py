@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -128,24 +129,27 @@ def _say_first_key(house: House, addresses: Addresses) -> None:
 
 
 def _greet(addresses: Addresses, open_browser: bool) -> None:
-    """Say where everything is as soon as it answers."""
-    deadline = time.monotonic() + READY_S
+    """Say where everything is as soon as it answers; of what takes long it is said once, and it is waited for all the same."""
+    late_s = time.monotonic() + READY_S
     waiting = {"console": f"{addresses.console}/api/health", "gateway": f"{addresses.gateway}/v2/health/live"}
-    while waiting and time.monotonic() < deadline:
+    while waiting:
         for name, address in list(waiting.items()):
             if _answers(address):
                 del waiting[name]
                 print(f"{name:<8} {getattr(addresses, name)}", flush=True)
                 if name == "gateway" and addresses.grpc:  # a worker listens for gRPC first
                     print(f"{'gRPC':<8} {addresses.grpc}", flush=True)
+                if name == "console" and open_browser:
+                    webbrowser.open(addresses.console)
+        if time.monotonic() > late_s:
+            late_s = math.inf
+            for name in waiting:
+                print(
+                    f"lockgate: the {name} does not answer yet; {name}*.log in run/ of the home folder may say why",
+                    file=sys.stderr,
+                    flush=True,
+                )
         time.sleep(0.1)
-    for name in waiting:
-        print(
-            f"lockgate: the {name} does not answer; see {name}*.log in run/ of the home folder",
-            file=sys.stderr,
-        )
-    if open_browser and "console" not in waiting:
-        webbrowser.open(addresses.console)
 
 
 def _answers(address: str) -> bool:
