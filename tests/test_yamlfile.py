@@ -1,10 +1,13 @@
 """Settings files: wrong keys and values are refused with line, what was found and what is allowed."""
 
+import math
+from pathlib import Path
+
 import pytest
 
 from lockgate.config import Project, ServerConfig
 from lockgate.errors import InvalidInput
-from lockgate.yamlfile import parse_yaml, read_yaml, schema_of
+from lockgate.yamlfile import load_yaml, parse_yaml, read_yaml, schema_of
 
 
 def refused(text, kind=Project):
@@ -114,3 +117,25 @@ def test_schema_for_editors():
     assert model["additionalProperties"] is False
     assert model["properties"]["tier"]["default"] == "low"
     assert schema["$defs"]["Tier"]["enum"] == ["high", "low", "medium"]
+
+
+def test_words_stay_the_words_that_were_written():
+    """`on` is a key and no truth, `no` a country, `12:30` a time and a day a day; truths and numbers are what they look like."""
+    assert load_yaml("{on: key, 0: {1: 5, true: 2}, off: y}") == {
+        "on": "key",
+        "0": {"1": 5, "true": 2},
+        "off": "y",
+    }
+    assert load_yaml("[no, yes, 12:30, 2026-01-31, 1.2.3]") == ["no", "yes", "12:30", "2026-01-31", "1.2.3"]
+    assert load_yaml("[true, False, ~, 7, -3, 1_000, 0x1F, 1e3, .5, -.inf]") == [
+        True, False, None, 7, -3, 1000, 31, 1000.0, 0.5, -math.inf
+    ]  # fmt: skip
+    assert load_yaml("base: &base {on: 1}\nnew: {<<: *base, to: 2}")["new"] == {"on": 1, "to": 2}
+
+
+def test_labels_are_declared_as_their_page_shows():
+    """The example of docs/labels.md, letter by letter."""
+    text = (Path(__file__).parents[1] / "docs/labels.md").read_text().split("```yaml\n")[1].split("```")[0]
+    (model,) = parse_yaml(text, Project, "lockgate.yaml").models.values()
+    assert model is not None
+    assert (model.labels.on, model.labels.key) == ("key", "customer_id")

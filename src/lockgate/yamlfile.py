@@ -18,6 +18,40 @@ from lockgate.errors import InvalidInput
 T = TypeVar("T")
 ANY_ENTRY = "..."  # how msgspec writes "one of the entries of this mapping"
 HELP = "docs/configuration.md lists every key with its default"
+_PLAIN = (  # of words without quotes, in the order of asking: how they look, and with which signs they begin
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(?:0o?[0-7_]+|[1-9][0-9_]*|0|0x[0-9a-fA-F_]+|0b[01_]+)", list("-+0123456789")),
+    ("float", r"[-+]?(?:(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+"
+              r"|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)", list("-+0123456789.")),
+    ("merge", r"<<", ["<"]),
+)  # fmt: skip
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads words as YAML 1.2 does: `on`, `no` and `12:30` are text; keys of mappings are text however they look.
+
+    PyYAML by itself follows YAML 1.1, where `on: key` is True: key. Days stay text, too: whoever expects one reads it.
+    """
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own name, of this class alone
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping whose keys are the words that were written."""
+        self.flatten_mapping(node)
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                key.tag = "tag:yaml.org,2002:str"
+        return super().construct_mapping(node, deep)
+
+
+for _kind, _looks, _first in _PLAIN:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_looks})$"), _first)
+
+
+def load_yaml(text: str) -> Any:
+    """Plain values of YAML text. Raises yaml.YAMLError."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
 
 
 def read_yaml(path: Path, kind: type[T]) -> T:
@@ -32,9 +66,9 @@ def read_yaml(path: Path, kind: type[T]) -> T:
 def parse_yaml(text: str, kind: type[T], source: str) -> T:
     """YAML text as a value of `kind`. Raises InvalidInput that names the line."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
         _refuse_twins(node, source)
-        value = yaml.safe_load(text)
+        value = load_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}, line {mark.line + 1}" if mark else source

@@ -15,6 +15,7 @@ from lockgate.client import data as client
 from lockgate.client.transport import connected
 from lockgate.datasets.versions import parse_data
 from lockgate.errors import InvalidInput
+from lockgate.yamlfile import load_yaml
 
 DATABASE = "LOCKGATE_DATABASE"
 app = new_group("Add, show, compare and split data sets.")
@@ -181,7 +182,7 @@ def expect(
     changes: dict[str, Any] = {}
     if file is not None:
         try:
-            changes = {"expects": yaml.safe_load(file.read_text(encoding="utf-8")) or {}}
+            changes = {"expects": load_yaml(file.read_text(encoding="utf-8")) or {}}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise InvalidInput(f"{file} cannot be read as YAML", got=error) from error
     expects = client.describe(name, changes, like=like)["expects"]

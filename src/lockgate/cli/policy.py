@@ -10,6 +10,7 @@ import yaml
 from lockgate.cli.show import AsJson, new_group, print_json, print_pairs, when
 from lockgate.client.transport import connected
 from lockgate.errors import InvalidInput
+from lockgate.yamlfile import load_yaml
 
 app = new_group("Show and set what each tier asks.")
 TIERS = "low, medium or high"
@@ -53,7 +54,7 @@ def _setting(text: str) -> tuple[str, Any]:
             "a setting is written NAME=VALUE", got=text, fix="lockgate policy set high approvals=2 ..."
         )
     try:
-        return name.strip(), yaml.safe_load(value)
+        return name.strip(), load_yaml(value)
     except yaml.YAMLError as error:
         raise InvalidInput(f"the value of {name} cannot be read", got=value) from error
 

@@ -15,6 +15,7 @@ from lockgate.client import releases
 from lockgate.client.naming import parts_of
 from lockgate.errors import InvalidInput
 from lockgate.tuning.budget import seconds_of
+from lockgate.yamlfile import load_yaml
 
 app = new_group("Start, watch and steer a release. `lockgate release churn/3` starts one.")
 WATCH_S = 1.0

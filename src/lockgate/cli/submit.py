@@ -11,6 +11,7 @@ import yaml
 from lockgate.cli.show import AsJson, new_app, print_json, progress
 from lockgate.client.submit import submit as send
 from lockgate.errors import InvalidInput
+from lockgate.yamlfile import load_yaml
 
 app = new_app("Turn a model file into a sealed version.")
 Table = Annotated[Path | None, typer.Option(help="A parquet, csv or jsonl file.", show_default=False)]
@@ -78,7 +79,7 @@ def pair(text: str, what: str) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     try:
         if sign:
-            return name.strip(), yaml.safe_load(value)
+            return name.strip(), load_yaml(value)
     except yaml.YAMLError as error:
         raise InvalidInput(f"the value of {name} cannot be read", got=value) from error
     raise InvalidInput(f"a {what} is written NAME=VALUE", got=text)
