@@ -129,13 +129,13 @@ def test_a_decision_stands_against_later_answers_and_teaches(database: Database)
         assert guide_of(tx, "churn") is None
         write_guide(tx, "churn", "Look twice.", by="cy", at_us=6)
         assert write_guide(tx, "churn", "Look twice.", by="cy", at_us=7).number == 1
-        add_example(tx, "churn", item, "b", "as the rules say", by="cy", at_us=8)
-        latest = add_example(tx, "churn", item, "b", "for another reason", by="cy", at_us=9)
+        add_example(tx, batch, item, "b", "as the rules say", by="cy", at_us=8)
+        latest = add_example(tx, batch, item, "b", "for another reason", by="cy", at_us=9)
         assert (latest.number, len(latest.examples), latest.examples[0].why) == (3, 1, "for another reason")
         assert guide_of(tx, "churn", 1).examples == ()
         for act in (
             lambda: write_guide(tx, "churn", "x" * (MOST_LETTERS + 1), by="cy", at_us=9),
-            lambda: add_example(tx, "churn", item, "b", "  ", by="cy", at_us=9),
+            lambda: add_example(tx, batch, item, "b", "  ", by="cy", at_us=9),
         ):
             with pytest.raises(InvalidInput):
                 act()
@@ -158,7 +158,7 @@ def test_batches_that_cannot_be(database: Database):
         assert items_of(tx, batch.id)[1].content.cells == {}
         item = items_of(tx, batch.id)[0]
         write_guide(tx, "churn", "Look twice.", by="cy", at_us=2)
-        add_example(tx, "churn", item, "a", "as the rules say", by="cy", at_us=3)
+        add_example(tx, batch, item, "a", "as the rules say", by="cy", at_us=3)
         write_guide(tx, "churn", "Look again.", by="cy", at_us=4)
         forget_subject(tx, "s0")
         kept = [guide_of(tx, "churn", number).examples for number in (2, 3)]

@@ -163,7 +163,7 @@ def other_server() -> Iterator[tuple[str, Said]]:
     class Answers(BaseHTTPRequestHandler):
         """The export, and the people."""
 
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             """One question."""
             people = self.path.startswith("/api/users")
             body = json.dumps(said.people if people else said.tasks).encode()

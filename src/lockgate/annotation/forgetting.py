@@ -34,7 +34,8 @@ def _forget_examples(tx: sa.Connection, model: str, items: Collection[str]) -> N
     for row in tx.execute(sa.select(c.number, c.body).where(c.model == model)).all():
         made = msgspec.json.decode(row.body, type=Guide)
         kept = tuple(
-            msgspec.structs.replace(one, cells={}) if one.item in items else one for one in made.examples
+            msgspec.structs.replace(one, cells={}, pictured=False) if one.item in items else one
+            for one in made.examples
         )
         if kept != made.examples:
             body = _text(msgspec.structs.replace(made, examples=kept))

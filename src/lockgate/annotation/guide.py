@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import sqlalchemy as sa
 
-from lockgate.annotation.batches import Item, Scalar
+from lockgate.annotation.batches import Batch, Item, Scalar
 from lockgate.annotation.tables import annotation_guides
 from lockgate.errors import InvalidInput, NotFound
 from lockgate.governance import audit
@@ -15,12 +15,15 @@ MOST_EXAMPLES = 200
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """A case and how it is labelled. `item`: `12/7`, the batch and the item that it comes from."""
+    """A case and how it is labelled. `item`: `12/7`, the batch and the item that it comes from; `pictured`: whether that is a
+    picture; `text`: which of the cells people read."""
 
     label: Scalar
     why: str
     cells: dict[str, Scalar | None] = {}
     item: str | None = None
+    pictured: bool = False
+    text: str | None = None
 
 
 class Guide(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,13 +91,17 @@ def write_guide(
 
 
 def add_example(
-    tx: sa.Connection, model: str, item: Item, label: Scalar, why: str, *, by: str, at_us: int
+    tx: sa.Connection, batch: Batch, item: Item, label: Scalar, why: str, *, by: str, at_us: int
 ) -> Guide:
     """A settled item as an example: a new version of the instructions. A second word on the same item replaces the first."""
+    model, content = batch.model, item.content
     if not why.strip():
         raise InvalidInput("an example says why it is labelled so", fix="give a reason")
     before = guide_of(tx, model)
     place = f"{item.batch}/{item.number}"
     others = tuple(each for each in (before.examples if before else ()) if each.item != place)
-    made = Example(label=label, why=why.strip()[:2000], cells=item.content.cells, item=place)
+    made = Example(
+        label=label, why=why.strip()[:2000], cells=content.cells, item=place, text=batch.asked.text,
+        pictured=content.image is not None and content.image not in batch.asked.personal,
+    )  # fmt: skip
     return write_guide(tx, model, before.text if before else "", by=by, at_us=at_us, examples=(*others, made))

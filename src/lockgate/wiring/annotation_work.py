@@ -110,7 +110,7 @@ def settle_item(
         batch, now_us = may_label(tx, person, number), house.clock.now_us()
         made = decide(tx, batch, item, label, by=person.id, reason=reason, at_us=now_us)
         if example and made.label is not None:
-            add_example(tx, batch.model, made, made.label, reason, by=person.id, at_us=now_us)
+            add_example(tx, batch, made, made.label, reason, by=person.id, at_us=now_us)
         return made
 
 

@@ -27,7 +27,21 @@ from lockgate.wiring.datasets import add_folder, add_table
 from .conftest import Opened
 from .scene import Scene
 
-LONG = "The parcel came late and the box was open, but what was in it works as it should and looks good, number {}."
+THINGS = (
+    "kettle",
+    "lamp",
+    "bicycle",
+    "jacket",
+    "camera",
+    "garden chair",
+    "board game",
+    "headset",
+    "backpack",
+    "tent",
+    "mirror",
+    "clock",
+)
+LONG = "The {0} came late and the box was open, but this {0} works as it should; my friend who has a {1} says the {1} is better."
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +61,7 @@ def batches(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
                 "name": [f"Person {n}" for n in range(12)],
             }
         ),
-        "text": pl.DataFrame({"review": [LONG.format(n) for n in range(12)]}),
+        "text": pl.DataFrame({"review": [LONG.format(THINGS[n], THINGS[n - 5]) for n in range(12)]}),
     }
     for name, frame in tables.items():
         add_table(house, root, f"moods-{name}", frame, source=Source(origin=Origin.FRAME), tell=quiet)
@@ -89,8 +103,8 @@ def test_keys_label_skip_and_take_back(opened: Opened, scene: Scene, batches: di
     expect(page.get_by_role("heading", name="How do they feel?")).to_be_visible()
     expect(page.get_by_text("they would buy again")).to_be_visible()
     expect(
-        page.get_by_text("Personal columns are hidden", exact=False).or_(
-            page.get_by_text("Show personal columns")
+        page.get_by_text("What is personal is hidden", exact=False).or_(
+            page.get_by_text("Show what is personal")
         )
     ).to_be_visible()
     assert "Person " not in page.inner_text("main")
@@ -105,7 +119,7 @@ def test_keys_label_skip_and_take_back(opened: Opened, scene: Scene, batches: di
     page.get_by_role("button", name="good").click()
     expect(page.get_by_role("heading", name="Item 4")).to_be_visible()
     assert labels(scene, batches["table"]) == {1: {"root": "good"}, 2: {}, 3: {"root": "good"}}
-    page.get_by_text("Show personal columns").click()
+    page.get_by_text("Show what is personal").click()
     expect(page.get_by_text("name (personal)")).to_be_visible()
     assert Axe().run(page).violations_count == 0
     assert page.troubles == []
@@ -158,10 +172,11 @@ def test_the_worth_of_more_labels_is_drawn_or_cannot_be_told(
 
 
 def test_texts_and_pictures_are_shown(opened: Opened, batches: dict[str, int]) -> None:
-    """A text is read, a picture is loaded from the store, and both are labelled by a key."""
+    """A text is read, a picture is loaded from the store, and both are labelled by a key; what is decided for everybody stands
+    among the instructions with what it was of: the picture too."""
     page = opened("root")
     page.goto(f"/annotate/{batches['text']}")
-    expect(page.get_by_text("The parcel came late")).to_be_visible()
+    expect(page.get_by_text("came late and the box was open")).to_be_visible()
     page.keyboard.press("2")
     expect(page.get_by_role("heading", name="Item 2")).to_be_visible()
     page.goto(f"/annotate/{batches['image']}")
@@ -170,4 +185,16 @@ def test_texts_and_pictures_are_shown(opened: Opened, batches: dict[str, int]) -
     assert picture.evaluate("one => one.naturalWidth") == 64
     page.keyboard.press("1")
     expect(page.get_by_role("heading", name="Item 2")).to_be_visible()
+    for kind in ("image", "text"):
+        page.goto(f"/annotate/{batches[kind]}?item=3")
+        page.get_by_text("Decide this one for everybody").click()
+        page.get_by_label("Because").fill(f"this {kind} is usual")
+        page.get_by_role("button", name="Settle").click()
+        expect(page.get_by_text(f"this {kind} is usual")).to_be_visible()
+    small = page.get_by_role("img", name="The picture of this example")
+    assert small.first.evaluate("one => one.decode().then(() => one.naturalWidth)") == 64
+    expect(page.locator(".example", has_text="this text is usual")).to_contain_text(
+        "came late and the box was open"
+    )
+    assert Axe().run(page).violations_count == 0
     assert page.troubles == []

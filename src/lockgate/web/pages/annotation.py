@@ -11,18 +11,20 @@ from starlette.responses import Response
 
 from lockgate.annotation.answers import Given, answers_of, class_named, last_of, next_item
 from lockgate.annotation.batches import Batch, BatchState, Scalar, get_item
-from lockgate.annotation.guide import guide_of
+from lockgate.annotation.guide import Guide, guide_of
 from lockgate.errors import Conflict, LockgateError, http_status
 from lockgate.governance.people import may
 from lockgate.governance.permissions import Permission
 from lockgate.reports.charts import draw
 from lockgate.web.pages.shell import Looking, PageRoute, Viewer, go, page
+from lockgate.web.pages.words import shown
 from lockgate.wiring.annotation import curve_drawn, learning_curve, order_like
 from lockgate.wiring.annotation_files import personal_cells, picture
 from lockgate.wiring.annotation_work import batches_for, label_item, may_label, settle_item, shown_of
 
 router = APIRouter(route_class=PageRoute)
 KEYS = "123456789"
+MOST_EXAMPLES, MOST_CELLS, MOST_LETTERS = 10, 4, 160  # of the instructions, beside an item
 
 
 @router.get("/annotate")
@@ -113,8 +115,8 @@ def _show(
     problem: LockgateError | None = None,
 ) -> Response:
     with looking.house.db.read() as tx:
-        shown = shown_of(tx, looking.person, number)
-        batch = shown.batch
+        standing = shown_of(tx, looking.person, number)
+        batch = standing.batch
         waits = next_item(tx, batch, looking.person.id) if batch.state is BatchState.OPEN else None
         one = get_item(tx, number, item) if item is not None else waits
         guide = guide_of(tx, batch.model)
@@ -122,12 +124,31 @@ def _show(
         may_see = bool(batch.asked.personal) and may(tx, looking.person, Permission.LOG_READ, batch.model)
         undoable = batch.state is BatchState.OPEN and last_of(tx, number, looking.person.id) is not None
     hidden = personal_cells(looking.house, batch, one) if personal and may_see and one is not None else {}
-    disputed = one is not None and one.number in shown.disputed
+    disputed = one is not None and one.number in standing.disputed
     return page(
-        looking, "annotate_item.html", status=200 if problem is None else http_status(problem), shown=shown,
-        batch=batch, item=one, choices=_choices(batch), guide=guide, given=given if disputed else {}, disputed=disputed,
-        hidden=hidden, may_see=may_see and not hidden, undoable=undoable, mine=_mine(given, looking), problem=problem,
+        looking, "annotate_item.html", status=200 if problem is None else http_status(problem), shown=standing,
+        batch=batch, item=one, choices=_choices(batch), guide=guide, examples=_examples(guide), personal=personal,
+        given=given if disputed else {}, disputed=disputed,
+        hidden=hidden, may_see=may_see and not personal, undoable=undoable, mine=_mine(given, looking), problem=problem,
     )  # fmt: skip
+
+
+def _examples(guide: Guide | None) -> list[dict[str, object]]:
+    """The newest examples of the instructions, with what they were of: the text, some cells, or the picture."""
+    found = []
+    for each in guide.examples[-MOST_EXAMPLES:][::-1] if guide is not None else ():
+        batch, _, item = (each.item or "").partition("/")
+        if each.text is not None:
+            words = shown(each.cells.get(each.text)).strip() or "(empty)"
+        else:
+            words = ", ".join(
+                f"{name} {shown(value)}" for name, value in list(each.cells.items())[:MOST_CELLS]
+            )
+        picture = f"/annotate/{batch}/items/{item}/image" if each.pictured and item else None
+        found.append(
+            {"label": each.label, "why": each.why, "words": words[:MOST_LETTERS], "picture": picture}
+        )
+    return found
 
 
 def _mine(given: Mapping[str, Given], looking: Viewer) -> Scalar | None:
