@@ -16,6 +16,7 @@ from lockgate.client.steps import steps
 from lockgate.config import Goal, load_project
 from lockgate.errors import Conflict, InvalidInput, LockgateError, NotFound
 from lockgate.projects.project import Host, Kind, Wish, design, write
+from lockgate.vision.plan import plan_of
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,23 @@ def test_every_kind_runs_at_once(tmp_path: Path, kind: Kind, least: float) -> No
     assert (
         load_project(tmp_path / name / "lockgate.yaml").models[name].pipeline == f"pipelines/shop_{kind}.py"
     )
+
+
+def test_a_network_is_trained_as_the_file_says(tmp_path: Path) -> None:
+    """Everything that a training can be told stands in lockgate.yaml under its own name, and is a plan as it stands."""
+    write(design(Wish("shop-net", Kind.IMAGE, architecture="resnet18")), tmp_path / "net")
+    settings = load_project(tmp_path / "net" / "lockgate.yaml").models["shop-net"]
+    said = {name: value for name, value in settings.parameters.items() if name not in ("size", "test_share")}
+    assert plan_of(**said).architecture == "resnet18"
+    assert {"freeze", "patience", "mixed", "imbalance", "augment", "device"} <= set(said)
+    assert settings.tune is not None
+    text = (tmp_path / "net" / "pipelines" / "shop_net.py").read_text()
+    (step,) = [
+        one for one in ast.parse(text).body if isinstance(one, ast.FunctionDef) and one.name == "trained"
+    ]
+    taken = {one.arg for one in (*step.args.args, *step.args.kwonlyargs)}
+    assert set(settings.parameters) <= taken
+    assert '"metrics"' not in (tmp_path / "net" / "tests" / "test_shop_net.py").read_text()
 
 
 @pytest.mark.parametrize("notebook", [False, True])

@@ -33,8 +33,12 @@ DETECTOR = {
 }
 REGISTRY = (
     "fasterrcnn_mobilenet_v3_large_fpn", "fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_v2", "fcos_resnet50_fpn",
-    "retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2",
+    "retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2", "ssd300_vgg16", "ssdlite320_mobilenet_v3_large",
 )  # fmt: skip
+SERVED = {
+    "fasterrcnn_mobilenet_v3_large_320_fpn": {"height": 128, "width": 160, "epochs": 10},
+    "ssdlite320_mobilenet_v3_large": {"height": 320, "width": 320, "epochs": 30, "patience": 30},
+}
 
 
 def quiet(*_said: object, **_more: object) -> None:
@@ -94,7 +98,8 @@ def test_what_learns_masks_is_refused_by_name(python: Path, tmp_path: Path) -> N
     assert "learns from more than boxes" in error["error"]
 
 
-def test_from_photographs_with_boxes_to_http(python: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("architecture", SERVED)
+def test_from_photographs_with_boxes_to_http(python: Path, tmp_path: Path, architecture: str) -> None:
     """The example on a photograph of coins: what the gateway answers to JPEGs has the mean average precision of the training."""
     draw_coins(python, tmp_path, 60)
     house = open_house(Home(tmp_path / "home"))
@@ -105,7 +110,7 @@ def test_from_photographs_with_boxes_to_http(python: Path, tmp_path: Path) -> No
         sources = Sources({"things.py": (ROOT / "examples/vision/pipelines/things.py").read_bytes()})
         order = TrainOrder(
             model="coins", pipeline="things.py", code=store_code(house, sources), data={"photos": "photos@1", "boxes": "boxes@1"},
-            parameters={"height": 128, "width": 160, "epochs": 10, "rate": 0.001}, settings={"python": str(python)},
+            parameters={**SERVED[architecture], "architecture": architecture, "rate": 0.001}, settings={"python": str(python)},
         )  # fmt: skip
         made = train(house, house.owner, order, quiet)
         assert made.version is not None

@@ -10,8 +10,9 @@ from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
 from tests.vision.conftest import coloured
 
-from lockgate.errors import InvalidInput
+from lockgate.errors import InvalidInput, TooLarge, Unavailable
 from lockgate.vision.augment import Augment, augmented, augmented_boxes, chance
+from lockgate.vision.device import chosen, is_mixed, told
 from lockgate.vision.feeding import batches
 from lockgate.vision.imbalance import class_weights, epoch_order
 from lockgate.vision.measure import figures_of, worst_first
@@ -29,6 +30,9 @@ from lockgate.vision.served.preparing import CROP, PAD, Shape, prepared
         ({"imbalance": "more"}, "none, weights, sampler"),
         ({"freeze": {1: 0.5}}, "begins with epoch 0"),
         ({"freeze": "all"}, "from which epoch on"),
+        ({"freeze": {0: None}}, "from which epoch on"),
+        ({"freeze": {0: "1.5"}}, "shares are 0 to 1"),
+        ({"freeze": {-1: 0, 0: 1}}, "begins with epoch 0"),
         ({"std": (1, 0, 1)}, "'std' must be more than 0"),
         ({"mean": 0.5}, "red, green and blue"),
         ({"augment": {"flipp": 1}}, "no such augmentation.*flipp"),
@@ -113,6 +117,35 @@ def test_rare_classes_weigh_as_much_together() -> None:
     drawn = labels[epoch_order(labels, 2, balanced=True, seed=0, epoch=0)]
     assert 0.35 < drawn.mean() < 0.65
     assert sorted(epoch_order(labels, 2, balanced=False, seed=0, epoch=1)) == list(range(100))
+
+
+def test_a_schedule_of_lockgate_yaml_is_read_as_it_is_written() -> None:
+    """Epochs as text (as JSON has them), shares as numbers or text, head and all, parts of the network by name."""
+    said = {"4": "all", "0": "head", "2": "layer4", "3": "0.5"}
+    assert plan_of(freeze=said).freeze == {0: 0.0, 2: "layer4", 3: 0.5, 4: 1.0}
+
+
+def test_where_it_is_computed_does_not_decide_what_is_learned() -> None:
+    """A training that began on a card is the same one on a processor, with other threads and other checkpoints."""
+    plan = plan_of(device="cuda", threads=2, checkpoint_batches=10)
+    assert plan.decides() == plan_of().decides()
+    assert plan.decides() != plan_of(mixed=True).decides()
+
+
+def test_a_declared_card_that_is_gone_is_said_with_the_way_on() -> None:
+    """And half precision belongs to a card."""
+    with pytest.raises(
+        Unavailable, match=r"no graphics card can be used here.*device: auto.*goes on from its checkpoint"
+    ):
+        chosen("cuda", there=False)
+    assert (is_mixed(plan_of(mixed=True), "cuda"), is_mixed(plan_of(mixed=True), "cpu")) == (True, False)
+    with (
+        pytest.raises(Unavailable, match="the graphics card went away in training"),
+        told(plan_of(), "in training"),
+    ):
+        raise RuntimeError("CUDA error: device-side assert triggered")
+    with pytest.raises(TooLarge, match="memory is too small"), told(plan_of(), "in training"):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
 def test_the_rate_rises_and_falls() -> None:

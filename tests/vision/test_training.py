@@ -60,6 +60,40 @@ def test_a_training_that_was_killed_goes_on_and_ends_the_same(side: Side) -> Non
     assert list((side.folder / "unfinished").iterdir()) == []
 
 
+def test_a_schedule_by_stages_ends_early_and_goes_on_elsewhere(side: Side) -> None:
+    """The head learns, then the last stage with it, then all; epochs without a better validation end it once all learns. A
+    training that is killed goes on when the device is named otherwise, and says that a card's is on a processor now.
+    """
+    side.run("weights", side.folder)
+    plan = {"weights": str(side.folder / "w.pth"), "freeze": {"0": "head", "1": "layer4", "2": "all"}, "mixed": True,
+            "epochs": 9, "patience": 2, "rate": 1e-6, "optimizer": "sgd"}  # fmt: skip
+    process = side.start(
+        "train", side.folder / "photos", side.folder / "out", json.dumps({**SMALL, **plan, "device": "cpu"})
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 2:"):
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    side.run("moved", next((side.folder / "unfinished").glob("*/state.pt")), "cuda")
+    error, _ = side.train("out", status=3, **{**plan, "device": "cuda"})
+    assert "no graphics card" in error["error"]
+    said, lines = side.train("out", **{**plan, "device": "auto"})
+    assert said["resumed"]
+    assert "it was on cuda and goes on on cpu" in lines
+    assert "mixed precision is for graphics cards: off on this processor" in lines
+    learned = [line.partition("pictures, ")[2] for line in lines if "numbers learn" in line]
+    assert learned[0].endswith("from layer4 on")
+    assert learned[1] == "11,177,538 numbers learn"
+    assert lines[[line.startswith("ended early: 2 epochs") for line in lines].index(True)]
+    assert 4 <= len(said["measured"]) < 9, "what was frozen does not count against it"
+    error, _ = side.train("other", status=3, **{**plan, "freeze": {"0": "layer9"}})
+    assert "no part 'layer9'" in error["error"]
+    assert "did you mean 'layer" in error["fix"]
+
+
 def test_weights_from_a_file_and_a_package_start_a_training(side: Side) -> None:
     """A state_dict and safetensors are read and run nothing; another number of classes means a new head, which is said."""
     side.run("weights", side.folder)

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 from lockgate.errors import LockgateError
 from lockgate.vision.architectures import build
 from lockgate.vision.boxes import read_annotated
+from lockgate.vision.checkpoint import Checkpoint
 from lockgate.vision.classify import train_classifier
 from lockgate.vision.detect import FIXED_SIZE, first_label, train_detector
 from lockgate.vision.folder import read_folder
@@ -179,9 +180,17 @@ def detect(folder: Path, into: Path, plan: dict[str, object]) -> dict[str, objec
     }
 
 
+def moved(state: Path, device: str) -> None:
+    """A checkpoint as a training on another device would have left it: its numbers are the same."""
+    kept = Checkpoint(state.parent)
+    said = kept.load("cpu")
+    assert said is not None
+    kept.save({**said, "device": device})
+
+
 def main(words: list[str]) -> None:
     """`draw FOLDER EACH CLASSES`, `draw_boxes FOLDER COUNT`, `draw_faces`, `weights FOLDER`, `sharp TARGET PICTURES PLAN`,
-    `train` or `detect FOLDER INTO PLAN`."""
+    `moved STATE DEVICE`, `train` or `detect FOLDER INTO PLAN`."""
     try:
         if words[0] == "draw":
             draw(Path(words[1]), int(words[2]), int(words[3]))
@@ -189,6 +198,8 @@ def main(words: list[str]) -> None:
             sharp(Path(words[1]), Path(words[2]), json.loads(words[3]))
         elif words[0] == "draw_faces":
             draw_faces(Path(words[1]))
+        elif words[0] == "moved":
+            moved(Path(words[1]), words[2])
         elif words[0] == "weights":
             weights(Path(words[1]))
         elif words[0] == "draw_boxes":

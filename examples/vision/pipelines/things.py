@@ -13,6 +13,7 @@ from lockgate.vision.plan import plan_of
 def trained(
     photos: Path,
     boxes: Path,
+    report,
     *,
     seed: int,
     architecture: str = "fasterrcnn_mobilenet_v3_large_320_fpn",
@@ -20,13 +21,20 @@ def trained(
     height: int = 320,
     width: int = 320,
     epochs: int = 20,
+    patience: int = 5,
     batch: int = 4,
     rate: float = 0.001,
+    freeze: dict = {0: "all"},  # noqa: B006 - read, not changed
+    augment: dict = {"flip": 0.5},  # noqa: B006
+    mixed: bool = False,
+    device: str = "auto",
 ) -> Path:
     """A folder with the package, tables, figures and the sheet of the worst pictures. `boxes`: a COCO file."""
-    plan = plan_of(architecture=architecture, weights=weights, height=height, width=width, epochs=epochs, batch=batch,
-                   rate=rate, seed=seed, augment={"flip": 0.5})  # fmt: skip
-    return train_detector(read_annotated(photos, boxes), plan, Path("trained")).folder
+    plan = plan_of(
+        architecture=architecture, weights=weights, height=height, width=width, epochs=epochs, patience=patience, batch=batch,
+        rate=rate, freeze=freeze, augment=augment, mixed=mixed, device=device, seed=seed,
+    )  # fmt: skip
+    return train_detector(read_annotated(photos, boxes), plan, Path("trained"), report=report).folder
 
 
 def model(trained: Path) -> Path:

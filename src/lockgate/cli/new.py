@@ -34,6 +34,9 @@ def new(
         Path | None, typer.Option(help="Your table, or folder of pictures; else a sample.", show_default=False)
     ] = None,
     target: Annotated[str | None, typer.Option(help="The column that is predicted.", show_default=False)] = None,
+    architecture: Annotated[
+        str | None, typer.Option(help="Pictures: fine-tune this network of torchvision (resnet18).", show_default=False)
+    ] = None,
     text: Annotated[str | None, typer.Option(help="What it is for.", rich_help_panel=_GOAL, show_default=False)] = None,
     metric: Annotated[str | None, typer.Option(help="How good is measured.", rich_help_panel=_GOAL, show_default=False)] = None,
     at_least: Annotated[float | None, typer.Option(help="Good enough.", rich_help_panel=_GOAL, show_default=False)] = None,
@@ -54,7 +57,7 @@ def new(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Write a project: goal, data, pipeline, tests, build file. Then: lockgate train NAME."""
-    wish = Wish(name, kind, Goal(), data, target, notebook, model, ci)
+    wish = Wish(name, kind, Goal(), data, target, notebook, model, ci, architecture)
     _require_fitting(wish)
     goal = Goal(metric, at_least, at_most, requests_per_day, p99_ms, label_delay_days, text)
     if not yes and not as_json and goal == Goal() and sys.stdin.isatty() and sys.stdout.isatty():
@@ -79,6 +82,12 @@ def _require_fitting(wish: Wish) -> None:
     if wish.kind is Kind.IMAGE and wish.target is not None:
         raise InvalidInput("the classes of pictures are their folders", got=f"--target {wish.target}",
                            fix="leave --target out")  # fmt: skip
+    if wish.architecture is not None and (wish.kind is not Kind.IMAGE or wish.notebook is not None):
+        raise InvalidInput(
+            "networks are fine-tuned on pictures",
+            got=f"--architecture {wish.architecture}",
+            fix="--kind image",
+        )
 
 
 def _asked() -> Goal:

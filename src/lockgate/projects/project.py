@@ -64,7 +64,10 @@ class Host(StrEnum):
 
 @dataclass(frozen=True)
 class Wish:
-    """What was asked for. `data`: a table or folder of one's own; `target`: its column. `model`: the notebook's variable."""
+    """What was asked for. `data`: a table or folder of one's own; `target`: its column. `model`: the notebook's variable.
+
+    `architecture`: the network that a project of pictures fine-tunes; None: a linear model, which needs no framework.
+    """
 
     name: str
     kind: Kind = Kind.TABULAR
@@ -74,6 +77,7 @@ class Wish:
     notebook: Path | None = None
     model: str | None = None
     host: Host = Host.GITHUB
+    architecture: str | None = None
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,26 @@ def _of_images(wish: Wish) -> Project:
         "parameters": {"strength": 1.0, "test_share": 0.25}, "steps": ["pictures", "fitted", "metrics"],
         "about_data": "the pictures" if wish.data else "scanned digits, so that everything runs: put yours in their place",
     }  # fmt: skip
-    return _assembled(wish, words, "accuracy", data, ["'lockgate[vision]'", "pandas", "pytest"])
+    needed = ["'lockgate[vision]'", "pandas", "pytest"]
+    if wish.architecture is not None:
+        words |= {
+            "template": "network.py",
+            "steps": ["pictures"],
+            "parameters": _network(wish),
+            "network": True,
+        }
+        needed += ["torch", "torchvision", "onnx", "onnxruntime"]
+    return _assembled(wish, words, "accuracy", data, needed)
+
+
+def _network(wish: Wish) -> dict[str, Any]:
+    """How a network is trained at first: small pictures where they are the sample's."""
+    size, epochs = (224, 12) if wish.data else (32, 6)
+    return {
+        "test_share": 0.2, "architecture": wish.architecture, "size": size, "epochs": epochs, "patience": 4, "batch": 32,
+        "rate": 0.001, "freeze": {"0": "all"}, "imbalance": "none", "augment": {"flip": 0.5, "crop": 0.7} if wish.data else
+        {"flip": 0.0, "crop": 0.8}, "mixed": True, "device": "auto",
+    }  # fmt: skip
 
 
 def _assembled(
@@ -211,11 +234,12 @@ def _assembled(
         "requirements": requirements,
         "kind": wish.kind.value,
         "doubts": [],
+        "network": False,
         **words,
     }
     files: dict[str, bytes | Path] = {
         PROJECT_NAME: _filled("lockgate.yaml", told), "README.md": _filled("README.md", told),
-        told["pipeline"]: words.get("source") or _filled(f"{wish.kind}.py", told),
+        told["pipeline"]: words.get("source") or _filled(words.get("template", f"{wish.kind}.py"), told),
         f"tests/test_{module}.py": _filled(words.get("test", "test_steps.py"), told),
         ".gitignore": IGNORED.encode(), "pyproject.toml": PYTEST.encode(), **data,
     }  # fmt: skip

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import InvalidInput
 from lockgate.late import late
+from lockgate.vision.plan import Stage
 from lockgate.vision.weights import HUB, NONE, Loaded, find_file, fit_state, from_hub, load_state
+from lockgate.vision.yolo import SIZES, is_yolo, yolo
 
 if TYPE_CHECKING:
     import torch
@@ -47,14 +49,31 @@ def layers_from_head(network: Any) -> list[Any]:
     return own[::-1]
 
 
-def thaw(network: Any, share: float) -> int:
-    """Let a share of the layers learn, counted from the head (always the head itself). Returns how many numbers learn."""
+def thaw(network: Any, stage: Stage) -> int:
+    """Let layers learn, counted from the head (always the head itself): a share of them, or all from a named part of the network
+    on. Returns how many numbers learn. Raises InvalidInput for a part that there is not.
+    """
     layers = layers_from_head(network)
-    learning = max(1, round(len(layers) * share))
+    learning = (
+        _until(network, layers, stage) if isinstance(stage, str) else max(1, round(len(layers) * stage))
+    )
     for place, layer in enumerate(layers):
         for parameter in layer.parameters(recurse=False):
             parameter.requires_grad_(place < learning)
     return sum(one.numel() for one in network.parameters() if one.requires_grad)
+
+
+def _until(network: Any, layers: Sequence[Any], stage: str) -> int:
+    """How many layers there are from the head to the farthest one of a named part."""
+    parts = dict(network.named_modules())
+    inside = {id(layer) for layer in parts[stage].modules()} if stage in parts else set()
+    places = [place for place, layer in enumerate(layers) if id(layer) in inside]
+    if places:
+        return max(places) + 1
+    near = difflib.get_close_matches(stage, [name for name in parts if name], n=1)
+    raise InvalidInput(f"the network has no part '{stage}' that could learn",
+                       allowed=f"head, all, a share, {', '.join(name for name, _ in network.named_children())}, parts of these",
+                       fix=f"did you mean '{near[0]}'?" if near else None)  # fmt: skip
 
 
 def hold_statistics(network: Any) -> None:
@@ -71,15 +90,18 @@ def hold_statistics(network: Any) -> None:
 
 def _registered(name: str, classes: int, more: dict[str, Any], *, detector: bool) -> Any:
     _require_library()
+    if detector and is_yolo(name):
+        return yolo(name, classes)
     models = torchvision.models
     known: Sequence[str] = models.list_models(module=models.detection if detector else models)
+    known = [*known, *SIZES] if detector else known
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3)
         raise InvalidInput(f"torchvision {torchvision.__version__} has no {'detector' if detector else 'classifier'} '{name}'",
                            allowed=f"{len(known)} names: {', '.join(known[:8])}, ...; or module:function",
                            fix=f"did you mean {' or '.join(near)}?" if near else None)  # fmt: skip
     if name.startswith(OTHER_TRUTH):
-        raise InvalidInput(f"'{name}' learns from more than boxes", allowed="Faster R-CNN, RetinaNet, FCOS, SSD",
+        raise InvalidInput(f"'{name}' learns from more than boxes", allowed="Faster R-CNN, RetinaNet, FCOS, SSD, YOLOX",
                            fix="take fasterrcnn_resnet50_fpn: the same without masks and points")  # fmt: skip
     if name in AUXILIARY:
         more = {**more, "aux_logits": False, "init_weights": True}

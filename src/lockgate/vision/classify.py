@@ -21,7 +21,7 @@ from lockgate.vision.export import PROBED, classifier_package, normalised
 from lockgate.vision.feeding import ahead, batches
 from lockgate.vision.folder import TEST, TRAIN, VALIDATION, Pictures
 from lockgate.vision.imbalance import class_weights, epoch_order
-from lockgate.vision.loop import Progress, Tell, Training, grounded
+from lockgate.vision.loop import Progress, Report, Tell, Training, grounded
 from lockgate.vision.measure import Figures, figures_of, worst_first
 from lockgate.vision.plan import Plan
 from lockgate.vision.schedule import best_epoch
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 else:
     torch = late("torch")
 
-VERSION = "classifier 1"  # of what the numbers in a checkpoint mean
+VERSION = "classifier 2"  # of what the numbers in a checkpoint mean
 WORST = 4 * ACROSS
 ROWS = {TRAIN: 2_000, VALIDATION: 2_000, TEST: 5_000}  # in the tables that go with the version
 
@@ -50,18 +50,22 @@ class Trained:
     gap: float
 
 
-def train_classifier(pictures: Pictures, plan: Plan, into: Path, tell: Tell = print) -> Trained:
+def train_classifier(
+    pictures: Pictures, plan: Plan, into: Path, tell: Tell = print, report: Report | None = None
+) -> Trained:
     """Train, measure, export, prove. A killed call goes on from its last checkpoint when it is made again.
+
+    `report`: a pipeline step's own; it hears after each epoch how good the validation is, and a search may end the trial there.
 
     Raises InvalidInput (plan, weights, folder), TooLarge (memory), Unavailable (the card went away), Conflict (it is being
     trained already), OSError (no room on the disk: the last checkpoint stays).
     """
     if into.exists() and any(into.iterdir()):
         raise InvalidInput(f"the folder {into} is not empty", fix="name another, or empty it")
-    decides = (VERSION, plan.as_json(), pictures.digest, digest_of(plan.weights), str(torch.__version__))
+    decides = (VERSION, plan.decides(), pictures.digest, digest_of(plan.weights), str(torch.__version__))
     with checkpoint(place_of(*decides)) as kept, told(plan, "in training"):
         lesson = _Classes(pictures, plan, tell)
-        progress = Training(lesson, plan, kept, tell).run(lesson.threads)
+        progress = Training(lesson, plan, kept, tell, report).run(lesson.threads)
         done = _finish(lesson, progress, into, tell)
         kept.clear()
     return done

@@ -1,4 +1,4 @@
-"""Fine-tunes a detector (Faster R-CNN, RetinaNet, FCOS, SSD) on pictures with boxes; the same loop, checkpoints and proof."""
+"""Fine-tunes a detector (Faster R-CNN, RetinaNet, FCOS, SSD, YOLOX) on pictures with boxes: the same loop and proof."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lockgate.vision.checkpoint import checkpoint, place_of
 from lockgate.vision.device import told
 from lockgate.vision.export import detector_graph
 from lockgate.vision.folder import TEST, TRAIN, VALIDATION, Picture
-from lockgate.vision.loop import Progress, Tell, Training, grounded
+from lockgate.vision.loop import Progress, Report, Tell, Training, grounded
 from lockgate.vision.package import write_package
 from lockgate.vision.plan import Plan
 from lockgate.vision.proof import Proof, prove
@@ -33,13 +33,14 @@ from lockgate.vision.served.spec import Spec
 from lockgate.vision.table import as_sent, write_table
 from lockgate.vision.weights import NONE, digest_of
 from lockgate.vision.worst import ACROSS, Cell, draw_sheet
+from lockgate.vision.yolo import is_yolo, require_size
 
 if TYPE_CHECKING:
     import torch
 else:
     torch = late("torch")
 
-VERSION = "detector 3"  # of what the numbers in a checkpoint mean
+VERSION = "detector 4"  # of what the numbers in a checkpoint mean
 WORST = 2 * ACROSS
 PROBED, MOST_PROBED = 8, 64  # pictures of the proof: more where little was found in the first
 ENOUGH = 40  # boxes of the proof: one of few that falls otherwise would be a large share
@@ -49,6 +50,7 @@ MIN_SIDE = 1.0
 WITHOUT_NOTHING = (
     "retinanet",
     "fcos",
+    "yolox",
 )  # their classes are asked one by one: there is none for what is nothing
 FIXED_SIZE = ("ssd300_vgg16", "ssdlite320_mobilenet_v3_large")  # they say themselves how large pictures are
 
@@ -63,7 +65,9 @@ class TrainedDetector:
     proof: Proof
 
 
-def train_detector(annotated: Annotated, plan: Plan, into: Path, tell: Tell = print) -> TrainedDetector:
+def train_detector(
+    annotated: Annotated, plan: Plan, into: Path, tell: Tell = print, report: Report | None = None
+) -> TrainedDetector:
     """Train, measure mAP, export, prove. Resumes and raises as `train_classifier`."""
     if into.exists() and any(into.iterdir()):
         raise InvalidInput(f"the folder {into} is not empty", fix="name another, or empty it")
@@ -73,7 +77,7 @@ def train_detector(annotated: Annotated, plan: Plan, into: Path, tell: Tell = pr
     )
     decides = (
         VERSION,
-        plan.as_json(),
+        plan.decides(),
         annotated.pictures.digest,
         truth,
         digest_of(plan.weights),
@@ -81,7 +85,7 @@ def train_detector(annotated: Annotated, plan: Plan, into: Path, tell: Tell = pr
     )
     with checkpoint(place_of(*decides)) as kept, told(plan, "in training"):
         lesson = _Things(annotated, plan, tell)
-        progress = Training(lesson, plan, kept, tell).run(lesson.threads)
+        progress = Training(lesson, plan, kept, tell, report).run(lesson.threads)
         done = _finish(lesson, progress, into, tell)
         kept.clear()
     return done
@@ -90,8 +94,8 @@ def train_detector(annotated: Annotated, plan: Plan, into: Path, tell: Tell = pr
 def first_label(architecture: str) -> int:
     """The number of the first class in a network's answers: where 0 is what is nothing, 1.
 
-    >>> first_label("fasterrcnn_resnet50_fpn"), first_label("retinanet_resnet50_fpn")
-    (1, 0)
+    >>> first_label("fasterrcnn_resnet50_fpn"), first_label("retinanet_resnet50_fpn"), first_label("yolox_s")
+    (1, 0, 0)
     """
     return 0 if architecture.startswith(WITHOUT_NOTHING) else 1
 
@@ -106,7 +110,9 @@ class _Things:
                          scores="scores", most_boxes=plan.most_boxes, least_score=plan.least_score,
                          first_label=first_label(plan.architecture))  # fmt: skip
         more: dict[str, Any] = {"weights_backbone": None}
-        if plan.architecture not in FIXED_SIZE:
+        if is_yolo(plan.architecture):
+            require_size(plan)
+        elif plan.architecture not in FIXED_SIZE:
             more |= {"min_size": min(plan.height, plan.width), "max_size": max(plan.height, plan.width)}
             more |= {"image_mean": list(plan.mean), "image_std": list(plan.std)}
         count = len(self.pictures.classes) + self.spec.first_label

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from lockgate.errors import InvalidInput, TooLarge, Unavailable
+from lockgate.errors import TooLarge, Unavailable
 from lockgate.late import late
 from lockgate.vision.plan import Plan
 
@@ -18,12 +18,26 @@ else:
 
 
 def device_of(plan: Plan) -> Any:
-    """The graphics card where there is one, else the processor. Raises InvalidInput for a card that is not there."""
-    there = torch.cuda.is_available()
-    if plan.device == "cuda" and not there:
-        raise InvalidInput("no graphics card can be used here", got="device: cuda", allowed="auto, cpu",
-                           fix="see nvidia-smi and the build of torch, or leave the device to lockgate: auto")  # fmt: skip
-    return torch.device("cuda" if there and plan.device != "cpu" else "cpu")
+    """The graphics card where there is one, else the processor. Raises Unavailable for a declared card that is not there."""
+    return torch.device(chosen(plan.device, there=torch.cuda.is_available()))
+
+
+def chosen(device: str, *, there: bool) -> str:
+    """`cuda` or `cpu`. `there`: whether a card can be used. Raises Unavailable.
+
+    >>> chosen("auto", there=True), chosen("auto", there=False), chosen("cpu", there=True)
+    ('cuda', 'cpu', 'cpu')
+    """
+    if device == "cuda" and not there:
+        raise Unavailable("no graphics card can be used here", got="device: cuda", allowed="auto, cpu",
+                          fix="see nvidia-smi and the build of torch; with device: auto a training that began on a card goes on "
+                              "from its checkpoint on the processor")  # fmt: skip
+    return "cuda" if there and device != "cpu" else "cpu"
+
+
+def is_mixed(plan: Plan, device: str) -> bool:
+    """Whether half precision is used: on a card, where the plan says `mixed`. A processor would only round more by it."""
+    return plan.mixed and device == "cuda"
 
 
 def repeatable(seed: int, threads: int) -> int:
@@ -39,16 +53,15 @@ def repeatable(seed: int, threads: int) -> int:
 
 
 def precision(plan: Plan, device: Any) -> Any:
-    """A context: half precision on a card, bfloat16 on a processor, where the plan says `mixed`."""
-    if not plan.mixed:
+    """A context: half precision where it `is_mixed`."""
+    if not is_mixed(plan, device.type):
         return contextlib.nullcontext()
-    kind = torch.float16 if device.type == "cuda" else torch.bfloat16
-    return torch.autocast(device_type=device.type, dtype=kind)
+    return torch.autocast(device_type=device.type, dtype=torch.float16)
 
 
 def scaler_of(plan: Plan, device: Any) -> Any:
     """Keeps small gradients of half precision from vanishing; does nothing elsewhere."""
-    enabled = plan.mixed and device.type == "cuda"
+    enabled = is_mixed(plan, device.type)
     if hasattr(torch, "amp") and hasattr(torch.amp, "GradScaler"):
         return torch.amp.GradScaler(device.type, enabled=enabled)
     return torch.cuda.amp.GradScaler(enabled=enabled)
@@ -74,5 +87,5 @@ def told(plan: Plan, where: str) -> Iterator[None]:
                            fix="make the batch smaller, or say mixed=True on a card") from error  # fmt: skip
         if "cuda" in words.lower() or "nvidia" in words.lower():
             raise Unavailable(f"the graphics card went away {where}", got=words,
-                              fix="start again: it goes on from its checkpoint") from error  # fmt: skip
+                              fix="start again: it goes on where it was, with device: auto without one") from error  # fmt: skip
         raise

@@ -14,10 +14,10 @@ from lockgate.errors import InvalidInput
 from lockgate.late import late
 from lockgate.vision.architectures import hold_statistics, thaw
 from lockgate.vision.checkpoint import Checkpoint
-from lockgate.vision.device import device_of, optimizer_of, precision, repeatable, scaler_of
+from lockgate.vision.device import device_of, is_mixed, optimizer_of, precision, repeatable, scaler_of
 from lockgate.vision.feeding import ahead, batches
 from lockgate.vision.plan import Plan
-from lockgate.vision.schedule import best_epoch, is_over, learning_share, rate_at
+from lockgate.vision.schedule import best_epoch, is_over, learning, rate_at
 from lockgate.vision.weights import Loaded
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ else:
     torch = late("torch")
 
 Tell = Callable[[str], None]
+Report = Callable[[int, float], None]
 EVERY_S = 5.0  # between two lines of progress within an epoch
 
 
@@ -71,16 +72,22 @@ def grounded(plan: Plan, make: Callable[[], tuple[Any, Loaded | None]], tell: Te
     network.to(device)
     numbers = sum(one.numel() for one in network.parameters())
     tell(f"{plan.architecture} of {numbers:,} numbers, on {device.type}, {threads} threads")
+    if plan.mixed and not is_mixed(plan, device.type):
+        tell("mixed precision is for graphics cards: off on this processor")
+    for stage in plan.freeze.values():
+        thaw(network, stage)  # a part that there is not is said now, and not hours later
     if loaded is not None:
         tell(loaded.in_words())
     return network, device, threads
 
 
 class Training:
-    """One lesson on its way."""
+    """One lesson on its way. `report`: hears after each epoch how good it is, and may end it: a search's trial."""
 
-    def __init__(self, lesson: Lesson, plan: Plan, kept: Checkpoint, tell: Tell) -> None:
-        self.lesson, self.plan, self.kept, self.tell = lesson, plan, kept, tell
+    def __init__(
+        self, lesson: Lesson, plan: Plan, kept: Checkpoint, tell: Tell, report: Report | None = None
+    ) -> None:
+        self.lesson, self.plan, self.kept, self.tell, self.report = lesson, plan, kept, tell, report
         self.optimizer = optimizer_of(plan, list(lesson.network.parameters()))
         self.scaler = scaler_of(plan, lesson.device)
         self.spans = batches(lesson.size, plan.batch)
@@ -89,9 +96,9 @@ class Training:
     def run(self, threads: int) -> Progress:
         """Every epoch that is left, until nothing gets better; the network is then the best that there was."""
         self._resume()
-        plan, state = self.plan, self.state
+        plan, state, thawed = self.plan, self.state, max(self.plan.freeze)
         with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-            while state.epoch < plan.epochs and not is_over(state.measured, plan.patience):
+            while state.epoch < plan.epochs and not is_over(state.measured, plan.patience, thawed):
                 self._epoch(pool)
                 self.lesson.network.eval()
                 found, words = self.lesson.measured(pool)
@@ -101,6 +108,8 @@ class Training:
                 self.tell(f"epoch {state.epoch + 1} of {plan.epochs}: {words}")
                 state.epoch, state.batch = state.epoch + 1, 0
                 self._save()
+                if self.report is not None and np.isfinite(state.measured[-1]):
+                    self.report(state.epoch, state.measured[-1])
         if state.epoch < plan.epochs:
             self.tell(f"ended early: {plan.patience} epochs brought nothing better")
         self.lesson.network.load_state_dict(state.best)
@@ -111,11 +120,13 @@ class Training:
         """One pass over the pictures, from the batch that a checkpoint says."""
         lesson, state, epoch = self.lesson, self.state, self.state.epoch
         order = lesson.order(epoch)
-        learning = thaw(lesson.network, learning_share(self.plan.freeze, epoch))
+        stage = learning(self.plan.freeze, epoch)
+        numbers = thaw(lesson.network, stage)
         lesson.network.train()
         hold_statistics(lesson.network)
         if not state.batch:
-            self.tell(f"epoch {epoch + 1}: {len(order):,} pictures, {learning:,} numbers learn")
+            since = f", from {stage} on" if isinstance(stage, str) else ""
+            self.tell(f"epoch {epoch + 1}: {len(order):,} pictures, {numbers:,} numbers learn{since}")
         said_s = time.monotonic()
         for made in ahead(
             pool, order, self.spans[state.batch :], lambda number: lesson.picture(number, epoch)
@@ -154,7 +165,7 @@ class Training:
         self.kept.save({
             "network": self.lesson.network.state_dict(), "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(), "epoch": state.epoch, "batch": state.batch, "measured": state.measured,
-            "best": state.best,
+            "best": state.best, "device": self.lesson.device.type,
         })  # fmt: skip
 
     def _resume(self) -> None:
@@ -163,9 +174,13 @@ class Training:
             return
         self.lesson.network.load_state_dict(found["network"])
         self.optimizer.load_state_dict(found["optimizer"])
-        self.scaler.load_state_dict(found["scaler"])
+        if found["scaler"] and self.scaler.is_enabled():  # it began on a card, and is on one
+            self.scaler.load_state_dict(found["scaler"])
         self.state = Progress(found["epoch"], found["batch"], found["measured"], found["best"], True)
         self.tell(f"goes on after epoch {self.state.epoch}, batch {self.state.batch} of {len(self.spans)}")
+        now = self.lesson.device.type
+        if found["device"] != now:
+            self.tell(f"it was on {found['device']} and goes on on {now}")
 
 
 def _copied(network: Any) -> dict[str, Any]:

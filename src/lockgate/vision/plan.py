@@ -17,6 +17,14 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which m
 IMBALANCES = ("none", "weights", "sampler")
 OPTIMIZERS = ("adamw", "sgd")
 DEVICES = ("auto", "cpu", "cuda")
+Stage = float | str  # of a network, from its head on: a share of the layers, or a name
+STAGES = {"head": 0.0, "all": 1.0}
+ANYWHERE = (
+    "device",
+    "threads",
+    "checkpoint_batches",
+)  # do not decide what is learned, but for the last digits
+SCHEDULE = "{0: head, 2: 0.5, 4: all}, or names of the network's parts"
 
 
 @dataclass(frozen=True)
@@ -24,9 +32,10 @@ class Plan:
     """One training. Sizes in pixels, `rate` the highest learning rate, shares 0..1.
 
     `architecture`: a name of torchvision's registry, or `module:function` of one's own that takes the number of classes.
-    `weights`: none, a file or folder, `package:NAME/inside/it`, or `hub:DEFAULT`. `freeze`: from which epoch on which share of
-    the layers learns, counted from the head: {0: 0, 2: 0.5, 4: 1} begins with the head alone. `imbalance`: rarer classes weigh
-    more (`weights`) or are drawn as often (`sampler`). `patience`: epochs without a better validation until it ends.
+    `weights`: none, a file or folder, `package:NAME/inside/it`, or `hub:DEFAULT`. `freeze`: from which epoch on what learns,
+    counted from the head: a share of the layers, or a part of the network by name with all behind it: {0: "head",
+    2: "layer4", 4: "all"}. `imbalance`: rarer classes weigh more (`weights`) or are drawn as often (`sampler`). `patience`:
+    epochs without a better validation until it ends, counted once all learns that will.
     `checkpoint_batches`: between two places to go on from. `threads` 0: as many as there are processors.
     `most_boxes`, `least_score`: which of a detector's boxes are answered, and so measured.
     """
@@ -43,7 +52,7 @@ class Plan:
     decay: float = 0.01
     warmup_share: float = 0.1
     smoothing: float = 0.0
-    freeze: Mapping[int, float] = field(default_factory=lambda: {0: 1.0})
+    freeze: Mapping[int, Stage] = field(default_factory=lambda: {0: 1.0})
     imbalance: str = "none"
     augment: Augment = field(default_factory=Augment)
     patience: int = 5
@@ -65,6 +74,11 @@ class Plan:
     def as_json(self) -> str:
         """All of it, the same text for the same plan."""
         return json.dumps(asdict(self), sort_keys=True)
+
+    def decides(self) -> str:
+        """What of it decides the outcome: a training that began on a card may go on without one."""
+        said = {name: value for name, value in asdict(self).items() if name not in ANYWHERE}
+        return json.dumps(said, sort_keys=True)
 
 
 _POSITIVE = ("height", "width", "epochs", "batch", "rate", "patience", "checkpoint_batches", "most_boxes")
@@ -147,17 +161,28 @@ def _three(name: str, value: Any) -> tuple[float, float, float]:
     return one, two, three
 
 
-def _freeze(value: Any) -> dict[int, float]:
+def _freeze(value: Any) -> dict[int, Stage]:
     try:
-        made = {int(epoch): float(share) for epoch, share in dict(value).items()}
+        made = {int(epoch): _stage(said) for epoch, said in dict(value).items()}
     except (TypeError, ValueError) as error:
-        raise InvalidInput("'freeze' says from which epoch on which share learns", got=value,
-                           allowed="{0: 0, 2: 0.5, 4: 1}") from error  # fmt: skip
-    if 0 not in made or any(epoch < 0 or not 0 <= share <= 1 for epoch, share in made.items()):
         raise InvalidInput(
-            "'freeze' begins with epoch 0, and shares are 0 to 1", got=value, allowed="{0: 0, 2: 0.5, 4: 1}"
-        )
+            "'freeze' says from which epoch on what learns", got=value, allowed=SCHEDULE
+        ) from error
+    shares = [said for said in made.values() if isinstance(said, float)]
+    if 0 not in made or min(made) < 0 or any(not 0 <= share <= 1 for share in shares):
+        raise InvalidInput("'freeze' begins with epoch 0, and shares are 0 to 1", got=value, allowed=SCHEDULE)
     return dict(sorted(made.items()))
+
+
+def _stage(said: Any) -> Stage:
+    """A share as a number, a name as it is. Raises ValueError, TypeError.
+
+    >>> _stage("0.5"), _stage("all"), _stage("layer4")
+    (0.5, 1.0, 'layer4')
+    """
+    if isinstance(said, str) and said.strip() and not said.strip()[0].isdigit():
+        return STAGES.get(said.strip(), said.strip())
+    return float(said)
 
 
 def _augment(said: dict[str, Any]) -> Augment:

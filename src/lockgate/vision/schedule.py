@@ -19,11 +19,11 @@ def rate_at(step: int, steps: int, highest: float, warmup_share: float) -> float
     return highest * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def learning_share(freeze: Mapping[int, float], epoch: int) -> float:
-    """Which share of the layers learns in an epoch, counted from the head.
+def learning(freeze: Mapping[int, float | str], epoch: int) -> float | str:
+    """What learns in an epoch, counted from the head: a share of the layers, or all from a named stage on.
 
-    >>> [learning_share({0: 0.0, 2: 0.5, 4: 1.0}, epoch) for epoch in range(5)]
-    [0.0, 0.0, 0.5, 0.5, 1.0]
+    >>> [learning({0: 0.0, 2: "layer4", 4: 1.0}, epoch) for epoch in range(5)]
+    [0.0, 0.0, 'layer4', 'layer4', 1.0]
     """
     return freeze[max(start for start in freeze if start <= epoch)]
 
@@ -38,10 +38,13 @@ def best_epoch(measured: Sequence[float]) -> int:
     return plain.index(max(plain))
 
 
-def is_over(measured: Sequence[float], patience: int) -> bool:
-    """Whether the last `patience` epochs brought nothing better.
+def is_over(measured: Sequence[float], patience: int, thawed: int = 0) -> bool:
+    """Whether the last `patience` epochs brought nothing better. `thawed`: the epoch from which on all learns that will: those
+    before it do not count, since what follows may help.
 
     >>> is_over([0.5, 0.8, 0.7, 0.8], 2), is_over([0.5, 0.8, 0.7], 2), is_over([], 2)
     (True, False, False)
+    >>> is_over([0.8, 0.7, 0.6], 2, thawed=2), is_over([0.8, 0.7, 0.6, 0.7], 2, thawed=2)
+    (False, True)
     """
-    return bool(measured) and len(measured) - 1 - best_epoch(measured) >= patience
+    return bool(measured) and len(measured) - 1 - max(best_epoch(measured), thawed - 1) >= patience

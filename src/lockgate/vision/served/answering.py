@@ -10,12 +10,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .finding import Things, things_of
 from .pictures import MOST_PIXELS, as_text, decoded, from_text
 from .preparing import Placed, Shape, prepared
 from .spec import Spec, read_spec
 
 INPUT = "image"
 MOST_TOGETHER = 32  # pictures in one call of the graph
+_NUMBERS = {
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+}
 
 
 class Served:
@@ -33,7 +40,7 @@ class Served:
         self.classes = list(self.spec.classes) if self.spec.classifies else None
         self.parameters = self.spec.in_words()
         self.session = _session(str(Path(folder) / self.spec.graph))
-        self._given = self.session.get_inputs()[0]
+        self._given, self._beside = _inputs(self.session.get_inputs(), self.spec)
         first = self._given.shape[0] if self._given.shape else None
         self._together = first if isinstance(first, int) and first > 0 else MOST_TOGETHER
 
@@ -77,21 +84,20 @@ class Served:
         rows = len(pixels)
         if isinstance(self._given.shape[0], int) and rows < self._together:  # a graph of a fixed number
             pixels = np.concatenate([pixels, np.repeat(pixels[:1], self._together - rows, axis=0)])
-        raw = self.session.run([self.spec.scores], {self._given.name: self.spec.fed(pixels)})[0][:rows]
+        raw = self.session.run([self.spec.scores], self._fed(self.spec.fed(pixels)))[0][:rows]
         probability = self.spec.probabilities(np.asarray(raw, dtype=np.float32).reshape(rows, -1))
         names = np.array([*self.spec.classes, None], dtype=object)[:-1]
         return {"prediction": names[probability.argmax(axis=1)], "probability": probability}
 
-    def found(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def found(self, pixels: np.ndarray) -> Things:
         """All that a detector's graph gives for prepared pixels `[h, w, 3]`: boxes `[k, 4]`, scores `(k,)`, labels `(k,)`."""
         spec = self.spec
         fed = spec.fed(pixels[np.newaxis])
         fed = fed.reshape(fed.shape[1:]) if len(self._given.shape) == 3 else fed
-        boxes, scores, labels = self.session.run(
-            [spec.boxes, spec.scores, spec.labels], {self._given.name: fed}
-        )
-        flat = np.asarray(scores, dtype=np.float32).ravel()
-        return np.asarray(boxes, dtype=np.float32).reshape(-1, 4), flat, np.asarray(labels).ravel()
+        return things_of(spec, self.session.run(spec.outputs, self._fed(fed)))
+
+    def _fed(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        return {self._given.name: pixels, **self._beside}
 
     def _boxes(self, placed: Placed, size: tuple[int, int]) -> dict[str, np.ndarray]:
         """One picture's boxes in its own pixels, the surest first, padded with nothing to the most that are answered."""
@@ -114,6 +120,25 @@ class Served:
                 f"the graph gives label {label}; image.json names {len(classes)} classes from {first} on"
             )
         return classes[label - first]
+
+
+def _inputs(inputs: Any, spec: Spec) -> tuple[Any, dict[str, np.ndarray]]:
+    """The input that takes pixels, and what the others are given. Raises ValueError for one that gets nothing."""
+    named = [one for one in inputs if one.name == spec.input] if spec.input else []
+    free = named or [one for one in inputs if one.name not in spec.constants]
+    lacking = [
+        one.name
+        for one in inputs
+        if one.name not in spec.constants and one.name != (free[0].name if free else "")
+    ]
+    if not free or lacking or (spec.input and not named):
+        raise ValueError(
+            f"the graph takes {', '.join(one.name for one in inputs)}; image.json: input names the one of pixels, constants give "
+            f"the others{': nothing is given to ' + ', '.join(lacking) if lacking else ''}"
+        )
+    beside = {one.name: np.array(spec.constants[one.name], dtype=_NUMBERS.get(one.type, "float32"))
+              for one in inputs if one.name in spec.constants}  # fmt: skip
+    return free[0], beside
 
 
 def _session(path: str) -> Any:
