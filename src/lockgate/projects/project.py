@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
@@ -24,6 +23,7 @@ from lockgate.errors import Conflict, InvalidInput, NotFound
 from lockgate.projects import samples
 from lockgate.projects.notebook.cells import Doubt
 from lockgate.projects.notebook.convert import Converted, convert
+from lockgate.projects.pictures import pictured
 from lockgate.projects.table import Columns, describe
 from lockgate.registry.naming import check_model_name
 
@@ -95,7 +95,8 @@ def design(wish: Wish) -> Project:
     if wish.notebook is not None:
         return _of_notebook(wish)
     if wish.kind is Kind.IMAGE:
-        return _of_images(wish)
+        made = pictured(wish.data, wish.architecture)
+        return _assembled(wish, made.words, "accuracy", made.data, made.needed)
     frame, place, body = _table(wish)
     target = wish.target or {Kind.TABULAR: "churned", Kind.TEXT: "priority"}[wish.kind]
     if wish.data is not None and wish.target is None:
@@ -181,43 +182,6 @@ def _promise(names: list[str]) -> str:
         if any("," in name or name != name.strip() for name in names)
         else f"complete: {', '.join(names)}"
     )
-
-
-def _of_images(wish: Wish) -> Project:
-    if wish.data is not None and not wish.data.is_dir():
-        raise NotFound(
-            f"there is no folder {wish.data}", fix="a folder that holds a folder of pictures for each class"
-        )
-    if importlib.util.find_spec("PIL") is None:
-        samples.digits()  # says which extra is missing
-    data: dict[str, bytes | Path] = {"data/photos": wish.data} if wish.data else {
-        f"data/photos/{name}": body for name, body in samples.digits().items()
-    }  # fmt: skip
-    words: dict[str, Any] = {
-        "target": "label", "task": "classification", "positive": None, "key": None, "data": {"photos": "data/photos"},
-        "parameters": {"strength": 1.0, "test_share": 0.25}, "steps": ["pictures", "fitted", "metrics"],
-        "about_data": "the pictures" if wish.data else "scanned digits, so that everything runs: put yours in their place",
-    }  # fmt: skip
-    needed = ["'lockgate[vision]'", "pandas", "pytest"]
-    if wish.architecture is not None:
-        words |= {
-            "template": "network.py",
-            "steps": ["pictures"],
-            "parameters": _network(wish),
-            "network": True,
-        }
-        needed += ["torch", "torchvision", "onnx", "onnxruntime"]
-    return _assembled(wish, words, "accuracy", data, needed)
-
-
-def _network(wish: Wish) -> dict[str, Any]:
-    """How a network is trained at first: small pictures where they are the sample's."""
-    size, epochs = (224, 12) if wish.data else (32, 6)
-    return {
-        "test_share": 0.2, "architecture": wish.architecture, "size": size, "epochs": epochs, "patience": 4, "batch": 32,
-        "rate": 0.001, "freeze": {"0": "all"}, "imbalance": "none", "augment": {"flip": 0.5, "crop": 0.7} if wish.data else
-        {"flip": 0.0, "crop": 0.8}, "mixed": True, "device": "auto",
-    }  # fmt: skip
 
 
 def _assembled(
