@@ -13,7 +13,7 @@ import pytest
 
 from lockgate.datasets.diff import diff_tables, rows_in
 from lockgate.datasets.expectations import ColumnExpected, Expectations, broken_by, expectations_like
-from lockgate.datasets.images import files_of_folder, size_of
+from lockgate.datasets.images import read_pictures, size_of, unreadable
 from lockgate.datasets.profile import profile
 from lockgate.datasets.split import Split, split_table
 from lockgate.errors import InvalidInput
@@ -164,19 +164,29 @@ def png(width: int, height: int) -> bytes:
 
 
 def test_a_folder_of_images_is_a_table(tmp_path: Path) -> None:
-    """A row for each file: its folder is its label; a file that is no image is named, and so is an empty folder."""
+    """A row for each file: its folder is its label; what is no image or cut off is named with what takes it out."""
     for name, size in (("cats/a.png", (3, 2)), ("dogs/b.png", (5, 4)), ("top.png", (1, 1))):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(png(*size))
-    found = files_of_folder(tmp_path)
-    assert found.select("path", "label", "width", "height").rows() == [
+    found = read_pictures(tmp_path)
+    assert found.torn == {}
+    assert found.frame.select("path", "label", "width", "height").rows() == [
         ("cats/a.png", "cats", 3, 2), ("dogs/b.png", "dogs", 5, 4), ("top.png", None, 1, 1)
     ]  # fmt: skip
     (tmp_path / "cats/a.png").write_bytes(b"no image")
-    with pytest.raises(InvalidInput, match=r"cats/a.png is no whole image"):
-        files_of_folder(tmp_path)
+    (tmp_path / "top.png").write_bytes(png(9, 9)[:-20])
+    spoilt = read_pictures(tmp_path)
+    assert spoilt.torn == {"cats/a.png": "it is no image", "top.png": "it is cut off"}
+    assert spoilt.frame["width"].to_list() == [None, 5, 9]
+    (broken,) = unreadable(spoilt.torn)
+    assert "2 images cannot be read: cats/a.png: it is no image" in broken.found
+    exec(broken.repair, {"folder": tmp_path})
+    assert unreadable(read_pictures(tmp_path).torn) == ()
+    (tmp_path / "dogs/b.png").write_bytes(b"no image")
+    with pytest.raises(InvalidInput, match=r"no image in .* can be read.*dogs/b.png: it is no image"):
+        read_pictures(tmp_path)
     with pytest.raises(InvalidInput, match="holds no image"):
-        files_of_folder(_empty(tmp_path))
+        read_pictures(_empty(tmp_path))
 
 
 def _empty(folder: Path) -> Path:

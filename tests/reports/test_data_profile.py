@@ -12,7 +12,9 @@ from lockgate.datasets.expectations import broken_by, expectations_like
 from lockgate.datasets.profile import profile
 from lockgate.datasets.versions import DataKind, DataVersion, Origin, Source
 from lockgate.errors import InvalidInput
+from lockgate.reports.data_findings import named
 from lockgate.reports.data_profile import data_findings, data_page
+from lockgate.reports.data_repairs import Named
 
 
 def clean(rows: int = 300) -> pl.DataFrame:
@@ -39,7 +41,7 @@ def version(frame: pl.DataFrame) -> DataVersion:
 
 def test_a_clean_table_has_only_its_columns() -> None:
     """No alarm where nothing is wrong; each column has its picture in the page."""
-    found = data_findings(version(clean()), clean(), "churned")
+    found = data_findings(version(clean()), clean(), named(clean(), "churned"))
     assert {finding.status for finding in found} == {Status.PASS}
     assert data_page(version(clean()), found).count("<svg") == 3
 
@@ -49,10 +51,10 @@ def test_each_fault_comes_with_the_step_that_repairs_it() -> None:
     bad = pl.concat([clean(), clean().head(20)]).with_columns(pl.col("age") * 10, kind=pl.lit("x"))
     found = {
         finding.subject: finding
-        for finding in data_findings(version(bad), bad, "churned")
+        for finding in data_findings(version(bad), bad, named(bad, "churned"))
         if finding.status is not Status.PASS
     }
-    assert found["age"].advice.startswith(".filter(pl.col('age') <=")
+    assert found["age"].advice.startswith("frame.filter((pl.col('age') <=")
     assert "20 of 320 rows" in found["repeated"].headline
     assert "As a step: frame.drop(['kind'])" in found["constant columns"].advice
     step = found["repeated"].advice.partition("As a step: ")[2]
@@ -65,20 +67,26 @@ def test_labels_that_are_words_are_labels() -> None:
     words = clean().with_columns(
         churned=pl.when(pl.int_range(pl.len()) < 5).then(pl.lit("maybe")).otherwise("plan")
     )
-    found = [one for one in data_findings(version(words), words, "churned") if one.check == "quality"]
+    found = [
+        one for one in data_findings(version(words), words, named(words, "churned")) if one.check == "quality"
+    ]
     (rare,) = [one for one in found if one.subject.startswith("rare classes")]
     assert rare.table is not None
     assert rare.table.rows == (("maybe", 5),)
     assert not any("no value in" in one.headline for one in found)
     figures = clean().with_columns(pl.col("age").cast(pl.String))
-    said = [one.headline for one in data_findings(version(figures), figures, "age") if one.check == "quality"]
+    said = [
+        one.headline
+        for one in data_findings(version(figures), figures, named(figures, "age"))
+        if one.check == "quality"
+    ]
     assert not any("no value in" in each or "fewer than" in each for each in said)
 
 
 def test_a_target_that_is_no_column_is_refused() -> None:
     """By its name, with the columns that there are; one of lists is no target either."""
     with pytest.raises(InvalidInput, match=r"no column 'churn'.*age, plan, churned"):
-        data_findings(version(clean()), clean(), "churn")
+        data_findings(version(clean()), clean(), Named(("age",), "churn"))
     lists = clean().with_columns(churned=pl.concat_list("churned"))
     with pytest.raises(InvalidInput, match="holds lists"):
-        data_findings(version(clean()), lists, "churned")
+        data_findings(version(clean()), lists, named(lists, "churned"))

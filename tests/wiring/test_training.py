@@ -28,7 +28,8 @@ from lockgate.pipelines.sources import Sources
 from lockgate.pipelines.store import runs_of
 from lockgate.registry.store import versions_of
 from lockgate.wiring.codestore import store_code
-from lockgate.wiring.datasets import add_table, describe_data, refer_table, resolve_data
+from lockgate.wiring.data_referring import refer_table
+from lockgate.wiring.datasets import add_table, describe_data, resolve_data
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.lineage import data_lineage, split_data, version_lineage
 from lockgate.wiring.training import TrainOrder, end_lost, order_of, train
@@ -139,7 +140,7 @@ def test_lineage_is_known_both_ways(house: House) -> None:
     assert version_lineage(house, version).data == {"raw": "rows@1"}
     parts = split_data(house, house.owner, data, Split(test=0.3), quiet)
     assert parts["train"].data.rows + parts["test"].data.rows == 200
-    assert data_lineage(house, house.owner, data).children == ("rows-train@1", "rows-test@1")
+    assert data_lineage(house, house.owner, data).children == ("rows-test@1", "rows-train@1")
 
 
 def test_a_run_on_its_way_is_never_taken_for_lost(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,15 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from lockgate.cli.data_shown import distance, missing, print_added, print_set, print_version, without_nothing
+from lockgate.cli.data_shown import (
+    distance,
+    missing,
+    print_added,
+    print_set,
+    print_version,
+    print_worth,
+    without_nothing,
+)
 from lockgate.cli.show import AsJson, new_group, print_json, print_pairs, print_table, progress
 from lockgate.client import data as client
 from lockgate.client.transport import connected
@@ -59,9 +67,10 @@ def add(
         int | None, typer.Option(help="An older version of a Delta table.", show_default=False)
     ] = None,
     refer: Annotated[
-        bool, typer.Option("--refer", help="Copy nothing: keep the digest, the file stays where it is.")
+        bool, typer.Option("--refer", help="Copy nothing: keep what tells whether it changed.")
     ] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Of a folder of images: keep copies.")] = False,
+    target: Annotated[str, typer.Option(help="The column that is predicted.", show_default=False)] = "",
     strict: Annotated[bool, typer.Option("--strict", help="Whatever is worth a look ends with status 1.")] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -69,8 +78,8 @@ def add(
     address = database or os.environ.get(DATABASE)
     with progress() as show:
         done = client.add(
-            name, given, sql=sql, database=address, delta=delta, refer=refer, copy=copy, progress=show
-        )
+            name, given, sql=sql, database=address, delta=delta, refer=refer, copy=copy, target=target, progress=show,
+        )  # fmt: skip
     print_json(done) if as_json else print_added(done)
     if done["data"]["broken"] or (strict and done["findings"]):
         raise typer.Exit(1)
@@ -152,7 +161,7 @@ def report(
 def describe(
     name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
     change: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", show_default=False,
-                      help="description, owner, access (how to get at it).")],
+                      help="description, owner, access (how to get at it), target, time, group.")],
 ) -> None:  # fmt: skip
     """Say what a data set is, whose it is, where it lives and how to get access."""
     changes = {}
@@ -219,6 +228,8 @@ def split(
         for one in found.values()
     ]
     print_table(("DATA", "ROWS", ""), rows)
+    for one in found.values():
+        print_worth(one)
 
 
 @app.command("lineage")
@@ -257,5 +268,7 @@ def lineage(
         ],
         empty="no run read it" if not found["hidden"] else "no run that you may see read it",
     )
+    for each, why in found["unread"].items():
+        print(f"{each} cannot be looked at any more: {why}")
     if found["hidden"]:
         print(f"and {found['hidden']} runs of models that you may not see")

@@ -17,6 +17,9 @@ def print_set(found: dict[str, Any]) -> None:
             "what": said["description"],
             "owner": said["owner"],
             "access": said["access"],
+            "columns": ", ".join(
+                f"{what} {said[what]}" for what in ("target", "time", "group") if said[what]
+            ),
             "contract": f"{len(said['expects']['columns'])} columns" if said["expects"]["columns"] else "",
         }
     )
@@ -73,6 +76,13 @@ def print_added(done: dict[str, Any]) -> None:
     print(f"{data['name']}@{data['number']} {said}: {data['rows']} rows, {len(data['columns'])} columns, {size(data['bytes'])}, "
           f"{data['digest'][:19]}")  # fmt: skip
     print_broken(data)
+    print_worth(done)
+
+
+def print_worth(done: dict[str, Any]) -> None:
+    """What is worth a look in a version, each with the step that repairs it."""
+    if done["findings"] and done["beside"]:
+        print(f"  (held against {done['beside']})")
     for one in done["findings"]:
         print(f"  {one['subject']}: {one['headline']}\n    -> {one['advice']}")
     if done["findings"] and done["sampled"]:

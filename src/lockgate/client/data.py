@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
 from lockgate.client.transport import Connection, Progress, connected
 from lockgate.datasets.content import sha256_of
+from lockgate.datasets.delta import delta_rows, is_delta
+from lockgate.datasets.queried import query_rows, without_password
 from lockgate.datasets.versions import Origin, parse_data
-from lockgate.errors import InvalidInput, MissingExtra, NotFound
-from lockgate.late import late
-
-pl, sa = late("polars"), late("sqlalchemy")
+from lockgate.errors import InvalidInput, NotFound
 
 
 def add(
@@ -28,6 +28,7 @@ def add(
     delta: int | None = None,
     refer: bool = False,
     copy: bool = False,
+    target: str = "",
     home: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -35,29 +36,60 @@ def add(
 
     `given`: a polars or pandas frame, a file (parquet, csv, jsonl), a folder of images, or a Delta table's folder or address
     (`delta`: an older version of it). `sql` with `database` (a SQLAlchemy address): the rows of a query. `refer`: copy nothing,
-    keep the digest of what must stay where it is. `copy`: keep copies of a folder's images too.
+    keep what tells whether a file, a Delta table's version or a query's result is still what it was. `copy`: keep copies of a
+    folder's images too. `target`: the column that is predicted, for what leaks.
+
+    Raises InvalidInput where there is nothing to refer to, or to copy.
     """
     parse_data(name)
-    frame, source = _rows(given, sql, database, delta)
     with connected(home, create=True) as lockgate, ExitStack() as stack:
-        if frame is not None:
-            job = _upload(lockgate, name, _table(frame), source)
+        if refer:
+            sent = {**_reference(given, sql, database, delta), "target": target}
+            job = lockgate.post(f"/data/{name}/referred", sent)
+        elif (file := _rows(given, sql, database, delta, stack)) is not None:
+            job = _upload(lockgate, name, file.body, {"origin": file.origin, "said": file.said}, target)
         else:
-            job = _path(lockgate, name, _there(given), refer=refer, copy=copy, stack=stack)
+            job = _path(lockgate, name, _there(given), copy=copy, stack=stack, target=target)
         found: dict[str, Any] = lockgate.wait(job, progress)
     return found
 
 
-def _rows(given: Any, sql: str | None, database: str | None, delta: int | None) -> tuple[Any, dict[str, str]]:
-    """The rows of a query, a frame or a Delta table, and where they came from; None for what is sent as it lies."""
+class _Rows(msgspec.Struct, frozen=True):
+    """Rows as a Parquet file that is sent, and where they came from."""
+
+    body: tuple[str, Any]
+    origin: Origin
+    said: str
+
+
+def _rows(
+    given: Any, sql: str | None, database: str | None, delta: int | None, stack: ExitStack
+) -> _Rows | None:
+    """The rows of a query, a frame or a Delta table; None for what is sent as it lies."""
     if sql is not None:
-        return _query(sql, database), {"origin": Origin.SQL, "said": _said(sql, database)}
+        return _Rows(
+            ("rows.parquet", stack.enter_context(_queried(sql, database))), Origin.SQL, _said(sql, database)
+        )
     if hasattr(given, "columns"):
-        return given, {"origin": Origin.FRAME, "said": type(given).__module__.partition(".")[0]}
-    if isinstance(given, str | Path) and (delta is not None or _is_delta(str(given))):
-        frame, number = _delta(str(given), delta)
-        return frame, {"origin": Origin.DELTA, "said": f"{Path(str(given)).name}, version {number}"}
-    return None, {}
+        return _Rows(_table(given), Origin.FRAME, type(given).__module__.partition(".")[0])
+    if isinstance(given, str | Path) and (delta is not None or is_delta(given)):
+        file, number = stack.enter_context(_delta(str(given), delta))
+        return _Rows(("rows.parquet", file), Origin.DELTA, f"{Path(str(given)).name}, version {number}")
+    return None
+
+
+def _reference(given: Any, sql: str | None, database: str | None, delta: int | None) -> dict[str, Any]:
+    """What stays where it is, as it is sent."""
+    if sql is not None:
+        return {"sql": sql, "database": _named(database)}
+    if hasattr(given, "columns"):
+        raise InvalidInput("a frame lies nowhere that could be referred to", got=type(given).__name__,
+                           fix="write it to a file, or leave out refer")  # fmt: skip
+    if isinstance(given, str) and "://" in given:
+        raise InvalidInput("only what lies on this machine can be referred to by its path", got=given,
+                           allowed="a file, a folder of images, a Delta table in a folder, --sql with --database",
+                           fix="leave out --refer: its rows are kept then")  # fmt: skip
+    return {"path": str(_there(given).resolve()), "delta": delta}
 
 
 def add_file(lockgate: Connection, name: str, path: Path) -> str:
@@ -67,7 +99,7 @@ def add_file(lockgate: Connection, name: str, path: Path) -> str:
         if known:
             return f"{known['name']}@{known['number']}"
     with ExitStack() as stack:
-        done = lockgate.wait(_path(lockgate, name, path, refer=False, copy=False, stack=stack))
+        done = lockgate.wait(_path(lockgate, name, path, copy=False, stack=stack))
     return f"{done['data']['name']}@{done['data']['number']}"
 
 
@@ -93,23 +125,29 @@ def split(name: str, asked: Mapping[str, Any], *, home: str | Path | None = None
 
 
 def _path(
-    lockgate: Connection, name: str, path: Path, *, refer: bool, copy: bool, stack: ExitStack
+    lockgate: Connection, name: str, path: Path, *, copy: bool, stack: ExitStack, target: str = ""
 ) -> dict[str, Any]:
-    if path.is_dir() or refer:
-        body = {"path": str(path.resolve()), "copy_images": copy}
+    if path.is_dir():
+        body = {"path": str(path.resolve()), "copy_images": copy, "target": target}
         found: dict[str, Any] = lockgate.post(f"/data/{name}/referred", body)
         return found
+    if copy:
+        raise InvalidInput(
+            "copies are kept of a folder of images",
+            got=path.name,
+            fix="leave out --copy: a file is kept anyway",
+        )
     try:
         file = stack.enter_context(path.open("rb"))
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read", got=error.strerror) from error
-    return _upload(lockgate, name, (path.name, file), {"origin": Origin.FILE, "said": path.name})
+    return _upload(lockgate, name, (path.name, file), {"origin": Origin.FILE, "said": path.name}, target)
 
 
 def _upload(
-    lockgate: Connection, name: str, file: tuple[str, Any], source: Mapping[str, str]
+    lockgate: Connection, name: str, file: tuple[str, Any], source: Mapping[str, str], target: str
 ) -> dict[str, Any]:
-    fields = {"source": msgspec.json.encode(dict(source)).decode()}
+    fields = {"source": msgspec.json.encode(dict(source)).decode(), "target": target}
     job: dict[str, Any] = lockgate.upload(f"/data/{name}/versions", fields, [("file", file)])
     return job
 
@@ -133,45 +171,34 @@ def _table(frame: Any) -> tuple[str, bytes]:
     return "frame.parquet", body.getvalue()
 
 
-def _query(sql: str, database: str | None) -> Any:
+@contextmanager
+def _queried(sql: str, database: str | None) -> Iterator[BinaryIO]:
+    """The rows of a query as an open Parquet file."""
+    address = _named(database)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        query_rows(sql, address, Path(folder) / "rows.parquet").open("rb") as file,
+    ):
+        yield file
+
+
+@contextmanager
+def _delta(place: str, number: int | None) -> Iterator[tuple[BinaryIO, int]]:
+    """The rows of a Delta table as an open Parquet file, and which version of it they are."""
+    with tempfile.TemporaryDirectory() as folder:
+        version = delta_rows(place, number, Path(folder) / "rows.parquet")
+        with (Path(folder) / "rows.parquet").open("rb") as file:
+            yield file, version
+
+
+def _named(database: str | None) -> str:
     if not database:
         raise InvalidInput(
             "which database?", fix="--database postgresql://user@host/name, or LOCKGATE_DATABASE"
         )
-    try:
-        engine = sa.create_engine(database)
-        try:
-            with engine.connect() as connection:
-                return pl.read_database(sql, connection, infer_schema_length=None)
-        finally:
-            engine.dispose()
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            f"the database needs the library {error.name}", fix=f"pip install {error.name}"
-        ) from error
-    except (sa.exc.SQLAlchemyError, sa.exc.ArgumentError) as error:
-        said = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise InvalidInput(
-            "the query cannot be run", got=said[:300], fix="try it in the database's own shell"
-        ) from error
+    return database
 
 
 def _said(sql: str, database: str | None) -> str:
     """Query and address, never the password."""
-    return f"{sa.make_url(database or '').render_as_string(hide_password=True)}: {sql}"
-
-
-def _is_delta(place: str) -> bool:
-    return (Path(place) / "_delta_log").is_dir()
-
-
-def _delta(place: str, number: int | None) -> tuple[Any, int]:
-    """The rows of a Delta table, and which version of it they are."""
-    deltalake = late("deltalake")
-    try:
-        table = deltalake.DeltaTable(place, version=number)
-        return pl.from_arrow(table.to_pyarrow_table()), int(table.version())
-    except deltalake.exceptions.DeltaError as error:
-        raise InvalidInput(
-            f"{place} cannot be read as a Delta table", got=str(error).splitlines()[0]
-        ) from error
+    return f"{without_password(_named(database))}: {sql}"

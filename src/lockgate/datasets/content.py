@@ -6,7 +6,6 @@ version of the library that wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from lockgate.datasets.pieces import pieces_of, rows_of
+from lockgate.datasets.pieces import Table, table_of
 
 DIGEST_FORMAT = "lockgate-table-1"
 CHUNK_BYTES = 1 << 22
-Pieces = Callable[[str], Iterator[pl.Series]]  # a column, once more each time it is asked for
 
 
 def digest_of_frame(frame: pl.DataFrame) -> str:
@@ -27,16 +25,26 @@ def digest_of_frame(frame: pl.DataFrame) -> str:
 
     Per column: one bit a row for "there", then the values (fixed width little-endian; text as lengths and UTF-8).
     """
-    return _digest(dict(frame.schema), frame.height, lambda name: iter((frame[name],)))
+    return digest_of_table(table_of(frame))
 
 
 def digest_of_parquet(path: Path) -> str:
     """The same of the table in a Parquet file, which is never whole in memory."""
-    return _digest(
-        dict(pl.read_parquet_schema(path)),
-        rows_of(path),
-        lambda name: (piece[name] for piece in pieces_of(path, [name])),
-    )
+    return digest_of_table(table_of(path))
+
+
+def digest_of_table(table: Table) -> str:
+    """The same of a table piece by piece; pieces are of a multiple of eight rows, but the last."""
+    state = sha256()
+    header = [DIGEST_FORMAT, table.rows, [[name, _kind(kind)] for name, kind in table.schema.items()]]
+    state.update(msgspec.json.encode(header))
+    for name, kind in table.schema.items():
+        for series in table.column(name):
+            state.update(np.packbits(series.is_not_null().to_numpy()).tobytes())
+        for place in range(2 if _has_lengths(kind) else 1):
+            for series in table.column(name):
+                state.update(_parts(series)[place])
+    return "sha256:" + state.hexdigest()
 
 
 def sha256_of(path: Path) -> str:
@@ -46,20 +54,6 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(CHUNK_BYTES):
             state.update(chunk)
     return state.hexdigest()
-
-
-def _digest(schema: dict[str, pl.DataType], rows: int, pieces: Pieces) -> str:
-    """Pieces are of a multiple of eight rows, but the last."""
-    state = sha256()
-    header = [DIGEST_FORMAT, rows, [[name, _kind(kind)] for name, kind in schema.items()]]
-    state.update(msgspec.json.encode(header))
-    for name, kind in schema.items():
-        for series in pieces(name):
-            state.update(np.packbits(series.is_not_null().to_numpy()).tobytes())
-        for place in range(2 if _has_lengths(kind) else 1):
-            for series in pieces(name):
-                state.update(_parts(series)[place])
-    return "sha256:" + state.hexdigest()
 
 
 def _has_lengths(kind: pl.DataType) -> bool:

@@ -97,7 +97,7 @@ def store_parquet(blobs: Blobs, path: Path) -> Dataset:
 def load_dataset(blobs: Blobs, digest: str) -> pl.DataFrame:
     """The table of a digest. Raises NotFound, and SealBroken when what is stored is no longer what was named."""
     frame = pl.read_parquet(io.BytesIO(blobs.get(blob_of(digest))))
-    _require(digest_of_frame(frame), digest)
+    require_digest(digest_of_frame(frame), digest)
     return frame
 
 
@@ -111,11 +111,12 @@ def load_rows(blobs: Blobs, digest: str, most: int, chance: np.random.Generator)
         rows = rows_of(path)
         if rows <= most:
             return load_dataset(blobs, digest), rows
-        _require(digest_of_parquet(path), digest)
+        require_digest(digest_of_parquet(path), digest)
         return rows_at(path, np.sort(chance.choice(rows, most, replace=False))), rows
 
 
-def _require(found: str, digest: str) -> None:
+def require_digest(found: str, digest: str) -> None:
+    """Raise SealBroken where stored rows are not those that their name says."""
     if found != digest:
         raise SealBroken(
             f"the stored data set {digest} holds other values than it was named for",

@@ -6,12 +6,20 @@ people loosen or tighten it. A version that breaks it is recorded with what it b
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
 import msgspec
+import numpy as np
 import polars as pl
 
+from lockgate.datasets.counted import text_of
+from lockgate.datasets.pieces import Table, table_of
 from lockgate.datasets.profile import TOP_VALUES, Profile
 
 SHOWN = 5
+MOST_STRANGE = 1_000  # values that a contract does not name, kept while a column is read
 ROOM = 0.5  # of the seen range: how far beyond it a number of a later version may lie
 MORE_MISSING = 0.02  # share of missing values that a later version may have beyond the first
 
@@ -37,7 +45,8 @@ class Expectations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
-    """One expectation that a table breaks: the column ("" for the table), what was found and expected, and how to mend it."""
+    """One expectation that a table breaks: the column ("" for the table), what was found and expected; and the step of a pipeline
+    that mends it, as polars code on `frame`, where a step can."""
 
     column: str
     found: str
@@ -45,26 +54,27 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     repair: str
 
 
-def broken_by(frame: pl.DataFrame, expects: Expectations) -> tuple[Broken, ...]:
+def broken_by(given: pl.DataFrame | Path | Table, expects: Expectations) -> tuple[Broken, ...]:
     """What a table breaks, in the order of the contract."""
+    table = table_of(given)
     found: list[Broken] = []
     least, most = expects.rows_least, expects.rows_most
-    if (least is not None and frame.height < least) or (most is not None and frame.height > most):
+    if (least is not None and table.rows < least) or (most is not None and table.rows > most):
         said = " and ".join(
             f"{word} {bound}" for word, bound in (("at least", least), ("at most", most)) if bound is not None
         )
-        found.append(Broken(column="", found=f"{frame.height} rows", expected=f"{said} rows",
-                            repair="see whether the export was cut off or doubled"))  # fmt: skip
+        found.append(Broken(column="", found=f"{table.rows} rows", expected=f"{said} rows",
+                            repair="see whether the export was cut off or doubled: no step can bring rows back"))  # fmt: skip
     for name, expected in expects.columns.items():
-        if name not in frame.columns:
+        if name not in table.schema:
             found.append(Broken(column=name, found="no such column", expected="the column is there",
-                                repair=f"add it where the table is made, or rename: .rename({{'OLD': '{name}'}})"))  # fmt: skip
+                                repair="add it where the table is made: no step can bring it back"))  # fmt: skip
         else:
-            found += _of_column(frame[name], expected)
+            found += _of_column(table, name, expected)
     if expects.closed:
         found += [Broken(column=name, found="a further column", expected="no columns beyond the contract",
-                         repair=f".drop('{name}'), or take it into the contract")
-                  for name in frame.columns if name not in expects.columns]  # fmt: skip
+                         repair=f"frame.drop({name!r})")
+                  for name in table.columns if name not in expects.columns]  # fmt: skip
     return tuple(found)
 
 
@@ -101,72 +111,101 @@ def kind_of(name: str) -> str:
     )
 
 
-def _of_column(series: pl.Series, expected: ColumnExpected) -> list[Broken]:
-    name, rows = series.name, max(len(series), 1)
-    kind = kind_of(str(series.dtype))
+@dataclass
+class _Seen:
+    """What the pieces of a column showed up to now. `strange`: values that the contract does not name."""
+
+    rows: int = 0
+    there: int = 0
+    low: float = math.inf
+    high: float = -math.inf
+    strange: set[str] = field(default_factory=set)
+    hashes: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def repeated(self) -> int:
+        """Rows whose value stands there before: 8 bytes a row, looked for only where the contract asks."""
+        return self.there - np.unique(np.concatenate(self.hashes)).size if self.hashes else 0
+
+
+def _of_column(table: Table, name: str, expected: ColumnExpected) -> list[Broken]:
+    dtype = table.schema[name]
+    kind = kind_of(str(dtype))
     if expected.kind is not None and kind != expected.kind:
         return [
             Broken(
                 column=name,
-                found=f"{kind} ({series.dtype})",
+                found=f"{kind} ({dtype})",
                 expected=expected.kind,
-                repair=_cast(name, expected.kind),
+                repair=_cast(name, dtype, expected.kind),
             )
         ]
-    numbers = series.cast(pl.Float64).fill_nan(None) if series.dtype.is_numeric() else None
-    there = (numbers if numbers is not None else series).drop_nulls()
+    seen = _look(table, name, expected)
     found: list[Broken] = []
-    missing = 1 - len(there) / rows
+    missing = 1 - seen.there / max(seen.rows, 1)
     if expected.missing is not None and missing > expected.missing:
-        repair = f".with_columns(pl.col('{name}').fill_null(VALUE)), or .drop_nulls('{name}')"
+        nan = f".with_columns(pl.col({name!r}).fill_nan(None))" if dtype.is_float() else ""
+        repair = f"frame{nan}.drop_nulls({name!r})"
         wanted = f"at most {expected.missing:.1%}"
         found.append(Broken(column=name, found=f"{missing:.1%} missing", expected=wanted, repair=repair))
-    if numbers is not None and len(there):
-        found += _of_range(there, expected)
-    if expected.values is not None:
-        found += _of_values(there, expected.values)
-    repeated = len(there) - there.n_unique()
-    if expected.unique and repeated:
-        repair = f".unique('{name}', keep='last')"
-        found.append(
-            Broken(
-                column=name, found=f"{repeated} repeated values", expected="every value once", repair=repair
-            )
-        )
+    found += _of_range(name, seen, expected)
+    if expected.values is not None and seen.strange:
+        known = f"pl.col({name!r}).cast(pl.String).is_in({list(expected.values)!r})"
+        repair = f"frame.filter({known} | pl.col({name!r}).is_null())"
+        wanted = f"one of {', '.join(expected.values[:20])}"
+        unknown = f"unknown: {', '.join(sorted(seen.strange)[:SHOWN])}"
+        found.append(Broken(column=name, found=unknown, expected=wanted, repair=repair))
+    if seen.repeated:
+        repair = f"frame.unique({name!r}, keep='last', maintain_order=True)"
+        again = f"{seen.repeated} repeated values"
+        found.append(Broken(column=name, found=again, expected="every value once", repair=repair))
     return found
 
 
-def _of_range(there: pl.Series, expected: ColumnExpected) -> list[Broken]:
-    name, low, high = there.name, float(there.to_numpy().min()), float(there.to_numpy().max())
+def _look(table: Table, name: str, expected: ColumnExpected) -> _Seen:
+    seen, numeric = _Seen(), table.schema[name].is_numeric()
+    for series in table.column(name):
+        there = (series.fill_nan(None) if series.dtype.is_float() else series).drop_nulls()
+        seen.rows, seen.there = seen.rows + len(series), seen.there + len(there)
+        if numeric and len(there):
+            values = there.cast(pl.Float64).to_numpy()
+            seen.low, seen.high = min(seen.low, float(values.min())), max(seen.high, float(values.max()))
+        if expected.values is not None and len(seen.strange) < MOST_STRANGE:
+            strange = set(text_of(there).unique().to_list()) - set(expected.values)
+            seen.strange |= set(sorted(strange)[:MOST_STRANGE])
+        if expected.unique:
+            seen.hashes.append(there.hash(seed=0).to_numpy())
+    return seen
+
+
+def _of_range(name: str, seen: _Seen, expected: ColumnExpected) -> list[Broken]:
     found = []
-    if expected.least is not None and low < expected.least:
-        repair = f".filter(pl.col('{name}') >= {expected.least:g})"
-        found.append(
-            Broken(
-                column=name, found=f"down to {low:g}", expected=f"at least {expected.least:g}", repair=repair
-            )
-        )
-    if expected.most is not None and high > expected.most:
-        repair = f".filter(pl.col('{name}') <= {expected.most:g})"
-        found.append(
-            Broken(column=name, found=f"up to {high:g}", expected=f"at most {expected.most:g}", repair=repair)
-        )
+    if expected.least is not None and seen.low < expected.least:
+        repair, said = _kept(name, f">= {expected.least!r}"), f"down to {seen.low:g}"
+        found.append(Broken(column=name, found=said, expected=f"at least {expected.least:g}", repair=repair))
+    if expected.most is not None and seen.high > expected.most:
+        repair, said = _kept(name, f"<= {expected.most!r}"), f"up to {seen.high:g}"
+        found.append(Broken(column=name, found=said, expected=f"at most {expected.most:g}", repair=repair))
     return found
 
 
-def _of_values(there: pl.Series, allowed: tuple[str, ...]) -> list[Broken]:
-    strange = sorted(set(there.cast(pl.String).unique().to_list()) - set(allowed))
-    if not strange:
-        return []
-    repair = f".with_columns(pl.col('{there.name}').replace({{'OLD': 'NEW'}}))"
-    wanted = f"one of {', '.join(allowed[:20])}"
-    return [
-        Broken(
-            column=there.name, found=f"unknown: {', '.join(strange[:SHOWN])}", expected=wanted, repair=repair
+def _kept(name: str, bound: str) -> str:
+    """The step that keeps rows within a bound, and those without a value."""
+    return f"frame.filter((pl.col({name!r}) {bound}) | pl.col({name!r}).is_null())"
+
+
+def _cast(name: str, dtype: pl.DataType, kind: str) -> str:
+    """The step that reads a column as another kind; what cannot be read so is missing then."""
+    column = f"pl.col({name!r})"
+    text = dtype == pl.String
+    if kind == "truth" and text:
+        truth = "{'true': True, 'false': False, '1': True, '0': False}"
+        made = f"{column}.str.to_lowercase().replace_strict({truth}, default=None, return_dtype=pl.Boolean)"
+    elif kind == "time":
+        made = (
+            f"{column}.str.to_datetime(strict=False)" if text else f"{column}.cast(pl.Datetime, strict=False)"
         )
-    ]
-
-
-def _cast(name: str, kind: str) -> str:
-    kinds = {"number": "pl.Float64", "text": "pl.String", "truth": "pl.Boolean", "time": "pl.Datetime"}
-    return f".with_columns(pl.col('{name}').cast({kinds.get(kind, 'pl.String')}, strict=False))"
+    else:
+        kinds = {"number": "pl.Float64", "truth": "pl.Boolean"}
+        made = f"{column}.cast({kinds.get(kind, 'pl.String')}, strict=False)"
+    return f"frame.with_columns({made})"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import polars as pl
 
+from lockgate.datasets.expectations import Broken
+from lockgate.datasets.whole_pictures import why_torn
 from lockgate.errors import InvalidInput, NotFound
 from lockgate.registry.picturehead import size_of
 
 FILES = "data/files"  # where copies of single files lie in the store, by digest
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff"})
+NAMED = 5  # files in a sentence
 SCHEMA = {
     "path": pl.String,
     "label": pl.String,
@@ -31,6 +35,15 @@ class _Coco(msgspec.Struct):
     annotations: list[msgspec.Raw]
 
 
+@dataclass(frozen=True, eq=False)
+class FolderRead:
+    """A folder that was read. `frame`: a row for each image (SCHEMA; no size where none can be told); `torn`: path -> why an
+    image cannot be read whole."""
+
+    frame: pl.DataFrame
+    torn: dict[str, str] = field(default_factory=dict)
+
+
 def describes_boxes(path: Path) -> bool:
     """Whether a file is COCO's description of what is where in pictures: JSON, and no table of rows."""
     if path.suffix.lower() != ".json" or not path.is_file():
@@ -42,27 +55,45 @@ def describes_boxes(path: Path) -> bool:
     return True
 
 
-def files_of_folder(folder: Path, tell: Callable[[int, int], None] | None = None) -> pl.DataFrame:
+def read_pictures(folder: Path, tell: Callable[[int, int], None] | None = None) -> FolderRead:
     """Every image below a folder, by path. `label`: the folder that it lies in; none for files at the top.
 
-    Raises NotFound, InvalidInput for a folder without images and for a file that is none.
+    Raises NotFound, InvalidInput for a folder without images or with none that can be read.
     """
     if not folder.is_dir():
         raise NotFound(f"there is no folder {folder}")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
     if not paths:
         raise InvalidInput(f"{folder} holds no image", allowed=", ".join(sorted(ENDINGS)))
-    rows = []
+    rows, torn = [], {}
     for place, path in enumerate(paths):
         if tell is not None:
             tell(place, len(paths))
-        body = path.read_bytes()
-        size = size_of(body)
-        if size is None:
-            raise InvalidInput(f"{path.relative_to(folder)} is no whole image", got=f"{len(body)} bytes",
-                               fix="take it out, or write it again")  # fmt: skip
+        name, body = path.relative_to(folder).as_posix(), path.read_bytes()
+        if (why := why_torn(body)) is not None:
+            torn[name] = why
         label = path.parent.name if path.parent != folder else None
-        rows.append(
-            (path.relative_to(folder).as_posix(), label, hashlib.sha256(body).hexdigest(), len(body), *size)
-        )
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+        width, height = size_of(body) or (None, None)
+        rows.append((name, label, hashlib.sha256(body).hexdigest(), len(body), width, height))
+    if len(torn) == len(rows):
+        raise InvalidInput(f"no image in {folder} can be read", got="; ".join(f"{name}: {why}" for name, why in
+                           list(torn.items())[:NAMED]), fix="see whether they were copied whole")  # fmt: skip
+    return FolderRead(pl.DataFrame(rows, schema=SCHEMA, orient="row"), torn)
+
+
+def unreadable(torn: Mapping[str, str]) -> tuple[Broken, ...]:
+    """What a folder breaks whose images are not all whole: every contract asks for that."""
+    if not torn:
+        return ()
+    some = "; ".join(f"{name}: {why}" for name, why in list(torn.items())[:NAMED])
+    more = f"; and {len(torn) - NAMED} more" if len(torn) > NAMED else ""
+    images = "1 image" if len(torn) == 1 else f"{len(torn)} images"
+    return (
+        Broken(column="", found=f"{images} cannot be read: {some}{more}", expected="images that are whole",
+               repair=without_files(torn)),
+    )  # fmt: skip
+
+
+def without_files(names: Mapping[str, str] | list[str]) -> str:
+    """The line of Python that takes files out of a folder."""
+    return f"for name in {sorted(names)!r}: (folder / name).unlink()"

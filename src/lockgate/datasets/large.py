@@ -17,7 +17,7 @@ from lockgate.errors import InvalidInput
 
 LARGE_BYTES = 128 * 1024**2  # smaller files are read whole
 LARGE_CELLS = 40_000_000  # Parquet packs well: so many numbers are 320 MB in memory
-_PARQUET = (".parquet", ".pq")
+PARQUET = (".parquet", ".pq")
 _VALUES = CATEGORY_LIMIT + 1  # of a column: with more it is no category, whatever they are
 
 
@@ -26,7 +26,7 @@ def is_large(path: Path, name: str) -> bool:
     kind = Path(name).suffix.lower()
     if kind in SEPARATED:
         return path.stat().st_size > LARGE_BYTES
-    if kind not in _PARQUET or not _is_parquet(path):
+    if kind not in PARQUET or not _is_parquet(path):
         return False
     return path.stat().st_size > LARGE_BYTES or _cells(path, name) > LARGE_CELLS
 

@@ -8,6 +8,7 @@ of the row.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -15,6 +16,7 @@ import numpy as np
 import polars as pl
 from msgspec import Meta
 
+from lockgate.datasets.pieces import ROWS_AT_ONCE, Table, table_of
 from lockgate.errors import InvalidInput
 
 Part = Annotated[float, Meta(gt=0, lt=1)]
@@ -40,43 +42,65 @@ def split_table(frame: pl.DataFrame, how: Split) -> dict[str, pl.DataFrame]:
 
     Raises InvalidInput for columns that are not there, times that cannot be read, and parts without rows.
     """
+    return {name: frame.filter(pl.Series(mask)) for name, mask in _masks(table_of(frame), how).items()}
+
+
+def split_file(path: Path, how: Split, into: Path) -> dict[str, Path]:
+    """The same of a table in a Parquet file, which is never whole in memory: a Parquet file for each part, below `into`."""
+    table = table_of(path)
+    found = {}
+    for name, mask in _masks(table, how).items():
+        folder = into / name
+        folder.mkdir(parents=True)
+        start, written = 0, []
+        for piece in table.pieces():
+            part = piece.filter(pl.Series(mask[start : start + piece.height]))
+            start += piece.height
+            if part.height:
+                written.append(folder / f"{start:012d}.parquet")
+                part.write_parquet(written[-1])
+        found[name] = into / f"{name}.parquet"
+        parts = pl.scan_parquet(written, glob=False)
+        parts.sink_parquet(found[name], compression="zstd", statistics=False, row_group_size=ROWS_AT_ONCE)
+    return found
+
+
+def _masks(table: Table, how: Split) -> dict[str, np.ndarray]:
+    """Which rows are of which part."""
     if how.test + how.validation >= 1:
         raise InvalidInput(
             "nothing would be left to train on", got=f"test {how.test:g} and validation {how.validation:g}"
         )
     for name in (how.time, how.group):
-        if name is not None and name not in frame.columns:
-            raise InvalidInput(f"there is no column '{name}'", allowed=", ".join(frame.columns))
-        if name is not None and frame[name].null_count():
-            raise InvalidInput(f"'{name}' misses values, so their rows have no side", got=f"{frame[name].null_count()} rows",
-                               fix=f".drop_nulls('{name}') first")  # fmt: skip
-    sides = _by_time(frame, how) if how.time is not None else _by_chance(frame, how)
-    parts = {"train": sides == 0, "validation": sides == 1, "test": sides == 2}
-    found = {
-        name: frame.filter(pl.Series(mask))
-        for name, mask in parts.items()
-        if name != "validation" or how.validation
-    }
-    for name, part in found.items():
-        if part.height == 0:
-            raise InvalidInput(f"the part '{name}' would have no rows", got=f"{frame.height} rows in all",
+        if name is not None and name not in table.schema:
+            raise InvalidInput(f"there is no column '{name}'", allowed=", ".join(table.columns))
+        missing = sum(each.null_count() for each in table.column(name)) if name is not None else 0
+        if missing:
+            raise InvalidInput(f"'{name}' misses values, so their rows have no side", got=f"{missing} rows",
+                               fix=f"frame.drop_nulls({name!r}) first")  # fmt: skip
+    sides = _by_time(table, how) if how.time is not None else _by_chance(table, how)
+    found = {"train": sides == 0, "validation": sides == 1, "test": sides == 2}
+    if not how.validation:
+        del found["validation"]
+    for name, mask in found.items():
+        if not mask.any():
+            raise InvalidInput(f"the part '{name}' would have no rows", got=f"{table.rows} rows in all",
                                fix="ask for a larger share, or a smaller gap")  # fmt: skip
     return found
 
 
-def _by_chance(frame: pl.DataFrame, how: Split) -> np.ndarray:
+def _by_chance(table: Table, how: Split) -> np.ndarray:
     """0 train, 1 validation, 2 test, by a hash of the group, or of all values: equal rows are on one side."""
-    texts = [
-        pl.col(name).cast(pl.String, strict=False).fill_null("\0")
-        for name in frame.columns
-        if not frame[name].dtype.is_nested()
-    ]
-    keys = frame.select(
-        pl.col(how.group).cast(pl.String) if how.group else pl.concat_str(texts, separator="\x1f")
-    ).to_series()
-    drawn = {key: _draw(key, how.seed) for key in keys.unique().to_list()}
-    chance = np.array([drawn[key] for key in keys.to_list()])
-    return np.where(chance < how.test, 2, np.where(chance < how.test + how.validation, 1, 0))
+    flat = [name for name, kind in table.schema.items() if not kind.is_nested()]
+    texts = [pl.col(name).cast(pl.String, strict=False).fill_null("\0") for name in flat]
+    key = pl.col(how.group).cast(pl.String) if how.group else pl.concat_str(texts, separator="\x1f")
+    sides = []
+    for piece in table.pieces([how.group] if how.group else None):
+        keys = piece.select(key.alias("key")).to_series()
+        drawn = {key: _draw(key, how.seed) for key in keys.unique().to_list()}
+        chance = np.array([drawn[key] for key in keys.to_list()])
+        sides.append(np.where(chance < how.test, 2, np.where(chance < how.test + how.validation, 1, 0)))
+    return np.concatenate(sides).astype(np.int8)
 
 
 def _draw(key: str, seed: int) -> float:
@@ -85,9 +109,9 @@ def _draw(key: str, seed: int) -> float:
     return float(int.from_bytes(digest, "little") / HASH_RANGE)
 
 
-def _by_time(frame: pl.DataFrame, how: Split) -> np.ndarray:
+def _by_time(table: Table, how: Split) -> np.ndarray:
     """The same by moments: the latest are test rows. -1: left out."""
-    moments = seconds_of(frame[str(how.time)])
+    moments = np.concatenate([seconds_of(each) for each in table.column(str(how.time))])
     ordered = np.sort(moments)
     rows = len(ordered)
     last = ordered[min(rows - 1, int(np.ceil(rows * (1 - how.test))))]
@@ -96,16 +120,20 @@ def _by_time(frame: pl.DataFrame, how: Split) -> np.ndarray:
         np.where(moments >= last, 2, np.where(moments >= middle, 1, 0))
         if how.validation
         else np.where(moments >= last, 2, 0)
-    )
+    ).astype(np.int8)
     starts = [middle, last] if how.validation else [last]
     for start in starts:
         sides[(moments < start) & (moments >= start - how.gap_s) & (how.gap_s > 0)] = -1
-    if how.group is not None:
-        first = frame.select(pl.col(how.group).alias("group")).with_columns(pl.Series("side", sides))
-        least = first.filter(pl.col("side") >= 0).group_by("group").agg(pl.col("side").min().alias("least"))
-        kept = first.join(least, on="group", how="left", maintain_order="left")["least"].to_numpy()
-        sides = np.where(sides == kept, sides, -1)
-    return sides
+    return sides if how.group is None else _without_later(table, how.group, sides)
+
+
+def _without_later(table: Table, group: str, sides: np.ndarray) -> np.ndarray:
+    """The sides with a subject's later rows left out: it stays where its first row is."""
+    hashes = pl.concat([each.hash(seed=0) for each in table.column(group)])
+    rows = pl.DataFrame({"group": hashes, "side": sides})
+    least = rows.filter(pl.col("side") >= 0).group_by("group").agg(pl.col("side").min().alias("least"))
+    kept = rows.join(least, on="group", how="left", maintain_order="left")["least"].fill_null(-1).to_numpy()
+    return np.where(sides == kept, sides, -1).astype(np.int8)
 
 
 def seconds_of(series: pl.Series) -> np.ndarray:

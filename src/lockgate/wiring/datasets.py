@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 import sqlalchemy as sa
 
-from lockgate.datasets.content import digest_of_frame, sha256_of
-from lockgate.datasets.dataset import READERS, Dataset, blob_of, load_dataset, read_table, store_dataset
+from lockgate.datasets.content import digest_of_table, sha256_of
+from lockgate.datasets.dataset import (
+    READERS,
+    Dataset,
+    blob_of,
+    load_dataset,
+    read_table,
+    store_dataset,
+    store_parquet,
+)
 from lockgate.datasets.expectations import Expectations, broken_by
-from lockgate.datasets.images import FILES, describes_boxes, files_of_folder
+from lockgate.datasets.images import FILES, describes_boxes, read_pictures, unreadable
+from lockgate.datasets.large import is_large, rewritten
+from lockgate.datasets.pieces import Table, table_of
 from lockgate.datasets.profile import profile
 from lockgate.datasets.versions import (
     DataKind,
@@ -27,11 +37,14 @@ from lockgate.datasets.versions import (
     parse_data,
     record_data,
 )
-from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound
+from lockgate.errors import Forbidden, InvalidInput, NotFound, TooLarge
 from lockgate.governance.people import Person, models_with, require
 from lockgate.governance.permissions import Permission
+from lockgate.wiring.data_rows import changed, referred_rows, table_at, unchanged, working_folder
 from lockgate.wiring.house import House
 
+MOST_ROWS = 200_000  # that are looked at; of larger tables so many by chance
+MOST_WHOLE_BYTES = 512 << 20  # of JSON, which is read whole
 Tell = Callable[..., None]
 KINDS = {
     DataKind.TABLE: "table",
@@ -42,10 +55,11 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Added:
-    """A data version, and whether it is new."""
+    """A data version, whether it is new, and rows of it: all, or `MOST_ROWS` by chance."""
 
     data: DataVersion
     new: bool
+    rows: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 def may_write(tx: sa.Connection, person: Person) -> None:
@@ -60,29 +74,40 @@ def may_read(tx: sa.Connection, person: Person) -> None:
         require(tx, person, Permission.LOG_READ)
 
 
+def may_refer(tx: sa.Connection, person: Person) -> None:
+    """A path is one of this machine's, whoever asks: only who runs the machine names one."""
+    try:
+        require(tx, person, Permission.PERSON_WRITE)
+    except Forbidden as error:
+        raise Forbidden(
+            "only an admin may refer to files of the machine that lockgate runs on",
+            fix="send the rows instead, without --refer",
+        ) from error
+
+
 def add_table(
     house: House, person: Person, name: str, given: Path | pl.DataFrame, *, source: Source, tell: Tell
 ) -> Added:
     """A table as the next version of a data set. `source.path`: leave the rows there and keep their digest alone.
 
-    Raises InvalidInput for what is no table, Forbidden. The same content again is the version that is there.
+    A large file is never whole in memory. Raises InvalidInput for what is no table, Forbidden. The same content again is the
+    version that is there.
     """
     parse_data(name)
     with house.db.read() as tx:
         may_write(tx, person)
         if source.path is not None:
-            _may_refer(tx, person)
+            may_refer(tx, person)
     tell("reading", 0, 3)
-    frame = (
-        given
-        if isinstance(given, pl.DataFrame)
-        else read_table(given, source.said if source.origin is Origin.FILE else None)
-    )
-    if frame.height == 0 or frame.width == 0:
-        raise InvalidInput(f"{name}: a version needs rows and columns", got=f"{frame.height} x {frame.width}")
-    tell("keeping", 1, 3)
-    kept = _described(frame, source) if source.path is not None else store_dataset(house.blobs, frame)
-    return _record(house, person, name, kept, frame, kind=DataKind.TABLE, source=source, tell=tell)
+    with working_folder(house) as work:
+        table = table_of(_read(given, source, work))
+        if not table.rows or not table.schema:
+            raise InvalidInput(
+                f"{name}: a version needs rows and columns", got=f"{table.rows} x {len(table.schema)}"
+            )
+        tell("keeping", 1, 3)
+        kept = _described(table, source) if source.path is not None else _stored(house, table)
+        return _record(house, person, name, kept, table, kind=DataKind.TABLE, source=source, tell=tell)
 
 
 def add_any(house: House, person: Person, name: str, path: Path, *, source: Source, tell: Tell) -> Added:
@@ -97,17 +122,10 @@ def add_any(house: House, person: Person, name: str, path: Path, *, source: Sour
         raise InvalidInput(f"{source.said or path.name}: the file is empty", got="0 bytes")
     hexes = source.sha256 or sha256_of(path)
     if source.path is None:
-        house.blobs.put(f"{FILES}/{hexes}", path.read_bytes())
+        house.blobs.put_file(f"{FILES}/{hexes}", path)
     kept = Dataset(f"sha256:{hexes}", f"{FILES}/{hexes}", 0, (), size)
-    return _record(house, person, name, kept, pl.DataFrame(), kind=DataKind.FILE, source=source, tell=tell)
-
-
-def refer_table(house: House, person: Person, name: str, path: Path, *, tell: Tell) -> Added:
-    """A table that stays where it is, on this machine: only its digests are kept. Raises as `add_table`, NotFound."""
-    with house.db.read() as tx:
-        may_write(tx, person)
-        _may_refer(tx, person)
-    return add_any(house, person, name, path, source=file_source(path, refer=True), tell=tell)
+    nothing = table_of(pl.DataFrame())
+    return _record(house, person, name, kept, nothing, kind=DataKind.FILE, source=source, tell=tell)
 
 
 def add_folder(house: House, person: Person, name: str, folder: Path, *, copy: bool, tell: Tell) -> Added:
@@ -118,23 +136,18 @@ def add_folder(house: House, person: Person, name: str, folder: Path, *, copy: b
     parse_data(name)
     with house.db.read() as tx:
         may_write(tx, person)
-        _may_refer(tx, person)
-    frame = files_of_folder(folder, lambda done, of: tell("reading images", done, of))
+        may_refer(tx, person)
+    found = read_pictures(folder, lambda done, of: tell("reading images", done, of))
+    frame = found.frame
     if copy:
         for place, (path, digest) in enumerate(zip(frame["path"], frame["sha256"], strict=True)):
             tell("keeping images", place, frame.height)
             house.blobs.put(f"{FILES}/{digest}", (folder / path).read_bytes())
     source = Source(origin=Origin.FOLDER, said=folder.name, path=None if copy else str(folder.resolve()))
+    kept = store_dataset(house.blobs, frame)
     return _record(
-        house,
-        person,
-        name,
-        store_dataset(house.blobs, frame),
-        frame,
-        kind=DataKind.IMAGES,
-        source=source,
-        tell=tell,
-    )
+        house, person, name, kept, table_of(frame), kind=DataKind.IMAGES, source=source, tell=tell, torn=found.torn
+    )  # fmt: skip
 
 
 def describe_data(house: House, person: Person, name: str, settings: DataSettings) -> DataSettings:
@@ -151,17 +164,14 @@ def resolve_data(tx: sa.Connection, name: str) -> DataVersion:
 
 
 def frame_of(house: House, data: DataVersion) -> pl.DataFrame:
-    """A version's rows. Raises Conflict when what it refers to has changed, NotFound when it is gone."""
-    if data.kind is DataKind.FILE:
-        raise InvalidInput(
-            f"{data.full} is a file that lockgate does not read as a table", got=data.source.said
-        )
-    if data.source.path is None or data.kind is DataKind.IMAGES:
+    """A version's rows, whole in memory; `data_rows.table_at` has them in pieces.
+
+    Raises Conflict when what it refers to has changed, NotFound when it is gone, InvalidInput for a file that is no table.
+    """
+    if data.source.path is None and data.kind is not DataKind.FILE:
         return load_dataset(house.blobs, data.digest)
-    frame = read_table(unchanged(data))
-    if digest_of_frame(frame) != data.digest:
-        raise _changed(data)
-    return frame
+    with table_at(house, data) as table:
+        return table.whole()
 
 
 @contextmanager
@@ -178,23 +188,10 @@ def file_of(house: House, data: DataVersion, work: Path) -> Iterator[Path]:
             f"{FILES}/{hexes}" if data.kind is DataKind.FILE else blob_of(data.digest)
         ) as path:
             yield path
-    elif data.kind is DataKind.FILE or Path(data.source.path).suffix in (".parquet", ".pq"):
+    elif data.kind is DataKind.FILE:
         yield unchanged(data)
     else:
-        target = work / f"{data.name}-{data.number}.parquet"
-        frame_of(house, data).write_parquet(target)
-        yield target
-
-
-def unchanged(data: DataVersion) -> Path:
-    """The file that a version refers to, its bytes held against their digest. Raises NotFound, Conflict."""
-    path = Path(data.source.path or "")
-    if not path.is_file():
-        raise NotFound(f"the file of {data.full} is gone", got=path, fix="put it back, or add a version that is there: "
-                       f"lockgate data add {data.name} FILE")  # fmt: skip
-    if sha256_of(path) != data.source.sha256:
-        raise _changed(data)
-    return path
+        yield referred_rows(house, data, work / f"{data.name}-{data.number}.parquet")
 
 
 def file_source(path: Path, *, refer: bool) -> Source:
@@ -209,20 +206,43 @@ def file_source(path: Path, *, refer: bool) -> Source:
     )
 
 
+def _read(given: Path | pl.DataFrame, source: Source, work: Path) -> Path | pl.DataFrame:
+    """A frame, or a Parquet file where it would be large."""
+    if isinstance(given, pl.DataFrame):
+        return given
+    name = source.said if source.origin is Origin.FILE else given.name
+    if is_large(given, name):
+        return rewritten(given, name, work / "large.parquet")
+    if given.stat().st_size > MOST_WHOLE_BYTES:
+        raise TooLarge(
+            f"{name}: a file of this kind is read whole", got=f"{given.stat().st_size >> 20:,} MB",
+            allowed=f"{MOST_WHOLE_BYTES >> 20:,} MB; Parquet, CSV and TSV of any size", fix="write it as Parquet",
+        )  # fmt: skip
+    return read_table(given, name)
+
+
+def _stored(house: House, table: Table) -> Dataset:
+    if isinstance(table.source, Path):
+        return store_parquet(house.blobs, table.source)
+    return store_dataset(house.blobs, table.source)
+
+
 def _record(
     house: House,
     person: Person,
     name: str,
     kept: Dataset,
-    frame: pl.DataFrame,
+    table: Table,
     *,
     kind: DataKind,
     source: Source,
     tell: Tell,
+    torn: Mapping[str, str] | None = None,
 ) -> Added:
     tell("profiling", 2, 3)
     with house.db.read() as tx:
         expects = _expected(tx, name)
+    broken = () if kind is DataKind.FILE else broken_by(table, expects)
     made = DataVersion(
         name=name,
         number=0,
@@ -232,14 +252,15 @@ def _record(
         rows=kept.rows,
         bytes=kept.bytes,
         columns=kept.columns,
-        profile=profile(frame),
-        broken=() if kind is DataKind.FILE else broken_by(frame, expects),
+        profile=profile(table),
+        broken=(*broken, *unreadable(torn or {})),
         author=person.id,
         created_us=house.clock.now_us(),
     )
     with house.db.write() as tx:
         may_write(tx, person)
-        return Added(*record_data(tx, made))
+        data, new = record_data(tx, made)
+    return Added(data, new, table.drawn(MOST_ROWS))
 
 
 def _expected(tx: sa.Connection, name: str) -> Expectations:
@@ -249,21 +270,13 @@ def _expected(tx: sa.Connection, name: str) -> Expectations:
         return DataSettings().expects
 
 
-def _may_refer(tx: sa.Connection, person: Person) -> None:
-    """A path is one of this machine's, whoever asks: only who runs the machine names one."""
-    try:
-        require(tx, person, Permission.PERSON_WRITE)
-    except Forbidden as error:
-        raise Forbidden(
-            "only an admin may refer to files of the machine that lockgate runs on",
-            fix="send the rows instead, without --refer",
-        ) from error
-
-
-def _described(frame: pl.DataFrame, source: Source) -> Dataset:
-    columns = tuple((name, str(kind)) for name, kind in frame.schema.items())
-    digest = digest_of_frame(frame)
-    return Dataset(digest, blob_of(digest), frame.height, columns, Path(source.path or "").stat().st_size)
+def _described(table: Table, source: Source) -> Dataset:
+    """Rows that stay where they are. `bytes`: of the file; of what is no file, as Parquet would hold them."""
+    columns = tuple((name, str(kind)) for name, kind in table.schema.items())
+    digest = digest_of_table(table)
+    place = Path(source.path or "") if source.origin is Origin.FILE else table.source
+    size = place.stat().st_size if isinstance(place, Path) else int(place.estimated_size())
+    return Dataset(digest, blob_of(digest), table.rows, columns, size)
 
 
 def _image_folder(house: House, data: DataVersion, work: Path) -> Path:
@@ -276,18 +289,11 @@ def _image_folder(house: House, data: DataVersion, work: Path) -> Path:
                 got=folder,
                 fix="put it back, or add a version that is there",
             )
-        if not files_of_folder(folder).equals(table):
-            raise _changed(data)
+        if not read_pictures(folder).frame.equals(table):
+            raise changed(data)
         return folder
     target = work / f"{data.name}-{data.number}"
     for path, digest in zip(table["path"], table["sha256"], strict=True):
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (target / path).write_bytes(house.blobs.get(f"{FILES}/{digest}"))
     return target
-
-
-def _changed(data: DataVersion) -> Conflict:
-    return Conflict(
-        f"what {data.full} refers to has changed since it was added", got=data.source.path, allowed=data.source.sha256,
-        fix=f"bring the old file back, or take it as a new version: lockgate data add {data.name} {data.source.path} --refer",
-    )  # fmt: skip

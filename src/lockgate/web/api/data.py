@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import polars as pl
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 from pydantic import BaseModel, ConfigDict
 
+from lockgate.datasets.delta import is_delta
 from lockgate.datasets.diff import TableDiff, diff_tables
 from lockgate.datasets.expectations import expectations_like
 from lockgate.datasets.split import Split
 from lockgate.datasets.versions import (
+    DataKind,
     DataSet,
     DataSettings,
     DataVersion,
@@ -23,7 +26,8 @@ from lockgate.datasets.versions import (
     parse_data,
 )
 from lockgate.errors import InvalidInput, NotFound
-from lockgate.reports.data_profile import data_findings, data_page
+from lockgate.governance.people import Person
+from lockgate.reports.data_profile import data_page
 from lockgate.web.answers import answer
 from lockgate.web.api.findings import REPORT_POLICY
 from lockgate.web.api.jobs import AllJobs
@@ -31,18 +35,21 @@ from lockgate.web.auth import Asking, InHouse
 from lockgate.web.jobs import Job
 from lockgate.web.shapes import says
 from lockgate.web.uploads import keep, start_job
-from lockgate.wiring.data_quality import looked_at
+from lockgate.wiring.data_quality import findings_of, looked_at, looked_at_parts
+from lockgate.wiring.data_referring import refer_delta, refer_query, refer_table
+from lockgate.wiring.data_rows import table_at
 from lockgate.wiring.datasets import (
+    MOST_ROWS,
+    Added,
     add_any,
     add_folder,
     describe_data,
     file_source,
-    frame_of,
     may_read,
     may_write,
-    refer_table,
     resolve_data,
 )
+from lockgate.wiring.house import House
 from lockgate.wiring.lineage import DataLineage, data_lineage, split_data
 
 router = APIRouter(tags=["data"])
@@ -56,11 +63,16 @@ class DataShown(msgspec.Struct, frozen=True):
 
 
 class Referred(BaseModel):
-    """A file, or a folder of images, on the machine that lockgate runs on."""
+    """A file, a Delta table (`delta`: an older version) or a folder of images on the machine that lockgate runs on; or the rows
+    of a query, with the address of its database, whose password is not kept."""
 
     model_config = ConfigDict(extra="forbid")
-    path: str
+    path: str | None = None
     copy_images: bool = False
+    delta: int | None = None
+    sql: str | None = None
+    database: str | None = None
+    target: str = ""
 
 
 class Said(BaseModel):
@@ -91,9 +103,8 @@ def difference(
     with house.db.read() as tx:
         may_read(tx, me)
         first, second = resolve_data(tx, before), resolve_data(tx, after)
-    return answer(
-        diff_tables(frame_of(house, first), frame_of(house, second), (first.full, second.full), key)
-    )
+    with table_at(house, first) as old, table_at(house, second) as new:
+        return answer(diff_tables(old, new, (first.full, second.full), key))
 
 
 @router.get("/data/{name}", responses=says(DataShown))
@@ -143,6 +154,9 @@ def new_version(
     *,
     source: Annotated[str, Form(description='JSON: {"origin": "file", "said": "loans.csv"}')],
     file: Annotated[UploadFile, File(description="parquet, csv, tsv, jsonl or json")],
+    target: Annotated[
+        str, Form(description="the column that is predicted, where the data set does not say")
+    ] = "",
 ) -> Response:
     """A table, or any file that a pipeline reads itself. The job's result is `{"data", "new", "findings"}`."""
     name = _set_only(name)
@@ -152,26 +166,22 @@ def new_version(
     folder, kept = keep(jobs, {"file": [file]})
     path = kept["file"][0]
     whole = msgspec.structs.replace(said, sha256=file_source(path, refer=False).sha256)
-    return answer(
-        start_job(
-            jobs, folder, lambda tell: looked_at(house, add_any(house, me, name, path, source=whole, tell=tell), tell=tell),
-            kind="data", subject=name, person=me.id,
+
+    def work(tell: Any) -> object:
+        return looked_at(
+            house, add_any(house, me, name, path, source=whole, tell=tell), tell=tell, target=target
         )
-    )  # fmt: skip
+
+    return answer(start_job(jobs, folder, work, kind="data", subject=name, person=me.id))
 
 
 @router.post("/data/{name}/referred", responses=says(Job))
 def new_reference(name: str, sent: Referred, house: InHouse, me: Asking, *, jobs: AllJobs) -> Response:
-    """A file or a folder of images where it lies, for admins: only digests are kept."""
+    """Rows, a file or a folder of images where they lie, for admins: only what tells them apart is kept."""
     name = _set_only(name)
-    path = Path(sent.path)
 
     def work(tell: Any) -> object:
-        if path.is_dir():
-            return looked_at(
-                house, add_folder(house, me, name, path, copy=sent.copy_images, tell=tell), tell=tell
-            )
-        return looked_at(house, refer_table(house, me, name, path, tell=tell), tell=tell)
+        return looked_at(house, _referred(house, me, name, sent, tell), tell=tell, target=sent.target)
 
     return answer(jobs.start("data", name, me.id, work))
 
@@ -198,7 +208,11 @@ def report(
     with house.db.read() as tx:
         may_read(tx, me)
         found = resolve_data(tx, f"{name}@{number}")
-    findings = data_findings(found, frame_of(house, found), target)
+    if found.kind is DataKind.FILE:
+        findings = findings_of(house, found, pl.DataFrame(), target or "")
+    else:
+        with table_at(house, found) as table:
+            findings = findings_of(house, found, table.drawn(MOST_ROWS), target or "")
     if form == "json":
         return answer(findings)
     page = data_page(found, findings)
@@ -219,9 +233,11 @@ def split(
         raise InvalidInput(
             "this is no way to split", got=error, allowed=", ".join(Split.__struct_fields__)
         ) from error
-    return answer(
-        jobs.start("split", found.full, me.id, lambda tell: split_data(house, me, found, how, tell))
-    )
+
+    def work(tell: Any) -> object:
+        return looked_at_parts(house, split_data(house, me, found, how, tell), tell=tell)
+
+    return answer(jobs.start("split", found.full, me.id, work))
 
 
 @router.get("/data/{name}/{number}/lineage", responses=says(DataLineage))
@@ -240,6 +256,21 @@ def lineage(
         found = resolve_data(tx, f"{name}@{number}")
     rows = None if first is None else (first, last or first)
     return answer(data_lineage(house, me, found, rows))
+
+
+def _referred(house: House, me: Person, name: str, sent: Referred, tell: Any) -> Added:
+    if sent.sql is not None:
+        if not sent.database:
+            raise InvalidInput(
+                "which database?", fix="--database postgresql://user@host/name, or LOCKGATE_DATABASE"
+            )
+        return refer_query(house, me, name, sent.sql, sent.database, tell=tell)
+    path = Path(sent.path or "")
+    if is_delta(path) or sent.delta is not None:
+        return refer_delta(house, me, name, path, sent.delta, tell=tell)
+    if path.is_dir():
+        return add_folder(house, me, name, path, copy=sent.copy_images, tell=tell)
+    return refer_table(house, me, name, path, tell=tell)
 
 
 def _set_only(name: str) -> str:

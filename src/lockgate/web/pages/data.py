@@ -14,7 +14,8 @@ from lockgate.datasets.profile import ColumnProfile
 from lockgate.datasets.versions import data_versions_of, get_data_set, list_data_sets
 from lockgate.errors import LockgateError
 from lockgate.web.pages.shell import Looking, PageRoute, page
-from lockgate.wiring.datasets import frame_of, may_read, resolve_data
+from lockgate.wiring.data_rows import table_at
+from lockgate.wiring.datasets import may_read, resolve_data
 from lockgate.wiring.lineage import data_lineage
 
 WIDTH, HEIGHT = 120.0, 28.0
@@ -68,11 +69,8 @@ def data_set(
     changed, problem = None, None
     if pair:
         try:
-            changed = diff_tables(
-                frame_of(looking.house, pair[0]),
-                frame_of(looking.house, pair[1]),
-                (pair[0].full, pair[1].full),
-            )
+            with table_at(looking.house, pair[0]) as old, table_at(looking.house, pair[1]) as new:
+                changed = diff_tables(old, new, (pair[0].full, pair[1].full))
         except LockgateError as error:  # a file that moved: the versions are shown all the same
             problem = error
     moved = [one for one in worst_first(changed) if one.change != "same"] if changed else []

@@ -1,0 +1,240 @@
+"""What is wrong with a file that a pipeline reads itself: text in another encoding, lines of other lengths, repeated lines, an
+archive or JSON that is cut off, boxes in pictures that are not there. With the step that repairs it, where one can.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lockgate.checks.finding import Finding, Measure, Status, Table
+from lockgate.datasets.dataset import SEPARATORS
+from lockgate.reports.data_repairs import AS_A_STEP
+
+CHECK = "file"
+HEAD_BYTES = 1 << 16
+PIECE_BYTES = 1 << 20
+MOST_LINES = 1_000_000  # whose repeats and lengths are counted
+MOST_JSON_BYTES = 256 << 20
+USUAL = 0.9  # of the lines: their number of values is the file's
+REPEATED = 0.001
+
+
+def file_findings(path: Path, name: str) -> list[Finding]:
+    """What is wrong with a file, `name` as its owner knows it."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if head.startswith(b"PK\x03\x04") or head.startswith(b"\x1f\x8b"):
+        return _archive(path, name, zipped=head.startswith(b"PK"))
+    if Path(name).suffix.lower() == ".json" and path.stat().st_size <= MOST_JSON_BYTES:
+        return _json(path, name)
+    return [] if b"\0" in head else _text(path, name)
+
+
+def _archive(path: Path, name: str, *, zipped: bool) -> list[Finding]:
+    """Whether every byte of an archive can be had."""
+    try:
+        if zipped:
+            with zipfile.ZipFile(path) as archive:
+                bad = archive.testzip()
+                if bad is None:
+                    return []
+                why = f"{bad} has a wrong checksum"
+        else:
+            with gzip.open(path) as body:
+                while body.read(PIECE_BYTES):
+                    continue
+            return []
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        why = str(error) or type(error).__name__
+    return [
+        _finding(
+            "a broken archive",
+            Status.FAIL,
+            f"{name} cannot be unpacked whole: {why}.",
+            "Copy or download it again: no step can bring back what is not there.",
+        )
+    ]
+
+
+def _json(path: Path, name: str) -> list[Finding]:
+    try:
+        said = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        return [
+            _finding(
+                "broken JSON",
+                Status.FAIL,
+                f"{name} is no JSON: {error}.",
+                "See whether it was cut off, and write it again: no step can bring back what is not there.",
+            )
+        ]
+    return _boxes(said) if isinstance(said, dict) and "annotations" in said and "images" in said else []
+
+
+def _boxes(said: dict[str, Any]) -> list[Finding]:
+    """COCO: annotations of images that are not listed, boxes that are empty or lie outside, images without any box."""
+    images = {one.get("id"): one for one in said["images"] if isinstance(one, dict)}
+    notes = [one for one in said["annotations"] if isinstance(one, dict)]
+    lost = [one.get("id") for one in notes if one.get("image_id") not in images]
+    outside = [
+        one.get("id")
+        for one in notes
+        if one.get("image_id") in images and not _inside(one.get("bbox"), images[one["image_id"]])
+    ]
+    twice = [
+        key for key, count in Counter(one.get("file_name") for one in images.values()).items() if count > 1
+    ]
+    found = []
+    for subject, gone, words in (
+        ("annotations without an image", lost, "annotations are of images that the file does not list"),
+        ("boxes outside their image", outside, "boxes are empty or reach beyond their image"),
+    ):
+        if gone:
+            step = f"said['annotations'] = [one for one in said['annotations'] if one['id'] not in {gone!r}]"
+            found.append(
+                _finding(
+                    subject,
+                    Status.FAIL,
+                    f"{len(gone):,} of {len(notes):,} {words}.",
+                    f"Draw them again, or leave them out. {AS_A_STEP}{step}",
+                    share=len(gone) / len(notes),
+                )
+            )
+    if twice:
+        found.append(
+            _finding(
+                "images listed twice",
+                Status.WARN,
+                f"{len(twice):,} images are listed more than once ({twice[0]}).",
+                "List each image once, with all its annotations.",
+                share=len(twice) / len(images),
+            )
+        )
+    return found
+
+
+def _inside(box: Any, image: dict[str, Any]) -> bool:
+    if not (isinstance(box, list) and len(box) == 4 and all(isinstance(each, int | float) for each in box)):
+        return box is None  # polygons alone are no fault
+    left, top, width, height = box
+    if width <= 0 or height <= 0:
+        return False
+    wide, high = image.get("width", left + width), image.get("height", top + height)
+    return bool(left >= -1 and top >= -1 and left + width <= wide + 1 and top + height <= high + 1)
+
+
+def _text(path: Path, name: str) -> list[Finding]:
+    found, encoding = [], "utf-8"
+    wrong = _not_utf8(path)
+    if wrong is not None:
+        encoding = "latin-1"
+        found.append(
+            _finding(
+                "not UTF-8",
+                Status.WARN,
+                f"{name} is no UTF-8: byte {wrong[1]:#04x} at {wrong[0]:,}.",
+                f"Read it in its own encoding. {AS_A_STEP}text = path.read_text(encoding='latin-1')",
+            )
+        )
+    with path.open(encoding=encoding, newline="") as lines:
+        return found + _lines(lines, name)
+
+
+def _not_utf8(path: Path) -> tuple[int, int] | None:
+    """Where the first byte stands that no UTF-8 has, and which."""
+    at, rest = 0, b""
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            body = rest + piece
+            try:
+                body.decode()
+                rest = b""
+            except UnicodeDecodeError as error:
+                if error.reason != "unexpected end of data" or len(body) - error.start > 3:
+                    return at - len(rest) + error.start, body[error.start]
+                rest = body[error.start :]
+            at += len(piece)
+    return (at - len(rest), rest[0]) if rest else None
+
+
+def _lines(lines: Iterator[str], name: str) -> list[Finding]:
+    """Lengths in values, and repeats, of the first lines."""
+    lengths: dict[str, Counter[int]] = {sign: Counter() for sign in (*SEPARATORS, " ")}
+    where: dict[str, dict[int, int]] = {sign: {} for sign in lengths}
+    hashes: Counter[int] = Counter()
+    for number, line in enumerate(lines, start=1):
+        if number > MOST_LINES:
+            break
+        if not (text := line.strip()):
+            continue
+        hashes[hash(text)] += 1
+        for sign, seen in lengths.items():
+            values = text.count(sign) + 1
+            seen[values] += 1
+            where[sign].setdefault(values, number)
+    total = hashes.total()
+    found = []
+    parted = [
+        sign
+        for sign, seen in lengths.items()
+        if (most := seen.most_common(1)) and most[0][0] > 1 and most[0][1] >= USUAL * total
+    ]
+    if parted:
+        sign = parted[0]
+        ((usual, count),) = lengths[sign].most_common(1)
+        if count < total:
+            odd = sorted((line, values) for values, line in where[sign].items() if values != usual)
+            step = (
+                f"lines = [line for line in text.splitlines() if line.strip().count({sign!r}) == {usual - 1}]"
+            )
+            found.append(
+                _finding(
+                    "lines of another length",
+                    Status.WARN,
+                    f"{total - count:,} of {total:,} lines have other than {usual} values (line {odd[0][0]}).",
+                    f"See whether they are headings, remarks or cut off. {AS_A_STEP}{step}",
+                    share=1 - count / total,
+                    table=Table(columns=("line", "values"), rows=tuple(odd[:10])),
+                )
+            )
+    again = total - len(hashes)
+    if again > max(1, REPEATED * total):
+        step = "lines = list(dict.fromkeys(text.splitlines()))"
+        found.append(
+            _finding(
+                "repeated lines",
+                Status.WARN,
+                f"{again:,} of {total:,} lines of {name} stand there before.",
+                f"Take them out, unless each is a case of its own. {AS_A_STEP}{step}",
+                share=again / total,
+            )
+        )
+    return found
+
+
+def _finding(
+    subject: str,
+    status: Status,
+    words: str,
+    advice: str,
+    *,
+    share: float | None = None,
+    table: Table | None = None,
+) -> Finding:
+    measure = None if share is None else Measure(name=subject, value=share, unit="share")
+    return Finding(
+        check=CHECK,
+        subject=subject,
+        status=status,
+        headline=words,
+        advice=advice,
+        measure=measure,
+        table=table,
+    )
