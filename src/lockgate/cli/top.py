@@ -17,7 +17,7 @@ app = new_app("Processor, memory, graphics cards, queues, log and disk, by model
 live, consoles = late("rich.live"), late("rich.console")
 EVERY_S = 2.0
 MODELS = ("MODEL", "ARMS", "REQ/S", "FAILED/S", "P99 MS", "QUEUE", "CORES", "MEMORY", "GPU", "PROCESSES")
-PROCESSES = ("PROCESS", "HOST", "PID", "CORES", "MEMORY", "FILES", "THREADS", "UP")
+PROCESSES = ("PROCESS", "HOST", "PID", "CORES", "MEMORY", "GPU", "FILES", "THREADS", "UP")
 
 
 @app.command()
@@ -86,7 +86,7 @@ def _host_lines(found: dict[str, Any]) -> list[str]:
         used = "?" if host["cpu_cores"] is None else f"{host['cpu_cores']:.2f}"
         lines.append(
             f"{host['host']}: {used} of {host['cores']} cores, load {host['load']:.2f}, memory {size(host['memory_bytes'])} of "
-            f"{size(host['memory_total_bytes'])}, disk {size(host['disk_free_bytes'])} free"
+            f"{size(host['memory_total_bytes'])}, disk {size(host['disk_free_bytes'])} of {size(host['disk_total_bytes'])} free"
         )
         for card in host["gpus"]:
             busy = "" if card["busy_share"] is None else f", busy {card['busy_share']:.0%}"
@@ -116,7 +116,8 @@ def _processes(found: dict[str, Any]) -> list[tuple[str, ...]]:
     rows.sort(key=lambda row: -(row[0]["cpu_cores"] or 0.0))
     return [
         (p["name"], host, str(p["pid"]), "-" if p["cpu_cores"] is None else f"{p['cpu_cores']:.2f}", size(p["memory_bytes"]),
-         "-" if p["open_files"] is None else str(p["open_files"]), str(p["threads"]), up_for(found["at_us"] - p["started_us"]))
+         size(p["gpu_bytes"]) if p["gpu_bytes"] else "-", "-" if p["open_files"] is None else str(p["open_files"]),
+         str(p["threads"]), up_for(found["at_us"] - p["started_us"]))
         for p, host in rows
     ]  # fmt: skip
 

@@ -36,11 +36,12 @@ from lockgate.gateway.shipping import ship
 from lockgate.hosts import HostBeat
 from lockgate.membership import LEASE_S, CanaryLease, Loaded, LoadState, Member, all_members, lease_clock_ns
 from lockgate.predictions.far_keys import keep_public
+from lockgate.resources.exposed import NAME, exposed
 from lockgate.resources.models import runners
 from lockgate.resources.reading import alive
 from lockgate.resources.sampler import Sampler
 from lockgate.resources.use import HostUse
-from lockgate.samples import gather
+from lockgate.samples import gather, leave
 from lockgate.traffic import PlanShelf
 
 BEAT_WAIT_S = 0.5  # how long the control plane may hold a beat when there is nothing new
@@ -125,6 +126,7 @@ class Agent:
         try:
             runs = runners(gather(self.home.run, "", []))
             used = self._sampler.sample(alive(self.home.run), runs, now_us)
+            leave(self.home.run, NAME, exposed(used))
         except Exception as error:  # noqa: BLE001  at the first beat too: a process started anew would end at once again
             if self._unsampled.is_new(type(error).__name__):
                 internal("what is used on this host, which is sampled again")

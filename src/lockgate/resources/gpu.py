@@ -13,10 +13,11 @@ _log = logging.getLogger(__name__)
 
 
 class Gpus:
-    """The cards of this host. Opened once; a driver that fails later is said once, and then there are none."""
+    """The cards of this host. Opened once; a card that cannot be read is said once and left out until it can be again."""
 
     def __init__(self) -> None:
         self._handles: list[Any] = []
+        self._failing: set[int] = set()
         try:
             pynvml.nvmlInit()
             self._handles = [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(pynvml.nvmlDeviceGetCount())]
@@ -29,23 +30,28 @@ class Gpus:
         """The cards, and how much memory of them each process id holds."""
         cards: list[GpuUse] = []
         held: dict[int, int] = {}
-        try:
-            for index, handle in enumerate(self._handles):
-                memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-                name = pynvml.nvmlDeviceGetName(handle)
-                cards.append(
-                    GpuUse(
-                        index=index, name=name if isinstance(name, str) else name.decode(), memory_bytes=int(memory.used),
-                        total_bytes=int(memory.total), busy_share=_busy(handle),
-                    )
-                )  # fmt: skip
-                for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
-                    held[process.pid] = held.get(process.pid, 0) + int(process.usedGpuMemory or 0)
-        except pynvml.NVMLError as error:
-            _log.warning("the graphics cards cannot be read any more: %s", error)
-            self._handles = []
-            return (), {}
+        for index, handle in enumerate(self._handles):
+            try:
+                cards.append(_card(index, handle))
+                self._failing.discard(index)
+            except pynvml.NVMLError as error:  # it fell off the bus, its driver is being renewed
+                if index not in self._failing:
+                    _log.warning("graphics card %d cannot be read now: %s", index, error)
+                self._failing.add(index)
+                continue
+            for pid, count in _held(handle):
+                held[pid] = held.get(pid, 0) + count
         return tuple(cards), held
+
+
+def _card(index: int, handle: Any) -> GpuUse:
+    """One card. Raises NVMLError."""
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    name = pynvml.nvmlDeviceGetName(handle)
+    return GpuUse(
+        index=index, name=name if isinstance(name, str) else name.decode(), memory_bytes=int(memory.used),
+        total_bytes=int(memory.total), busy_share=_busy(handle),
+    )  # fmt: skip
 
 
 def _busy(handle: Any) -> float | None:
@@ -53,3 +59,12 @@ def _busy(handle: Any) -> float | None:
         return float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu) / 100.0
     except pynvml.NVMLError:  # a slice of a card does not say
         return None
+
+
+def _held(handle: Any) -> list[tuple[int, int]]:
+    """Process ids with the bytes that they hold; none where the card does not tell of processes, as a part of one may not."""
+    try:
+        found = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    except pynvml.NVMLError:
+        return []
+    return [(process.pid, int(process.usedGpuMemory or 0)) for process in found]

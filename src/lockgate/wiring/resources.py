@@ -11,17 +11,16 @@ from lockgate import samples
 from lockgate.errors import Unavailable
 from lockgate.membership import members
 from lockgate.resources import kept
+from lockgate.resources.exposed import NAME, exposed
 from lockgate.resources.models import Numbers, model_uses, numbers, runners
 from lockgate.resources.sampler import Sampler
 from lockgate.resources.use import HostUse, ModelUse, Point, Resources
-from lockgate.samples import Sample
 from lockgate.wiring.house import House
 from lockgate.wiring.status import lags, running
 
 EVERY_S = 2.0
 LAG_ROUNDS = 5  # how far readers are is read from the database, so more seldom
 POINTS = 300  # ten minutes
-NAME = "resources"
 _log = logging.getLogger("lockgate.resources")
 
 
@@ -54,7 +53,7 @@ class Watcher:
             behind_bytes=self._behind, history=tuple(self._points),
         )  # fmt: skip
         kept.leave(house.home.run, found)
-        samples.leave(house.home.run, NAME, exposed(here))
+        samples.leave(house.home.run, NAME, exposed(here, models))
         return found
 
     def run(self, stop: threading.Event) -> None:
@@ -78,33 +77,6 @@ class Watcher:
             except Unavailable as error:  # it is an alert by itself; the rest is sampled on
                 _log.info("how far readers are is not known: %s", error.what)
         self._rounds += 1
-
-
-def exposed(here: HostUse) -> list[Sample]:
-    """The same for Prometheus, under the usual names; gateway workers tell theirs themselves."""
-    found = []
-    for process in here.processes:
-        if process.name.startswith("gateway-") and not process.name.endswith("child"):
-            continue
-        labels = {"worker": process.name, "pid": str(process.pid)}
-        found += [
-            Sample("process_cpu_seconds_total", labels, process.cpu_s),
-            Sample("process_resident_memory_bytes", labels, process.memory_bytes),
-            Sample("process_start_time_seconds", labels, process.started_us / 1e6),
-        ]
-        if process.open_files is not None:
-            found.append(Sample("process_open_fds", labels, process.open_files))
-    about = {"worker": NAME}
-    found += [
-        Sample("lockgate_disk_free_bytes", about, here.disk_free_bytes),
-        Sample("lockgate_host_memory_bytes", about, here.memory_bytes),
-    ]
-    for card in here.gpus:
-        labels = {**about, "gpu": str(card.index), "name": card.name}
-        found.append(Sample("lockgate_gpu_memory_bytes", labels, card.memory_bytes))
-        if card.busy_share is not None:
-            found.append(Sample("lockgate_gpu_busy_share", labels, card.busy_share))
-    return found
 
 
 def _loaded(house: House, now_us: int) -> dict[tuple[str, str], int]:
