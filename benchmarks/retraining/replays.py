@@ -1,6 +1,6 @@
 """Years played again with time compressed: when is a model trained again, and does it win?
 
-    python -m benchmarks.retraining.replays [--only T3 T4] [--quarters 2] [--test-share 0.2] [--newest-days 180]
+    python -m benchmarks.retraining.replays [--only T3 T4] [--quarters 2] [--newest-days auto] [--test-days auto]
 
 T4 needs data of an environment of its own, which is built the first time (`benchmarks.monitor.apart`).
 """
@@ -23,7 +23,7 @@ from lockgate.clock import DAY_US, iso
 
 QUARTERS = 2
 LABEL_DAYS = 2.0
-LOOK_DAYS = 14.0
+LOOK_DAYS = 7.0
 
 
 def t3(asked: argparse.Namespace) -> list[str]:
@@ -58,7 +58,7 @@ def t3(asked: argparse.Namespace) -> list[str]:
 
     case = bikes.case(
         table, test_share=asked.test_share, rows="log", when=["drift", "performance"],
-        newest_days=asked.newest_days,
+        newest_days=asked.newest_days, test_days=asked.test_days,
     )  # fmt: skip
     _on_a_home(case, first, then)
     return ["bicycles (T3), trained on 2011 H1", *said]
@@ -72,7 +72,7 @@ def t4(_asked: argparse.Namespace) -> list[str]:
 
     def then(stage: Stage) -> None:
         stage.first(first)
-        stage.play(later, delay_days=LABEL_DAYS, look_days=LOOK_DAYS / 2)
+        stage.play(later, delay_days=LABEL_DAYS, look_days=LOOK_DAYS)
         said.extend(_told(stage))
 
     _on_a_home(flights.case(table), first, then)
@@ -96,10 +96,17 @@ def _told(stage: Stage) -> list[str]:
         text.append(
             f"  {iso(one.asked_us)[:10]} retraining {one.id} for {one.trigger}:{version} {one.state}; {one.outcome}"
         )
+        text += [f"    {one.reach.words}"] if one.reach is not None else []
+        text += [f"    tested on the rows since {one.cut.since[:10]}"] if one.cut is not None else []
     return [*text, f"  {len(stage.retrainings)} retrainings in {len(stage.days)} looks"]
 
 
 CASES: dict[str, Callable[[argparse.Namespace], list[str]]] = {"T3": t3, "T4": t4}
+
+
+def _days(text: str) -> str | float:
+    """A number of days, or a word."""
+    return text if text.isalpha() else float(text)
 
 
 def main() -> None:
@@ -110,7 +117,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=sorted(CASES), default=sorted(CASES))
     parser.add_argument("--quarters", type=int, default=QUARTERS, help="of T3, from July 2011 on")
     parser.add_argument("--test-share", type=float, default=bikes.TEST_SHARE, help="of T3's rows, the newest")
-    parser.add_argument("--newest-days", type=float, default=None, help="older rows are forgotten (T3)")
+    parser.add_argument(
+        "--newest-days", type=_days, default="auto", help="auto, all, or so many: older rows are forgotten"
+    )
+    parser.add_argument(
+        "--test-days", type=_days, default="auto", help="auto, own, or so many: rows that are tested on"
+    )
     asked = parser.parse_args()
     for name in asked.only:
         began = time.monotonic()

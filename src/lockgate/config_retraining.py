@@ -40,12 +40,27 @@ class Wins(StrEnum):
     AS_GOOD = "as_good"  # the interval leaves no harm beyond the margin of the performance check
 
 
+class Past(StrEnum):
+    """How much of the past a retraining on rows of the log learns from, where no number of days is given."""
+
+    AUTO = "auto"  # what a back-test over the recorded past says: all of it, or the newest days alone
+    ALL = "all"
+
+
+class Held(StrEnum):
+    """Which rows a retrained version is tested on, where no number of days is given."""
+
+    AUTO = "auto"  # the newest rows: a fifth, four weeks at most, where the pipeline's own cut can be moved
+    OWN = "own"  # what the pipeline keeps back
+
+
 class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Without this section nothing is retrained by itself. `when`: by what; `cron` and `new_labels` count where they are given.
 
     `drift_days`: how long drift must last; `cool_down_days`: between two retrainings, twice as long after each that came to
     nothing; `newest_days`: rows older than that, beside the newest one, are not learned from again (with `rows: log`): where the
-    world moved, they teach the old one; `least_rows`: share of the rows of the training before that new data must have;
+    world moved, they teach the old one; `test_days`: the newest days, which the new version is tested on beside the live one;
+    `least_rows`: share of the rows of the training before that new data must have;
     `least_labelled`: share of the predictions whose label should be there by now; `wins`: None: better, and as good for one that
     its schedule asked for.
     """
@@ -54,7 +69,8 @@ class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cron: str | None = None
     new_labels: Count | None = None
     rows: Rows = Rows.NEWEST
-    newest_days: Days | None = None
+    newest_days: Days | Past = Past.AUTO
+    test_days: Days | Held = Held.AUTO
     wins: Wins | None = None
     release: bool = True
     drift_days: Days = 3.0
@@ -71,7 +87,7 @@ class RetrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name, key in ((Trigger.SCHEDULE, "cron"), (Trigger.LABELS, "new_labels")):
             if name in self.when and getattr(self, key) is None:
                 raise ValueError(f"'{name}' needs `{key}`")
-        if self.newest_days is not None and self.rows is not Rows.LOG:
+        if not isinstance(self.newest_days, Past) and self.rows is not Rows.LOG:
             raise ValueError(
                 "`newest_days` goes with `rows: log`: else a version of the data set holds what is learned from"
             )

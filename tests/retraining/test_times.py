@@ -7,7 +7,7 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from lockgate.config_retraining import RetrainConfig, Rows
+from lockgate.config_retraining import Held, Past, RetrainConfig, Rows
 from lockgate.errors import Conflict
 from lockgate.retraining.times import moments_like, newest_days, times_in
 
@@ -71,5 +71,6 @@ def test_the_newest_days_are_kept() -> None:
 def test_newest_days_are_of_rows_of_the_log() -> None:
     """A version of a data set holds what its maker put into it."""
     assert RetrainConfig(rows=Rows.LOG, newest_days=180).newest_days == 180
+    assert (RetrainConfig().newest_days, RetrainConfig().test_days) == (Past.AUTO, Held.AUTO)
     with pytest.raises(ValueError, match="rows: log"):
         RetrainConfig(newest_days=180)

@@ -125,10 +125,13 @@ def _print_one(one: dict[str, Any]) -> None:
     )
     if one["outcome"]:
         print(f"So far: {one['outcome']}")
+    if one["reach"]:
+        print(f"How far back: {one['reach']['words']}")
     print()
     print_pairs({
         "asked": when(one["asked_us"]), "by": one["asked_by"], "for": one["trigger"], "attempt": one["attempt"],
         "live then": f"{one['model']}/{one['champion']}", "data": ", ".join(f"{k}: {v}" for k, v in one["data"].items()) or None,
+        "tested on": f"its newest rows, from {one['cut']['since'][:16].replace('T', ' ')} on" if one["cut"] else None,
         "run": one["run"], "version": f"{one['model']}/{one['version']}" if one["version"] else None, "release": one["release"],
         "computed": f"{one['compute_s']:.0f} s", "ended": when(one["ended_us"]) if one["ended_us"] else None,
     })  # fmt: skip

@@ -7,6 +7,8 @@ from enum import StrEnum
 import msgspec
 
 from lockgate.config_retraining import Trigger
+from lockgate.pipelines.cut import Cut
+from lockgate.retraining.reach import Reach
 
 PIPELINE = "pipeline"  # the author of what lockgate trains by itself: nobody else may be called so
 
@@ -62,6 +64,7 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
     """One retraining. Times are microseconds. `attempt`: the cause was tried before; `champion`: the live version when it was
     asked for; `asked_by`: `pipeline`, or the person who asked; `data`: what it learned from, by the pipeline's names.
 
+    `reach`: how far back it learns, and why, where that was found out; `cut`: where its test table begins, if it was told.
     `owner` and `beat_us`: the process that carries it and when it was last heard of; `compute_s`: how long it computed.
     """
 
@@ -84,6 +87,8 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
     compute_s: float = 0.0
     gain: Gain | None = None
     data: dict[str, str] = {}
+    reach: Reach | None = None
+    cut: Cut | None = None
     owner: str = ""
     beat_us: int = 0
 

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from lockgate.clock import SECOND_US
 from lockgate.errors import Conflict, NotFound
 from lockgate.governance import audit
+from lockgate.pipelines.cut import Cut
+from lockgate.retraining.reach import Reach
 from lockgate.retraining.retraining import MOVES, RUNNING, Gain, Retraining, State
 from lockgate.retraining.tables import retrainings
 
@@ -30,6 +32,8 @@ class Rest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcome: str = ""
     gain: Gain | None = None
     data: dict[str, str] = {}
+    reach: Reach | None = None
+    cut: Cut | None = None
 
 
 def record(tx: sa.Connection, made: Retraining) -> Retraining:
@@ -164,6 +168,10 @@ def _note(tx: sa.Connection, made: Retraining, *, by: str) -> None:
         "outcome": made.outcome, "run": made.run, "version": made.version, "release": made.release, "data": made.data,
     }  # fmt: skip
     gain = made.gain
+    if made.reach is not None:
+        details["reach"] = made.reach.words
+    if made.cut is not None:
+        details["tested since"] = made.cut.since
     if gain is not None:
         details["gain"] = msgspec.to_builtins(msgspec.json.decode(msgspec.json.encode(gain)))
     audit.append(
@@ -178,7 +186,7 @@ def _note(tx: sa.Connection, made: Retraining, *, by: str) -> None:
 
 def _row(made: Retraining) -> dict[str, object]:
     rest = Rest(words=made.words, asked_by=made.asked_by, champion=made.champion, run=made.run, outcome=made.outcome,
-                gain=made.gain, data=made.data)  # fmt: skip
+                gain=made.gain, data=made.data, reach=made.reach, cut=made.cut)  # fmt: skip
     return {
         "model": made.model, "trigger": made.trigger.value, "cause": made.cause, "attempt": made.attempt,
         "running": made.model if made.state in RUNNING else None, "state": made.state.value, "asked_us": made.asked_us,

@@ -37,6 +37,15 @@ def moments_like(at_us: pl.Series, like: pl.Series) -> pl.Series:
     return times.cast(like.dtype).alias(like.name)
 
 
+def moment_text(at_us: int) -> str:
+    """Microseconds of UTC as ISO text without a zone.
+
+    >>> moment_text(1_320_105_600_000_000)
+    '2011-11-01T00:00:00'
+    """
+    return dt.datetime.fromtimestamp(at_us / 1e6, tz=dt.UTC).replace(tzinfo=None).isoformat()
+
+
 def _written(like: pl.Series) -> str:
     """How texts of a column write a time: readers take one way for all rows."""
     first = next(iter(like.drop_nulls().head(1)), "")

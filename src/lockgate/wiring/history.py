@@ -28,8 +28,8 @@ def history_of(
     until_us: int | None = None,
 ) -> pl.DataFrame | None:
     """The newest labelled predictions of a stretch of time, oldest first: inputs by their own names, `at_us`, `version`,
-    `key`, `decision` (class as text, or a number), `score` (None where the version gives none), `label`. None where no label
-    is known."""
+    `key`, `decision` (class as text, or a number), `score` (None where the version gives none), `label`, `label_at_us` (when it
+    became known). None where no label is known."""
     with house.db.read() as tx:
         if newest_label(tx, model) is None:
             return None
@@ -51,7 +51,9 @@ def _version(house: House, model: str, rows: pl.DataFrame) -> pl.DataFrame:
     decided = decisions(outputs, manifest)
     classifies = manifest.task is Task.CLASSIFICATION
     truth = pl.Series(class_names(rows["label"]).tolist(), dtype=pl.String) if classifies else rows["label"]
-    kept = rows.select("at_us", "version", "key", *(pl.col(name).alias(own) for name, own in inputs.items()))
+    kept = rows.select(
+        "at_us", "version", "key", "label_at_us", *(pl.col(name).alias(own) for name, own in inputs.items())
+    )
     return kept.with_columns(
         decision=pl.Series(class_names(decided).tolist(), dtype=pl.String) if classifies else pl.Series(decided.astype(float)),
         score=pl.Series(_score(outputs, manifest), dtype=pl.Float64),

@@ -1,33 +1,44 @@
-"""What a model is trained on again: the newest versions of its data sets, or its own predictions whose labels came.
-
-Rows of the log come to those that people gave (never to a version that came out of the log itself), all of them each time: a
-label that came late is in it the next time.
-"""
+"""What a model is trained on again: the newest versions of its data sets, or its own predictions whose labels came."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
-from lockgate.config import ModelConfig
-from lockgate.config_retraining import Rows
+from lockgate.config_retraining import Past, Rows
 from lockgate.datasets.versions import DataKind, DataVersion, Origin, Source, get_data, parse_data
-from lockgate.errors import Conflict, LockgateError
+from lockgate.errors import LockgateError
 from lockgate.governance.people import Person
+from lockgate.pipelines.cut import Cut
 from lockgate.pipelines.run import DataUsed, Run
-from lockgate.registry.store import Version
 from lockgate.retraining.fitness import Facts, Table
+from lockgate.retraining.held import held_since_us
+from lockgate.retraining.reach import Reach
 from lockgate.retraining.retraining import Retraining, State
-from lockgate.retraining.times import moments_like, newest_days, times_in
+from lockgate.retraining.times import newest_days, times_in
 from lockgate.wiring.datasets import add_table, frame_of
-from lockgate.wiring.history import history_of
 from lockgate.wiring.house import House
+from lockgate.wiring.retrain_reach import Rows as Timed
+from lockgate.wiring.retrain_reach import Tested, asks, cut_of, held_days, reach_of, tested_of, until_us
+from lockgate.wiring.retrain_rows import TEST, TRAIN, Grown, base_of, growing, grown_tables
 from lockgate.wiring.retrain_seen import View
 
-TRAIN, TEST = "train", "test"
-TESTED = 0.2  # the newest of the new rows, where the pipeline takes rows to train on and rows to test on
+TESTED = 0.2  # of the new rows, at most, where the pipeline takes rows to train on and rows to test on
+Tell = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What a retraining learns from. `data`: what the pipeline takes -> a data version's name; `rows`: how many there were by
+    role before older ones were left out; `cut`: where its test table begins; `reach`: how far back, None where nobody asked."""
+
+    data: dict[str, str]
+    rows: dict[str, int] = field(default_factory=dict)
+    cut: Cut | None = None
+    reach: Reach | None = None
 
 
 def facts_of(house: House, view: View) -> Facts:
@@ -47,48 +58,114 @@ def facts_of(house: House, view: View) -> Facts:
     return Facts(tables=tables, notices=notices, labelled=view.labelled)
 
 
-def data_for(house: House, person: Person, view: View, run: Run) -> dict[str, str]:
-    """What the pipeline takes -> the data version that it will learn from, made now where it comes out of the log.
+def data_for(house: House, person: Person, view: View, run: Run, tell: Tell) -> Gathered:
+    """The data versions that the pipeline will learn from, made now where they come out of the log.
 
     Raises what reading and writing data raise, and Conflict where the log does not hold what a table needs.
     """
+    tested = tested_of(house, view.live, run, view.settings)
     if view.config.rows is Rows.NEWEST:
-        return {table.role: table.name for table in _newest(house, run, view.past)}
+        tables = _newest(house, run, view.past)
+        return Gathered(
+            {table.role: table.name for table in tables}, cut=_cut_of_newest(house, view, tables, tested)
+        )
     bases = {role: base_of(house, used) for role, used in run.made.data.items()}
-    new = _labelled_rows(house, view.live, view.settings, bases)
-    grown = _shared_out(bases, new)
-    days = view.config.newest_days
-    if days is not None:
-        learned = {role for role in grown if role != TEST or len(grown) == 1}
-        grown |= {role: newest_days(grown[role], days, view.settings.time) for role in learned}
+    grown = grown_tables(house, view.live, view.settings, bases)
+    shared = set(grown) == {TRAIN, TEST}
+    kept = _shared_out(grown, view) if shared else {role: each.frame for role, each in grown.items()}
+    learned = TRAIN if shared else next(iter(grown))
+    reach = _reach(house, view, grown[learned], tested, shared=shared, tell=tell)
+    rows = {role: frame.height for role, frame in kept.items()}
+    kept[learned] = _forgotten(kept[learned], view, reach, None if shared else tested)
+    cut = None if shared else _cut(view, kept[learned], tested)
+    return Gathered(_added(house, person, view, bases, kept), rows, cut, reach)
+
+
+def _reach(
+    house: House, view: View, grown: Grown, tested: Tested, *, shared: bool, tell: Tell
+) -> Reach | None:
+    """How far back to learn; None where the settings say it."""
+    if not asks(view.config):
+        return None
+    if grown.at_us is None or grown.known_us is None:
+        return Reach(
+            words="It learns from all days: no column tells when its rows were (time: COLUMN in lockgate.yaml)."
+        )
+    told = grown.frame[str(view.settings.target)].is_not_null().to_numpy()
+    rows = Timed(grown.frame.filter(pl.Series(told)), grown.at_us[told], grown.known_us[told]).in_order()
+    if not rows.frame.height:
+        return Reach(words="It learns from all days: none of its rows has a label.")
+    until = _tested_of_new(grown, view) if shared else until_us(tested, view.config, rows.at_us)
+    return reach_of(house, view.live, view.settings, rows, until_us=until, tell=tell)
+
+
+def _forgotten(frame: pl.DataFrame, view: View, reach: Reach | None, tested: Tested | None) -> pl.DataFrame:
+    """Without the rows that are too old to be learned from. Days that were found out are days to learn: what is tested on
+    comes to them (`tested`: by what the pipeline keeps of this table; None: of another one)."""
+    asked = view.config.newest_days
+    if reach is None:
+        return frame if isinstance(asked, Past) else newest_days(frame, asked, view.settings.time)
+    if reach.days is None:
+        return frame
+    days = (
+        reach.days
+        if tested is None
+        else reach.days + held_days(reach.days, view.config, tested, _times(frame, view))
+    )
+    return newest_days(frame, days, view.settings.time)
+
+
+def _times(frame: pl.DataFrame, view: View) -> np.ndarray:
+    """When rows were, in order; none where that is not known of each."""
+    time = view.settings.time
+    times = times_in(frame[time]) if time is not None and time in frame.columns else None
+    if times is None or times.null_count():
+        return np.empty(0, dtype=np.int64)
+    return np.sort(times.to_physical().cast(pl.Int64).to_numpy())
+
+
+def _cut(view: View, frame: pl.DataFrame, tested: Tested) -> Cut | None:
+    """Where the test table of these rows begins; None: where the pipeline says."""
+    return cut_of(view.config, view.settings, tested, _times(frame, view))
+
+
+def _cut_of_newest(house: House, view: View, tables: Sequence[Table], tested: Tested) -> Cut | None:
+    """The same for versions that people gave: where one table is all that the pipeline takes."""
+    if len(tables) != 1 or not tested.movable:
+        return None
+    with house.db.read() as tx:
+        found = get_data(tx, *parse_data(tables[0].name))
+    return _cut(view, frame_of(house, found), tested) if found.kind is DataKind.TABLE else None
+
+
+def _added(
+    house: House,
+    person: Person,
+    view: View,
+    bases: Mapping[str, DataVersion],
+    kept: Mapping[str, pl.DataFrame],
+) -> dict[str, str]:
+    """Tables as the next versions of their data sets; what does not grow stays what it was."""
     said = {}
     for role, base in bases.items():
-        if role not in grown:
+        if role not in kept:
             said[role] = base.full
             continue
         source = Source(
             origin=Origin.LOG, said=f"predictions of {view.live.model} with labels", parent=base.full
         )
-        added = add_table(house, person, base.name, grown[role], source=source, tell=_quiet)
-        said[role] = added.data.full
+        said[role] = add_table(house, person, base.name, kept[role], source=source, tell=_quiet).data.full
     return said
 
 
-def made_facts(house: House, run: Run, data: Mapping[str, str], facts: Facts) -> Facts:
-    """The same facts, of the versions that were made."""
+def made_facts(house: House, run: Run, gathered: Gathered, facts: Facts) -> Facts:
+    """The same facts, of the versions that were made. Rows count before older ones were left out: that was meant."""
     with house.db.read() as tx:
-        found = {role: get_data(tx, *parse_data(name)) for role, name in data.items()}
-    tables = tuple(_table(role, one, run.made.data[role]) for role, one in found.items())
+        found = {role: get_data(tx, *parse_data(name)) for role, name in gathered.data.items()}
+    tables = tuple(
+        _table(role, one, run.made.data[role], rows=gathered.rows.get(role)) for role, one in found.items()
+    )
     return Facts(tables=tables, notices=facts.notices, labelled=facts.labelled)
-
-
-def base_of(house: House, used: DataUsed) -> DataVersion:
-    """The version that people gave, of which one with rows of the log was made."""
-    with house.db.read() as tx:
-        found = get_data(tx, used.name, used.number)
-        while found.source.origin is Origin.LOG and found.source.parent is not None:
-            found = get_data(tx, *parse_data(found.source.parent))
-    return found
 
 
 def _newest(house: House, run: Run, past: Sequence[Retraining]) -> tuple[Table, ...]:
@@ -101,21 +178,23 @@ def _newest(house: House, run: Run, past: Sequence[Retraining]) -> tuple[Table, 
     return tuple(_table(role, one, run.made.data[role], tried=tried) for role, one in found.items())
 
 
-def _table(role: str, one: DataVersion, used: DataUsed, *, tried: bool = False) -> Table:
+def _table(
+    role: str, one: DataVersion, used: DataUsed, *, tried: bool = False, rows: int | None = None
+) -> Table:
     first = next(iter(one.broken), None)
     broken = (
         f"{first.column or 'the table'}: {first.found}, expected {first.expected}"
         if first is not None
         else ""
     )
-    return Table(role=role, name=one.full, rows=one.rows, before=used.rows, broken=broken,
+    return Table(role=role, name=one.full, rows=one.rows if rows is None else rows, before=used.rows, broken=broken,
                  same=tried or one.digest == used.digest)  # fmt: skip
 
 
 def _of_log(house: House, run: Run, labelled: int) -> tuple[Table, ...]:
     """What rows of the log would make of the tables: they only grow."""
     bases = {role: base_of(house, used) for role, used in run.made.data.items()}
-    grows = _growing(bases)
+    grows = growing(bases)
     return tuple(
         Table(role=role, name=base.full, rows=base.rows + (labelled if role in grows else 0),
               before=min(run.made.data[role].rows, base.rows), same=not labelled)
@@ -123,75 +202,24 @@ def _of_log(house: House, run: Run, labelled: int) -> tuple[Table, ...]:
     )  # fmt: skip
 
 
-def _growing(bases: Mapping[str, DataVersion]) -> tuple[str, ...]:
-    """The tables that get rows of the log. Raises Conflict where that is not clear."""
-    tables = [role for role, base in bases.items() if base.kind is DataKind.TABLE]
-    if {TRAIN, TEST} <= set(tables):
-        return (TRAIN, TEST)
-    if len(tables) == 1:
-        return tuple(tables)
-    raise Conflict(
-        "which of the pipeline's tables gets rows of the log is not known", got=", ".join(tables) or "no table",
-        allowed="one table, or 'train' and 'test'", fix="retrain: {rows: newest}, and add versions of the data sets",
-    )  # fmt: skip
-
-
-def _shared_out(bases: Mapping[str, DataVersion], new: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """Each growing table with its part of the new rows: all of them, or the older ones for training and the newest for tests."""
-    if set(new) != {TRAIN, TEST}:
-        return new
-    height = min(new[TRAIN].height - bases[TRAIN].rows, new[TEST].height - bases[TEST].rows)
+def _shared_out(grown: Mapping[str, Grown], view: View) -> dict[str, pl.DataFrame]:
+    """Tables to train on and to test on with their part of the new rows: the older ones, and the newest."""
+    train, test = grown[TRAIN], grown[TEST]
+    since = _tested_of_new(train, view) if train.at_us is not None else None
+    height = min(train.new, test.new)
     tested = max(round(height * TESTED), 1)
-    return {TRAIN: new[TRAIN].head(new[TRAIN].height - tested), TEST: new[TEST].tail(tested)}
+    if since is not None and train.at_us is not None:
+        tested = min(max(int((train.at_us[train.given :] >= since).sum()), 1), tested)
+    return {TRAIN: train.frame.head(train.frame.height - tested), TEST: test.frame.tail(tested)}
 
 
-def _labelled_rows(
-    house: House, live: Version, settings: ModelConfig, bases: Mapping[str, DataVersion]
-) -> dict[str, pl.DataFrame]:
-    """Each growing table, with every labelled prediction that is younger than its rows below them, in its own columns."""
-    found = {}
-    for role in _growing(bases):
-        frame = frame_of(house, bases[role])
-        history = history_of(house, live.model, since_us=_after(frame, settings.time, bases[role]))
-        if history is None:
-            raise Conflict(
-                f"no prediction of '{live.model}' has a label",
-                fix=f"lockgate labels import {live.model} FILE",
-            )
-        found[role] = pl.concat([frame, _as_rows(history, frame, settings, live)])
-    return found
-
-
-def _after(frame: pl.DataFrame, time: str | None, base: DataVersion) -> int:
-    """From when on predictions are new to a table: after its newest row, else after it was added."""
-    if time is not None and time in frame.columns:
-        times = times_in(frame[time])
-        newest = times.max() if times is not None else None
-        if isinstance(newest, dt.datetime):
-            return int(newest.replace(tzinfo=dt.UTC).timestamp() * 1_000_000) + 1
-    return base.created_us
-
-
-def _as_rows(history: pl.DataFrame, like: pl.DataFrame, settings: ModelConfig, live: Version) -> pl.DataFrame:
-    """Predictions in the columns of a table: inputs by name, the label as its target, its time and its key."""
-    columns, missing = [], []
-    for name, dtype in like.schema.items():
-        if name == settings.target:
-            columns.append(history["label"].alias(name).cast(dtype, strict=False))
-        elif name == settings.time and live.manifest.signature.input(name) is None:
-            columns.append(moments_like(history["at_us"], like[name]))
-        elif name in history.columns and live.manifest.signature.input(name) is not None:
-            columns.append(history[name].cast(dtype, strict=False))
-        elif name == settings.key:
-            columns.append(history["key"].alias(name).cast(dtype, strict=False))
-        else:
-            missing.append(name)
-    if missing:
-        raise Conflict(
-            f"the log of '{live.model}' does not hold all columns of its training data", got=", ".join(missing),
-            allowed="inputs, the target, `time` and `key`", fix="retrain: {rows: newest}, and add versions of the data sets",
-        )  # fmt: skip
-    return pl.DataFrame(columns)
+def _tested_of_new(train: Grown, view: View) -> int:
+    """From when on the rows of the log are tested on, where the pipeline takes rows to train on and rows to test on."""
+    new_us = np.sort(train.at_us[train.given :]) if train.at_us is not None else np.empty(0, dtype=np.int64)
+    since = held_since_us(new_us, view.config.test_days, None) if new_us.size else None
+    if since is not None:
+        return since
+    return int(new_us[-max(round(TESTED * new_us.size), 1)]) if new_us.size else 0
 
 
 def _quiet(*_said: object, **_more: object) -> None:

@@ -55,11 +55,10 @@ def gather(house: House, mine: Retraining, tell: Tell) -> Left:
     if run is None:
         return _refused(mine, facts_of(house, view).trouble)
     tell("gathering data", 0, 0, "")
-    data = data_for(house, _pipeline(house), view, run)
-    refused = unfit(view.config, made_facts(house, run, data, facts_of(house, view)))
-    if refused:
-        return _refused(mine, refused, {"data": data})
-    return Left(State.TRAINING, known={"data": data})
+    found = data_for(house, _pipeline(house), view, run, tell)
+    known = {"data": found.data, "cut": found.cut, "reach": found.reach}
+    refused = unfit(view.config, made_facts(house, run, found, facts_of(house, view)))
+    return _refused(mine, refused, known) if refused else Left(State.TRAINING, known=known)
 
 
 def run_pipeline(house: House, mine: Retraining, tell: Tell) -> Left:
@@ -150,6 +149,7 @@ def _order(house: House, mine: Retraining) -> TrainOrder:
     makers = tuple(sorted({*people, mine.asked_by} - {PIPELINE}))
     again = {
         "data": mine.data,
+        "cut": mine.cut,
         "why": why[:MOST_LETTERS],
         "makers": makers,
         "notes": f"Trained again by itself: {mine.words}",

@@ -82,7 +82,7 @@ def retraining(check: str, subject: str, past: Past, judged: list[Window], least
     rows = rows[past.known[rows]]
     if past.retrained is None or rows.size < 2:
         return []
-    ours, fresh = _errors(past.version.take(rows)), _errors(past.retrained.take(rows))
+    ours, fresh = errors_of(past.version.take(rows)), errors_of(past.retrained.take(rows))
     if ours is None or fresh is None or not ours.mean():
         return []
     gain, size = mean_by(ours - fresh, past.version.take(rows).clusters), float(ours.mean())
@@ -112,7 +112,7 @@ def against_live(check: str, subject: str, past: Past, judged: list[Window], liv
     """In how many windows the version is better than the live one, and whether it is over all of them."""
     better = sum(_is_better(past, window) for window in judged)
     rows = rows_in(past, judged)
-    pairs = [_errors(each.take(rows)) for each in (past.version, past.live) if each is not None]
+    pairs = [errors_of(each.take(rows)) for each in (past.version, past.live) if each is not None]
     ours, theirs = pairs[0], pairs[-1]
     worse = (
         ours is not None
@@ -205,7 +205,7 @@ def _worse(past: Past, judged: list[Window], bounds: Bounds) -> _Beyond | None:
     )  # fmt: skip
 
 
-def _errors(judged: Judged) -> np.ndarray | None:
+def errors_of(judged: Judged) -> np.ndarray | None:
     """Error per row: absolute for numbers, squared for probabilities, wrong or not for classes; None in a ranking."""
     if judged.queries is not None:
         return None
