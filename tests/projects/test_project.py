@@ -38,6 +38,11 @@ def test_every_kind_runs_at_once(tmp_path: Path, kind: Kind, least: float) -> No
     made = steps(name, project=tmp_path / name)
     assert made["metrics"]["accuracy"] > least
     assert made.repeats("fitted" if kind is Kind.IMAGE else "model")
+    settings = load_project(tmp_path / name / "lockgate.yaml").models[name]
+    assert settings.tune is not None
+    assert set(settings.tune.space) <= set(settings.parameters), (
+        "what may be searched is there from the first day"
+    )
     if kind is not Kind.IMAGE:  # there they are files
         assert len(made["train"]) > 2 * len(made["test"]) > 0
     assert (

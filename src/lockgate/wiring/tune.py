@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 
 import msgspec
 
@@ -71,7 +72,7 @@ def start(house: House, person: Person, asked: Asked, tell: Tell) -> SearchRow:
     tune = asked.tune or settings.tune
     if tune is None:
         raise InvalidInput(f"nothing says what to search for '{training.model}'",
-                           fix="tune: {space: {depth: {type: int, low: 2, high: 12}}} in lockgate.yaml")  # fmt: skip
+                           fix=f"tune: {{space: {{{_example(training.parameters)}}}}} in lockgate.yaml")  # fmt: skip
     goals = _checked(tune, settings)
     with house.db.read() as tx:
         address = address_of(house, tx, person, asked.compute)
@@ -135,6 +136,22 @@ def end_lost(house: House, model: str | None = None) -> int:
         with house.db.write() as tx:
             end_search(tx, row, SearchState.LOST, SearchEnd(error=error), at_us=house.clock.now_us())
     return len(lost)
+
+
+def _example(parameters: Mapping[str, object]) -> str:
+    r"""A dimension as it is written, of a parameter that the model has.
+
+    >>> print(_example({"kind": "a", "rate": 0.1}), _example({"depth": 6}), _example({}), sep="\n")
+    rate: {type: float, low: 0.01, high: 1.0, log: true}
+    depth: {type: int, low: 3, high: 12}
+    depth: {type: int, low: 2, high: 12}
+    """
+    for name, value in parameters.items():
+        if isinstance(value, float) and value > 0:
+            return f"{name}: {{type: float, low: {value / 10:g}, high: {value * 10:.1f}, log: true}}"
+        if isinstance(value, int) and not isinstance(value, bool) and value > 1:
+            return f"{name}: {{type: int, low: {value // 2}, high: {value * 2}}}"
+    return "depth: {type: int, low: 2, high: 12}"
 
 
 def _further(tune: TuneConfig, more: More) -> TuneConfig:
