@@ -89,7 +89,7 @@ def test_a_move_is_found_in_chunks_of_rows_on_the_first_day(
 
 
 def test_nights_are_no_drift_in_chunks_of_hours(home: Home, blobs: Blobs, sqlite: Database) -> None:
-    """Older people by night, every night, four weeks long: nothing holds once three nights were known; what moves by day and night does."""
+    """Older people by night, four weeks long: nothing holds once three nights were known; what moves by day and night does."""
     watched = Watched(home, blobs, sqlite, known_importance())
     watched.size = ChunkSize(500, 12 * HOUR_US)
     draw = np.random.default_rng(4)

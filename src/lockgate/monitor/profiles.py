@@ -30,27 +30,30 @@ class Span:
 
 def add_profiles(tx: sa.Connection, model: str, version: int, found: Mapping[int, Profile]) -> None:
     """Add what was counted (hour -> profile) to what is stored, in the caller's transaction: together with the place."""
+    if not found:
+        return
     c = monitor_profiles.c
+    mine = (c.model == model) & (c.version == version)
+    inside = c.start_us.between(min(found) // DAY_US * DAY_US, max(found))
+    there = {
+        (row.start_us, row.span_us)
+        for row in tx.execute(sa.select(c.start_us, c.span_us).where(mine, inside))
+    }
+    new = []
     for start_us, profile in found.items():
-        day_us = start_us // DAY_US * DAY_US
-        mine = (c.model == model) & (c.version == version)
-        stored = tx.execute(
-            sa.select(c.start_us, c.span_us, c.body).where(
-                mine
-                & (
-                    ((c.start_us == start_us) & (c.span_us == HOUR_US))
-                    | ((c.start_us == day_us) & (c.span_us == DAY_US))
-                )
-            )
-        ).first()  # of a day that is one profile by now, late records go there
-        if stored is None:
-            body = {"rows": profile.rows, "body": packed(profile)}
+        # of a day that is one profile by now, late records go there
+        places = ((start_us, HOUR_US), (start_us // DAY_US * DAY_US, DAY_US))
+        at_us, span_us = next((place for place in places if place in there), (start_us, 0))
+        if not span_us:
             key = {"model": model, "version": version, "start_us": start_us, "span_us": HOUR_US}
-            tx.execute(sa.insert(monitor_profiles).values(key | body))
+            new.append(key | {"rows": profile.rows, "body": packed(profile)})
             continue
-        whole = merged_profiles([unpacked(stored.body), profile])
-        this = mine & (c.start_us == stored.start_us) & (c.span_us == stored.span_us)
+        this = mine & (c.start_us == at_us) & (c.span_us == span_us)
+        stored = unpacked(tx.execute(sa.select(c.body).where(this)).scalar_one())
+        whole = merged_profiles([stored, profile])
         tx.execute(sa.update(monitor_profiles).where(this).values(rows=whole.rows, body=packed(whole)))
+    if new:
+        tx.execute(sa.insert(monitor_profiles), new)
 
 
 def spans_of(tx: sa.Connection, model: str, version: int, since_us: int = 0) -> list[Span]:

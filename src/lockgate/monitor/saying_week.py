@@ -24,15 +24,15 @@ def notices_of_week(model: str, version: int, verdict: Verdict, reference: Refer
     """What holds of a chunk against its last week; nothing or one notice."""
     jumps, leaps = named(verdict.jumps), named(verdict.leaps)
     causes = [*jumps, *leaps]
-    if any(cause.how is How.NEW for cause in (*verdict.jumps, *verdict.leaps)) or not (
-        causes or verdict.week_turned
-    ):
+    new = any(cause.how is How.NEW for cause in (*verdict.jumps, *verdict.leaps))
+    related = () if verdict.turned else verdict.week_turned  # else it is the notice on relations that tells
+    if new or not (causes or related):
         return []
     since_us = min((cause.since_us for cause in causes), default=verdict.start_us)
     return [
         Notice(
             source=SOURCE, model=model, version=version, subject=SUBJECT, severity=severity_of_week(jumps, leaps, reference),
-            words=_words(verdict, jumps, leaps, reference), since_us=since_us, advice=_ADVICE,
+            words=_words(jumps, leaps, related, reference), since_us=since_us, advice=_ADVICE,
             columns=tuple(cause.column for cause in jumps), figures={cause.column: round(cause.effect, 4) for cause in causes},
             runbook=f"{PAGE}#{SUBJECT}",
         )
@@ -82,7 +82,9 @@ def _weight(jumps: Sequence[Cause], leaps: Sequence[Cause], how: How, reference:
     return max(answered, sum(cause.weight for cause in mine))
 
 
-def _words(verdict: Verdict, jumps: Sequence[Cause], leaps: Sequence[Cause], reference: Reference) -> str:
+def _words(
+    jumps: Sequence[Cause], leaps: Sequence[Cause], related: Sequence[str], reference: Reference
+) -> str:  # fmt: skip
     """`1 of 7 inputs is not as last week: 'car_value' went up by 0.4 standard deviations on 2019-03-31 (as in ...)`."""
     sentences = []
     if jumps:
@@ -94,8 +96,8 @@ def _words(verdict: Verdict, jumps: Sequence[Cause], leaps: Sequence[Cause], ref
     if leaps:
         said = _cause(leaps[-1], f"the {'score' if leaps[-1].column == 'score' else 'answer'}", reference)
         sentences.append(f"{said[:1].upper()}{said[1:]}.")
-    if verdict.week_turned:
-        sentences.append(f"Since last week {listed(verdict.week_turned, 3)}.")
+    if related:
+        sentences.append(f"Since last week {listed(related, 3)}.")
     return " ".join(sentences)
 
 

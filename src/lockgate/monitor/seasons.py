@@ -115,28 +115,30 @@ def _months(past: ColumnPast, sketch: Sketch, since_us: int, until_us: int) -> S
 
 def _spans(past: ColumnPast, told: Told) -> list[tuple[float, list[Profile], list[Profile]]]:
     """For each length of a stretch that there has been time for: how far its neighbours may lie apart, the newest stretch so
-    long, and the one before it. Up to a week they are cut to the hour: days of the week differ."""
+    long, and the one before it, empty before there is one. Up to a week they are cut to the hour: days of the week differ. Before
+    there has been time for any, the newest chunk alone, which may lie as far off as any neighbours did."""
     steps = {int(days): far for days, far in past.steps.items()} or {WEEK: FAR / MORE}
-    newest = told.chunks[-1]
+    newest, begin_us = told.chunks[-1], told.chunks[0].start_us
     found: list[tuple[float, list[Profile], list[Profile]]] = []
     # sorted: as texts in a stored baseline, 28 comes before 7
     for span in [each for each in sorted(steps) if each >= _MOST * newest.days] or [max(steps)]:
         long_us = max(span * DAY_US, newest.until_us - newest.start_us)
-        if found and newest.until_us - told.chunks[0].start_us < _MOST * long_us:
+        if newest.until_us - begin_us < _MOST * long_us:
             break
-        border_us, until_us = newest.until_us - long_us, newest.until_us
-        if span <= WEEK:
-            recent, before = (
-                [told.between(border_us, until_us)],
-                [told.between(border_us - long_us, border_us)],
-            )
-        else:
-            recent = [each.profile for each in told.chunks if each.middle_us >= border_us]
-            before = [
-                each.profile for each in told.chunks if border_us - long_us <= each.middle_us < border_us
-            ]
+        border_us = newest.until_us - long_us
+        recent = _between(told, border_us, newest.until_us, whole=span > WEEK)
+        there = border_us - begin_us >= _MOST * long_us  # less than a week of days is no week
+        before = _between(told, border_us - long_us, border_us, whole=span > WEEK) if there else []
         found.append((MORE * steps[span], recent, before))
-    return found
+    # days of a week differ, so less than a week lies as far off as days do
+    return found or [(MORE * max(steps.values()), [newest.profile], [])]
+
+
+def _between(told: Told, since_us: int, until_us: int, *, whole: bool) -> list[Profile]:
+    """A stretch cut to the hour, or as the chunks whose middle lies in it."""
+    if not whole:
+        return [told.between(since_us, until_us)]
+    return [each.profile for each in told.chunks if since_us <= each.middle_us < until_us]
 
 
 def _near_all(name: str, past: ColumnPast, sketch: Sketch, told: Told, months: Sequence[Sketch]) -> bool:

@@ -3,7 +3,8 @@
 A column that somebody accepted as moved may move again, and one that moves too little for the validation's rows may jump from
 one week to the next. Like is held against like: a day must differ from the seven days before it and from its namesakes of
 earlier weeks, some hours from the same hours of both. And columns wander: one counts where it lies farther from its last week
-than its chunks lay from theirs, and a quarter more.
+than its chunks lay from theirs, and a quarter more. Answers wander with all of their inputs, so of them nothing is said before
+that is known.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ def jumps(
     wander = wandering(past)
     found = {
         name: each for name, each in sure.items()
-        if name not in but and _farther(each, wander.get(name), farthest_step(reference, name))
+        if name not in but and (name in wander or not name.startswith(OUT))
+        and _farther(each, wander.get(name), farthest_step(reference, name))
         and not _of_the_calendar(reference, name, newest, before)
     }  # fmt: skip
     columns = {name: each for name, each in found.items() if not name.startswith(OUT)}
