@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SYSTEM := $(VENV)/.system
+CASES  := $(VENV)/.cases
 
 TEST_PROCESSES ?= 3 # of two cores: while one waits for a server, another works
 
@@ -28,13 +29,17 @@ $(SYSTEM): $(READY) scripts/system-parts
 	scripts/system-parts
 	@touch $@
 
+$(CASES): $(READY) benchmarks/monitor/apart.py benchmarks/monitor/apart_read.py
+	$(BIN)/python -m benchmarks.monitor.apart
+	@touch $@
+
 demo: $(READY) ## lockgate's main job on real data, in about three minutes (make demo KEEP=1 leaves it running)
 	$(BIN)/python -m examples.demo $(if $(KEEP),--keep)
 
-test: $(SYSTEM) ## the whole suite: real servers, databases and a browser
+test: $(SYSTEM) $(CASES) ## the whole suite: real servers, databases and a browser
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not faults and not frameworks"
 
-test-faults: $(SYSTEM) ## hundreds of kills and long soaks (more than an hour)
+test-faults: $(SYSTEM) $(CASES) ## hundreds of kills and long soaks (more than an hour)
 	$(BIN)/pytest -m faults --timeout 3600
 
 test-frameworks: $(READY) ## heavy frameworks in environments of their own (15 minutes, more while those are built)

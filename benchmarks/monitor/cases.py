@@ -53,7 +53,7 @@ def cars_staged(start: int = 0, end: int = 60_000, *, dense: int = 20_000, rows:
 
 def flights(*, every: int = EVERY_FLIGHT, months: range = range(4, 13)) -> Case:
     """T4: a model that learned January and February, the month among its inputs, and was validated on March."""
-    frame = pl.read_csv(data() / "flights.csv", null_values=["NA"]).drop_nulls("arr_delay")
+    frame = pl.read_parquet(data() / "flights.parquet").drop_nulls("arr_delay")
     date = pl.datetime("year", "month", "day", time_unit="us")
     minutes = pl.col("sched_dep_time") // 100 * 60 + pl.col("sched_dep_time") % 100
     frame = frame.with_columns(
@@ -81,7 +81,7 @@ def flights(*, every: int = EVERY_FLIGHT, months: range = range(4, 13)) -> Case:
 
 def churn(seed: int) -> Case:
     """T8: the control, shuffled. A quarter to learn from, a quarter to be validated on, the other half comes."""
-    frame = pl.read_csv(data() / "churn.csv", null_values=["NA"]).drop("rownames")
+    frame = pl.read_parquet(data() / "churn.parquet").drop("rownames")
     frame = frame.sample(fraction=1.0, shuffle=True, seed=seed).with_columns(
         pl.col(pl.Int64).exclude("churn").cast(pl.Float64)
     )

@@ -67,18 +67,18 @@ def score(alarms: list[int], marks: dict[str, list[int]]) -> Score:
     return Score(len(alarms), len(right), precision, float(np.mean(shares)) if shares else 1.0)
 
 
-def table(folder: Path) -> list[tuple[str, dict[str, Score]]]:
-    """Every series with every detector."""
+def table(folder: Path, others: Mapping[str, Mapping[str, list[int]]]) -> list[tuple[str, dict[str, Score]]]:
+    """Every series with every detector. `others`: what they said of each."""
     found = []
     for name, one in json.loads((folder / "series.json").read_text()).items():
-        said = {"lockgate": alarms_of(np.asarray(one["values"])), **one["alarms"]}
+        said = {"lockgate": alarms_of(np.asarray(one["values"])), **others.get(name, {})}
         found.append((name, {who: score(alarms, one["marks"]) for who, alarms in said.items()}))
     return found
 
 
-def lines(folder: Path) -> list[str]:
+def lines(folder: Path, others: Mapping[str, Mapping[str, list[int]]]) -> list[str]:
     """Every series with every detector, as text."""
-    return table_lines(table(folder))
+    return table_lines(table(folder, others))
 
 
 def table_lines(rows: Sequence[tuple[str, Mapping[str, Score]]]) -> list[str]:

@@ -11,7 +11,7 @@ import argparse
 import time
 from collections.abc import Callable
 
-from benchmarks.monitor.apart import data
+from benchmarks.monitor.apart import alarms, data
 from benchmarks.monitor.change_points import lines
 from benchmarks.monitor.replay import Replayed, replay
 from benchmarks.monitor.streams import car_loans, churn, flights, used_cars
@@ -52,7 +52,7 @@ def t8(shuffles: int) -> list[str]:
 
 def t9(_shuffles: int) -> list[str]:
     """Change points as people marked them: precision / recall (alarms)."""
-    return lines(data())
+    return lines(data(), alarms())
 
 
 def told(name: str, done: Replayed) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from benchmarks.monitor.apart import data
+from benchmarks.monitor.apart import alarms, data
 from benchmarks.monitor.change_points import CHUNK, Score, alarms_of, score, table_lines
 from benchmarks.monitor.through import Case, through
 from sklearn.linear_model import LinearRegression
@@ -31,7 +31,7 @@ MODEL = "series"
 
 def series_lines(folder: Path) -> list[str]:
     """Every series asked, read back, and judged; river's detectors beside it."""
-    known = json.loads((data() / "series.json").read_text())
+    known, others = json.loads((data() / "series.json").read_text()), alarms()
     whole = np.concatenate([np.asarray(one["values"], dtype=float) for one in known.values()])
     through(case_of(whole), folder, look_days=10_000.0)
     recorded, start = values_of(folder), 0
@@ -41,7 +41,7 @@ def series_lines(folder: Path) -> list[str]:
     for name, one in known.items():
         values = recorded[start : start + len(one["values"])]
         start += values.size
-        said = {"lockgate": alarms_of(values), **one["alarms"]}
+        said = {"lockgate": alarms_of(values), **others[name]}
         found.append((name, {who: score(alarms, one["marks"]) for who, alarms in said.items()}))
     return [f"change points (T9): {whole.size:,} values through the gateway's log", *table_lines(found)]
 

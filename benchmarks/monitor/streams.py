@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from benchmarks.monitor.replay import Stream
+from benchmarks.retraining import bikes as bicycles
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
@@ -40,21 +41,33 @@ def car_loans(rows: int | None = None, start: int = 0) -> Stream:
     )  # fmt: skip
 
 
-def used_cars() -> Stream:
-    """T2: inputs move from row 30,000 on, and the errors become smaller."""
+def used_cars(every: int = 1) -> Stream:
+    """T2: inputs move from row 30,000 on, and the errors become smaller. `every`: only each so many-th row."""
     folder = package("nannyml") / "datasets/data"
     past = pl.read_csv(folder / "regression_synthetic_reference.csv")
-    after = pl.read_csv(folder / "regression_synthetic_analysis.csv")
+    after = pl.read_csv(folder / "regression_synthetic_analysis.csv").gather_every(every)
     inputs = tuple(name for name in after.columns if name not in ("timestamp", "y_pred", "y_true", "id", ""))
     return Stream(
         "used cars (T2)", past[30_000:], after, times_of(after["timestamp"]), inputs, "y_true", Task.REGRESSION,
-        fitted(past[:30_000], inputs, "y_true", Task.REGRESSION),
+        fitted(past[:30_000].gather_every(every), inputs, "y_true", Task.REGRESSION),
     )  # fmt: skip
 
 
-def flights(folder: Path) -> Stream:
-    """T4: a year of flights; trained on January and February, validated on March, seasons after that."""
-    frame = pl.read_csv(folder / "flights.csv", null_values=["NA"]).drop_nulls("arr_delay")
+def bikes(quarters: range = range(3, 5)) -> Stream:
+    """T3: hours of hire; what was learned and validated in the first half of 2011 is asked in later quarters of that year."""
+    table = bicycles.hours()
+    train, valid = (bicycles.quarter(table, 2011, number) for number in (1, 2))
+    after = pl.concat([bicycles.quarter(table, 2011, number) for number in quarters])
+    return Stream(
+        "bicycles (T3)", valid, after, after["at_us"].to_numpy(), bicycles.INPUTS, "cnt", Task.REGRESSION,
+        fitted(train, bicycles.INPUTS, "cnt", Task.REGRESSION),
+    )  # fmt: skip
+
+
+def flights(folder: Path, every: int = 1, months: range = range(4, 13)) -> Stream:
+    """T4: a year of flights; trained on January and February, validated on March, seasons after that. `every`: only each so
+    many-th flight."""
+    frame = pl.read_parquet(folder / "flights.parquet").drop_nulls("arr_delay").gather_every(every)
     frame = frame.with_columns(
         late=(pl.col("arr_delay") >= 15).cast(pl.Int64),
         day_us=pl.datetime("year", "month", "day", time_unit="us").dt.epoch("us"),
@@ -64,9 +77,7 @@ def flights(folder: Path) -> Stream:
     )
     frame = frame.with_columns(weekday=pl.from_epoch("day_us", time_unit="us").dt.weekday()).sort("at_us")
     inputs = ("hour", "minute", "weekday", "distance", "carrier", "origin", "dest")
-    train, valid, after = (
-        frame.filter(pl.col("month").is_in(months)) for months in ([1, 2], [3], range(4, 13))
-    )
+    train, valid, after = (frame.filter(pl.col("month").is_in(each)) for each in ([1, 2], [3], months))
     return Stream(
         "flights (T4)", valid, after, after["at_us"].to_numpy(), inputs, "late", Task.CLASSIFICATION,
         fitted(train, inputs, "late", Task.CLASSIFICATION), positive="1",
@@ -75,7 +86,7 @@ def flights(folder: Path) -> Stream:
 
 def churn(folder: Path, seed: int, *, chunks: int = 10) -> Stream:
     """T8: the control. Rows in no order, shuffled; half is the validation, the rest comes in chunks."""
-    frame = pl.read_csv(folder / "churn.csv", null_values=["NA"])
+    frame = pl.read_parquet(folder / "churn.parquet")
     frame = frame.sample(fraction=1.0, shuffle=True, seed=seed)
     inputs = tuple(name for name in frame.columns if name not in ("churn", "rownames", ""))
     half = frame.height // 2

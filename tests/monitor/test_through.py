@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from benchmarks.monitor.apart import DATA
+from benchmarks.monitor.apart import there
 from benchmarks.monitor.cases import cars_staged, churn, flights, loans
 from benchmarks.monitor.staged import Staged, staged
 from benchmarks.monitor.through import through
@@ -43,9 +43,7 @@ def test_a_real_gateway_lives_through_months_and_the_alarm_comes_where_columns_m
     assert done.phases == ["done"]
 
 
-apart = pytest.mark.skipif(
-    not (DATA / "series.json").exists(), reason="its data are not there: python -m benchmarks.monitor.apart"
-)
+apart = pytest.mark.skipif(not there(), reason="its data are not here: python -m benchmarks.monitor.apart")
 
 
 @apart
