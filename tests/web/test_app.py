@@ -24,6 +24,18 @@ def test_errors_have_one_shape(box):
         assert {"error", "code", "what"} <= answer.json().keys()
 
 
+def test_an_address_that_is_none_is_a_page_for_a_browser(box):
+    """A person reads what to do, signed in or not; a program gets JSON as ever, and so does a browser below /api."""
+    http = box.http(box.owner())
+    for address in ("/nowhere", "/models/a/b/c/d"):
+        page = http.get(address, headers={"accept": "text/html,*/*"})
+        assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (404, "text/html")
+        assert "there is no such page" in page.text
+        assert address in page.text
+        assert http.get(address).json()["code"] == "not_found"
+    assert http.get("/api/nowhere", headers={"accept": "text/html"}).json()["code"] == "not_found"
+
+
 @pytest.mark.parametrize(
     "body", [b"{", b"\xff\xfe", b"[1, 2]", b"null", b'"text"', b"{}", b'{"id": 5}', b'{"id": null}']
 )

@@ -18,6 +18,7 @@ from lockgate.web.api.routers import API, KINDS
 from lockgate.web.guards import MEGABYTE, Guards
 from lockgate.web.jobs import Jobs
 from lockgate.web.pages.routers import PAGES
+from lockgate.web.pages.shell import astray
 from lockgate.web.sessions import Signer
 from lockgate.web.shapes import components
 from lockgate.wiring.house import House
@@ -37,8 +38,9 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     app.state.signer = Signer(house.home)
     app.state.jobs = Jobs(house.clock, house.home.run / "jobs")
-    for kind in (LockgateError, RequestValidationError, HTTPException, *TOO_LARGE):
+    for kind in (LockgateError, RequestValidationError, *TOO_LARGE):
         app.add_exception_handler(kind, refused)
+    app.add_exception_handler(HTTPException, astray)
     for router in API:
         app.include_router(router, prefix="/api")
     for router in PAGES:

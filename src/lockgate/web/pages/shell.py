@@ -12,12 +12,13 @@ import jinja2
 import msgspec
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from lockgate.errors import LockgateError, Unauthorized, http_status
+from lockgate.errors import LockgateError, NotFound, Unauthorized, http_status
 from lockgate.governance.people import Person, models_with
 from lockgate.governance.permissions import Permission
-from lockgate.web.answers import TOO_LARGE, defect, known_error
+from lockgate.web.answers import TOO_LARGE, defect, known_error, refused
 from lockgate.web.auth import house_of, identify, signer_of
 from lockgate.web.pages.words import FILTERS
 from lockgate.wiring.alerts_shown import count_for
@@ -138,6 +139,21 @@ class PageRoute(APIRoute):
                 return _unforeseen(error)
 
         return handle
+
+
+def astray(request: Request, error: Exception) -> Response:
+    """Exception handler for addresses that are none: a page for a browser, JSON for a program."""
+    wants_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+    if isinstance(error, HTTPException) and error.status_code == 404 and wants_page:
+        path = request.url.path
+        return _failed(
+            NotFound(
+                "there is no such page",
+                got=path,
+                fix="begin at the models",
+            )
+        )
+    return refused(request, error)
 
 
 def _places(looking: Viewer) -> list[Place]:
