@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from lockgate.pipelines.cut import Cut
 from lockgate.pipelines.run import DataUsed, Machine, Made, Run, RunState
 from lockgate.wiring.reproduce_model import difference
 from lockgate.wiring.reproduce_why import CHANCE, Used, altered, reasons
@@ -16,6 +17,7 @@ MACHINE = Machine(processor="one", cores=2)
 RUN = Run(
     id=1, author="ann", state=RunState.DONE, started_us=0, machine=MACHINE,
     made=Made(model="flow", pipeline="flow.py", code=CODE, data={"raw": ROWS}, parameters={"depth": 4}, seed=5, python="3.11.7",
+              cut=Cut(time="day", since="2026-01-01"),
               lock=("scikit-learn==1.9.1", "numpy==2.4.6")),
 )  # fmt: skip
 SEALED = {
@@ -24,6 +26,7 @@ SEALED = {
     "pipeline.code": CODE,
     "pipeline.data.raw": ROWS.digest,
     "depth": "4",
+    "pipeline.cut": "2026-01-01",
 }
 USED = Used(
     data={"raw": ROWS.digest},
@@ -44,6 +47,7 @@ def on_record(**changes: object) -> Run:
         ({"seed": 6}, "the package was sealed with the seed 5, and the run on record says 6"),
         ({"code": OTHER}, "sealed with the code sha256:ccccccccccccc..., and the run on record says sha256:ddddddddddddd..."),
         ({"pipeline": "x.py"}, "sealed with the pipeline flow.py, and the run on record says x.py"),
+        ({"cut": Cut(time="day", since="2026-02-01")}, "a test table from 2026-01-01, and the run on record says 2026-02-01"),
         ({"parameters": {"depth": 8}}, "sealed with the parameter depth 4, and the run on record says 8"),
         ({"data": {"raw": msgspec.structs.replace(ROWS, number=2, digest=OTHER)}}, "with the data 'raw' (rows@2) sha256:1"),
     ],

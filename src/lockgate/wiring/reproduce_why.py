@@ -29,6 +29,7 @@ def altered(sealed: Mapping[str, str], run: Run) -> list[str]:
     made = run.made
     told = {"seed": str(made.seed), "pipeline": made.pipeline, "pipeline.code": made.code}
     told |= {f"pipeline.data.{role}": used.digest for role, used in made.data.items()}
+    told |= {"pipeline.cut": made.cut.since if made.cut is not None else "nothing"}
     plain = {name: str(value) for name, value in made.parameters.items() if isinstance(value, PLAIN)}
     return [
         f"the package was sealed with {_named(name, run)} {_short(sealed[name])}, and the run on record says {_short(said)}"
@@ -80,9 +81,12 @@ def _named(name: str, run: Run) -> str:
     role = name.removeprefix("pipeline.data.")
     if role != name:
         return f"the data '{role}' ({run.made.data[role].name}@{run.made.data[role].number})"
-    return {"seed": "the seed", "pipeline": "the pipeline", "pipeline.code": "the code"}.get(
-        name, f"the parameter {name}"
-    )
+    return _NAMES.get(name, f"the parameter {name}")
+
+
+_NAMES = {
+    "seed": "the seed", "pipeline": "the pipeline", "pipeline.code": "the code", "pipeline.cut": "a test table from",
+}  # fmt: skip
 
 
 def _short(text: str) -> str:

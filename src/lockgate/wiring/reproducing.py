@@ -166,7 +166,7 @@ class _Rebuilding:
             pipeline=made.pipeline, sources=sources, data=files, parameters=made.parameters,
             seed=made.seed, python=python, environment="again", task=str(self.settings.task) if self.settings.task else None,
             memory_bytes=(self.settings.memory_mb or 0) * MEGABYTE or memory_bytes(),
-            confined=not house.config.environment.unconfined,
+            confined=not house.config.environment.unconfined, cut=made.cut,
         )  # fmt: skip
         cache = StepCache(self.folder / "steps")
         return execute(
