@@ -221,6 +221,21 @@ def test_promises_are_read_from_a_validation_and_held_against_production() -> No
     assert (found.judged, found.kept, found.since_us, found.until_us) == (3, 1, 5, 9)
 
 
+def test_what_windows_of_several_classes_do_not_hold_is_no_promise_that_stays_open() -> None:
+    """Log loss asks for a probability of every class, a window keeps what was decided; of two classes it is a promise."""
+    rows = (("accuracy", 0.95, 0.93, 0.97), ("macro F1", 0.94, 0.92, 0.96), ("log loss", 0.13, 0.08, 0.18))
+    finding = Finding(check="performance", subject="accuracy", status=Status.PASS, headline="",
+                      table=Table(columns=("figure", "value", "from", "to"), rows=rows))  # fmt: skip
+    assert set(figures_promised([finding])) == {"accuracy", "macro_f1"}
+    assert "log_loss" in figures_promised([replace_rows(finding, (("ROC AUC", 0.9, 0.88, 0.92), *rows[2:]))])
+
+
+def replace_rows(finding: Finding, rows: tuple[tuple[object, ...], ...]) -> Finding:
+    """The finding with another table."""
+    table = Table(columns=("figure", "value", "from", "to"), rows=rows)  # type: ignore[arg-type]
+    return msgspec.structs.replace(finding, table=table)
+
+
 def test_widths() -> None:
     """What people write, what is chosen by how much comes, and what is refused."""
     assert (width_of("6h"), width_of(" 5000 rows")) == (Width(DAY_US // 4), Width(5_000, rows=True))

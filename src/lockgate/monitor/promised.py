@@ -19,6 +19,9 @@ from lockgate.monitor.performance_windows import Edges, Window, pooled, pooled_p
 
 CHECK, SLICES = "performance", "slices"
 ERRORS, DISTANCE = "wrong answers", "mean absolute error"  # what the validation's slices are told in
+OF_SCORES = frozenset(
+    {"log_loss", "brier"}
+)  # what needs more of an answer of several classes than windows keep
 _RANGE = re.compile(r"^(-?[\d.,]+(?:e[+-]?\d+)?) to (-?[\d.,]+(?:e[+-]?\d+)?)$")
 _NAMES = {title: name for name, title in TITLES.items()}
 
@@ -63,7 +66,7 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def figures_promised(findings: Iterable[Finding]) -> dict[str, Figure]:
-    """The figures of a validation, by the names that windows use."""
+    """The figures of a validation, by the names that windows use; of several classes those of decisions, as in windows."""
     found = {}
     for finding in findings:
         if (
@@ -75,6 +78,8 @@ def figures_promised(findings: Iterable[Finding]) -> dict[str, Figure]:
                 name = _NAMES.get(str(title))
                 if name is not None and value is not None and low is not None and high is not None:
                     found[name] = Figure(float(value), float(low), float(high))
+    if "macro_f1" in found and "roc_auc" not in found:
+        return {name: figure for name, figure in found.items() if name not in OF_SCORES}
     return found
 
 

@@ -169,6 +169,7 @@ def performance_of(
         for each in windows
         for name in (*each.window.figures, *(each.expected.figures if each.expected else ()))
     }
+    names |= {promise.figure for each in promises for promise in each.promises}
     return PerformanceShown(
         model=model, versions=tuple(numbers), windows=windows, delay=delay, promises=promises, notices=notices, looked=looked,
         kept=kept_of(each for each in expected.values() if each.version in numbers),
