@@ -257,6 +257,27 @@ def test_orders_that_cannot_be_met_say_why(box, model):
     assert lockgate.get("/batches") == []
 
 
+def test_labels_may_come_before_the_model(box, model):
+    """A name that nobody knows is refused with the word that is lacking; with it the model is entered together with its batch,
+    and only then; who may not enter models may not."""
+    ann = box.connect(box.person("ann", (RoleName.BUILDER, "*")))
+    order = {"target": "digit", "strategy": "chance", "budget": 2, "pool": POOL}
+    with pytest.raises(NotFound, match="there is no model 'later'") as told:
+        ann.post("/models/later/batches", order)
+    assert "--new" in told.value.fix
+    with pytest.raises(InvalidInput, match="budget"):
+        ann.wait(ann.post("/models/later/batches", order | {"new": True, "budget": 0}))
+    with box.house.db.read() as tx, pytest.raises(NotFound):
+        get_model(tx, "later")
+    found = ann.wait(ann.post("/models/later/batches", order | {"new": True}))
+    assert (found["batch"]["model"], found["batch"]["items"]) == ("later", 2)
+    with box.house.db.read() as tx:
+        assert get_model(tx, "later").settings.target == "digit"
+    vera = box.connect(box.person("vera", (RoleName.VIEWER, "*")))
+    with pytest.raises(Forbidden):
+        vera.post("/models/never/batches", order | {"new": True})
+
+
 def test_the_worth_of_more_labels_is_told_by_those_that_are_there(box, model):
     """The curve of 60 labelled digits falls, and says what more are worth or that it cannot tell."""
     lockgate = box.connect(box.owner())

@@ -65,12 +65,13 @@ def select(
     picture: Annotated[str | None, typer.Option(help="Of the log: the input that people look at.", show_default="any")] = None,
     question: Annotated[str | None, typer.Option(help="What people are asked.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
+    new: Annotated[bool, typer.Option("--new", help="The model is yet to come: label before there is one.")] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Pick the rows that are worth labelling next: a batch."""
     asked = {"budget": budget, "money": money, "price": price, "people": people, "pool": pool, "since": since,
              "until": until, "text": text, "picture": picture, "strategy": strategy, "version": version, "target": target,
-             "question": question, "seed": seed,
+             "question": question, "seed": seed, "new": new,
              "classes": [one.strip() for one in classes.split(",")] if classes else None}  # fmt: skip
     with progress() as show:
         found = client.select(

@@ -23,7 +23,8 @@ from lockgate.datasets.versions import DataKind
 from lockgate.errors import InvalidInput, NotFound
 from lockgate.governance.people import Person, require
 from lockgate.governance.permissions import Permission
-from lockgate.registry.store import Version, get_model, versions_of
+from lockgate.registry.naming import check_model_name
+from lockgate.registry.store import Version, create_model, get_model, versions_of
 from lockgate.release.store import aliases
 from lockgate.wiring.annotation_log import Stretch, log_rows
 from lockgate.wiring.annotation_numbers import before_of, numbers_of
@@ -68,6 +69,8 @@ def select_batch(house: House, person: Person, model: str, order: Order, tell: T
     found = select(pool, order.strategy, count, random=order.seed)
     said = (*rows.said, *_sampled(rows, count), *said, *found.said)
     with house.db.write() as tx:
+        if order.new and not _is_known(tx, model):
+            create_model(tx, model, ground.settings, actor=person.id, at_us=house.clock.now_us())
         asked = asked_of(tx, ground, rows, classes=classes, order=order, said=said)
         answered_by = ground.version if rows.answers else None
         contents = [content_of(one, rows, pool, asked, answered_by=answered_by) for one in found.items]
@@ -116,7 +119,7 @@ def curve_drawn(curve: Curve) -> Plot:
 def _ground(house: House, person: Person, model: str, order: Order) -> Ground:
     with house.db.read() as tx:
         require(tx, person, Permission.LABELS_WRITE, model)
-        settings = get_model(tx, model).settings
+        settings = require_known(tx, person, model, order)
         target = order.target or settings.target
         data = None
         if order.pool is None:
@@ -129,22 +132,38 @@ def _ground(house: House, person: Person, model: str, order: Order) -> Ground:
         if target is None and (data is None or data.kind is DataKind.TABLE) and order.pool is not None:
             raise InvalidInput("nobody said which column is labelled",
                                fix="--target COLUMN, or target: in lockgate.yaml")  # fmt: skip
-        version = _version(tx, model, order.version)
-        known = aliases(tx, model)
-        others = tuple(
+        found = Ground(model, settings, target or "label", data, None, (), ())
+        if not _is_known(tx, model):
+            return found
+        version, known = _version(tx, model, order.version), aliases(tx, model)
+        others = [
             resolve(tx, model, name)
             for name in known
-            if version is not None and known[name] != version.number
+            if version is not None and known[name] != version.number and order.version != NONE
+        ]
+        return msgspec.structs.replace(
+            found, version=version, others=tuple(others), versions=tuple(versions_of(tx, model))
         )
-        return Ground(
-            model,
-            settings,
-            target or "label",
-            data,
-            version,
-            others if order.version != NONE else (),
-            tuple(versions_of(tx, model)),
-        )
+
+
+def _is_known(tx: sa.Connection, model: str) -> bool:
+    try:
+        get_model(tx, model)
+    except NotFound:
+        return False
+    return True
+
+
+def require_known(tx: sa.Connection, person: Person, model: str, order: Order) -> ModelConfig:
+    """The model's settings; those of one that is yet to come where that is said. Raises NotFound, Forbidden."""
+    if _is_known(tx, model):
+        return get_model(tx, model).settings
+    if order.new:
+        require(tx, person, Permission.MODEL_CREATE, model)
+        check_model_name(model)
+        return ModelConfig(target=order.target)
+    raise NotFound(f"there is no model '{model}'",
+                   fix="lockgate model list names them; --new labels for one that is yet to come")  # fmt: skip
 
 
 def _version(tx: sa.Connection, model: str, word: str | None) -> Version | None:

@@ -29,7 +29,8 @@ _MOST_CELL = 20_000  # letters that a batch keeps of one cell
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is asked for. `pool`: `loans@3`; None: the log, of the last `since`. `version`: whose answers (`live`, `3`, `none`);
     None: the live one, else the newest. `classes`: None: those of the model, or of the labels that are there. `text`: the column
-    that people read; `picture`: the input of the log that they look at; None: told by what is there."""
+    that people read; `picture`: the input of the log that they look at; None: told by what is there. `new`: the model may be
+    one that is yet to come: it is entered with the batch."""
 
     budget: int | None = None
     money: float | None = None
@@ -46,6 +47,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     picture: str | None = None
     question: str | None = None
     seed: Annotated[int, Meta(ge=0, lt=2**32)] = 0
+    new: bool = False
 
 
 class Ground(msgspec.Struct, frozen=True):

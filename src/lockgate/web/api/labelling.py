@@ -20,7 +20,7 @@ from lockgate.web.auth import Asking, InHouse
 from lockgate.web.jobs import Job
 from lockgate.web.shapes import says
 from lockgate.web.uploads import keep, start_job
-from lockgate.wiring.annotation import learning_curve, select_batch
+from lockgate.wiring.annotation import learning_curve, require_known, select_batch
 from lockgate.wiring.annotation_files import TakenIn, exported, picture, take_in
 from lockgate.wiring.annotation_shown import Order
 from lockgate.wiring.annotation_work import (
@@ -73,7 +73,7 @@ def pick(model: str, sent: Wish, house: InHouse, me: Asking, jobs: AllJobs) -> R
     order = _order(sent)
     with house.db.read() as tx:
         require(tx, me, Permission.LABELS_WRITE, model)
-        get_model(tx, model)
+        require_known(tx, me, model, order)
     return answer(
         jobs.start("annotate", model, me.id, lambda tell: select_batch(house, me, model, order, tell))
     )
