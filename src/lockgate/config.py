@@ -147,6 +147,12 @@ class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
         )
 
 
+class ShadowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The shadow scorer's process, beside those of the models that it asks."""
+
+    memory_mb: Count = 4096  # of data that it may hold; a model in a process of its own has `environment.memory_mb`
+
+
 class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where records go as CloudEvents. `token_file` holds what is sent as `Authorization: Bearer`."""
 
@@ -163,6 +169,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway: GatewayConfig = GatewayConfig()
     console: ConsoleConfig = ConsoleConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
+    shadow: ShadowConfig = ShadowConfig()
     events: EventsConfig | None = None
     mirror: MirrorConfig | None = None
     labels: LabelsConfig = LabelsConfig()
