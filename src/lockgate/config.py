@@ -24,7 +24,7 @@ from lockgate.config_monitor import MonitorConfig
 from lockgate.config_release import ReleaseConfig
 from lockgate.config_retraining import RetrainConfig
 from lockgate.config_tuning import TuneConfig
-from lockgate.declared import Assumptions, OwnMetric, Ranking, Scenario
+from lockgate.declared import Assumptions, CommitRule, OwnMetric, Ranking, Scenario
 from lockgate.errors import Unavailable
 from lockgate.yamlfile import read_yaml
 
@@ -273,6 +273,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: LogConfig = LogConfig()
     personal: tuple[str, ...] = ()  # inputs that are recorded encrypted with a key of the person
     requirements: str | None = None
+    commit: CommitRule | None = None  # of code that it may be trained on; None: its tier decides
     python: str | None = None
     replicas: Count | None = (
         None  # processes of a model that is not compiled; None: the server's `environment`

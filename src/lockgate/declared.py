@@ -18,6 +18,14 @@ class Way(StrEnum):
     DOWN = "down"
 
 
+class CommitRule(StrEnum):
+    """What must be known of the code that a model is trained on."""
+
+    ANY = "any"
+    KNOWN = "known"  # it lies in a repository, with changes or without
+    CLEAN = "clean"  # a commit holds all of it
+
+
 class Assumptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What must hold of the model's answers whatever it is asked.
 

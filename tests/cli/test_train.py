@@ -74,7 +74,7 @@ def test_the_same_rows_are_one_version_wherever_they_come_from(lockgate: Run, pr
     done = lockgate("data", "add", "loans", "rows.csv")
     assert done.returncode == 1
     assert "breaks its contract: income: up to 106" in done.stdout
-    assert "-> .filter(pl.col('income') <=" in done.stdout
+    assert "-> frame.filter((pl.col('income') <=" in done.stdout
     said = ok(lockgate("data", "diff", "loans@1", "loans@2", "--key", "id"))
     assert "40 in both, 40 with other values, 0 gone, 0 new" in said
     parts = json.loads(ok(lockgate("data", "split", "loans@1", "--group", "id", "--json")))
@@ -111,6 +111,7 @@ def test_a_project_is_trained_listed_and_compared(lockgate: Run, project: Path) 
     refused = lockgate("train", "flow", "--no-submit", "--clean")
     assert refused.returncode == 5
     assert "differ from its commit" in refused.stderr
+    assert "flow.py" in refused.stderr
 
 
 def test_a_frame_is_a_version_from_python(tmp_path: Path) -> None:

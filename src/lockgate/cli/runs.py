@@ -10,6 +10,7 @@ import typer
 from lockgate.cli.show import AsJson, new_group, print_json, print_pairs, print_table, when
 from lockgate.cli.train import print_steps
 from lockgate.client.transport import connected
+from lockgate.packing.commit import NONE_KNOWN
 from lockgate.pipelines.compared import differences
 from lockgate.pipelines.run import Run
 
@@ -91,7 +92,7 @@ def _print(run: dict[str, Any]) -> None:
             "by": f"{run['author']}, {when(run['started_us'])}, {_took(run)}",
             "pipeline": made["pipeline"],
             "code": made["code"][:19],
-            "commit": made["code_commit"],
+            "commit": made["code_commit"] or NONE_KNOWN,
             "data": _data(run),
             "parameters": ", ".join(f"{k}={v}" for k, v in made["parameters"].items()),
             "seed": made["seed"],

@@ -10,11 +10,12 @@ import msgspec
 
 from lockgate.config import PROJECT_NAME, ModelConfig, Tier, load_project
 from lockgate.errors import Conflict, InvalidInput, NotFound
-from lockgate.packing.parcel import commit_of
+from lockgate.packing.commit import tree_of
+from lockgate.pipelines.commits import hold_commit
 from lockgate.pipelines.layout import file_of, is_command
 from lockgate.pipelines.sources import Sources, folder_sources, sources_of
 
-DIRTY = "-dirty"
+MOST_NAMED = 5  # files in an error
 
 
 @dataclass(frozen=True)
@@ -41,20 +42,23 @@ class ProjectModel:
         return sources_of(self.root, file_of(self.pipeline), more)
 
     def commit(self, *, dirty: bool | None) -> str | None:
-        """The commit of the folder. One with changes is marked `-dirty`; `dirty` False refuses it, None lets the tier decide.
+        """The commit of the folder, marked `-dirty` when it does not hold the code that runs; None when no commit is known.
 
-        Raises Conflict for a refused one: nobody could say later what ran.
+        `dirty` False refuses a dirty one, None lets the tier decide; the model's `commit:` decides above both. Raises Conflict
+        for a refused one: nobody could say later what ran.
         """
-        found = commit_of(self.root)
+        tree = tree_of(self.root, self.sources().files)
+        hold_commit(self.settings, tree.name, of=self.name, why=tree.why)
         refused = dirty is False or (dirty is None and self.settings.tier is not Tier.LOW)
-        if found is not None and found.endswith(DIRTY) and refused:
+        if tree.changed and refused:
             raise Conflict(
-                "files of the project differ from its commit",
-                got=found,
+                "files of the project differ from its commit, or are in none",
+                got=", ".join(tree.changed[:MOST_NAMED])
+                + (", ..." if len(tree.changed) > MOST_NAMED else ""),
                 allowed="a clean tree, for this model's tier",
-                fix="git commit them, or train with --dirty: the version is marked then",
+                fix="git add and commit them (or name them in .gitignore), or train with --dirty: the version is marked then",
             )
-        return found
+        return tree.name
 
     def requirements(self) -> str | None:
         """The text of the model's requirements file."""

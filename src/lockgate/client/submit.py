@@ -17,7 +17,8 @@ from lockgate.client.results import SubmittedVersion
 from lockgate.client.transport import Progress, connected
 from lockgate.config import PROJECT_NAME, ModelConfig, load_project
 from lockgate.errors import InvalidInput
-from lockgate.packing.parcel import Parcel, commit_of, pack, zipped
+from lockgate.packing.commit import commit_of
+from lockgate.packing.parcel import Parcel, pack, zipped
 from lockgate.registry.mlflow_uri import Fetched, fetch, is_remote
 from lockgate.submission.lock import pins_of_globals
 

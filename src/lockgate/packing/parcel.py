@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import io
 import pickle
-import subprocess
 import sys
 import sysconfig
 import warnings
@@ -72,20 +71,6 @@ def zipped(files: dict[str, bytes]) -> bytes:
 def zipped_folder(folder: Path) -> bytes:
     """A folder's files as one zip."""
     return zipped({name: file.read_bytes() for name, file in _files(folder)})
-
-
-def commit_of(folder: Path) -> str | None:
-    """The git commit of a folder, `-dirty` when files differ from it; None outside a repository."""
-
-    def git(*words: str) -> str | None:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    try:
-        commit = git("rev-parse", "HEAD")
-        return f"{commit}-dirty" if commit and git("status", "--porcelain", "-uno") else commit
-    except OSError:
-        return None  # there is no git here
 
 
 def _parcel(model: Any) -> Parcel:

@@ -18,6 +18,8 @@ from lockgate.config import ModelConfig
 from lockgate.datasets.versions import DataVersion
 from lockgate.errors import Conflict, LockgateError, NotFound
 from lockgate.governance.people import PARTS, Person
+from lockgate.packing.commit import NONE_KNOWN
+from lockgate.pipelines.commits import hold_commit
 from lockgate.pipelines.cut import Cut
 from lockgate.pipelines.execute import Ran, execute
 from lockgate.pipelines.inside.handing import PINS
@@ -85,6 +87,7 @@ def train(house: House, person: Person, order: TrainOrder, tell: Tell) -> Traine
     """
     may_submit(house, person, order.model)
     settings = settings_of(house, person, order)
+    hold_commit(settings, order.code_commit, of=order.model)
     sources = load_code(house, order.code)
     data = data_of(house, order)
     pins = pins_from(order.requirements) if order.requirements is not None else ()
@@ -217,7 +220,13 @@ class _Running:
                 tx, self.run, state, outcome, made=whole, version=number, at_us=self.house.clock.now_us()
             )
         unheard = mirror(self.house, run)
-        return Trained(run, made.version, made.new, (*made.remarks, *([unheard] if unheard else [])))
+        unknown = (
+            f"{NONE_KNOWN} that holds its code: the run keeps the code itself"
+            if whole.code_commit is None
+            else None
+        )
+        remarks = (*made.remarks, *(said for said in (unknown, unheard) if said))
+        return Trained(run, made.version, made.new, remarks)
 
     def _step(self, step: str, done: int, of: int) -> None:
         self.tell(f"step {step}", done, of, "")
