@@ -93,16 +93,8 @@ class Home:
     def prepare(self) -> Home:
         """Make every folder. Raises Unavailable when the home cannot be written."""
         try:
-            for folder in (
-                self.root,
-                self.blobs,
-                self.log,
-                self.plan,
-                self.access,
-                self.members,
-                self.cache,
-                self.run,
-            ):
+            kept = (self.blobs, self.log, self.plan, self.access, self.members, self.cache, self.run)
+            for folder in (self.root, *kept):
                 folder.mkdir(parents=True, exist_ok=True)
             self.secrets.mkdir(mode=0o700, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):  # without a name that another process could take away
@@ -150,7 +142,7 @@ class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 class ShadowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The shadow scorer's process, beside those of the models that it asks."""
 
-    memory_mb: Count = 4096  # of data that it may hold; a model in a process of its own has `environment.memory_mb`
+    memory_mb: Count = 4096  # of data that it may hold; a model in its own process has `environment.memory_mb`
 
 
 class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
