@@ -101,7 +101,10 @@ def test_labels_end_a_release_that_is_wrong_more_often(
     controller = world.controller(labels=feed.of)
     controller.tick()
     assert world.last().phase is Phase.ROLLED_BACK
-    assert "wrong answers: the canary is worse (30 callers of the canary and 0 of live" in world.last().reason
+    assert (
+        "wrong answers: the canary is worse (the canary alone was wrong for 30 callers, live alone for 0"
+        in world.last().reason
+    )
     invariants(world)
 
 

@@ -26,7 +26,9 @@ def label_verdicts(guard: GuardPlan, plan: ReleasePlan, counts: Counts) -> list[
     elif counts.losses is not None:
         found.append(_losses(guard, alpha, counts.labelled, counts.losses, _worse(plan)))
     elif guard.name in counts.guards:
-        found.append(_wrong(guard, alpha, counts.labelled, counts.guards[guard.name]))
+        found.append(
+            _wrong(guard, alpha, counts.labelled, counts.guards[guard.name], paired=plan.paired_labels)
+        )
     if counts.watched_labels is not None:
         lost = _worse(plan) if counts.losses is not None else "the new version is wrong more often"
         found.append(_watched(guard, watch_alpha, plan, counts.watched_labels, lost))
@@ -57,11 +59,16 @@ def _worse(plan: ReleasePlan) -> str:
     return "its wrong answers cost more" if plan.costs else "the new version is farther from the truth"
 
 
-def _wrong(guard: GuardPlan, alpha: float, labelled: int, process: EventProcess) -> Verdict:
-    """Caller by caller: which version alone was wrong."""
+def _wrong(guard: GuardPlan, alpha: float, labelled: int, process: EventProcess, *, paired: bool) -> Verdict:
+    """Caller by caller: which version alone was wrong, or without pairs how many got a wrong answer from which."""
     log_e, threshold = process.log_e(guard.theta0), math.log(1.0 / alpha)
     canary, baseline = process.totals()
-    counted = f"{callers(canary)} of the canary and {baseline} of live, of {labelled:,} rows with a label"
+    told = (
+        f"the canary alone was wrong for {callers(canary)}, live alone for {baseline}"
+        if paired
+        else f"{callers(canary)} of the canary and {baseline} of live got wrong ones"
+    )
+    counted = f"{told}, of {labelled:,} rows with a label"
     label, said = weighed(TITLES[guard.name], log_e, threshold, counted)
     if label is Label.NOT_YET and process.log_e_better(1.0) >= threshold:
         label, said = Label.BETTER, f"{TITLES[guard.name]}: the canary is better ({counted})"
