@@ -142,7 +142,7 @@ class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 class ShadowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The shadow scorer's process, beside those of the models that it asks."""
 
-    memory_mb: Count = 4096  # of data that it may hold; a model in its own process has `environment.memory_mb`
+    memory_mb: Count = 4096  # of data that it may hold; for a model in its own process: `environment`
 
 
 class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
