@@ -39,12 +39,13 @@ def log_line(line: str) -> None:
 
 def built(
     requirements: tuple[str, ...], python: str, home: Home, say: Say = log_line,
-    environment: EnvironmentConfig = WHEELS_ALONE,
+    environment: EnvironmentConfig = WHEELS_ALONE, *, compiled: bool = True,
 ) -> Path:  # fmt: skip
     """The interpreter of an environment with exactly these requirements, made once.
 
-    `environment`: says which packages may be built from their sources. Raises Unavailable with uv's own words: the package that
-    could not be had or is no wheel, the pins that do not go together.
+    `compiled`: with the bytecode of every module, which pays where it is started more than a few times. `environment`: says which
+    packages may be built from their sources. Raises Unavailable with uv's own words: the package that could not be had or is no
+    wheel, the pins that do not go together.
     """
     if not any(map(PIN.match, requirements)):
         raise Unavailable(
@@ -62,7 +63,7 @@ def built(
         if not interpreter.exists():
             temporary = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.part")
             try:
-                _build(temporary, requirements, python, say, environment)
+                _build(temporary, requirements, python, say, environment, compiled=compiled)
                 temporary.rename(folder)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -117,8 +118,8 @@ def alone(lock: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[No
 
 
 def _build(
-    folder: Path, requirements: tuple[str, ...], python: str, say: Say, environment: EnvironmentConfig
-) -> None:
+    folder: Path, requirements: tuple[str, ...], python: str, say: Say, environment: EnvironmentConfig, *, compiled: bool
+) -> None:  # fmt: skip
     began_s = time.monotonic()
     names = [found.group(1) for line in requirements if (found := PIN.match(line))]
     say(f"building an environment: Python {minor_of(python)}, {len(names)} packages")
@@ -132,11 +133,12 @@ def _build(
         ["pip", "sync", "--python", str(interpreter), *hashed, str(lock)], "the package's requirements", names, environment,
         work=folder.with_name(f"{folder.name}.work.part"), into=[folder], read=[interpreter.resolve().parents[1]],
     )  # fmt: skip
-    _compiled(folder)
+    if compiled:
+        _compile(folder)
     say(f"the environment is ready after {time.monotonic() - began_s:.1f} s")
 
 
-def _compiled(folder: Path) -> None:
+def _compile(folder: Path) -> None:
     """Bytecode of every module. Without the interpreter's site module: lines of a package's .pth files would run."""
     for packages in sorted(folder.glob("lib/python*/site-packages")):
         words = ["-I", "-S", "-m", "compileall", "-q", "-q", "-j", "0", str(packages)]

@@ -146,7 +146,8 @@ class _Rebuilding:
             return environment_of(house, self.settings, made.lock, sources, self.tell)[0]
         try:
             return built(made.lock, made.python, Home(self.folder / "anew"),
-                         lambda line: self.tell("environment", 0, STAGES, line), house.config.environment)  # fmt: skip
+                         lambda line: self.tell("environment", 0, STAGES, line), house.config.environment,
+                         compiled=False)  # fmt: skip
         except Unavailable as error:
             fix = f"lockgate reproduce {self.version.name} --here builds it in an environment that is there already"
             raise Unavailable(
