@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable
 
 from benchmarks.gateway.figures import Figure
-from benchmarks.release import canaries, cost, delays, harmless, labelled, watched
+from benchmarks.release import canaries, cost, delays, every_guard, harmless, labelled, shifts, watched
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
     "harmless": harmless.figures,
     "delays": delays.figures,
+    "guards": every_guard.figures,
+    "shifts": shifts.figures,
     "labels": labelled.figures,
     "watch": watched.figures,
     "cost": cost.figures,

@@ -34,11 +34,11 @@ def figures() -> list[Figure]:
         for late in (False, True):
             guards = "six guards" if late else "errors and latency"
             at = _guard_delays(scenario, late=late)
-            print(f"  {base:.1%} -> {base * ratio:.1%}, w = 10 %, {guards}: {_told(at)}", flush=True)
+            print(f"  {base:.1%} -> {base * ratio:.1%}, w = 10 %, {guards}: {told(at)}", flush=True)
             name = f"{base:.1%} -> {base * ratio:.1%} found, {guards} (median requests)"
             found.append(Figure(name, float(np.median(at)), most, "", at_least=False))
         for name, rule in (("threshold 2 %", threshold_rule), ("z test", z_test)):
-            print(f"    {name}, every minute: {_told(_delays(scenario, rule))}", flush=True)
+            print(f"    {name}, every minute: {told(_delays(scenario, rule))}", flush=True)
     off = [abs(_off(base, ratio, w)) for base, ratio, w in GRID]
     return [
         *found,
@@ -57,7 +57,7 @@ def _off(base: float, ratio: float, w: float) -> float:
     at = _guard_delays(Scenario(error_share=base, ratio=ratio, stages=(w,), requests=requests), late=False)
     median = float(np.median(at))
     print(
-        f"  planned {planned:,.0f} ({nine:,.0f} in nine of ten), simulated {_told(at)}: {base:.1%} x {ratio:g}, w = {w:.0%}",
+        f"  planned {planned:,.0f} ({nine:,.0f} in nine of ten), simulated {told(at)}: {base:.1%} x {ratio:g}, w = {w:.0%}",
         flush=True,
     )
     return planned / median - 1.0
@@ -75,7 +75,7 @@ def _delays(scenario: Scenario, rule: Callable[[Simulated], float]) -> np.ndarra
     return np.array([rule(simulate(scenario, rng)) for _ in range(RELEASES)])
 
 
-def _told(at: np.ndarray) -> str:
+def told(at: np.ndarray) -> str:
     """Median with a 95 % interval from the order statistics, the 90th percentile, and how many were found."""
     ordered, n = np.sort(at), len(at)
     spread = 0.98 * math.sqrt(n)

@@ -17,6 +17,7 @@ from lockgate.release.plan import make_plan
 from lockgate.release.promise import BusinessPlan, ReleasePlan
 
 PER_MINUTE = 600  # requests, for rules that look every minute
+FEW = 30  # of each arm, before a rule of thumb on means is asked
 PAIR_WEIGHT = 0.5
 LABELLED, DIFFER = 0.2, 0.06  # of requests whose label comes, of these where exactly one version is wrong
 REVENUE = BusinessPlan(
@@ -108,24 +109,40 @@ def every_error(release: Simulated, guard: GuardPlan) -> float:
     return path.fires(guard.threshold)
 
 
-def threshold_rule(release: Simulated, share: float = 0.02) -> float:
-    """Roll back when the canary's error share of the last minute is above a limit, looked at every minute."""
-    n, k, _, _ = _minutes(release)
+def threshold_rule(release: Simulated, share: float = 0.02, bad: np.ndarray | None = None) -> float:
+    """Roll back when the canary's share of bad requests in the last minute is above a limit, looked at every minute.
+
+    `bad`: errors, unless other events are named.
+    """
+    n, k, _, _ = _minutes(release, bad)
     return _minute(k > share * np.maximum(n, 1))
 
 
-def z_test(release: Simulated) -> float:
+def z_test(release: Simulated, bad: np.ndarray | None = None) -> float:
     """A one-sided z test at 5 % on the totals so far, looked at every minute."""
-    n, k, m, j = (part.cumsum() for part in _minutes(release))
+    n, k, m, j = (part.cumsum() for part in _minutes(release, bad))
     pooled = (k + j) / (n + m)
     spread = np.sqrt(np.maximum(pooled * (1 - pooled) * (1 / np.maximum(n, 1) + 1 / np.maximum(m, 1)), 1e-12))
     return _minute((k / np.maximum(n, 1) - j / np.maximum(m, 1)) / spread > 1.645)
 
 
-def _minutes(release: Simulated) -> tuple[np.ndarray, ...]:
-    """Requests and errors of the canary, then of live, minute by minute."""
+def z_test_of_means(values: np.ndarray, canary: np.ndarray, *, z: float = 1.645) -> float:
+    """A z test on both arms' means so far, looked at every minute: one-sided, higher is harm."""
+    whole = len(values) // PER_MINUTE * PER_MINUTE
+    sums = []
+    for arm in (canary[:whole], ~canary[:whole]):
+        parts = (arm * 1.0, values[:whole] * arm, values[:whole] ** 2 * arm)
+        sums.append(tuple(part.reshape(-1, PER_MINUTE).sum(axis=1).cumsum() for part in parts))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = sum((q / n - (t / n) ** 2) / n for n, t, q in sums)
+        found = (sums[0][1] / sums[0][0] - sums[1][1] / sums[1][0]) / np.sqrt(variance)
+    return _minute((found > z) & (np.minimum(sums[0][0], sums[1][0]) >= FEW))
+
+
+def _minutes(release: Simulated, bad: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    """Requests and bad ones of the canary, then of live, minute by minute."""
     whole = len(release.canary) // PER_MINUTE * PER_MINUTE
-    canary, error = release.canary[:whole], release.error[:whole]
+    canary, error = release.canary[:whole], (release.error if bad is None else bad)[:whole]
     parts = (canary, canary & error, ~canary, ~canary & error)
     return tuple(part.reshape(-1, PER_MINUTE).sum(axis=1) for part in parts)
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from lockgate.stats.eprocess import RESTART_REQUESTS
-from lockgate.stats.evalues import PLANNED_N, THETAS, event_arm_terms
+from lockgate.stats.evalues import BETS, PLANNED_N, THETAS, event_arm_terms
 from lockgate.stats.means import FEWEST_VALUES
 
 
@@ -60,6 +60,29 @@ def copies(stage: np.ndarray) -> np.ndarray:
 
 def mean_path(at: np.ndarray, values: np.ndarray, canary: np.ndarray, *, a: float) -> Path:
     """One stage of a guard on means, one-sided (higher is harm), after every value. `values`, `canary` (n,), in order."""
+    n, diff, variance, ready = _means(values, canary)
+    return Path(at, np.where(ready, _normal(diff, n, variance, a), 0.0))
+
+
+def outside_path(
+    at: np.ndarray, values: np.ndarray, canary: np.ndarray, *, low: float, high: float, a: float
+) -> Path:
+    """One stage of the guard on shifted answers: the difference of means above `high` or below `low`, after every value."""
+    n, diff, variance, ready = _means(values, canary)
+    with np.errstate(invalid="ignore"):  # before both arms have a value
+        both = np.logaddexp(_normal(diff - high, n, variance, a), _normal(low - diff, n, variance, a))
+    return Path(at, np.where(ready, both - math.log(2.0), 0.0))
+
+
+def bet_path(differences: np.ndarray) -> Path:
+    """`bet_diff` after every pair. `differences` (n,), in [-1, 1]."""
+    steps = np.log1p(np.array(BETS) * differences[:, None])
+    log_e = special.logsumexp(np.cumsum(steps, axis=0), axis=1) - math.log(len(BETS))
+    return Path(np.arange(len(differences)), log_e)
+
+
+def _means(values: np.ndarray, canary: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """After every value: how many there are, the difference of the arms' means, its variance, whether that is evidence."""
     n_c, n_b = np.cumsum(canary), np.cumsum(~canary)
     sums = [(np.cumsum(values * arm), np.cumsum(values * values * arm)) for arm in (canary, ~canary)]
     n = n_c + n_b
@@ -69,13 +92,17 @@ def mean_path(at: np.ndarray, values: np.ndarray, canary: np.ndarray, *, a: floa
             np.maximum(_variance(k, *held), whole) / k for k, held in zip((n_c, n_b), sums, strict=True)
         )
         diff = sums[0][0] / n_c - sums[1][0] / n_b
-        top = -2.0 * math.log(2.0 * a)
-        rate = (top + math.log1p(top)) / PLANNED_N
+    return n, diff, variance, (np.minimum(n_c, n_b) >= FEWEST_VALUES) & (variance > 0)
+
+
+def _normal(diff: np.ndarray, n: np.ndarray, variance: np.ndarray, a: float) -> np.ndarray:
+    """`normal_e` of many looks at once."""
+    top = -2.0 * math.log(2.0 * a)
+    rate = (top + math.log1p(top)) / PLANNED_N
+    with np.errstate(divide="ignore", invalid="ignore"):
         k = n * rate + 1.0
         y = diff * np.sqrt(rate * n / (variance * k))
-        log_e = math.log(2.0) - np.log(k) / 2 + y * y / 2 + special.log_ndtr(y)
-    ready = (np.minimum(n_c, n_b) >= FEWEST_VALUES) & (variance > 0)
-    return Path(at, np.where(ready, log_e, 0.0))
+        return math.log(2.0) - np.log(k) / 2 + y * y / 2 + special.log_ndtr(y)
 
 
 def detector_paths(canary: np.ndarray, baseline: np.ndarray, w: float) -> np.ndarray:

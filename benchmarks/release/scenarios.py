@@ -23,6 +23,12 @@ class Scenario:
     requests: int = 100_000
     burst: int = 1
     incident: tuple[float, float, float] | None = None
+    slow: tuple[float, float] | None = (
+        None  # of the canary: shares of answers above live's quantile of the first: (0.01, 0.03)
+    )
+    invalid: tuple[float, float] | None = (
+        None  # shares of live's and of the canary's answers; None: half of `error_share`
+    )
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,25 @@ def simulate(scenario: Scenario, rng: np.random.Generator) -> Simulated:
         share[int(begin * n) : int(end * n)] *= factor
     share = np.where(canary, share * scenario.ratio, share)
     error = rng.random(callers)[caller] < share
+    usual, harmed = scenario.invalid or (scenario.error_share / 2,) * 2
+    invalid = ~error & (rng.random(n) < np.where(canary, harmed, usual))
+    latency = rng.random(n)
+    if scenario.slow is not None:
+        latency = np.where(canary, _slower(latency, *scenario.slow), latency)
     return Simulated(
         stage=stage + 1,
         w=w,
         caller=caller,
         canary=canary,
         error=error,
-        invalid=~error & (rng.random(n) < scenario.error_share / 2),
-        latency=rng.random(n),
+        invalid=invalid,
+        latency=latency,
         value=np.where(rng.random(n) < 0.05, rng.exponential(40.0, n), 0.0),
     )
+
+
+def _slower(latency: np.ndarray, usual: float, harmed: float) -> np.ndarray:
+    """Quantiles of live's latencies, of which so many more lie above 1 - `usual`."""
+    above = latency > 1.0 - harmed
+    high = 1.0 - usual + (latency - (1.0 - harmed)) / harmed * usual
+    return np.where(above, high, latency / (1.0 - harmed) * (1.0 - usual))

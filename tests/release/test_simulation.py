@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from benchmarks.release.guarded import DIFFER, bad_requests, guard_path, plan_of
-from benchmarks.release.paths import copies, event_path, mean_path, split_path
+from benchmarks.release.paths import bet_path, copies, event_path, mean_path, outside_path, split_path
 from benchmarks.release.scenarios import Scenario, Simulated, simulate
 
 from lockgate.predictions.record import Attempt, Record
@@ -116,6 +116,22 @@ def test_means_of_a_whole_stage_equal_the_shipped_state():
         if i % 97 == 0 or i > 2_450:
             assert path.log_e[i] == pytest.approx(arms.log_e_higher(a=0.002), abs=1e-9)
     assert path.log_e[-1] != 0.0
+
+
+def test_shifted_answers_and_bets_of_a_whole_stage_equal_the_shipped_states():
+    """Both sides of the guard on shifted answers, and the bets on differences in pairs, value by value."""
+    rng = np.random.default_rng(6)
+    values, canary = rng.normal(0.3, 1.0, 1_500), rng.random(1_500) < 0.3
+    path = outside_path(np.arange(1_500), values, canary, low=-0.1, high=0.2, a=0.001)
+    differences = rng.uniform(-1.0, 1.0, 400)
+    bets, arms, state = bet_path(differences), Arms(), eprocess.BetState()
+    for i in range(1_500):
+        arms = arms.add(float(values[i]), in_canary=bool(canary[i]))
+        if i % 97 == 0 or i > 1_450:
+            assert path.log_e[i] == pytest.approx(arms.log_e_outside(-0.1, 0.2, a=0.001), abs=1e-9)
+    for i, difference in enumerate(differences.tolist()):
+        state = state.add(difference)
+        assert bets.log_e[i] == pytest.approx(state.log_e(), abs=1e-9)
 
 
 def test_labelled_pairs_at_once_equal_the_shipped_evidence():

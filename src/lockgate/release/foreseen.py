@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from lockgate.release.baseline import Traffic
 from lockgate.release.guards import FIRST_COPY, GuardName, GuardPlan, label_alphas
 from lockgate.release.label_evidence import largest_difference
+from lockgate.release.label_means import LIMIT
 from lockgate.release.promise import BusinessPlan, ReleasePlan
 from lockgate.release.words import about, percent, span
 from lockgate.stats.evalues import normal_margin
 from lockgate.stats.means import FEWEST_VALUES
 from lockgate.stats.planning import (
+    effect_of_errors,
     events_until,
     pairs_until,
     relative_differences,
@@ -31,7 +33,6 @@ TYPICAL_SLOW = {GuardName.SLOW_T99: (0.01, 0.03), GuardName.SLOW_T95: (0.05, 0.1
 TYPICAL_DIFFER, TYPICAL_WRONG = 0.10, 0.60  # an example of two versions that are not equally good
 TYPICAL_SINGLE = (0.10, 0.15)  # shares of wrong answers, where each counts for its own arm
 LARGER_ERRORS = 1.2  # how much larger errors are, in the example of regression
-ERROR_SPREAD = math.sqrt(math.pi / 2 - 1)  # standard deviation of the size of a normal error, over its mean
 TYPICAL_EFFECT = 0.1  # of a business metric, in its standard deviations
 _NINE = 0.9
 
@@ -206,9 +207,9 @@ def _labels(plan: ReleasePlan, guard: GuardPlan) -> Foreseen:
 
 def _larger_errors(plan: ReleasePlan, guard: GuardPlan) -> Foreseen:
     """Regression without pairs: the mean size of errors in both arms."""
-    effect = (LARGER_ERRORS - 1.0) / ERROR_SPREAD
     harm = f"Errors that are {percent(LARGER_ERRORS - 1)} larger"
     stages, w = len(plan.stages), plan.stages[-1]
+    effect = effect_of_errors(LARGER_ERRORS, w, LIMIT)
     return _foreseen(
         guard,
         harm,

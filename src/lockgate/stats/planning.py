@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from lockgate.errors import InvalidInput
@@ -99,6 +100,29 @@ def relative_differences(ratio: float, count: int = 200) -> list[float]:
     """
     ratios = [ratio * math.tan((place + 0.5) / count * math.pi / 2) for place in range(count)]
     return [(more - 1.0) / (more + 1.0) for more in ratios]
+
+
+def effect_of_errors(ratio: float, w: float, quantile: float) -> float:
+    """How far the mean size of normal errors moves that are `ratio` times as large, in standard deviations for `values_until`.
+
+    Sizes are cut at that quantile of the usual ones. The spread is that of both arms together, the canary's weighing 1 - w, as
+    it has the fewer values.
+
+    >>> round(effect_of_errors(1.2, 0.1, 0.99), 3)
+    0.221
+    """
+    normal = NormalDist()
+    most = normal.inv_cdf((1.0 + quantile) / 2.0)
+
+    def moments(scale: float) -> tuple[float, float]:
+        at = most / scale
+        beyond, density = 2.0 * (1.0 - normal.cdf(at)), normal.pdf(at)
+        mean = scale * (math.sqrt(2.0 / math.pi) - 2.0 * density) + most * beyond
+        square = scale * scale * (1.0 - 2.0 * at * density - beyond) + most * most * beyond
+        return mean, square - mean * mean
+
+    (usual, spread), (larger, wider) = moments(1.0), moments(ratio)
+    return (larger - usual) / math.sqrt((1.0 - w) * wider + w * spread)
 
 
 def values_until(
