@@ -101,7 +101,7 @@ class Controller:
             return False
         if self._evidence is None:
             self._evidence = Evidence(self._db, self._reader, now_us=now_us)
-        take_turns(self._db, self._fence, self._admit, now_us=now_us)
+        take_turns(self._db, self._fence, self._admit, members_folder=self._members_folder, now_us=now_us)
         with self._db.read() as tx:
             running = store.running_releases(tx)
         self._evidence.poll(running, now_us)

@@ -17,6 +17,7 @@ from lockgate.config_release import ReleaseConfig
 from lockgate.errors import InvalidInput
 from lockgate.release.baseline import Traffic
 from lockgate.release.counts import WATCH_BATCH
+from lockgate.release.fit import Fit
 from lockgate.release.foreseen import seen_sentences, unseen_sentences
 from lockgate.release.guards import GROUPS, Action, GuardName, GuardPlan, guard_names, split_alpha
 from lockgate.release.promise import (
@@ -68,7 +69,7 @@ def make_plan(
     quantile: float | None = None,
     numbers: bool = False,
     business: BusinessPlan | None = None,
-    fit: str | None = None,
+    fit: Fit | None = None,
 ) -> ReleasePlan:
     """The plan for one release. `requests_per_day` (the stated goal) stands in until traffic was measured.
 
@@ -79,7 +80,7 @@ def make_plan(
     and they hold a release instead of rolling it back. `label_delay_s`: how long labels usually take; the watch waits
     for the first of them. `costs`: what decisions cost by truth; labels in pairs are then judged by that. `quantile`: which
     one of the labels the model answers. `numbers`: the model answers numbers. `business`: the metric that guards it, where enough
-    values of it are known. `fit`: whether two versions fit into the memory, in words.
+    values of it are known. `fit`: whether two versions fit into the memory.
 
     Raises InvalidInput for stages, guards or an alpha that cannot be.
     """
@@ -117,7 +118,8 @@ def make_plan(
     plan = _with_steps(plan, settings)
     return msgspec.structs.replace(
         plan,
-        sentences=plan_sentences(plan, traffic, fit=fit),
+        sentences=plan_sentences(plan, traffic, fit=fit.words if fit else None),
+        fits=fit is None or fit.fits,
         will_see=seen_sentences(plan, traffic),
         cannot_see=unseen_sentences(plan, traffic, metric=_metric(settings, first=first)),
     )

@@ -67,6 +67,7 @@ class ReleasePlan(msgspec.Struct, frozen=True, kw_only=True):
     python: str | None = None  # interpreter of the model, when one is named
     replicas: int | None = None  # processes of a version that is not compiled; None: the server's settings
     memory_mb: int | None = None
+    fits: bool = True  # false: by what is known two versions do not fit into the memory of some host
     missing_fields: tuple[str, ...] = ()  # the new version needs them, callers do not send them yet
     per_s: float = 0.0
     sentences: tuple[str, ...] = ()

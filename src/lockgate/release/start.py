@@ -20,6 +20,7 @@ from lockgate.release import gate, snapshots, store
 from lockgate.release.acts import supersede as end_running
 from lockgate.release.business_evidence import numbers_in
 from lockgate.release.desk import Desk
+from lockgate.release.fit import NOWHERE, Ground, fit_of, ground_of
 from lockgate.release.label_evidence import largest_difference
 from lockgate.release.outputs_before import spread_of
 from lockgate.release.phases import Release
@@ -55,6 +56,7 @@ def start(
     with desk.db.read() as tx:
         require(tx, person, Permission.RELEASE_START, get_version(tx, name).model)
         business = business_of(tx, name, settings)
+    ground = ground_of(desk.members_folder, now_us)
     with desk.db.write() as tx:
         wanted = get_version(tx, name)
         require(tx, person, Permission.RELEASE_START, wanted.model)
@@ -69,7 +71,9 @@ def start(
             )  # what cannot be is said now
             return record_place(tx, place)
         ended = end_running(tx, person, wanted.model, at_us=now_us) if supersede else None
-        release = _enter(tx, place, wanted, proof=stands.proof, business=business, at_us=now_us)
+        release = _enter(
+            tx, place, wanted, proof=stands.proof, business=business, ground=ground, at_us=now_us
+        )
         own = next((held for held in waiting(tx, wanted.model) if held.version == wanted.number), None)
         if own is not None:  # it passed the queue: else it would begin once more
             close_place(tx, own, PlaceState.STARTED, actor=person.id, at_us=now_us, release=release.id)
@@ -78,27 +82,31 @@ def start(
         return release
 
 
-def start_waiting(tx: sa.Connection, place: Place, *, business: BusinessPlan | None, at_us: int) -> Release:
+def start_waiting(
+    tx: sa.Connection, place: Place, *, business: BusinessPlan | None, ground: Ground, at_us: int
+) -> Release:
     """Start the release whose turn has come, in the caller's transaction, and take its place off the queue.
 
-    `business`: what `business_of` says, read before, as others wait for a transaction that writes.
+    `business`: what `business_of` says, `ground` what `ground_of` does; read before, as others wait for one that writes.
 
     Raises as `start` does, when it cannot be any more: then nothing of the transaction should be kept.
     """
     wanted = get_version(tx, VersionName(place.model, place.version))
     require(tx, get_person(tx, place.author), Permission.RELEASE_START, place.model)
     stands = gate.check_start(tx, wanted.model, wanted.number, now_us=at_us)
-    release = _enter(tx, place, wanted, proof=stands.proof, business=business, at_us=at_us)
+    release = _enter(tx, place, wanted, proof=stands.proof, business=business, ground=ground, at_us=at_us)
     close_place(tx, place, PlaceState.STARTED, actor="controller", at_us=at_us, release=release.id)
     return release
 
 
-def preview(tx: sa.Connection, name: str, settings: ReleaseConfig | None = None) -> ReleasePlan:
-    """The plan that a release of this version would get now. Reads only; the gate is not asked."""
+def preview(
+    tx: sa.Connection, name: str, settings: ReleaseConfig | None = None, *, ground: Ground = NOWHERE
+) -> ReleasePlan:
+    """The plan that a release of this version would get now. Reads only; the gate is not asked. `ground`: memory on each host."""
     wanted = get_version(tx, name)
     proof = gate.look(tx, wanted.model, wanted.number, now_us=0).proof
     business = business_of(tx, name, settings)
-    return _draft(tx, wanted, settings, None, proof=proof, business=business).plan
+    return _draft(tx, wanted, settings, None, proof=proof, business=business, ground=ground).plan
 
 
 def business_of(tx: sa.Connection, name: str, settings: ReleaseConfig | None) -> BusinessPlan | None:
@@ -136,10 +144,11 @@ def _enter(
     *,
     proof: bool,
     business: BusinessPlan | None,
+    ground: Ground,
     at_us: int,
 ) -> Release:
     """Put a new release on record, with the plan of this moment."""
-    draft = _draft(tx, wanted, place.settings, place.python, proof=proof, business=business)
+    draft = _draft(tx, wanted, place.settings, place.python, proof=proof, business=business, ground=ground)
     dated = msgspec.structs.replace(
         draft, author=place.author, reason=place.reason, created_us=at_us, phase_us=at_us, limit_us=at_us
     )
@@ -154,6 +163,7 @@ def _draft(
     *,
     proof: bool,
     business: BusinessPlan | None,
+    ground: Ground = NOWHERE,
 ) -> Release:
     live = _live(tx, wanted)
     model = get_model(tx, wanted.model).settings
@@ -179,6 +189,7 @@ def _draft(
         quantile=model.quantile if wanted.manifest.task is Task.REGRESSION else None,
         numbers=wanted.manifest.task is Task.REGRESSION,
         business=business if live is not None else None,
+        fit=fit_of(ground, wanted, live, model, shadow=model.pure and live is not None),
     )
     return Release(
         id=0,

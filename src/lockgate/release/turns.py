@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -22,6 +23,7 @@ from lockgate.errors import (
     Unavailable,
 )
 from lockgate.release import store
+from lockgate.release.fit import Ground, ground_of
 from lockgate.release.queue import Place, PlaceState, close_place, waiting
 from lockgate.release.start import business_of, start_waiting
 
@@ -35,7 +37,7 @@ def admit_all(_tx: sa.Connection, _place: Place) -> None:
     """The judgement of settings where nobody else has a word in it."""
 
 
-def take_turns(db: Database, fence: Fence, admit: Admit, *, now_us: int) -> None:
+def take_turns(db: Database, fence: Fence, admit: Admit, *, members_folder: Path, now_us: int) -> None:
     """Begin the next release of every model that has none running. Conflicts with people who were first cost nothing.
 
     `fence` raises where somebody else is the controller by now, `admit` where the place's settings may not be any more.
@@ -49,7 +51,7 @@ def take_turns(db: Database, fence: Fence, admit: Admit, *, now_us: int) -> None
         if model in busy:
             continue
         try:
-            _begin(db, fence, admit, place, now_us)
+            _begin(db, fence, admit, place, ground_of(members_folder, now_us), now_us=now_us)
         except Conflict as error:  # a person or another controller was first
             _log.info("the turn of %s: %s", place.name, error)
         except Unavailable:
@@ -58,14 +60,14 @@ def take_turns(db: Database, fence: Fence, admit: Admit, *, now_us: int) -> None
             _log.exception("the release of %s cannot begin; it is tried again", place.name)
 
 
-def _begin(db: Database, fence: Fence, admit: Admit, place: Place, now_us: int) -> None:
+def _begin(db: Database, fence: Fence, admit: Admit, place: Place, ground: Ground, *, now_us: int) -> None:
     try:
         with db.read() as tx:
             business = business_of(tx, place.name, place.settings)
         with db.write() as tx:
             fence(tx)
             admit(tx, place)
-            release = start_waiting(tx, place, business=business, at_us=now_us)
+            release = start_waiting(tx, place, business=business, ground=ground, at_us=now_us)
         _log.info("release %d of %s begins: its turn has come", release.id, place.name)
     except REFUSALS as error:
         _refuse(db, fence, place, error, now_us)

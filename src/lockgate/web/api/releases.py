@@ -20,6 +20,7 @@ from lockgate.governance.permissions import Permission
 from lockgate.registry.store import get_model
 from lockgate.release import acts, hands
 from lockgate.release.desk import Desk
+from lockgate.release.fit import ground_of
 from lockgate.release.gate import Gate
 from lockgate.release.phases import Release
 from lockgate.release.promise import ReleasePlan
@@ -221,9 +222,10 @@ def do(model: str, act: Act, sent: Said, house: InHouse, me: Asking) -> Response
 @router.get("/models/{model}/versions/{version}/plan", responses=says(ReleasePlan))
 def plan_of(model: str, version: str, house: InHouse, me: Asking) -> Response:
     """The plan that a release of this version would get now, and what that plan cannot see."""
+    ground = ground_of(house.home.members, house.clock.now_us())
     with house.db.read() as tx:
         require(tx, me, Permission.MODEL_READ, model)
-        return answer(preview(tx, resolve(tx, model, version).name))
+        return answer(preview(tx, resolve(tx, model, version).name, ground=ground))
 
 
 @router.get("/plan", responses=says(Plan))

@@ -15,6 +15,7 @@ from lockgate.governance.permissions import Permission
 from lockgate.pipelines.store import run_of_version
 from lockgate.registry.compare import describe_field
 from lockgate.registry.store import get_model
+from lockgate.release.fit import ground_of
 from lockgate.release.gate import check_start
 from lockgate.release.queue import waiting
 from lockgate.release.start import preview, start
@@ -80,7 +81,7 @@ def _show(looking: Viewer, model: str, word: str, problem: LockgateError | None)
         waits = next((place for place in waiting(tx, model) if place.version == found.number), None)
         if waits is None and (running is None or running.version != found.number):
             try:
-                plan = preview(tx, found.name)
+                plan = preview(tx, found.name, ground=ground_of(looking.house.home.members, looking.now_us))
                 check_start(tx, model, found.number, now_us=looking.now_us)
             except (Conflict, Forbidden) as error:
                 why_not = error
