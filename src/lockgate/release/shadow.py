@@ -40,6 +40,7 @@ COMMIT_S = 2.0
 SEEN_S = 30.0  # at least so often, so that a dead scorer shows
 RETRY_S = 5.0
 KEPT_JOBS = 100  # places of jobs that are no longer wanted: they may come back
+NO_ROOM = "it needs more memory than the shadow scorer may have; next: raise shadow.memory_mb in config.yaml"
 _log = logging.getLogger(__name__)
 
 
@@ -106,12 +107,25 @@ class Scorer:
                 status.error = None
             except LockgateError as error:
                 _log.error("shadow of %s/%d waits: %s", job.model, job.version, error)
-                status.error = error.sentence()
-                status.retry_us = self._clock.now_us() + round(RETRY_S * SECOND_US)
+                self._wait(status, error.sentence())
+            except MemoryError:  # nothing was written: the same requests come again, when there is room
+                _log.error("shadow of %s/%d needs more memory than it may have", job.model, job.version)
+                self._let_go(job)
+                self._wait(status, NO_ROOM)
         if self._clock.now_us() - self._looked_us > COMMIT_S * SECOND_US:
             self.commit(list(wanted))
             self._looked_us = self._clock.now_us()
         return read
+
+    def _wait(self, status: ShadowStatus, why: str) -> None:
+        status.error, status.retry_us = why, self._clock.now_us() + round(RETRY_S * SECOND_US)
+
+    def _let_go(self, job: ShadowJob) -> None:
+        """Give back what a job holds; it is opened anew."""
+        self._past.pop(job.name, None)
+        executor = self._executors.pop(job.digest, None)
+        if executor is not None:
+            executor.close()
 
     def commit(self, active: Sequence[str], *, hold: bool = False) -> None:
         """Copy the offsets into the database; the archiver may remove what every active job has read.
