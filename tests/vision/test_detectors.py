@@ -23,7 +23,7 @@ from lockgate.wiring.house import open_house
 from lockgate.wiring.served import ServedVersion
 from lockgate.wiring.training import TrainOrder, train
 
-pytestmark = pytest.mark.frameworks
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(3600)]
 DETECTOR = {
     "architecture": "fasterrcnn_mobilenet_v3_large_320_fpn",
     "height": 96,
@@ -38,6 +38,7 @@ REGISTRY = (
 SERVED = {
     "fasterrcnn_mobilenet_v3_large_320_fpn": {"height": 128, "width": 160, "epochs": 10},
     "ssdlite320_mobilenet_v3_large": {"height": 320, "width": 320, "epochs": 30, "patience": 30},
+    "yolox_nano": {"height": 128, "width": 160, "epochs": 20, "patience": 20, "batch": 2, "rate": 0.004},
 }
 
 
@@ -64,6 +65,21 @@ def test_a_detector_learns_and_its_package_finds_the_same(python: Path, tmp_path
     assert (tmp_path / "out/worst.png").stat().st_size > 1000
     row = json.loads((tmp_path / "out/test.jsonl").read_text().splitlines()[0])
     assert row["count"] == len(json.loads(row["truth"]))
+
+
+def test_a_yolo_learns_and_its_package_finds_the_same(python: Path, tmp_path: Path) -> None:
+    """YOLOX from nothing, on squares and discs; sides that its cells do not fill are refused before anything is learned."""
+    side = Side(python, tmp_path)
+    side.run("draw_boxes", tmp_path / "boxes", 40)
+    plan = {**DETECTOR, "architecture": "yolox_nano", "batch": 2, "epochs": 30, "patience": 30, "rate": 0.004}
+    said, _ = side.run("detect", tmp_path / "boxes", tmp_path / "out", json.dumps(plan))
+    assert said["map_50"] > 0.2
+    assert said["compared"] > 5
+    assert (said["same"], said["gap"]) == (said["compared"], pytest.approx(0.0, abs=1e-4))
+    error, _ = side.run(
+        "detect", tmp_path / "boxes", tmp_path / "other", json.dumps({**plan, "height": 100}), status=3
+    )
+    assert "multiples of 32" in error["error"]
 
 
 def test_scores_that_are_far_apart_are_found_again_to_the_last_box(python: Path, tmp_path: Path) -> None:
@@ -110,7 +126,7 @@ def test_from_photographs_with_boxes_to_http(python: Path, tmp_path: Path, archi
         sources = Sources({"things.py": (ROOT / "examples/vision/pipelines/things.py").read_bytes()})
         order = TrainOrder(
             model="coins", pipeline="things.py", code=store_code(house, sources), data={"photos": "photos@1", "boxes": "boxes@1"},
-            parameters={**SERVED[architecture], "architecture": architecture, "rate": 0.001}, settings={"python": str(python)},
+            parameters={"rate": 0.001, **SERVED[architecture], "architecture": architecture}, settings={"python": str(python)},
         )  # fmt: skip
         made = train(house, house.owner, order, quiet)
         assert made.version is not None

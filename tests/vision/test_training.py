@@ -19,7 +19,7 @@ from lockgate.wiring.house import open_house
 from lockgate.wiring.served import ServedVersion
 from lockgate.wiring.training import TrainOrder, train
 
-pytestmark = pytest.mark.frameworks
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture

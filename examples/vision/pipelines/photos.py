@@ -25,7 +25,7 @@ def trained(
     patience: int = 5,
     batch: int = 32,
     rate: float = 0.001,
-    freeze: dict = {0: "all"},  # noqa: B006 - read, not changed
+    freeze: dict = {"0": "all"},  # noqa: B006 - read, not changed
     imbalance: str = "weights",
     augment: dict = {"flip": 0.5, "crop": 0.7, "turn": 5},  # noqa: B006
     mixed: bool = False,

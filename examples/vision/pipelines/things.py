@@ -24,7 +24,7 @@ def trained(
     patience: int = 5,
     batch: int = 4,
     rate: float = 0.001,
-    freeze: dict = {0: "all"},  # noqa: B006 - read, not changed
+    freeze: dict = {"0": "all"},  # noqa: B006 - read, not changed
     augment: dict = {"flip": 0.5},  # noqa: B006
     mixed: bool = False,
     device: str = "auto",

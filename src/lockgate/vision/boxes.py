@@ -25,6 +25,7 @@ from lockgate.vision.folder import (
     Tell,
     looked_at,
     part_by_content,
+    printed,
     some,
 )
 
@@ -69,7 +70,7 @@ class Annotated:
 
 
 def read_annotated(
-    folder: Path, annotations: Path, *, shares: Shares | None = None, threads: int = 4, tell: Tell = print
+    folder: Path, annotations: Path, *, shares: Shares | None = None, threads: int = 4, tell: Tell = printed
 ) -> Annotated:
     """`annotations`: a COCO file (`.json`), or a folder of VOC files (`.xml`). Pictures are divided by content.
 

@@ -19,7 +19,7 @@ from lockgate.vision.checkpoint import checkpoint, place_of
 from lockgate.vision.device import told
 from lockgate.vision.export import PROBED, classifier_package, normalised
 from lockgate.vision.feeding import ahead, batches
-from lockgate.vision.folder import TEST, TRAIN, VALIDATION, Pictures
+from lockgate.vision.folder import TEST, TRAIN, VALIDATION, Pictures, printed
 from lockgate.vision.imbalance import class_weights, epoch_order
 from lockgate.vision.loop import Progress, Report, Tell, Training, grounded
 from lockgate.vision.measure import Figures, figures_of, worst_first
@@ -51,7 +51,7 @@ class Trained:
 
 
 def train_classifier(
-    pictures: Pictures, plan: Plan, into: Path, tell: Tell = print, report: Report | None = None
+    pictures: Pictures, plan: Plan, into: Path, tell: Tell = printed, report: Report | None = None
 ) -> Trained:
     """Train, measure, export, prove. A killed call goes on from its last checkpoint when it is made again.
 

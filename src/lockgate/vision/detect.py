@@ -20,7 +20,7 @@ from lockgate.vision.boxes import Annotated
 from lockgate.vision.checkpoint import checkpoint, place_of
 from lockgate.vision.device import told
 from lockgate.vision.export import detector_graph
-from lockgate.vision.folder import TEST, TRAIN, VALIDATION, Picture
+from lockgate.vision.folder import TEST, TRAIN, VALIDATION, Picture, printed
 from lockgate.vision.loop import Progress, Report, Tell, Training, grounded
 from lockgate.vision.package import write_package
 from lockgate.vision.plan import Plan
@@ -66,7 +66,7 @@ class TrainedDetector:
 
 
 def train_detector(
-    annotated: Annotated, plan: Plan, into: Path, tell: Tell = print, report: Report | None = None
+    annotated: Annotated, plan: Plan, into: Path, tell: Tell = printed, report: Report | None = None
 ) -> TrainedDetector:
     """Train, measure mAP, export, prove. Resumes and raises as `train_classifier`."""
     if into.exists() and any(into.iterdir()):

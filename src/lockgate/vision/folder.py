@@ -31,6 +31,11 @@ FEWEST = 2  # pictures of a class: one to learn from, one to be tested on
 Tell = Callable[[str], None]
 
 
+def printed(line: str) -> None:
+    """Print a line at once: whoever looks at a training under way, or at one that was killed, sees how far it came."""
+    print(line, flush=True)
+
+
 @dataclass(frozen=True)
 class Picture:
     """One picture. `path` below the folder; `label`: its class; `part`: train, validation or test; size as people see it."""
@@ -94,7 +99,7 @@ def read_folder(
     about: Any = None,
     most_pixels: int = MOST_PIXELS,
     threads: int = 4,
-    tell: Tell = print,
+    tell: Tell = printed,
 ) -> Pictures:
     """Classes are the folders that pictures lie in; folders called train, validation (val) and test above them are parts.
 
