@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 from tests.annotation.test_pictures import saved, scene
@@ -20,6 +21,7 @@ from lockgate.annotation.picking import Strategy
 from lockgate.annotation.signals import Reason
 from lockgate.client import annotation as client
 from lockgate.config import ModelConfig
+from lockgate.datasets.dataset import store_dataset
 from lockgate.errors import InvalidInput, NotFound
 from lockgate.predictions.numbered import open_writer
 from lockgate.predictions.query import frame as log_frame
@@ -47,8 +49,10 @@ def quiet(*_: object) -> None:
     """Nobody watches."""
 
 
-def model_of_pictures(house: House, name: str, inputs: tuple[Field, ...], versions: int = 1) -> None:
-    """A model whose versions take these inputs and give two probabilities."""
+def model_of_pictures(
+    house: House, name: str, inputs: tuple[Field, ...], versions: int = 1, data: dict[str, str] | None = None
+) -> None:
+    """A model whose versions take these inputs and give two probabilities. `data`: the tables that they were made with."""
     with house.db.write() as tx:
         create_model(tx, name, ModelConfig(key="customer", target="kind"), actor=house.owner.id, at_us=1)
         for number in range(versions):
@@ -58,6 +62,7 @@ def model_of_pictures(house: House, name: str, inputs: tuple[Field, ...], versio
                     Field(name="kind", datatype=DataType.BYTES),
                     Field(name="probability", datatype=DataType.FP32, shape=(2,)))),
                 answer=Answer(prediction="kind", probability="probability", classes=CLASSES), compiled=Compiled(),
+                data=data or {},
             )  # fmt: skip
             record_version(
                 tx, model=name, digest=digest_of(manifest), manifest=manifest, author=house.owner.id, at_us=1
@@ -222,3 +227,23 @@ def test_a_row_that_another_version_answered_keeps_its_answer(house, photos):
     told = {item.content.request: round(item.content.probability, 2) for item in items}
     assert told[f"{77:032x}"] == 0.95
     assert told[f"{0:032x}"] == 0.99
+
+
+def test_pictures_that_were_not_there_in_training_are_asked(house):
+    """The version learned bars; rings are new in production: they are picked, and the reason is that production moved there."""
+    known = [base64.b64encode(saved(scene(0, place, side=32))).decode() for place in range(60)]
+    table = store_dataset(
+        house.blobs, pl.DataFrame({"photo": known, "place": ["x"] * 60, "kind": ["bars"] * 60})
+    )
+    model_of_pictures(house, "doors", PHOTO, data={"train": table.digest})
+    records = []
+    for place in range(60):
+        body = saved(scene(int(place >= 40), 100 + place, side=32))
+        cells = {"photo": np.array([base64.b64encode(body).decode()], dtype=object),
+                 "place": np.array(["x"], dtype=object)}  # fmt: skip
+        records.append(answered("doors", place, cells, 0.9))
+    with open_writer(house.home.log, "gateway") as writer:
+        writer.append(records)
+    _, items = picked(house, "doors", budget=8, strategy=Strategy.DRIFT)
+    assert {item.content.reason for item in items} == {Reason.DRIFT}
+    assert all(int(item.content.request, 16) >= 40 for item in items)

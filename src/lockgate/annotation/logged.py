@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import io
@@ -11,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
+from lockgate.annotation.pictures import Look, look_at
 from lockgate.errors import InvalidInput
 from lockgate.late import late
 from lockgate.registry.picturehead import served_kind
@@ -49,6 +50,8 @@ def read_cell(cell: object) -> Logged:
     Pixels `[h, w]`, `[h, w, c]` or `[c, h, w]`: whole numbers as they are, others drawn out from their least to their largest
     unless they lie from 0 to 1.
     """
+    if isinstance(cell, pl.Series):
+        cell = cell.to_list()
     if isinstance(cell, str):
         text = cell.partition(",")[2] if cell.startswith("data:") else cell
         try:
@@ -63,13 +66,13 @@ def read_cell(cell: object) -> Logged:
     return Logged(_as_png(pixels), "image/png", _digest(np.ascontiguousarray(pixels).tobytes()))
 
 
-def as_address(picture: Logged) -> str:
-    """The picture itself as an address, for tools that cannot fetch it.
-
-    >>> as_address(Logged(b"x", "image/png", ""))
-    'data:image/png;base64,eA=='
-    """
-    return f"data:{picture.media};base64,{base64.b64encode(picture.body).decode()}"
+def seen(cell: object) -> tuple[Look, str] | None:
+    """A cell's picture as it looks, and its digest; None for what cannot be looked at."""
+    try:
+        picture = read_cell(cell)
+        return look_at(picture.body), picture.sha256
+    except InvalidInput:
+        return None
 
 
 def _is_pixels(field: Field) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from lockgate.annotation.batches import Batch, Item
-from lockgate.annotation.logged import Logged, picture_fields, read_cell
-from lockgate.annotation.pictures import Look, look_at
+from lockgate.annotation.logged import Logged, picture_fields, read_cell, seen
+from lockgate.annotation.pictures import Look
 from lockgate.datasets.classes import class_names
 from lockgate.errors import Conflict, InvalidInput, NotFound
 from lockgate.predictions.query import PREDICTED, frames, join
@@ -78,7 +78,7 @@ def logged_picture(house: House, batch: Batch, item: Item) -> Logged:
             f"the log does not hold the picture of item {item.number} any more",
             fix="requests are kept as long as log: {keep_days: ...} of the model, or the policy of its tier, says",
         )
-    found = read_cell(cell.to_list() if isinstance(cell, pl.Series) else cell)
+    found = read_cell(cell)
     if found.sha256 != content.sha256:
         raise Conflict(f"the log holds another picture than when item {item.number} was picked")
     return found
@@ -141,25 +141,16 @@ def _look(house: House, model: str, stretch: Stretch, picture: str, tell: Tell) 
             continue
         newest = rows.tail(MOST_PICTURES - len(found.looks))
         tell("looking at pictures", len(found.looks), min(found.in_all, MOST_PICTURES))
-        seen = [_seen(cell) for cell in newest[column]]
-        digests = [None if one is None else one[1] for one in seen]
-        there = [place for place, one in enumerate(seen) if one is not None]
+        told = [seen(cell) for cell in newest[column]]
+        digests = [None if one is None else one[1] for one in told]
+        there = [place for place, one in enumerate(told) if one is not None]
         parts.append(newest.drop(column).with_columns(pl.Series(SHA256, digests, dtype=pl.String))[there])
-        found.looks[:0] = [one[0] for one in seen if one is not None]
-        found.broken += len(seen) - len(there)
+        found.looks[:0] = [one[0] for one in told if one is not None]
+        found.broken += len(told) - len(there)
         if len(found.looks) >= MOST_PICTURES:
             break
     found.rows = join(parts[::-1]) if parts else pl.DataFrame()
     return found
-
-
-def _seen(cell: object) -> tuple[Look, str] | None:
-    """A picture as it looks, and its digest; None for what cannot be looked at."""
-    try:
-        picture = read_cell(cell.to_list() if isinstance(cell, pl.Series) else cell)
-        return look_at(picture.body), picture.sha256
-    except InvalidInput:
-        return None
 
 
 def _answers(

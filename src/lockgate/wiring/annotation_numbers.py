@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from lockgate.annotation.edges import Edge
-from lockgate.annotation.logged import read_cell
+from lockgate.annotation.logged import seen
 from lockgate.annotation.pictures import (
     Look,
     PictureReader,
@@ -79,18 +79,10 @@ class _Cells:
     read: PictureReader
 
     def __call__(self, series: pl.Series) -> np.ndarray:
-        seen = [_seen(cell) for cell in series]
-        made = np.zeros((len(seen), self.read.middle.size))
-        there = [place for place, look in enumerate(seen) if look is not None]
-        made[there] = self.read([look for look in seen if look is not None])
+        told = [seen(cell) for cell in series]
+        made = np.zeros((len(told), self.read.middle.size))
+        made[[one is not None for one in told]] = self.read([one[0] for one in told if one is not None])
         return made
-
-
-def _seen(cell: object) -> Look | None:
-    try:
-        return look_at(read_cell(cell.to_list() if isinstance(cell, pl.Series) else cell).body)
-    except InvalidInput:
-        return None
 
 
 def _of_table(frame: pl.DataFrame, text: str | None, tell: Tell) -> Numbers:
