@@ -6,6 +6,7 @@ import itertools
 import random
 from typing import Any
 
+import msgspec
 import pytest
 from tests.tuning.flow import asked, quiet
 
@@ -15,6 +16,7 @@ from lockgate.tuning.report import about, html_report, lines_of, verdict_of
 from lockgate.tuning.store import trials_of
 from lockgate.tuning.trial import SearchRow, Trial, TrialState, best_of
 from lockgate.wiring.house import House
+from lockgate.wiring.training import train
 from lockgate.wiring.tune import start
 
 STEPS = 12
@@ -111,6 +113,15 @@ def test_a_hopeless_trial_is_ended_early_and_shown_as_such(house: House) -> None
     page = html_report(row, trials)
     assert "trial by trial (x: ended early)" in page
     assert "What trials reported on their way" in page
+
+
+def test_what_a_step_reports_is_progress_of_an_ordinary_training(house: House) -> None:
+    """Nothing ends it, and who waits for it hears how good it is so far."""
+    said: list[str] = []
+    order = msgspec.structs.replace(asked(house, {}).training, submit=False, parameters={"at": 0.3})
+    done = train(house, house.owner, order, lambda words, *_: said.append(words))
+    assert done.run.state is RunState.DONE
+    assert "reports -0.3 at 0" in said
 
 
 @pytest.mark.faults

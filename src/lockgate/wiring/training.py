@@ -37,6 +37,7 @@ from lockgate.wiring.codestore import environment_of, load_code
 from lockgate.wiring.datasets import KINDS, file_of, resolve_data
 from lockgate.wiring.house import House
 from lockgate.wiring.mirroring import mirror
+from lockgate.wiring.reporting import Progressing
 from lockgate.wiring.settings import hold_python, settings_from
 from lockgate.wiring.submitting import Metadata, may_submit, submit_upload
 
@@ -188,7 +189,8 @@ class _Running:
                 confined=not house.config.environment.unconfined,
                 cut=self.order.cut,
             )  # fmt: skip
-            into = execute(told, folder, cache_of(house.home, self.order.model), self.ran, self._step)
+            heard = Progressing(self.run.id, self.tell)
+            into = execute(told, folder, cache_of(house.home, self.order.model), self.ran, self._step, replies=heard)
             if not self.order.submit:
                 return _Made()
             done = submit_upload(
