@@ -14,6 +14,7 @@ from lockgate.monitor.reference import kept_reference
 from lockgate.monitor.verdicts import verdicts_of
 from lockgate.predictions.archive import archive
 from lockgate.predictions.log import SegmentWriter
+from lockgate.predictions.record import Columns
 
 from .churn import START_US, Watched, columns, known_importance, older, record, write_days
 
@@ -180,3 +181,49 @@ def test_old_hours_become_days_and_late_records_find_them(home: Home, blobs: Blo
     assert [span.span_us for span in spans[:2]] == [DAY_US, DAY_US]
     assert [span.rows for span in spans[:2]] == [605, 600]
     assert sum(span.rows for span in spans) == 1805
+
+
+def test_a_part_of_a_day_takes_nothing_back_of_what_whole_days_showed(
+    home: Home, blobs: Blobs, sqlite: Database
+) -> None:
+    """Two columns moved, one of them too little for a look at half a day: the notice goes on naming both."""
+    watched = Watched(home, blobs, sqlite, known_importance())
+    write_days(home, range(10), 20)
+
+    def moved(made: Columns) -> Columns:
+        plans = np.where(np.arange(len(made["plan"])) % 2 == 0, "pro", made["plan"]).astype(object)
+        return {**older(made), "plan": plans}
+
+    write_days(home, range(10, 13), 21, moved)
+    watched.until(13)
+    draw = np.random.default_rng(22)
+    with SegmentWriter(home.log, "gateway-0") as log:
+        for hour in range(12):
+            log.append(
+                [record(f"p{hour}", START_US + 13 * DAY_US + hour * HOUR_US, older(columns(draw, 25)))]
+            )
+    watched.log.renew()
+    watched.watcher.look(START_US + 13 * DAY_US + 13 * HOUR_US)
+    with sqlite.read() as tx:
+        [said] = [each.notice for each in open_notices(tx, "churn")]
+    assert said.columns == ("age", "plan")
+    assert "Meanwhile the score went up" in said.words
+
+
+def test_missing_values_are_dated_by_the_day_on_which_they_came(
+    home: Home, blobs: Blobs, sqlite: Database
+) -> None:
+    """Half of a column is missing from the eleventh day on; its values are as before."""
+    watched = Watched(home, blobs, sqlite, known_importance())
+    write_days(home, range(10), 23)
+    write_days(
+        home,
+        range(10, 12),
+        24,
+        lambda made: {**made, "age": np.where(np.arange(25) % 2 == 0, np.nan, made["age"])},
+    )
+    watched.until(12)
+    with sqlite.read() as tx:
+        [said] = [each.notice for each in open_notices(tx, "churn") if each.notice.subject == "inputs"]
+    assert said.since_us == START_US + 10 * DAY_US
+    assert "is missing in 52.0 % of rows" in said.words

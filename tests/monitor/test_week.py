@@ -67,9 +67,17 @@ def test_before_a_week_and_a_day_of_its_name_nothing_is_said() -> None:
 
 
 def test_a_day_that_differs_from_its_week_is_named_with_its_answers() -> None:
-    """A move of a deviation, in the column and in the answers that follow it; the other column is as last week."""
+    """A move of a deviation, in the column and, once it is known how far they wander, in the answers that follow it; the other
+    column is as last week."""
     draw = np.random.default_rng(1)
-    found = look([*(day(draw, number) for number in range(10)), day(draw, 10, age=52.0)])
+    days = [*(day(draw, number) for number in range(10)), day(draw, 10, age=52.0)]
+    assert look(days).named == {"age"}
+    quiet = {"age": 0.1, "plan": 0.1, f"{OUT}score": 0.1, f"{OUT}decision": 0.1}
+    past = tuple(
+        Verdict(start_us=n, until_us=n + 1, rows=ROWS, look=n, columns={}, answers={}, week=quiet)
+        for n in range(7)
+    )
+    found = look(days, past=past)
     assert set(found.columns) == {"age"}
     assert "score" in found.answers
     assert found.far["age"] > 0.9 > 0.2 > found.far["plan"]

@@ -59,7 +59,7 @@ def _version(model: str, shown: dict[str, Any], chunk: str) -> None:
         print(f"'{name}' {why}")
     for words in newest.get("turned", ()):
         print(words)
-    for words in newest.get("week_turned", ()):
+    for words in () if newest.get("turned") else newest.get("week_turned", ()):
         print(f"since last week: {words}")
     if newest.get("season"):
         print(

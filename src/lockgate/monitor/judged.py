@@ -16,6 +16,7 @@ from lockgate.monitor.reference import Reference
 from lockgate.monitor.saying import severity_of, turned_words
 from lockgate.monitor.verdicts import Line, Verdict
 from lockgate.monitor.week import WEEK, Jumped
+from lockgate.stats.drift import Moved
 
 
 def verdict_of(
@@ -34,24 +35,25 @@ def verdict_of(
     }
     start_us = chunk[0].start_us
     since = {
-        name: changed_at([*_points(past, name, "columns"), _point(start_us, newest.rows, columns[name])])
-        for name in found.moved
+        name: changed_at(
+            [*_points(past, name, "columns", pair[0]), _point(start_us, newest.rows, columns[name], pair[0])]
+        )
+        for name, pair in found.moved.items()
     }
     answer = found.answers.get("score", found.answers.get("decision"))
     causes = causes_of(reference, found.moved, stretches, since, answer[0] if answer else None)
     out_since = {
-        name: changed_at([*_points(past, name, "answers"), _point(start_us, newest.rows, answers[name])])
-        for name in found.answers
+        name: changed_at(
+            [*_points(past, name, "answers", pair[0]), _point(start_us, newest.rows, answers[name], pair[0])]
+        )
+        for name, pair in found.answers.items()
     }
     outputs = outputs_of(reference, found.answers, stretches, out_since)
     verdict = Verdict(
         start_us=start_us, until_us=chunk[-1].until_us, rows=newest.rows, look=look, columns=columns, answers=answers,
         causes=tuple(causes), outputs=tuple(outputs), seasonal=seasonal, season=dict(season),
         broken={each.column: fault_words(each) for each in found.broken},
-        turned=tuple(
-            f"'{each.one}' and '{each.other}' changed places" if each.places
-            else turned_words(each.one, each.other, each.before, each.after) for each in found.turned
-        ),
+        turned=tuple(turned_words(each) for each in found.turned),
     )  # fmt: skip
     moved_far = severity_of(verdict, reference) if causes or outputs else None
     verdict = msgspec.structs.replace(verdict, severity=moved_far)
@@ -80,7 +82,7 @@ def _with_week(
     leaps = jumps_of(reference.answers, {}, week.answers, (week.whole.answers, answers), out_hows)
     return msgspec.structs.replace(
         verdict, week=dict(week.far), jumps=tuple(jumps), leaps=tuple(leaps),
-        week_turned=tuple(turned_words(each.one, each.other, each.before, each.after) for each in week.turned),
+        week_turned=tuple(turned_words(each) for each in week.turned),
     )  # fmt: skip
 
 
@@ -104,10 +106,13 @@ def _how(
     return since_us, How.AGAIN if any(lately) else How.AS_BEFORE
 
 
-def _points(past: Sequence[Verdict], name: str, field: str) -> list[Point]:
+def _points(past: Sequence[Verdict], name: str, field: str, moved: Moved) -> list[Point]:
     lines = [(each, getattr(each, field).get(name)) for each in past]
-    return [_point(each.start_us, each.rows, line) for each, line in lines if line is not None]
+    return [_point(each.start_us, each.rows, line, moved) for each, line in lines if line is not None]
 
 
-def _point(start_us: int, rows: int, line: Line) -> Point:
+def _point(start_us: int, rows: int, line: Line, moved: Moved) -> Point:
+    """By what the column moved: the share of missing values where that moved farther, else its values."""
+    if moved.missing and (not moved.values or moved.shift.missing_effect > moved.shift.effect):
+        return Point(start_us, rows, line.missing)
     return Point(start_us, rows, line.effect if line.place is None else line.place)

@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from lockgate.clock import DAY_US
 from lockgate.db import Database
 from lockgate.monitor.chunks import Chunk, ChunkSize, State, Told, first_chunk, held_over, run_with
-from lockgate.monitor.drift import SCALES, Fault, Found, as_reference, far_moved, has_jumped, judge
+from lockgate.monitor.drift import OUT, SCALES, Fault, Found, as_reference, far_moved, has_jumped, judge
 from lockgate.monitor.judged import verdict_of
-from lockgate.monitor.notices import end_all, settle
+from lockgate.monitor.notices import Notice, end_all, settle
 from lockgate.monitor.profile import Profile, merged_profiles
 from lockgate.monitor.profiles import Span, profile_between, spans_of, versions_with_rows
 from lockgate.monitor.reference import Reference
@@ -50,6 +50,11 @@ class _Past:
         """One more."""
         self.verdicts.append(verdict)
         self.chunks = [*self.chunks, _chunk(verdict, profile)][-KEPT_CHUNKS:]
+
+
+def _is_news(notice: Notice, held: Notice | None) -> bool:
+    """Whether a look at a part of a chunk says more than what holds of whole ones, which saw more rows."""
+    return held is None or not set(notice.columns) <= set(held.columns)
 
 
 def _chunk(verdict: Verdict, profile: Profile) -> Chunk:
@@ -152,14 +157,16 @@ class Judge:
             far = far_moved(reference, newest, look)
             usual = far_moved(as_reference(reference, merged_profiles(same)), newest, look)
             calendar = unsteady(reference, [*same[::-1], newest], far)
-            named = [
-                name for name in far if name in reference.columns and name in usual and name not in calendar
-            ]
-            found, _ = without_season(Found(moved={name: (far[name], 1) for name in named}), reference, told)
+            sure = {name: (each, 1) for name, each in far.items() if name in usual and name not in calendar}
+            answers = {name.removeprefix(OUT): each for name, each in sure.items() if name.startswith(OUT)}
+            columns = {name: each for name, each in sure.items() if not name.startswith(OUT)}
+            left, _ = without_season(Found(columns, answers), reference, told)
+            found = left if left.moved else Found()  # answers by themselves wait for the whole chunk
         verdict = verdict_of(
             reference, found, {1: newest}, past=self._past(version).verdicts, chunk=spans, look=look
         )
         notices = notices_of_verdict(self._model, version, verdict, reference)
+        notices = [each for each in notices if _is_news(each, state.held.get(each.subject))]
         held = {**state.held, **{notice.subject: notice for notice in notices}}
         after = msgspec.structs.replace(state, looks=look, early_rows=rows, held=held)
         with self._db.write() as tx:

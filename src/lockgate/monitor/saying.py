@@ -15,6 +15,7 @@ from lockgate.monitor.notices import Notice, Severity
 from lockgate.monitor.reference import Reference
 from lockgate.monitor.seasons import explains_answers
 from lockgate.monitor.verdicts import SOURCE, Verdict
+from lockgate.stats.pairs import Turned
 
 ALARM_AT, WARN_AT = 0.2, 0.05  # standard deviations of the answers, or of the inputs weighed by importance
 _NAMED = 3
@@ -92,7 +93,10 @@ def moved_words(verdict: Verdict, reference: Reference) -> str:
     else:
         count, of = len(parts), len(reference.columns)
         said = f"{count} of {of} inputs moved from {reference.said}: {listed(parts, _NAMED)}."
-        said += f" Meanwhile {answered[0]}." if answered else " The answers are spread as before."
+        if answered:
+            said += f" Meanwhile {answered[0]}."
+        elif all(line.effect < ALARM_AT for line in verdict.answers.values()):  # else it is only not sure yet
+            said += " The answers are spread as before."
     if verdict.causes and reference.matter and weight_of(verdict.causes, (), reference) < WARN_AT:
         said += " They hardly hang on what moved."
     return said + _week_words(verdict, reference) + _season_words(verdict)
@@ -132,9 +136,12 @@ def day_words(at_us: int) -> str:
     return iso(at_us)[:10]
 
 
-def turned_words(one: str, other: str, before: float, after: float) -> str:
-    """Two columns that go together otherwise."""
-    return f"'{one}' and '{other}' went together by {figure(round(before, 2))} and now by {figure(round(after, 2))}"
+def turned_words(turned: Turned) -> str:
+    """Two columns that go together otherwise, or changed places."""
+    if turned.places:
+        return f"'{turned.one}' and '{turned.other}' changed places"
+    before, after = (figure(round(each, 2)) for each in (turned.before, turned.after))
+    return f"'{turned.one}' and '{turned.other}' went together by {before} and now by {after}"
 
 
 def listed(parts: Sequence[str], most: int = 5) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lockgate.clock import DAY_US
 from lockgate.monitor.causes import Cause, How
 from lockgate.monitor.drift import FAR
 from lockgate.monitor.notices import Notice, Severity
 from lockgate.monitor.reference import Reference
 from lockgate.monitor.saying import ALARM_AT, PAGE, WARN_AT, day_words, listed
 from lockgate.monitor.verdicts import SOURCE, Verdict
+from lockgate.monitor.week import WEEK
 
 SUBJECT = "week"
 _ADVICE = "Ask who sends these rows what changed this week: a feed, a campaign, other callers."
@@ -25,7 +27,9 @@ def notices_of_week(model: str, version: int, verdict: Verdict, reference: Refer
     jumps, leaps = named(verdict.jumps), named(verdict.leaps)
     causes = [*jumps, *leaps]
     new = any(cause.how is How.NEW for cause in (*verdict.jumps, *verdict.leaps))
-    related = () if verdict.turned else verdict.week_turned  # else it is the notice on relations that tells
+    related = (
+        () if verdict.turned or _moved_lately(verdict) else verdict.week_turned
+    )  # else other notices tell
     if new or not (causes or related):
         return []
     since_us = min((cause.since_us for cause in causes), default=verdict.start_us)
@@ -37,6 +41,12 @@ def notices_of_week(model: str, version: int, verdict: Verdict, reference: Refer
             runbook=f"{PAGE}#{SUBJECT}",
         )
     ]  # fmt: skip
+
+
+def _moved_lately(verdict: Verdict) -> bool:
+    """Whether anything moved from the reference within the week: then columns go together otherwise for that reason."""
+    week_us = verdict.start_us - WEEK * DAY_US
+    return any(cause.since_us >= week_us for cause in (*verdict.causes, *verdict.outputs))
 
 
 def named(causes: Sequence[Cause]) -> list[Cause]:
