@@ -22,6 +22,7 @@ from lockgate.gateway.shipping import ship
 from lockgate.hosts import HostWord
 from lockgate.predictions.log import LogReader, SegmentWriter
 from lockgate.predictions.record import Record
+from lockgate.samples import gather
 
 from .conftest import wait_for
 
@@ -180,6 +181,16 @@ def test_the_beat_needs_no_figures(home: Home, caplog: pytest.LogCaptureFixture)
         agent.beat()
     (said,) = [line.getMessage() for line in caplog.records if "internal error" in line.getMessage()]
     assert "what is used on this host" in said
+
+
+def test_a_host_leaves_its_figures_for_its_own_collector(home: Home) -> None:
+    """What it tells the control plane is also what its own `/metrics` shows."""
+    heard = HostWord(epoch=0, plan=None, access_epoch=0, access=None)
+    with between(200, msgspec.json.encode(heard)) as control:
+        agent_of(home, control).beat()
+    told = {sample.name: sample.value for sample in gather(home.run, "gateway-0", [])}
+    assert told["lockgate_host_cores"] >= 1
+    assert told["lockgate_disk_free_bytes"] > 0
 
 
 def test_a_loop_that_ends_ends_the_process(home: Home) -> None:

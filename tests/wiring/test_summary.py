@@ -21,7 +21,7 @@ from lockgate.release.start import start
 from lockgate.release.vitals import Course, Vitals
 from lockgate.wiring.inventory import ModelStanding, RunningRelease, standing_of
 from lockgate.wiring.summary import Health, is_well, next_step, summary_of, waits_for
-from lockgate.wiring.summary_known import day_words
+from lockgate.wiring.summary_known import NOBODY, UNCOMPARED, UNLABELLED, day_words, known_by
 
 from ..alerts.receivers import NOW_US, alert
 from ..release.world import World
@@ -46,7 +46,7 @@ def running(phase: Phase, **values) -> RunningRelease:
 
 def test_the_worst_alert_decides() -> None:
     """Critical: trouble. A warning: look. A remark, or none: well, when somebody asked."""
-    mild, bad = alert(1, severity=Severity.WARNING), alert(2)
+    mild, bad = alert(1, severity=Severity.WARNING), alert(2, kind=AlertKind.MODEL_FAILS)
     assert is_well(standing(), [], BUSY)[0] is Health.WELL
     assert is_well(standing(), [alert(1, severity=Severity.INFO)], BUSY)[0] is Health.WELL
     assert is_well(standing(), [mild], BUSY) == (
@@ -55,10 +55,19 @@ def test_the_worst_alert_decides() -> None:
     health, words = is_well(standing(), [mild, bad], BUSY)
     assert (health, words) == (
         Health.TROUBLE,
-        "It is not well: a release was rolled back: churn/2. churn/3 answers. Besides, 1 more alert is open.",
+        "It is not well: a model's processes fail again and again: churn/2. churn/3 answers. Besides, 1 more alert is open.",
     )  # fmt: skip
     looked_after = alert(2, state=State.ACKNOWLEDGED, handled_by="anna")
     assert "; anna looks after it." in is_well(standing(), [looked_after], BUSY)[1]
+
+
+def test_what_befell_a_release_is_no_illness_of_the_version_that_answers() -> None:
+    """Somebody should look why it was rolled back; only where nothing answers it is not well. What is worse stands first."""
+    back = alert(2)
+    assert (back.kind, back.severity) == (AlertKind.ROLLED_BACK, Severity.CRITICAL)
+    assert is_well(standing(), [back], BUSY)[0] is Health.LOOK
+    assert is_well(standing(live=None), [back], Day())[0] is Health.TROUBLE
+    assert is_well(standing(), [back, alert(3, kind=AlertKind.MODEL_FAILS)], BUSY)[0] is Health.TROUBLE
 
 
 def vitals(failed: int, of: int, *, alarm: bool = True, version: int = 3) -> Vitals:
@@ -230,13 +239,14 @@ def test_the_day_is_counted_from_the_log_and_forgets(sqlite) -> None:
 def test_what_was_compared_is_counted_in_rows(sqlite) -> None:
     """Nothing is called alike before a chunk was judged; then it is the newest chunk's rows that look alike."""
     with sqlite.read() as tx:
-        assert "not compared with those of its validation yet" in summary_of(tx, standing(), NOW_US).known_by
+        assert known_by(tx, "churn", 3, [], "A day.") == f"A day. {UNCOMPARED} {UNLABELLED}"
+        assert known_by(tx, "churn", 3, [], NOBODY) == NOBODY
     verdict = Verdict(start_us=NOW_US - DAY_US, until_us=NOW_US, rows=1_234, look=1, columns={}, answers={})
     with sqlite.write() as tx:
         put_verdict(tx, "churn", 3, verdict, NOW_US)
     with sqlite.read() as tx:
-        known_by = summary_of(tx, standing(), NOW_US).known_by
-    assert "answers of the newest 1,234 rows look as in its validation" in known_by
+        said = summary_of(tx, standing(), NOW_US).known_by
+    assert "answers of the newest 1,234 rows look as in its validation" in said
     with sqlite.write() as tx:
         own = Reference(name="-", said="its first 1,000 rows", rows=1_000, columns={}, answers={})
         keep_reference(tx, "churn", 3, own, NOW_US)

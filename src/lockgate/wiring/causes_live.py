@@ -46,8 +46,7 @@ def causes_of(model: str, vitals: Vitals, ground: Ground) -> Iterator[Cause]:
         yield Cause(
             kind=AlertKind.REQUESTS_FAIL, model=model, subject=name, link=f"/models/{model}/log?where=status+%3E%3D+500",
             words=f"{failing_words(name, failing)} At most {percent(failing.limit)} were to be expected.",
-            next=f"lockgate log {model} --where 'status >= 500' shows what failed; lockgate rollback {model} if the version "
-            "before it did not",
+            next=f"see what failed: lockgate log {model} --where 'status >= 500'{_back(model, vitals.version)}",
             severity=failing_severity(failing), level=failing.share * LEVELS // 1,
         )  # fmt: skip
     least = ground.rules.of(AlertKind.ANSWERS_SLOW, model).limit / 100
@@ -55,10 +54,16 @@ def causes_of(model: str, vitals: Vitals, ground: Ground) -> Iterator[Cause]:
         yield Cause(
             kind=AlertKind.ANSWERS_SLOW, model=model, subject=name, link=f"/models/{model}",
             words=f"{slow_words(name, vitals, slow)} At most {percent(slow.limit)} were to be expected: {_BY[vitals.slow_by]}.",
-            next="lockgate top: is a processor or the memory at its end, does anything wait? Then more processes (replicas), "
-            "or what else runs on this machine",
+            next="see whether a processor or the memory is at its end, or requests wait (lockgate top); give it more processes "
+            "(replicas), or take away what else runs there",
             level=slow.share * LEVELS // 1,
         )  # fmt: skip
+
+
+def _back(model: str, version: int) -> str:
+    return (
+        f"; where the version before answered such requests, lockgate rollback {model}" if version > 1 else ""
+    )
 
 
 def failing_severity(failing: Course) -> Severity:

@@ -16,6 +16,7 @@ from lockgate.config_alerts import AlertKind, Severity
 from lockgate.monitor.notices import open_notices
 from lockgate.release.baseline import Day
 from lockgate.release.phases import Phase
+from lockgate.release.queue import waiting
 from lockgate.release.snapshots import Status, day_of, status_of, traffic_of
 from lockgate.release.vital_evidence import vitals_of
 from lockgate.release.vitals import Course, Vitals
@@ -34,6 +35,13 @@ _TRAINING = {
     Training.TRAINING: "It is being trained again by itself",
     Training.VALIDATING: "It was trained again by itself and what came out is being checked",
     Training.RELEASING: "It was trained again by itself and is about to be released",
+}
+_DOING = {
+    Phase.DRAFT: "is about to be loaded",
+    Phase.WARMING: "is being loaded",
+    Phase.SHADOW: "is in shadow, where no caller sees its answers,",
+    Phase.CANARY: "is in canary",
+    Phase.WATCH: "has all callers, is watched,",
 }
 _THEN = (
     "What comes out answers callers only if it is better on the same rows, passes its checks and its release."
@@ -74,10 +82,11 @@ def summary_of(tx: sa.Connection, standing: ModelStanding, now_us: int) -> Summa
     status = status_of(tx, running.id) if running else None
     vitals = vitals_of(tx, standing.name)
     health, well = is_well(standing, open_, day, vitals)
+    queued = [place.name for place in waiting(tx, standing.name)]
     p95_us = traffic.t95_us if traffic.latencies else None
     training = _training_words(tx, standing)
     return Summary(
-        health=health, well=well, next=next_step(standing, open_, status, training),
+        health=health, well=well, next=next_step(standing, open_, status, training, queued),
         waits_for=waits_for(standing, open_, training),
         known_by=known_by(tx, standing.name, standing.live, said, day_words(day, traffic, _slow(standing, vitals))),
         requests=day.requests, error_share=day.error_share, p95_ms=p95_us / 1000 if p95_us is not None else None,
@@ -90,7 +99,7 @@ def is_well(
 ) -> tuple[Health, str]:
     """Is it well? What callers get decides where nothing worse is open, else the worst open alert. Pure."""
     name = f"{standing.name}/{standing.live}"
-    worst = max(open_, key=lambda alert: rank(alert.severity), default=None)
+    worst = max(open_, key=lambda alert: (rank(alert.severity), alert.kind not in _OF_RELEASES), default=None)
     failing = _failing(standing, vitals)
     if failing is not None:
         severity = failing_severity(failing)
@@ -101,7 +110,9 @@ def is_well(
             return _ill(severity, f"{said}{_hand(own)}.", len(others))
     if worst is not None and rank(worst.severity) >= rank(Severity.WARNING):
         serves = f"{name} answers." if standing.live else "Nothing answers."
-        return _ill(worst.severity, f"{_small(_named(worst))}{_hand(worst)}. {serves}", len(open_) - 1)
+        # what befell a version on its way out harms no caller of the one that answers
+        severity = Severity.WARNING if standing.live and worst.kind in _OF_RELEASES else worst.severity
+        return _ill(severity, f"{_small(_named(worst))}{_hand(worst)}. {serves}", len(open_) - 1)
     if standing.live is None:
         return Health.UNKNOWN, "Nothing answers yet: no version is live."
     if day.requests < LEAST_REQUESTS:
@@ -129,12 +140,20 @@ def _hand(alert: Alert | None) -> str:
 
 
 def next_step(
-    standing: ModelStanding, open_: Sequence[Alert], status: Status | None, training: str = ""
+    standing: ModelStanding,
+    open_: Sequence[Alert],
+    status: Status | None,
+    training: str = "",
+    queued: Sequence[str] = (),
 ) -> str:
-    """What happens next, and who has to do something. `training`: of a retraining that goes on by itself. Pure."""
+    """What happens next, and who has to do something. `training`: of a retraining that goes on by itself; `queued`: versions that
+    wait for the release before theirs. Pure."""
     undone = _undone(standing, open_, training)
     if standing.release is not None:
-        return f"{_release_words(standing.name, standing.release, status)}{_besides(undone)}"
+        words = _release_words(standing.name, standing.release, status)
+        return f"{words}{_after_it(queued)}{_besides(undone)}"
+    if queued:
+        return f"The release of {queued[0]} is about to begin.{_besides(undone)}"
     if training:
         return f"{training}{_besides(undone)}"
     return f"A {_act(undone[0])}" if undone else _at_rest(standing, open_)
@@ -145,6 +164,10 @@ def _slow(standing: ModelStanding, vitals: Vitals | None) -> str:
     if vitals is None or vitals.version != standing.live or vitals.slow is None or not vitals.slow.alarm:
         return ""
     return slow_words(f"{standing.name}/{standing.live}", vitals, vitals.slow)
+
+
+def _after_it(queued: Sequence[str]) -> str:
+    return f" {' and '.join(queued)} wait{'s' if len(queued) == 1 else ''} for it to end." if queued else ""
 
 
 def _act(alert: Alert) -> str:
@@ -191,6 +214,8 @@ def _grave(alert: Alert) -> bool:
 
 def _named(alert: Alert) -> str:
     """What is wrong. Of data, answers and times the next sentence tells which, since when."""
+    if alert.kind is AlertKind.RETRAINING:
+        return alert.words.rstrip(".")
     return RULES[alert.kind].title if alert.kind in (*_OF_DATA, *_OF_LIVE) else title(alert)
 
 
@@ -212,8 +237,9 @@ def _release_words(name: str, running: RunningRelease, status: Status | None) ->
         return (
             f"{version} is held and goes on only when a person resumes it: {reason.removeprefix('held: ')}."
         )
+    doing = _DOING.get(running.phase, f"is in {running.phase}")
     share = f" with {percent(running.weight)} of callers" if running.phase is Phase.CANARY else ""
-    return f"{version} is in {running.phase}{share} and goes on by itself: {reason}."
+    return f"{version} {doing}{share} and goes on by itself: {reason}."
 
 
 def _small(text: str) -> str:

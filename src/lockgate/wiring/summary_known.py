@@ -21,19 +21,27 @@ from lockgate.release.baseline import Day, Traffic
 from lockgate.release.words import percent
 
 LEAST_REQUESTS = 1  # of a day that there is anything to tell of
+NOBODY = "No request came in the last 24 hours."
+UNCOMPARED = "Its inputs were not compared with those of its validation yet."
+UNLABELLED = "Whether the answers are right is not known: no labels came."
 
 
 def known_by(tx: sa.Connection, model: str, live: int | None, said: Sequence[Said], day: str) -> str:
     """How it is known whether a model is well. `said`: what its monitors say now; `day`: its last day in words."""
-    if live is None:
-        return day
-    return " ".join([day, _drift_words(tx, model, live, said), _performance_words(tx, model, live, said)])
+    known = (
+        []
+        if live is None
+        else [_drift_words(tx, model, live, said), _performance_words(tx, model, live, said)]
+    )
+    if day == NOBODY:  # then that nothing else is known is no news
+        known = [words for words in known if words not in (UNCOMPARED, UNLABELLED)]
+    return " ".join([day, *known])
 
 
 def day_words(day: Day, traffic: Traffic, slow: str = "") -> str:
     """The last day in figures. `slow`: that answers are slower than they should be, in words. Pure."""
     if day.requests < LEAST_REQUESTS:
-        return "No request came in the last 24 hours."
+        return NOBODY
     failed = "none failed" if not day.errors else f"{percent(day.error_share)} failed"
     within = f", 95 % of answers took at most {traffic.t95_us / 1000:.3g} ms" if traffic.t95_us else ""
     said = (
@@ -50,7 +58,7 @@ def _drift_words(tx: sa.Connection, model: str, live: int, said: Sequence[Said])
         return f"{grave[0].words.rstrip('.')}{more}."
     judged = verdicts_of(tx, model, live, newest=1)
     if not judged:
-        return "Its inputs were not compared with those of its validation yet."
+        return UNCOMPARED
     usual = said_of(tx, model, live)
     return f"Inputs and answers of the newest {judged[0].rows:,} rows look as in {usual}."
 
@@ -71,7 +79,7 @@ def _performance_words(tx: sa.Connection, model: str, live: int, said: Sequence[
         after = labelled[-1].number if labelled else -1
         expected = _estimate_words([each for each in estimates_of(tx, model) if each.version == live], after)
     words = f"{told} {figure} {expected}".split()
-    return " ".join(words) or "Whether the answers are right is not known: no labels came."
+    return " ".join(words) or UNLABELLED
 
 
 def _estimate_words(estimates: Sequence[Estimate], after: int) -> str:
