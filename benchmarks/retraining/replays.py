@@ -23,7 +23,7 @@ from lockgate.clock import DAY_US, iso
 
 QUARTERS = 2
 LABEL_DAYS = 2.0
-LOOK_DAYS = 7.0
+LOOK_DAYS = 14.0
 
 
 def t3(asked: argparse.Namespace) -> list[str]:
@@ -36,7 +36,7 @@ def t3(asked: argparse.Namespace) -> list[str]:
         stage.first(first)
         for year, number in bikes.QUARTERS[2 : 2 + asked.quarters]:
             part = bikes.quarter(table, year, number)
-            stage.play(part, delay_days=LABEL_DAYS, look_days=LOOK_DAYS)
+            stage.play(part, delay_days=LABEL_DAYS, look_days=asked.look_days)
             errors = ", ".join(
                 f"bikes/{v} {stage.errors(v, part):.1f}" for v in range(1, stage.live.number + 1)
             )
@@ -72,7 +72,7 @@ def t4(_asked: argparse.Namespace) -> list[str]:
 
     def then(stage: Stage) -> None:
         stage.first(first)
-        stage.play(later, delay_days=LABEL_DAYS, look_days=LOOK_DAYS)
+        stage.play(later, delay_days=LABEL_DAYS, look_days=LOOK_DAYS / 2)
         said.extend(_told(stage))
 
     _on_a_home(flights.case(table), first, then)
@@ -122,6 +122,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--test-days", type=_days, default="auto", help="auto, own, or so many: rows that are tested on"
+    )
+    parser.add_argument(
+        "--look-days", type=float, default=LOOK_DAYS, help="between looks (T3); a box looks each minute"
     )
     asked = parser.parse_args()
     for name in asked.only:
