@@ -12,13 +12,23 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import polars as pl
 import pytest
+from tests.gateway.conftest import World
+
+from lockgate.access import Access
+from lockgate.blobs import Blobs
+from lockgate.config import Home
+from lockgate.registry.store import Version
+from lockgate.traffic import Arm, Role, Route
+from lockgate.wiring.house import open_house
+from lockgate.wiring.names import resolve
 
 ROOT = Path(__file__).parents[2]
 collect_ignore = ["mlflow_side", "ray_side", "treelite_side"]  # programs for the other environment
@@ -66,15 +76,15 @@ def ray_python() -> Path:
     return environment("ray", RAY, "ray,tune")
 
 
-def environment(name: str, wanted: str, extras: str) -> Path:
-    """The interpreter of an environment with lockgate and its extras under the pins, and one more package."""
+def environment(name: str, wanted: str, extras: str, *more: str) -> Path:
+    """The interpreter of an environment with lockgate and its extras under the pins, one more package, and `more` of them."""
     pins = [
         line.rstrip(" \\")
         for line in (ROOT / "requirements/dev.txt").read_text().splitlines()
         if "==" in line and not line.startswith((" ", "#"))
     ]
     held = "\n".join(pin for pin in pins if pin.partition("==")[0] not in LEFT_FREE)
-    digest = hashlib.sha256(f"{wanted}\n{held}\n{ROOT}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256("\n".join((wanted, *more, held, str(ROOT))).encode()).hexdigest()[:16]
     python = CACHE / f"{name}-{digest}" / "bin" / "python"
     if not (python.parent / "lockgate").exists():
         CACHE.mkdir(exist_ok=True)
@@ -82,8 +92,27 @@ def environment(name: str, wanted: str, extras: str) -> Path:
         constraints.write_text(held)
         shutil.rmtree(python.parents[1], ignore_errors=True)
         uv("venv", "--python", sys.executable, python.parents[1])
-        uv("pip", "install", "--python", python, "-c", constraints, "-e", f"{ROOT}[{extras}]", wanted)
+        uv(
+            "pip",
+            "install",
+            "--python",
+            python,
+            *links(),
+            "-c",
+            constraints,
+            "-e",
+            f"{ROOT}[{extras}]",
+            wanted,
+            *more,
+        )
     return python
+
+
+def links() -> list[str]:
+    """pip's own places of wheels, which uv does not ask for."""
+    asked = [sys.executable, "-m", "pip", "config", "get", "global.find-links"]
+    places = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+    return [word for place in places for word in ("--find-links", place)]
 
 
 def library_environment(name: str, *wanted: str) -> Path:
@@ -93,11 +122,8 @@ def library_environment(name: str, *wanted: str) -> Path:
     if not (folder / digest).exists():
         shutil.rmtree(folder, ignore_errors=True)
         CACHE.mkdir(exist_ok=True)
-        asked = [sys.executable, "-m", "pip", "config", "get", "global.find-links"]
-        places = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
-        links = [word for place in places for word in ("--find-links", place)]
         uv("venv", "--python", sys.executable, folder)
-        uv("pip", "install", "--python", folder / "bin" / "python", *links, *wanted)
+        uv("pip", "install", "--python", folder / "bin" / "python", *links(), *wanted)
         (folder / digest).touch()
     return folder / "bin" / "python"
 
@@ -132,7 +158,8 @@ def server(side: MlflowSide) -> Iterator[str]:
     store.mkdir()
     command = [side.python.with_name("mlflow"), "server", "--host", "127.0.0.1", "--port", port, "--workers", 1,
                "--backend-store-uri", f"sqlite:///{store}/mlflow.db", "--artifacts-destination", store / "files"]  # fmt: skip
-    environment = {**os.environ, "PATH": f"{side.python.parent}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{side.python.parent}:{os.environ['PATH']}",
+                   "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # seven processes that nobody asks for anything  # fmt: skip
     with (store / "log").open("wb") as log:
         process = subprocess.Popen(
             list(map(str, command)),
@@ -165,3 +192,23 @@ def wait_until_healthy(address: str, process: subprocess.Popen[bytes], log: Path
         except httpx.TransportError:
             time.sleep(0.2)
     raise AssertionError(f"MLflow's server did not start: {log.read_text()[-3000:]}")
+
+
+@contextmanager
+def live(home: Home, names: Iterable[str]) -> Iterator[tuple[World, dict[str, Version]]]:
+    """One open gateway that answers with version 1 of each of these models, for the length of a block; and the versions."""
+    house = open_house(home)
+    with house.db.read() as tx:
+        versions = {name: resolve(tx, name, "1") for name in names}
+    house.close()
+    world = World(home, Blobs(str(home.blobs)))
+    try:
+        for name, version in versions.items():
+            arm = Arm(version=1, digest=version.digest, role=Role.LIVE)
+            world.plan.publish_route(Route(model=name, arms=(arm,), salt="s", deadline_ms=120_000.0))
+        world.access.publish(Access(open=True))
+        world.worker()
+        world.wait_for(lambda: httpx.get(f"{world.url}/v2/health/ready").status_code == 200, READY_S)
+        yield world, versions
+    finally:
+        world.close()
