@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ else:
 
 LOOK_S = 2.0  # how often the cluster is asked how many cores it has
 CLOSE_S = 5.0
+_GONE = frozenset({"RaySystemError", "RpcError"})
 STARTS = 5  # so often may workers die before they said a word
 
 
@@ -44,6 +46,17 @@ class _Slot:
     job: Job | None = None
     began: bool = False
     starts: int = 0
+
+
+def is_gone(error: Exception) -> bool:
+    """Whether an error means that nobody answers for the cluster any more. The client's own derive from nothing in common."""
+    return isinstance(error, ConnectionError) or bool(_GONE & {kind.__name__ for kind in type(error).__mro__})
+
+
+def _require_connection() -> None:
+    """Raise ConnectionError without one: Ray's functions would begin a cluster of their own on this machine, and go on there."""
+    if not ray.is_initialized():
+        raise ConnectionError("the connection is lost")
 
 
 class RayCrew:
@@ -66,7 +79,8 @@ class RayCrew:
         """See `Crew`. Machines that join or leave are seen within seconds."""
         now_s = time.monotonic()
         if now_s - self._looked_s > LOOK_S:
-            self._cores, self._looked_s = int(ray.cluster_resources().get("CPU", 0)), now_s
+            with self._reached():
+                self._cores, self._looked_s = int(ray.cluster_resources().get("CPU", 0)), now_s
         return min(self._cores, self._most) if self._most is not None else self._cores
 
     def room(self) -> int:
@@ -76,10 +90,17 @@ class RayCrew:
     def begin(self, job: Job, folder: Path) -> None:  # noqa: ARG002 - what it prints comes back with its end
         """See `Crew`. A worker that lives and is idle takes it, else the first that becomes so."""
         self._waiting.append((job, 0))
-        self._give_out()
+        with self._reached():
+            self._give_out()
 
     def hear(self, timeout_s: float) -> list[Event]:
-        """See `Crew`. Raises Unavailable when the cluster was silent for long, though runs are under way or could be."""
+        """See `Crew`. Raises Unavailable when the cluster went away, or was silent for long, though runs are under way or could
+        be.
+        """
+        with self._reached():
+            return self._listened(timeout_s)
+
+    def _listened(self, timeout_s: float) -> list[Event]:
         asked = {slot.ref: slot for slot in self._slots if slot.ref is not None}
         ready = ray.wait(list(asked), num_returns=1, timeout=timeout_s)[0] if asked else []
         if not asked:
@@ -95,15 +116,34 @@ class RayCrew:
     def answer(self, run: int, *, goes_on: bool) -> None:
         """See `Crew`."""
         slot = next(slot for slot in self._slots if slot.job is not None and slot.job.run == run)
-        slot.ref = slot.actor.hear.remote(goes_on)
+        with self._reached():
+            slot.ref = slot.actor.hear.remote(goes_on)
 
     def close(self) -> None:
-        """See `Crew`."""
-        for slot in self._slots:
-            if slot.ready and slot.job is None:
-                ray.wait([slot.actor.close.remote()], timeout=CLOSE_S)
-            ray.kill(slot.actor)
-        self._slots.clear()
+        """See `Crew`. Of a cluster that is gone there is nobody left to end."""
+        slots, self._slots = self._slots, []
+        for slot in slots:
+            try:
+                _require_connection()
+                if slot.ready and slot.job is None:
+                    ray.wait([slot.actor.close.remote()], timeout=CLOSE_S)
+                ray.kill(slot.actor)
+            except Exception as error:
+                if not is_gone(error):
+                    raise
+                return
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Raise Unavailable where the cluster itself is gone: its machines' deaths are heard of otherwise."""
+        try:
+            _require_connection()
+            yield
+        except Exception as error:
+            if not is_gone(error):
+                raise
+            raise Unavailable(f"the Ray cluster at {self._address} went away", got=str(error)[:300],
+                              fix="start it again; lockgate tune MODEL --resume keeps what is finished") from error  # fmt: skip
 
     def _give_out(self) -> None:
         """Jobs to idle workers; more workers for jobs that find none: where they start is the cluster's to say."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     import ray
 else:
     ray = late("ray")
+
+# Ray reads it when it is imported, at the first connection: without it, what is asked after a connection was lost would begin a
+# cluster of its own on this machine, and go on there.
+os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
 
 CONNECTIONS = 3
 START_S = 300.0  # as long may a cluster be silent: machines may have to be started first
