@@ -158,3 +158,14 @@ def test_proof_of_safety_keeps_the_last_stage():
     decision = advance(release, Seen(counts=counts), 100 * MINUTE_US)
     assert decision.to is None
     assert "proof" in decision.reason
+
+
+def test_who_asks_for_no_shadowed_request_does_not_wait_for_the_scorer():
+    """With `shadow_requests: 0` the planned time alone counts; with one it must have come, and not be behind."""
+    for requests, to in ((0, Phase.APPROVAL), (1, None)):
+        plan = msgspec.structs.replace(PLANS[0], shadow_requests=requests, shadow_min_s=0.0)
+        release = Release(
+            id=7, model="churn", version=2, digest="d", previous=1, phase=Phase.SHADOW, plan=plan
+        )
+        seen = Seen(counts=Counts(release=7, newest_us=MINUTE_US))
+        assert advance(release, seen, MINUTE_US).to is to

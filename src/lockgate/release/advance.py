@@ -128,7 +128,7 @@ def _shadow(release: Release, seen: Seen, now_us: int) -> Decision:
         return Decision(reason=f"{counts.pairs} of {plan.shadow_requests} requests scored in shadow")
     if left_s > 0:
         return Decision(reason=f"shadow runs for {span(left_s)} more")
-    if lag_s > SHADOW_LAG_S:
+    if plan.shadow_requests and lag_s > SHADOW_LAG_S:  # who asks for none does not wait for the scorer either
         return Decision(reason=f"the shadow scorer is {span(lag_s)} behind")
     suspicious = _suspicious(seen)
     if suspicious:
