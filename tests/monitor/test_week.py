@@ -143,6 +143,7 @@ def test_what_had_moved_and_moves_again_is_named_apart(home: Home, blobs: Blobs,
     assert (said.severity, said.columns) == (Severity.ALARM, ("age",))
     assert said.since_us == START_US + 17 * DAY_US
     assert "farther from its first 2,000 rows than last week" in said.words
+    assert opened(sqlite)["inputs"].since_us == START_US
     assert newest(sqlite).jumps[0].how is How.FARTHER
     write_days(home, range(19, 33), 3, older(14.0))
     watched.until(33)

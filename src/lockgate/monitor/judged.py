@@ -35,16 +35,16 @@ def verdict_of(
     }
     start_us = chunk[0].start_us
     since = {
-        name: changed_at(
-            [*_points(past, name, "columns", pair[0]), _point(start_us, newest.rows, columns[name], pair[0])]
+        name: _moved_at(
+            past, ("columns", "causes"), name, _point(start_us, newest.rows, columns[name], pair[0]), pair[0]
         )
         for name, pair in found.moved.items()
     }
     answer = found.answers.get("score", found.answers.get("decision"))
     causes = causes_of(reference, found.moved, stretches, since, answer[0] if answer else None)
     out_since = {
-        name: changed_at(
-            [*_points(past, name, "answers", pair[0]), _point(start_us, newest.rows, answers[name], pair[0])]
+        name: _moved_at(
+            past, ("answers", "outputs"), name, _point(start_us, newest.rows, answers[name], pair[0]), pair[0]
         )
         for name, pair in found.answers.items()
     }
@@ -106,9 +106,18 @@ def _how(
     return since_us, How.AGAIN if any(lately) else How.AS_BEFORE
 
 
-def _points(past: Sequence[Verdict], name: str, field: str, moved: Moved) -> list[Point]:
-    lines = [(each, getattr(each, field).get(name)) for each in past]
-    return [_point(each.start_us, each.rows, line, moved) for each, line in lines if line is not None]
+def _moved_at(
+    past: Sequence[Verdict], fields: tuple[str, str], name: str, newest: Point, moved: Moved
+) -> int:
+    """Since when a column, or an answer, lies elsewhere. `fields`: of verdicts, where its line stands, and what moved.
+
+    What moved already in the chunk before moved then: that it moved again is last week's news (`week.py`)."""
+    lines = [(each, getattr(each, fields[0]).get(name)) for each in past]
+    points = [_point(each.start_us, each.rows, line, moved) for each, line in lines if line is not None]
+    before = (
+        [cause.since_us for cause in getattr(past[-1], fields[1]) if cause.column == name] if past else []
+    )
+    return min([changed_at([*points, newest]), *before])
 
 
 def _point(start_us: int, rows: int, line: Line, moved: Moved) -> Point:
