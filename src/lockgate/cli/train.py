@@ -55,6 +55,8 @@ def _print(done: dict[str, Any], name: str | None) -> None:
         print(f"the sealed version answers {parity['rows']} rows of '{parity['table']}' as the pipeline did")
     if name is None:
         print(f"run {run['id']} is on record; nothing was submitted")
+        for remark in done["remarks"]:
+            print(f"  {remark}")
         return
     print(
         f"{name} {'is sealed' if done['new'] else 'was sealed before: the same package'}: {done['version']['digest']}"

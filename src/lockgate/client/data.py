@@ -92,15 +92,23 @@ def _reference(given: Any, sql: str | None, database: str | None, delta: int | N
     return {"path": str(_there(given).resolve()), "delta": delta}
 
 
-def add_file(lockgate: Connection, name: str, path: Path) -> str:
-    """A file or folder as a data version, sent only when lockgate does not hold these bytes yet: its name, `loans@3`."""
+def add_file(
+    lockgate: Connection, name: str, path: Path, *, target: str = "", noticed: list[str] | None = None
+) -> str:
+    """A file or folder as a data version, sent only when lockgate does not hold these bytes yet: its name, `loans@3`.
+
+    `noticed` takes what is worth a look in a new one, a sentence each.
+    """
     if path.is_file():
         known = lockgate.get(f"/data/{name}/by-file/{sha256_of(path)}")
         if known:
             return f"{known['name']}@{known['number']}"
     with ExitStack() as stack:
-        done = lockgate.wait(_path(lockgate, name, path, copy=False, stack=stack))
-    return f"{done['data']['name']}@{done['data']['number']}"
+        done = lockgate.wait(_path(lockgate, name, path, copy=False, stack=stack, target=target))
+    full = f"{done['data']['name']}@{done['data']['number']}"
+    if noticed is not None:
+        noticed += [f"{full}: {one['headline']} {one['advice']}" for one in done["findings"]]
+    return full
 
 
 def describe(

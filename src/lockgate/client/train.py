@@ -40,13 +40,15 @@ def train(
     model = project_model(model_only(name), project)
     sources, commit = model.sources(), model.commit(dirty=dirty)
     with connected(home, create=True) as lockgate:
-        order = order_of(lockgate, model, commit, data or {}, parameters or {})
+        noticed: list[str] = []
+        order = order_of(lockgate, model, commit, data or {}, parameters or {}, noticed=noticed)
         order |= {"seed": seed, "notes": notes, "broken": broken, "submit": submit}
         fields = {"order": msgspec.json.encode(order).decode()}
         job = lockgate.upload(
             f"/models/{name}/runs", fields, [("code", ("code.zip", zipped_sources(sources)))]
         )
-        done = TrainedVersion(lockgate.wait(job, progress))
+        said = lockgate.wait(job, progress)
+        done = TrainedVersion({**said, "remarks": [*noticed, *said["remarks"]]})
     return done
 
 
@@ -64,23 +66,30 @@ def reproduce(
 
 
 def order_of(
-    lockgate: Connection, model: ProjectModel, commit: str | None, data: Mapping[str, str], parameters: Mapping[str, Any]
+    lockgate: Connection, model: ProjectModel, commit: str | None, data: Mapping[str, str], parameters: Mapping[str, Any],
+    *, noticed: list[str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """A training as it is sent, all but its code: what the project says, and what the caller says above it."""
+    """A training as it is sent, all but its code: what the project says, and what the caller says above it.
+
+    `noticed` takes what is worth a look in files that are new data versions.
+    """
     return {
-        "pipeline": model.pipeline, "code_commit": commit, "data": _data(lockgate, model, data),
+        "pipeline": model.pipeline, "code_commit": commit, "data": _data(lockgate, model, data, noticed),
         "parameters": {**model.settings.parameters, **parameters}, "settings": model.plain(), "replace": True,
         "requirements": model.requirements(),
     }  # fmt: skip
 
 
-def _data(lockgate: Connection, model: ProjectModel, given: Mapping[str, str]) -> dict[str, str]:
+def _data(
+    lockgate: Connection, model: ProjectModel, given: Mapping[str, str], noticed: list[str] | None
+) -> dict[str, str]:
     """Every data set as a version: files become one, under the model's name and what the pipeline calls them."""
     found = {}
     for role, said in {**model.settings.data, **given}.items():
         path = Path(said) if role in given else model.root / said
         if path.exists():
-            found[role] = add_file(lockgate, f"{model.name}-{role}".replace("_", "-").lower(), path)
+            name = f"{model.name}-{role}".replace("_", "-").lower()
+            found[role] = add_file(lockgate, name, path, target=model.settings.target or "", noticed=noticed)
             continue
         try:
             parse_data(said)

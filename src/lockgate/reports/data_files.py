@@ -10,6 +10,8 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ PIECE_BYTES = 1 << 20
 MOST_LINES = 1_000_000  # whose repeats and lengths are counted
 MOST_JSON_BYTES = 256 << 20
 USUAL = 0.9  # of the lines: their number of values is the file's
-REPEATED = 0.001
+REPEATED = 0.001  # of the lines: fewer repeats are chance
+SHOWN = 10
 
 
 def file_findings(path: Path, name: str) -> list[Finding]:
@@ -164,59 +167,58 @@ def _not_utf8(path: Path) -> tuple[int, int] | None:
     return (at - len(rest), rest[0]) if rest else None
 
 
+@dataclass
+class _Shape:
+    """How often lines have how many values, parted by one sign, and where each number of values stood first."""
+
+    counts: Counter[int] = field(default_factory=Counter)
+    first: dict[int, int] = field(default_factory=dict)
+
+
 def _lines(lines: Iterator[str], name: str) -> list[Finding]:
     """Lengths in values, and repeats, of the first lines."""
-    lengths: dict[str, Counter[int]] = {sign: Counter() for sign in (*SEPARATORS, " ")}
-    where: dict[str, dict[int, int]] = {sign: {} for sign in lengths}
+    shapes = {sign: _Shape() for sign in (*SEPARATORS, " ")}
     hashes: Counter[int] = Counter()
-    for number, line in enumerate(lines, start=1):
-        if number > MOST_LINES:
-            break
+    for number, line in enumerate(islice(lines, MOST_LINES), start=1):
         if not (text := line.strip()):
             continue
         hashes[hash(text)] += 1
-        for sign, seen in lengths.items():
+        for sign, shape in shapes.items():
             values = text.count(sign) + 1
-            seen[values] += 1
-            where[sign].setdefault(values, number)
+            shape.counts[values] += 1
+            shape.first.setdefault(values, number)
+    return [*_odd(shapes, hashes.total()), *_again(hashes, name)]
+
+
+def _odd(shapes: dict[str, _Shape], total: int) -> list[Finding]:
+    """Lines of another number of values than nearly all have."""
+    for sign, shape in shapes.items():
+        usual, count = shape.counts.most_common(1)[0] if shape.counts else (1, 0)
+        if usual == 1 or count < USUAL * total:
+            continue
+        if count == total:
+            return []
+        rows = tuple(sorted((line, values) for values, line in shape.first.items() if values != usual))
+        step = f"lines = [line for line in text.splitlines() if line.strip().count({sign!r}) == {usual - 1}]"
+        words = f"{total - count:,} of {total:,} lines have other than {usual} values (line {rows[0][0]})."
+        return [
+            _finding("lines of another length", Status.WARN, words,
+                     f"See whether they are headings, remarks or cut off. {AS_A_STEP}{step}", share=1 - count / total,
+                     table=Table(columns=("line", "values"), rows=rows[:SHOWN]))
+        ]  # fmt: skip
+    return []
+
+
+def _again(hashes: Counter[int], name: str) -> list[Finding]:
+    """Lines that stand there before."""
     total = hashes.total()
-    found = []
-    parted = [
-        sign
-        for sign, seen in lengths.items()
-        if (most := seen.most_common(1)) and most[0][0] > 1 and most[0][1] >= USUAL * total
-    ]
-    if parted:
-        sign = parted[0]
-        ((usual, count),) = lengths[sign].most_common(1)
-        if count < total:
-            odd = sorted((line, values) for values, line in where[sign].items() if values != usual)
-            step = (
-                f"lines = [line for line in text.splitlines() if line.strip().count({sign!r}) == {usual - 1}]"
-            )
-            found.append(
-                _finding(
-                    "lines of another length",
-                    Status.WARN,
-                    f"{total - count:,} of {total:,} lines have other than {usual} values (line {odd[0][0]}).",
-                    f"See whether they are headings, remarks or cut off. {AS_A_STEP}{step}",
-                    share=1 - count / total,
-                    table=Table(columns=("line", "values"), rows=tuple(odd[:10])),
-                )
-            )
     again = total - len(hashes)
-    if again > max(1, REPEATED * total):
-        step = "lines = list(dict.fromkeys(text.splitlines()))"
-        found.append(
-            _finding(
-                "repeated lines",
-                Status.WARN,
-                f"{again:,} of {total:,} lines of {name} stand there before.",
-                f"Take them out, unless each is a case of its own. {AS_A_STEP}{step}",
-                share=again / total,
-            )
-        )
-    return found
+    if again <= max(1, REPEATED * total):
+        return []
+    step = "lines = list(dict.fromkeys(text.splitlines()))"
+    advice = f"Take them out, unless each is a case of its own. {AS_A_STEP}{step}"
+    words = f"{again:,} of {total:,} lines of {name} stand there before."
+    return [_finding("repeated lines", Status.WARN, words, advice, share=again / total)]
 
 
 def _finding(

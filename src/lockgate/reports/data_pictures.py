@@ -29,6 +29,31 @@ _PARTS = {
     "test": "test",
 }
 
+# subject, which groups of equal images, status, what to do, how many of a group stay
+_TWICE = (
+    (
+        "one image under two labels",
+        pl.col("labels") > 1,
+        Status.FAIL,
+        "Look at them and decide: the model is told both. All but the right one go.",
+        0,
+    ),
+    (
+        "one image in two parts",
+        (pl.col("labels") == 1) & (pl.col("parts") > 1),
+        Status.FAIL,
+        "Keep it in one part: figures on images that were trained on are too good.",
+        1,
+    ),
+    (
+        "the same image again",
+        (pl.col("labels") == 1) & (pl.col("parts") == 1),
+        Status.WARN,
+        "Take the copies out, unless each is a case of its own.",
+        1,
+    ),
+)
+
 
 def picture_findings(
     data: DataVersion, frame: pl.DataFrame, before: pl.DataFrame | None = None
@@ -67,31 +92,8 @@ def _twice(frame: pl.DataFrame) -> list[Finding]:
     kept = (pl.col("label").n_unique().alias("labels"), pl.col("part").n_unique().alias("parts"))
     groups = frame.group_by("sha256", maintain_order=True).agg("path", *kept)
     groups = groups.filter(pl.col("path").list.len() > 1)
-    kinds = (
-        (
-            "one image under two labels",
-            pl.col("labels") > 1,
-            Status.FAIL,
-            "Look at them and decide: the model is told both. All but the right one go.",
-            0,
-        ),
-        (
-            "one image in two parts",
-            (pl.col("labels") == 1) & (pl.col("parts") > 1),
-            Status.FAIL,
-            "Keep it in one part: figures on images that were trained on are too good.",
-            1,
-        ),
-        (
-            "the same image again",
-            (pl.col("labels") == 1) & (pl.col("parts") == 1),
-            Status.WARN,
-            "Take the copies out, unless each is a case of its own.",
-            1,
-        ),
-    )
     found = []
-    for subject, which, status, advice, stays in kinds:
+    for subject, which, status, advice, stays in _TWICE:
         paths = groups.filter(which)["path"].to_list()
         if paths:
             gone = [name for each in paths for name in each[stays:]]

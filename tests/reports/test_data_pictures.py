@@ -1,0 +1,154 @@
+"""What is wrong with folders of images and with files, and that the line that is named repairs it. Real files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tests.datasets.test_versions import png
+
+from lockgate.checks.finding import Finding, Status
+from lockgate.datasets.images import read_pictures, unreadable
+from lockgate.datasets.profile import profile
+from lockgate.datasets.versions import DataKind, DataVersion, Origin, Source
+from lockgate.reports.data_files import file_findings
+from lockgate.reports.data_pictures import picture_findings
+from lockgate.reports.data_repairs import step_of
+
+
+def found(folder: Path, before: pl.DataFrame | None = None) -> dict[str, Finding]:
+    """What is wrong with a folder, by subject."""
+    read = read_pictures(folder)
+    data = DataVersion(
+        name="cats", number=1, digest="sha256:0", kind=DataKind.IMAGES, source=Source(origin=Origin.FOLDER), rows=48,
+        bytes=0, columns=(), profile=profile(read.frame), broken=unreadable(read.torn), author="ada", created_us=0,
+    )  # fmt: skip
+    return {
+        one.subject: one
+        for one in picture_findings(data, read.frame, before)
+        if one.status is not Status.PASS
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two parts of two classes, twelve images each, all different."""
+    for part in ("train", "test"):
+        for label in ("cats", "dogs"):
+            (tmp_path / part / label).mkdir(parents=True)
+            for number in range(12):
+                width = 100 + 50 * (part == "test") + 25 * (label == "dogs") + number
+                (tmp_path / part / label / f"{number}.png").write_bytes(png(width, 80))
+    return tmp_path
+
+
+def test_a_sound_folder_has_nothing_to_repair(folder: Path) -> None:
+    """Its classes and sizes are drawn, and nothing is said."""
+    assert found(folder, read_pictures(folder).frame) == {}
+
+
+@pytest.mark.parametrize(
+    ("subject", "where", "body"),
+    [
+        ("unreadable images", "train/cats/torn.png", png(90, 90)[:-9]),
+        ("unreadable images", "train/cats/none.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF"),
+        ("one image under two labels", "train/dogs/copy.png", png(100, 80)),
+        ("one image in two parts", "test/cats/copy.png", png(100, 80)),
+        ("the same image again", "train/cats/copy.png", png(100, 80)),
+        ("classes of few images", "train/birds/one.png", png(300, 80)),
+        ("images without a class", "beside.png", png(301, 80)),
+        ("tiny images", "train/cats/icon.png", png(8, 8)),
+    ],
+)
+def test_a_line_repairs_what_a_folder_has(folder: Path, subject: str, where: str, body: bytes) -> None:
+    """The finding is there, its line runs, and then it is gone; everything else stays."""
+    (folder / where).parent.mkdir(exist_ok=True)
+    (folder / where).write_bytes(body)
+    said = found(folder)
+    assert set(said) == {subject}
+    step = step_of(said[subject])
+    assert step is not None
+    exec(step, {"folder": folder})
+    assert found(folder) == {}
+    assert read_pictures(folder).frame.height >= 47
+
+
+def test_files_that_the_version_before_had_are_missed(folder: Path) -> None:
+    """A renamed file is there still; one that is gone is named."""
+    before = read_pictures(folder).frame
+    shutil.move(folder / "train/cats/0.png", folder / "train/cats/first.png")
+    assert found(folder, before) == {}
+    (folder / "train/cats/1.png").unlink()
+    assert (
+        "1 of 48 files of the version before are gone (train/cats/1.png)"
+        in found(folder, before)["missing files"].headline
+    )
+
+
+LINES = "".join(f"{number}, 3, a{number}\n" for number in range(100))
+COCO = {
+    "images": [{"id": 1, "file_name": "a.png", "width": 50, "height": 40}],
+    "annotations": [{"id": 1, "image_id": 1, "bbox": [5, 5, 10, 10]}, {"id": 2, "image_id": 1, "bbox": [45, 5, 10, 10]},
+                    {"id": 3, "image_id": 9, "bbox": [5, 5, 10, 10]}, {"id": 4, "image_id": 1, "bbox": [5, 5, 0, 10]}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [LINES, "", "one word\n", json.dumps([1, 2])])
+def test_a_sound_file_has_nothing_to_repair(tmp_path: Path, text: str) -> None:
+    """Lines of one length, no lines, prose, JSON."""
+    (tmp_path / "rows.data").write_text(text)
+    assert file_findings(tmp_path / "rows.data", "rows.data") == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "body"),
+    [
+        ("not UTF-8", LINES.replace("a7\n", "K\xf6ln\n").encode("latin-1")),
+        ("lines of another length", ("|1x3 Cross validator\n" + LINES).encode()),
+        ("repeated lines", (LINES + "".join(LINES.splitlines(keepends=True)[:20])).encode()),
+    ],
+)
+def test_a_step_repairs_what_a_text_has(tmp_path: Path, subject: str, body: bytes) -> None:
+    """Encoding, headings and remarks, repeats: the step reads or filters, and the finding is gone."""
+    path = tmp_path / "rows.data"
+    path.write_bytes(body)
+    (said,) = file_findings(path, "rows.data")
+    assert said.subject == subject
+    after: dict[str, object] = {"path": path, "text": body.decode("latin-1")}
+    exec(str(step_of(said)), after)
+    lines = after.get("lines")
+    path.write_text("\n".join(lines) if isinstance(lines, list) else str(after["text"]))
+    assert file_findings(path, "rows.data") == []
+
+
+def test_a_step_repairs_boxes(tmp_path: Path) -> None:
+    """Annotations of no image and boxes outside theirs are left out."""
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps(COCO))
+    said = {one.subject: one for one in file_findings(path, "boxes.json")}
+    assert set(said) == {"annotations without an image", "boxes outside their image"}
+    after = {"said": COCO}
+    for one in said.values():
+        exec(str(step_of(one)), after)
+    path.write_text(json.dumps(after["said"]))
+    assert file_findings(path, "boxes.json") == []
+
+
+def test_what_is_cut_off_is_said(tmp_path: Path) -> None:
+    """Archives and JSON; no step can bring back what is not there."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("rows.csv", LINES * 9)
+    body = gzip.compress(LINES.encode())
+    (tmp_path / "a.gz").write_bytes(body)
+    assert file_findings(tmp_path / "a.zip", "a.zip") == file_findings(tmp_path / "a.gz", "a.gz") == []
+    (tmp_path / "a.gz").write_bytes(body[:-20])
+    (tmp_path / "a.zip").write_bytes((tmp_path / "a.zip").read_bytes()[:200])
+    (tmp_path / "a.json").write_text('{"a": [1')
+    for name in ("a.gz", "a.zip", "a.json"):
+        (said,) = file_findings(tmp_path / name, name)
+        assert (said.status, step_of(said)) == (Status.FAIL, None)
