@@ -32,7 +32,7 @@ def test_each_row_lowers_the_variance_most_of_all_that_are_left():
     labelled, offered = np.arange(5), np.arange(5, 60)
     found = surest(matrix, labelled, chances, offered=offered, count=4, random=0)
     rows = np.column_stack([matrix, np.ones(60)])
-    matter = np.cov(rows.T, bias=True, aweights=chances * (1 - chances))
+    matter = np.cov(rows.T, bias=True)
 
     def unsure(chosen: list[int]) -> float:
         weights = (chances * (1 - chances))[chosen]
@@ -80,9 +80,9 @@ def test_the_surest_rows_bring_a_better_model_than_drawn_ones():
         rows = surest(matrix, start, chances, offered=np.arange(10, 600), count=30, random=seed)
 
         def unsure(chosen: np.ndarray, rows: np.ndarray = matrix, chances: np.ndarray = chances) -> float:
-            weights = chances * (1 - chances)
-            held = np.eye(12) + (rows[chosen].T * weights[chosen]) @ rows[chosen]
-            return float(weights @ (rows @ np.linalg.inv(held) * rows).sum(axis=1))
+            weights = chances[chosen] * (1 - chances[chosen])
+            held = np.eye(12) + (rows[chosen].T * weights) @ rows[chosen]
+            return float(np.trace(rows @ np.linalg.inv(held) @ rows.T))
 
         drawn = chance.permutation(np.arange(10, 600))[:30]
         gains.append(unsure(np.r_[start, rows]) / unsure(np.r_[start, drawn]))

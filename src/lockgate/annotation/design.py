@@ -3,16 +3,14 @@
 Where classes overlap, the rows that a model is unsure of are mostly rows that nobody can tell: their labels teach little. What
 labels can lower is not the noise but how much the model would differ with other labels: its variance. That hangs on where the
 labelled rows lie. With the ridge R, rows z (with a 1 for the intercept) and p their chances, a labelled row adds w z z' to the
-information H = R + sum of w z z', w = p (1 - p); how far the model's chances are expected to be off over the pool is about
-trace(H^-1 A), with A the covariance of z over the pool, each row by its w: what is certain anyhow need not be known better. (As a
-covariance: that all rows are off by the same does not change their order.) One more label lowers that by
+information H = R + sum of w z z', w = p (1 - p); how unsure the model is of the order in which it puts the rows of the pool is
+trace(H^-1 A), with A the covariance of z over the pool. One more label lowers that by
 
     w z' H^-1 A H^-1 z / (1 + w z' H^-1 z)
 
-Rows are taken one after the other by that, so those of a batch differ by themselves. Sources: Zhang and Oles (2000), The value
-of unlabeled data for classification problems (the ratio of Fisher informations); Schein and Ungar (2007), Active learning for
-logistic regression: an evaluation (it holds where sampling by doubt fails); Yu, Bi and Tresp (2006), Active learning via
-transductive experimental design; Sherman and Morrison (1950) for the steps.
+Rows are taken one after the other by that, so those of a batch differ by themselves. Sources: Schein and Ungar (2007), Active
+learning for logistic regression: an evaluation (A-optimality holds where sampling by doubt fails); Yu, Bi and Tresp (2006),
+Active learning via transductive experimental design; Sherman and Morrison (1950) for the steps.
 """
 
 from __future__ import annotations
@@ -45,9 +43,8 @@ def surest(
     rows = np.column_stack([matrix, np.ones(len(matrix))])
     weights = np.maximum(chances * (1 - chances), _LEAST)
     pool = drawn(len(rows), _POOL, random)
-    share = weights[pool] / weights[pool].sum()
-    centred = rows[pool] - share @ rows[pool]
-    matter = (centred.T * share) @ centred
+    centred = rows[pool] - rows[pool].mean(axis=0)
+    matter = centred.T @ centred / pool.size
     ridge = np.full(rows.shape[1], _RIDGE)
     ridge[-1] = _FREE
     known = rows[labelled]
