@@ -114,7 +114,7 @@ def _moved_at(
     What moved already in the chunk before moved then: that it moved again is last week's news (`week.py`)."""
     lines = [(each, getattr(each, fields[0]).get(name)) for each in past]
     points = [_point(each.start_us, each.rows, line, moved) for each, line in lines if line is not None]
-    before = (
+    before: list[int] = (
         [cause.since_us for cause in getattr(past[-1], fields[1]) if cause.column == name] if past else []
     )
     return min([changed_at([*points, newest]), *before])
