@@ -14,15 +14,10 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
-from tests.frameworks.conftest import MlflowSide, wait_until_healthy
+from tests.frameworks.conftest import MlflowSide, live, wait_until_healthy
 from tests.gateway.conftest import World
 
-from lockgate.access import Access
-from lockgate.blobs import Blobs
 from lockgate.config import Home
-from lockgate.traffic import Arm, Role, Route
-from lockgate.wiring.house import open_house
-from lockgate.wiring.names import resolve
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(3600)]
 SIDE = Path(__file__).parent / "mlflow_side"
@@ -85,19 +80,8 @@ def ours(side: MlflowSide, saved: Path) -> Iterator[World]:
         words = ("lockgate", "submit", saved / model, "--name", model, "--json")
         done = side.run(*words, LOCKGATE_HOME=str(home.root))
         assert done.returncode == 0, done.stderr[-3000:]
-    world = World(home, Blobs(str(home.blobs)))
-    house = open_house(home)
-    with house.db.read() as tx:
-        versions = {model: resolve(tx, model, "latest") for model in MODELS}
-    house.close()
-    for model, version in versions.items():
-        arm = Arm(version=version.number, digest=version.digest, role=Role.LIVE)
-        world.plan.publish_route(Route(model=model, arms=(arm,), salt="s", deadline_ms=60_000.0))
-    world.access.publish(Access(open=True))
-    world.worker()
-    world.wait_for(lambda: httpx.get(f"{world.url}/v2/health/ready").status_code == 200, 300)
-    yield world
-    world.close()
+    with live(home, MODELS) as (world, _):
+        yield world
 
 
 def client_of(side: MlflowSide, port: int, params: dict[str, Any] | None, path: str = "") -> dict[str, Any]:
