@@ -90,3 +90,22 @@ def test_a_target_that_is_no_column_is_refused() -> None:
     lists = clean().with_columns(churned=pl.concat_list("churned"))
     with pytest.raises(InvalidInput, match="holds lists"):
         data_findings(version(clean()), lists, named(lists, "churned"))
+
+
+def test_a_column_of_texts_is_drawn_by_its_words() -> None:
+    """How long texts are and which words stand in most of them; a column of names is drawn by its most frequent values."""
+    rng = np.random.default_rng(3)
+    texts = [
+        " ".join(rng.choice(["the", "lock", "opens", "slowly", "today"], rng.integers(4, 30)))
+        for _ in range(300)
+    ]
+    frame = clean().with_columns(note=pl.Series(texts))
+    (column,) = [
+        one
+        for one in data_findings(version(frame), frame, named(frame))
+        if one.subject == "note" and one.plot
+    ]
+    assert "texts of 4 to 29 words" in column.headline
+    assert column.table is not None
+    assert {row[0] for row in column.table.rows} == {"the", "lock", "opens", "slowly", "today"}
+    assert all(0.5 < float(row[1] or 0) <= 1 for row in column.table.rows)

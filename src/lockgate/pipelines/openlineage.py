@@ -76,7 +76,7 @@ def _of_job(commit: str | None) -> dict[str, object]:
         return {}
     return {
         "sourceCodeLocation": _facet(
-            "1-0-1/SourceCodeLocationJobFacet", type="git", url="urn:git", version=commit
+            "1-1-0/SourceCodeLocationJobFacet", type="git", url="urn:git", version=commit
         )
     }
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from lockgate.checks.finding import Finding, Plot, PlotKind, Status
+from lockgate.checks.finding import Finding, Plot, PlotKind, Status, Table
 from lockgate.clock import iso
-from lockgate.datasets.profile import ColumnProfile
+from lockgate.datasets.profile import ColumnProfile, Texts
 from lockgate.datasets.versions import DataVersion
 from lockgate.reports.data_findings import table_findings
 from lockgate.reports.data_repairs import Named
@@ -43,6 +43,8 @@ def data_page(data: DataVersion, findings: Sequence[Finding]) -> str:
 
 def _column(column: ColumnProfile, rows: int) -> Finding:
     """One column with its picture."""
+    if column.texts is not None:
+        return _prose(column, column.texts)
     numbers = column.numbers
     missing = f", {column.missing:,} missing" if column.missing else ""
     shown: Callable[[float], str] = "{:.4g}".format
@@ -74,3 +76,17 @@ def _column(column: ColumnProfile, rows: int) -> Finding:
         )
     headline = f"{column.name} ({column.kind}): {words}{missing}."
     return Finding(check=COLUMN, subject=column.name, status=Status.PASS, plot=plot, headline=headline)
+
+
+def _prose(column: ColumnProfile, texts: Texts) -> Finding:
+    """A column of texts: how long they are, and the words that stand in most of them."""
+    plot = Plot(
+        kind=PlotKind.HISTOGRAMS, title=f"{column.name}: words in a text, share of texts",
+        data={"edges": list(texts.edges), "parts": [{"name": column.name, "counts": list(texts.counts)}]},
+    )  # fmt: skip
+    table = Table(columns=("word", "share of texts"), rows=texts.words, shares=("share of texts",))
+    low, middle, high = texts.quantiles[0], texts.quantiles[4], texts.quantiles[-1]
+    missing = f", {column.missing:,} missing" if column.missing else ""
+    return Finding(check=COLUMN, subject=column.name, status=Status.PASS, plot=plot, table=table,
+                   headline=f"{column.name} ({column.kind}): texts of {low:.0f} to {high:.0f} words, half of them of at most "
+                            f"{middle:.0f}{missing}.")  # fmt: skip
