@@ -23,6 +23,7 @@ from lockgate.release.promise import ReleasePlan
 from lockgate.release.seen import Seen
 from lockgate.release.start import start
 from lockgate.traffic import Role
+from lockgate.web.api.releases import Act, act_on
 
 from .test_acts import in_canary
 from .world import World, invariants
@@ -55,7 +56,8 @@ def test_a_lowered_canary_stays_in_its_stage_until_it_has_its_weight_again(world
     assert (world.last().phase, world.last().stage) == (Phase.CANARY, 1)
     assert not advanced(world).to
     assert "lowered by hand to 5 %" in advanced(world).reason
-    again = hands.weigh(world.desk, world.ann, "churn", "the hour is over", weight=None)
+    again = act_on(Act.WEIGHT, world.desk, world.ann, "churn", "the hour is over")
+    assert isinstance(again, Release)
     assert (again.lowered, weight_of(world)) == (None, 0.1)
     world.beat()
     world.go(controller, Phase.WATCH)
@@ -149,7 +151,8 @@ def test_only_a_canary_has_a_weight_to_change(world: World) -> None:
 def test_a_stage_lasts_as_much_longer_as_people_say(world: World) -> None:
     """Ten minutes more in the first stage: it passes no sooner; the next stage is as planned."""
     controller = in_canary(world)
-    given = hands.give_time(world.desk, world.ann, "churn", "month's end", seconds=600)
+    given = act_on(Act.EXTEND, world.desk, world.ann, "churn", "month's end", seconds=600)
+    assert isinstance(given, Release)
     assert (given.phase, given.extra_s, given.least_s) == (Phase.CANARY, 600, 630)
     began = given.phase_us
     for _ in range(200):

@@ -143,3 +143,15 @@ def test_who_contends_is_told_however_many_came_after(scene: Scene) -> None:
     told = httpx.get(address, headers=key, timeout=60).raise_for_status().json()
     assert (told[0]["state"], told[0]["contender"]["id"], len(told)) == ("scored", first["id"], 21)
     httpx.post(f"{address}/2/withdraw", json={}, headers=key, timeout=60).raise_for_status()
+
+
+def test_time_and_weight_where_there_is_none_are_refused_over_the_json_api(scene: Scene) -> None:
+    """While people are asked nothing has a time or a weight: refused with where it is; a bad number before anything else."""
+    address = f"{scene.url}/api/models/churn/release"
+    key = {"authorization": f"Bearer {scene.keys['ann']}"}
+    told = {("extend", 3_600.0, None): 409, ("weight", None, 0.01): 409, ("extend", None, None): 400, ("extend", -1.0, None): 400,
+            ("weight", None, 7.0): 400}  # fmt: skip
+    for (act, seconds, weight), status in told.items():
+        body = {"reason": "a busy hour", "seconds": seconds, "weight": weight}
+        answer = httpx.post(f"{address}/{act}", json=body, headers=key, timeout=60)
+        assert answer.status_code == status, answer.text
