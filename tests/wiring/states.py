@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from lockgate.checks.finding import Finding, Status
 from lockgate.checks.store import record_findings
@@ -15,6 +16,7 @@ from lockgate.config import ModelConfig, Tier
 from lockgate.config_retraining import Trigger
 from lockgate.monitor import notices
 from lockgate.monitor.estimate import Estimate, put_estimate
+from lockgate.monitor.performance_delay import ages_of
 from lockgate.monitor.performance_figures import Figure
 from lockgate.monitor.performance_windows import Window, put_windows
 from lockgate.monitor.verdicts import SOURCE as DRIFT
@@ -130,9 +132,10 @@ class Told:
     def window(self, days_ago: int, accuracy: float | None) -> None:
         """A day of 2,400 rows, with its labels where there is a figure."""
         figures = {} if accuracy is None else {"accuracy": Figure(accuracy, accuracy - 0.01, accuracy + 0.01)}
+        labelled = 2_300 if figures else 0
         since_us = self.now_us - days_ago * DAY_US
         made = Window(version=3, number=since_us // DAY_US, since_us=since_us, until_us=since_us + DAY_US, rows=2_400,
-                      labelled=2_300 if figures else 0, figures=figures)  # fmt: skip
+                      labelled=labelled, figures=figures, ages=ages_of(np.full(labelled, HOUR_US)))  # fmt: skip
         with self.house.db.write() as tx:
             put_windows(tx, self.name, [made], self.now_us)
 
