@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.gateway.figures import Figure
-from benchmarks.release import canaries, cost, delays, every_guard, harmless, labelled, shifts, watched
+from benchmarks.release import canaries, cost, delays, every_guard, harmless, labelled, live, shifts, watched
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
     "harmless": harmless.figures,
@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
     "shifts": shifts.figures,
     "labels": labelled.figures,
     "watch": watched.figures,
+    "live": live.figures,
     "cost": cost.figures,
     "canaries": canaries.figures,
 }
