@@ -107,6 +107,11 @@ def test_young_traffic_sticks_by_key():
     young = Traffic(requests=600, span_s=300, keyed_share=1.0, keys=550)
     assert make_plan(ReleaseConfig(), young).stick is Stick.KEY
     assert make_plan(ReleaseConfig(), Traffic(requests=600, span_s=300, keys=50)).stick is Stick.REQUEST
+    # a quiet service: five requests a key in three days, but each key is a large part, and would be left out of the guards
+    quiet = Traffic(
+        requests=300, span_s=3 * DAY_S, keyed_share=1.0, keys=60, heavy=tuple(f"k{n}" for n in range(60))
+    )
+    assert make_plan(ReleaseConfig(), quiet).stick is Stick.REQUEST
 
 
 def test_first_version_has_limits_and_no_canary():

@@ -146,7 +146,9 @@ def parse_share(text: str | float, *, whole: bool = False) -> float:
 
 
 def _stick(traffic: Traffic) -> Stick:
-    few = traffic.keys < FEW_KEYS and traffic.requests > REPEATS * traffic.keys
+    # where most keys have more than 1 % of the traffic, nearly nobody would be left for the guards
+    known = traffic.requests > REPEATS * traffic.keys or 2 * len(traffic.heavy) >= max(traffic.keys, 1)
+    few = traffic.keys < FEW_KEYS and known
     return Stick.REQUEST if few else Stick.KEY
 
 
