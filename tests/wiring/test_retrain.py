@@ -191,6 +191,42 @@ def test_an_approval_beforehand_lets_it_pass_and_anything_else_does_not(house: H
     assert "longer as that was in vain" in waits
 
 
+@pytest.mark.faults
+def test_an_approval_that_lapses_on_the_way_leaves_it_to_people(house: House) -> None:
+    """It holds when the training begins and no more when the release asks: nobody is said to have approved, people are asked,
+    the retraining goes on, and what they say is its end."""
+    live_model(
+        house,
+        person(house, "bea"),
+        model="lapses",
+        data="rows@1",
+        validated=True,
+        tier="medium",
+        retrain=RETRAIN,
+    )
+    asked = Allowance(bounds={"gain": Bound(at_least=0.0)}, reason="the same each month", days=1.0)
+    allow_standing(house, person(house, "abe"), "lapses", asked)
+    add_rows(house, rows(1.2, seed=21))
+    notice(house, 1, model="lapses")
+    round_(house)
+    house.clock.sleep(2 * DAY_US / 1e6)
+    release = _to_approval(house, "lapses")
+    round_(house)
+    with house.db.read() as tx:
+        (waiting, *_) = approvals_of(tx, "lapses", 2)
+    assert waiting.decisions == ()
+    assert retrain_shown(house, "lapses").standings[0].over == "lapsed"
+    applied = use_standing(house, release)
+    assert applied is not None
+    assert applied.used == ()
+    (one,) = of(house, "lapses")
+    assert one.state is State.RELEASING
+    ended(house, "lapses", Phase.REJECTED, "abe said no")
+    round_(house)
+    (one,) = of(house, "lapses")
+    assert (one.state, one.outcome) == (State.TURNED_DOWN, f"rejected (release {one.release}: abe said no)")
+
+
 def _also_approver(house: House) -> Person:
     with house.db.write() as tx:
         grant(tx, "bea", RoleName.APPROVER, "stands", by=house.owner, at_us=1)
