@@ -48,13 +48,14 @@ class ProjectModel:
         for a refused one: nobody could say later what ran.
         """
         tree = tree_of(self.root, self.sources().files)
-        hold_commit(self.settings, tree.name, of=self.name, why=tree.why)
+        more = ", ..." if len(tree.changed) > MOST_NAMED else ""
+        named = ", ".join(tree.changed[:MOST_NAMED]) + more
+        hold_commit(self.settings, tree.name, of=self.name, why=tree.why or named)
         refused = dirty is False or (dirty is None and self.settings.tier is not Tier.LOW)
         if tree.changed and refused:
             raise Conflict(
                 "files of the project differ from its commit, or are in none",
-                got=", ".join(tree.changed[:MOST_NAMED])
-                + (", ..." if len(tree.changed) > MOST_NAMED else ""),
+                got=named,
                 allowed="a clean tree, for this model's tier",
                 fix="git add and commit them (or name them in .gitignore), or train with --dirty: the version is marked then",
             )

@@ -15,7 +15,7 @@ def hold_commit(settings: ModelConfig, commit: str | None, *, of: str, why: str 
     if rule in (None, CommitRule.ANY) or not (unknown or (dirty and rule is CommitRule.CLEAN)):
         return
     raise Conflict(
-        f"'{of}' is trained on code of a commit only", got=f"{NONE_KNOWN}: {why}" if unknown and why else commit or NONE_KNOWN,
+        f"'{of}' is trained on code of a commit only", got=f"{commit or NONE_KNOWN}{why and f': {why}'}",
         allowed="a clean tree" if rule is CommitRule.CLEAN else "the commit is known",
         fix="git init, add and commit the project; or let lockgate.yaml ask less (commit: any)" if unknown else
             "git commit what changed; or let lockgate.yaml ask less (commit: known)",
