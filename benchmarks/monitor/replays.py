@@ -1,6 +1,6 @@
 """Stretches of production played again, with what is known to be true of each.
 
-    python -m benchmarks.monitor.replays [--only T1 T2 T4 T8 T9] [--shuffles 20]
+    python -m benchmarks.monitor.replays [--only T1 T2 T3 T4 T8 T9] [--shuffles 20]
 
 T4, T8 and T9 need data of an environment of its own, which is built the first time (`apart.py`).
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from benchmarks.monitor.apart import alarms, data
 from benchmarks.monitor.change_points import lines
 from benchmarks.monitor.replay import Replayed, replay
-from benchmarks.monitor.streams import car_loans, churn, flights, used_cars
+from benchmarks.monitor.streams import bikes, car_loans, churn, flights, used_cars
 
 from lockgate.clock import DAY_US, MINUTE_US
 
@@ -31,6 +31,12 @@ def t2(_shuffles: int) -> list[str]:
     """Used cars: inputs move at row 30,000, and errors become smaller."""
     stream = used_cars()
     return told(stream.name, replay(stream, every_us=DAY_US // 4))
+
+
+def t3(_shuffles: int) -> list[str]:
+    """Bicycles: learned in the first half of 2011, asked in the second."""
+    stream = bikes()
+    return told(stream.name, replay(stream, every_us=7 * DAY_US))
 
 
 def t4(_shuffles: int) -> list[str]:
@@ -65,7 +71,7 @@ def told(name: str, done: Replayed) -> list[str]:
     return text
 
 
-CASES: dict[str, Callable[[int], list[str]]] = {"T1": t1, "T2": t2, "T4": t4, "T8": t8, "T9": t9}
+CASES: dict[str, Callable[[int], list[str]]] = {"T1": t1, "T2": t2, "T3": t3, "T4": t4, "T8": t8, "T9": t9}
 
 
 def main() -> None:

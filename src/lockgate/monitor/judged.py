@@ -8,7 +8,16 @@ from types import MappingProxyType
 import msgspec
 
 from lockgate.clock import DAY_US
-from lockgate.monitor.causes import How, Point, causes_of, changed_at, fault_words, jumps_of, outputs_of
+from lockgate.monitor.causes import (
+    Cause,
+    How,
+    Point,
+    causes_of,
+    changed_at,
+    fault_words,
+    jumps_of,
+    outputs_of,
+)
 from lockgate.monitor.drift import Found, shifts_of
 from lockgate.monitor.profile import Profile
 from lockgate.monitor.profiles import Span
@@ -111,13 +120,19 @@ def _moved_at(
 ) -> int:
     """Since when a column, or an answer, lies elsewhere. `fields`: of verdicts, where its line stands, and what moved.
 
-    What moved already in the chunk before moved then: that it moved again is last week's news (`week.py`)."""
+    What is known to have moved did so by then; once it is known for a week that day stays: that it moves again is last week's
+    news (`week.py`)."""
     lines = [(each, getattr(each, fields[0]).get(name)) for each in past]
     points = [_point(each.start_us, each.rows, line, moved) for each, line in lines if line is not None]
-    before: list[int] = (
-        [cause.since_us for cause in getattr(past[-1], fields[1]) if cause.column == name] if past else []
-    )
-    return min([changed_at([*points, newest]), *before])
+    changed_us, since_us = changed_at([*points, newest]), newest.start_us
+    first = newest.start_us
+    for place, each in enumerate(reversed(past)):
+        cause: Cause | None = next((one for one in getattr(each, fields[1]) if one.column == name), None)
+        if cause is None:
+            break
+        first = each.start_us
+        since_us = cause.since_us if place == 0 else since_us
+    return min(changed_us, since_us if newest.start_us - first >= WEEK * DAY_US else first)
 
 
 def _point(start_us: int, rows: int, line: Line, moved: Moved) -> Point:
