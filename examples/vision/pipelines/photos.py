@@ -19,7 +19,7 @@ def trained(
     *,
     seed: int,
     architecture: str = "resnet18",
-    weights: str = "none",
+    weights: Path = None,  # noqa: RUF013 - the annotation says how it arrives
     size: int = 224,
     epochs: int = 10,
     patience: int = 5,
@@ -33,8 +33,8 @@ def trained(
 ) -> Path:
     """A folder with the package, tables, figures and the sheet of the worst pictures. A killed run goes on where it was."""
     plan = plan_of(
-        architecture=architecture, weights=weights, height=size, width=size, epochs=epochs, patience=patience, batch=batch,
-        rate=rate, freeze=freeze, imbalance=imbalance, augment=augment, mixed=mixed, device=device, seed=seed,
+        architecture=architecture, weights=str(weights or "none"), height=size, width=size, epochs=epochs, patience=patience,
+        batch=batch, rate=rate, freeze=freeze, imbalance=imbalance, augment=augment, mixed=mixed, device=device, seed=seed,
     )  # fmt: skip
     return train_classifier(read_folder(photos), plan, Path("trained"), report=report).folder
 

@@ -17,7 +17,7 @@ def trained(
     *,
     seed: int,
     architecture: str = "fasterrcnn_mobilenet_v3_large_320_fpn",
-    weights: str = "none",
+    weights: Path = None,  # noqa: RUF013 - the annotation says how it arrives
     height: int = 320,
     width: int = 320,
     epochs: int = 20,
@@ -31,8 +31,8 @@ def trained(
 ) -> Path:
     """A folder with the package, tables, figures and the sheet of the worst pictures. `boxes`: a COCO file."""
     plan = plan_of(
-        architecture=architecture, weights=weights, height=height, width=width, epochs=epochs, patience=patience, batch=batch,
-        rate=rate, freeze=freeze, augment=augment, mixed=mixed, device=device, seed=seed,
+        architecture=architecture, weights=str(weights or "none"), height=height, width=width, epochs=epochs, patience=patience,
+        batch=batch, rate=rate, freeze=freeze, augment=augment, mixed=mixed, device=device, seed=seed,
     )  # fmt: skip
     return train_detector(read_annotated(photos, boxes), plan, Path("trained"), report=report).folder
 
