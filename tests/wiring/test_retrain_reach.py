@@ -9,25 +9,22 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
-from tests.retraining.flow import live_model, notice, quiet
+from tests.retraining.flow import live_model, quiet
 
 from lockgate.clock import DAY_US, HOUR_US, FakeClock
 from lockgate.config import Home
 from lockgate.config_retraining import Held, Past
 from lockgate.datasets.columns import columns_from
 from lockgate.datasets.versions import Origin, Source, get_data, parse_data
-from lockgate.pipelines.store import run_of_version
 from lockgate.predictions.label_import import Naming, import_many
 from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.record import Record, blocks_of
 from lockgate.registry.store import Version
-from lockgate.retraining.store import retrainings_of
 from lockgate.wiring.datasets import add_table, frame_of
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.packages import open_version
 from lockgate.wiring.retrain_data import data_for
 from lockgate.wiring.retrain_seen import View, view_of
-from lockgate.wiring.retrain_service import Retrainer
 
 pytestmark = pytest.mark.faults
 BEGINS_US = 1_760_000_000_000_000 // DAY_US * DAY_US
@@ -48,7 +45,7 @@ def model(train: pl.DataFrame):
 """
 SETTINGS = {
     "target": "y", "time": "at", "suites": {"low": ["leakage", "performance"]}, "task": "regression",
-    "retrain": {"rows": "log", "when": ["performance"], "least_labelled": 0},  # no watcher counts them here
+    "retrain": {"rows": "log", "when": ["performance"]},
 }  # fmt: skip
 
 
@@ -146,23 +143,3 @@ def test_words_of_the_settings_count(house: House) -> None:
     assert found.cut is not None
     with house.db.read() as tx:
         assert get_data(tx, *parse_data(found.data["raw"])).rows == 100 * 24
-
-
-def test_it_is_on_record_and_wins(house: House) -> None:
-    """By itself: the version that comes out was tested on the newest rows, its run says so, and so does the retraining."""
-    notice(house, 1)
-    retrainer = Retrainer(house, owner="service")
-    retrainer.round()
-    retrainer.wait()
-    with house.db.read() as tx:
-        (one,) = retrainings_of(tx, "flow")
-        run = run_of_version(tx, "flow", 2)
-    assert one.version == 2, one.outcome
-    assert one.reach is not None
-    assert one.reach.days is not None
-    assert one.gain is not None
-    assert one.gain.low is not None
-    assert one.gain.low > 0.5
-    assert run is not None
-    assert run.made.cut == one.cut
-    assert [step.name for step in run.steps] == ["train", "test", "cut train", "cut test", "model"]
