@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from lockgate.checks.finding import Finding, Status
-from lockgate.checks.store import record_findings
+from lockgate.checks.store import record_findings, waive
 from lockgate.clock import DAY_US, HOUR_US, SECOND_US
 from lockgate.config import ModelConfig, Tier
 from lockgate.config_retraining import Trigger
@@ -23,8 +23,9 @@ from lockgate.monitor.verdicts import SOURCE as DRIFT
 from lockgate.monitor.verdicts import Verdict, put_verdict
 from lockgate.predictions.record import Record
 from lockgate.registry.manifest import Answer, Compiled, Framework, Manifest, Task, digest_of
+from lockgate.registry.naming import VersionName
 from lockgate.registry.signature import DataType, Field, Signature
-from lockgate.registry.store import create_model, record_version
+from lockgate.registry.store import create_model, get_version, record_version
 from lockgate.release import snapshots, store
 from lockgate.release.baseline import Baseline
 from lockgate.release.phases import Phase, Release
@@ -229,6 +230,16 @@ def _labelled(model: Told) -> None:
     model.window(2, 0.86)
 
 
+def _waived(model: Told) -> None:
+    model.live()
+    model.version(4, failing=("performance",))
+    with model.house.db.write() as tx:
+        waive(tx, get_version(tx, VersionName(model.name, 4)), "performance", "the old one is worse still",
+              waivable=["performance"], by="ann", at_us=model.now_us)  # fmt: skip
+    model.release(4, Phase.DONE)
+    model.asked(4)
+
+
 def _late(model: Told) -> None:
     _labelled(model)
     model.window(1, None)
@@ -311,6 +322,7 @@ STATES: dict[str, Callable[[Told], None]] = {
     "late-labels": _late, "unlabelled": _unlabelled, "estimated": _estimated, "estimated-worse": _estimated_worse,
     "worse": _worse, "failing": _failing, "slow": _slow, "drifted": _drifted, "retraining": _retraining, "refused": _refused,
     "rolled-back": _rolled_back, "first-rolled-back": _first_rolled_back, "erased": _erased,
+    "waived": _waived,
 }  # fmt: skip
 
 

@@ -123,6 +123,16 @@ EXPECTED = {
         ),
         "a person to resume or roll back held/4",
     ),
+    "waived": Answers(
+        Health.WELL,
+        (f"It is well: waived/4{ALL_WELL}"),
+        (
+            f"{ASKED} {UNCOMPARED} {UNLABELLED} Checks that spoke against it were waived: performance (ann, the old one is worse"
+            " still)."
+        ),
+        (AT_REST),
+        "",
+    ),
     "labelled": Answers(
         Health.WELL,
         (f"It is well: labelled/3{ALL_WELL}"),

@@ -14,6 +14,7 @@ from lockgate.alerts.store import list_alerts
 from lockgate.alerts.words import title
 from lockgate.config_alerts import AlertKind, Severity
 from lockgate.monitor.notices import open_notices
+from lockgate.registry.naming import VersionName
 from lockgate.release.baseline import Day
 from lockgate.release.phases import Phase
 from lockgate.release.queue import waiting
@@ -25,7 +26,7 @@ from lockgate.retraining.retraining import State as Training
 from lockgate.retraining.store import running_retrainings
 from lockgate.wiring.causes_live import failing_severity, failing_words, slow_words
 from lockgate.wiring.inventory import ModelStanding, RunningRelease
-from lockgate.wiring.summary_known import LEAST_REQUESTS, day_words, known_by
+from lockgate.wiring.summary_known import LEAST_REQUESTS, day_words, known_by, waived_words
 
 _OF_DATA = (AlertKind.DRIFT, AlertKind.PERFORMANCE, AlertKind.ESTIMATE, AlertKind.LABELS_STOPPED)
 _OF_LIVE = (AlertKind.REQUESTS_FAIL, AlertKind.ANSWERS_SLOW)
@@ -85,10 +86,13 @@ def summary_of(tx: sa.Connection, standing: ModelStanding, now_us: int) -> Summa
     queued = [place.name for place in waiting(tx, standing.name)]
     p95_us = traffic.t95_us if traffic.latencies else None
     training = _training_words(tx, standing)
+    known = known_by(tx, standing.name, standing.live, said, day_words(day, traffic, _slow(standing, vitals)))
+    live = None if standing.live is None else VersionName(standing.name, standing.live)
+    waived = "" if live is None else waived_words(tx, live, now_us)
     return Summary(
         health=health, well=well, next=next_step(standing, open_, status, training, queued),
         waits_for=waits_for(standing, open_, training),
-        known_by=known_by(tx, standing.name, standing.live, said, day_words(day, traffic, _slow(standing, vitals))),
+        known_by=f"{known} {waived}".rstrip(),
         requests=day.requests, error_share=day.error_share, p95_ms=p95_us / 1000 if p95_us is not None else None,
         alerts=len(open_), notices=len(said),
     )  # fmt: skip

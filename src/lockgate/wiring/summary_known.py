@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from lockgate.checks.store import findings_of
+from lockgate.errors import NotFound
 from lockgate.monitor.estimate import Estimate, estimates_of
 from lockgate.monitor.notices import Said
 from lockgate.monitor.notices import Severity as Weight
@@ -17,6 +19,8 @@ from lockgate.monitor.performance_windows import Window, windows_of
 from lockgate.monitor.reference import said_of
 from lockgate.monitor.verdicts import SOURCE as DRIFT
 from lockgate.monitor.verdicts import verdicts_of
+from lockgate.registry.naming import VersionName
+from lockgate.registry.store import get_version
 from lockgate.release.baseline import Day, Traffic
 from lockgate.release.words import percent
 
@@ -36,6 +40,17 @@ def known_by(tx: sa.Connection, model: str, live: int | None, said: Sequence[Sai
     if day == NOBODY:  # then that nothing else is known is no news
         known = [words for words in known if words not in (UNCOMPARED, UNLABELLED)]
     return " ".join([day, *known])
+
+
+def waived_words(tx: sa.Connection, version: VersionName, now_us: int) -> str:
+    """Which checks spoke against the version that is live, and were let pass by whom."""
+    try:
+        validation = findings_of(tx, get_version(tx, version).digest, version.model)
+    except NotFound:  # it answers still, and its registry is another one
+        return ""
+    waivers = () if validation is None else validation.waivers
+    told = [f"{each.check} ({each.by}, {each.reason})" for each in waivers if each.holds(now_us)]
+    return f"Checks that spoke against it were waived: {', '.join(told)}." if told else ""
 
 
 def day_words(day: Day, traffic: Traffic, slow: str = "") -> str:
