@@ -74,8 +74,9 @@ int nvmlDeviceGetCount_v2(unsigned int *count) {
 }
 
 int nvmlDeviceGetHandleByIndex_v2(unsigned int index, void **device) {
+    card_t card;
     *device = (void *)(size_t)(index + 1);
-    return SUCCESS;
+    return card_of(*device, &card);
 }
 
 int nvmlDeviceGetMemoryInfo(void *device, memory_t *memory) {

@@ -13,14 +13,14 @@ _log = logging.getLogger(__name__)
 
 
 class Gpus:
-    """The cards of this host. Opened once; a card that cannot be read is said once and left out until it can be again."""
+    """The cards of this host. Counted once; a card that cannot be read is said once and left out until it can be again."""
 
     def __init__(self) -> None:
-        self._handles: list[Any] = []
+        self._count = 0
         self._failing: set[int] = set()
         try:
             pynvml.nvmlInit()
-            self._handles = [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(pynvml.nvmlDeviceGetCount())]
+            self._count = int(pynvml.nvmlDeviceGetCount())
         except ImportError:
             return  # the extra is not installed: nobody asks for cards
         except pynvml.NVMLError as error:  # no driver, no card
@@ -30,8 +30,9 @@ class Gpus:
         """The cards, and how much memory of them each process id holds."""
         cards: list[GpuUse] = []
         held: dict[int, int] = {}
-        for index, handle in enumerate(self._handles):
+        for index in range(self._count):
             try:
+                handle = pynvml.nvmlDeviceGetHandleByIndex(index)
                 cards.append(_card(index, handle))
                 self._failing.discard(index)
             except pynvml.NVMLError as error:  # it fell off the bus, its driver is being renewed
