@@ -152,3 +152,50 @@ def test_what_is_cut_off_is_said(tmp_path: Path) -> None:
     for name in ("a.gz", "a.zip", "a.json"):
         (said,) = file_findings(tmp_path / name, name)
         assert (said.status, step_of(said)) == (Status.FAIL, None)
+
+
+def test_an_archive_that_would_keep_the_machine_busy_is_looked_at_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More bytes than a look is worth, or files of which one piece may take any memory: that is said."""
+    for name, kind in (("large.zip", zipfile.ZIP_DEFLATED), ("bz2.zip", zipfile.ZIP_BZIP2)):
+        with zipfile.ZipFile(tmp_path / name, "w", kind) as archive:
+            archive.writestr("rows.csv", "0\n" * 4_000)
+    (tmp_path / "large.gz").write_bytes(gzip.compress(b"0" * 8_000))
+    (said,) = file_findings(tmp_path / "bz2.zip", "bz2.zip")
+    assert (said.subject, said.status) == ("an archive in part", Status.COULD_NOT_RUN)
+    monkeypatch.setattr("lockgate.reports.data_files.MOST_UNPACKED_BYTES", 5_000)
+    for name in ("large.zip", "large.gz"):
+        (said,) = file_findings(tmp_path / name, name)
+        assert (said.subject, said.status) == ("an archive in part", Status.COULD_NOT_RUN)
+
+
+def test_a_line_that_is_too_long_to_be_a_row_ends_the_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes before it is looked at; nothing is held in memory that is one line of the whole file."""
+    monkeypatch.setattr("lockgate.reports.data_files.MOST_LETTERS", 50)
+    path = tmp_path / "rows.data"
+    path.write_text("x" * 400)
+    assert file_findings(path, "rows.data") == []
+    path.write_text("|1x3 remark\n" + LINES + "y" * 400 + "\n" + "z\n" * 900)
+    (said,) = file_findings(path, "rows.data")
+    assert said.subject == "lines of another length"
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {
+            "images": [{"id": 1, "width": "wide"}],
+            "annotations": [{"id": 1, "image_id": 1, "bbox": [1, 1, 1, 1]}],
+        },
+        {"images": [{"id": [1]}], "annotations": []},
+        {"images": 5, "annotations": []},
+    ],
+)
+def test_boxes_of_other_kinds_are_said(tmp_path: Path, spoilt: dict[str, object]) -> None:
+    """Words for sizes, lists for ids, a number for a list."""
+    (tmp_path / "boxes.json").write_text(json.dumps(spoilt))
+    (said,) = file_findings(tmp_path / "boxes.json", "boxes.json")
+    assert (said.subject, said.status) == ("broken boxes", Status.FAIL)

@@ -13,6 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from lockgate.config import Home
 from lockgate.datasets import large
+from lockgate.datasets.queried import without_password
 from lockgate.datasets.versions import DataVersion, Origin, Source
 from lockgate.errors import Conflict, Forbidden, InvalidInput, NotFound
 from lockgate.governance.people import add_person, grant
@@ -127,6 +128,29 @@ def test_a_password_is_never_written_down(house: House, monkeypatch: pytest.Monk
     monkeypatch.setenv("LOCKGATE_DATABASE", "postgresql://reader:secret@db/bank")
     assert address_of("postgresql://reader@db/bank") == "postgresql://reader:secret@db/bank"
     assert address_of("postgresql://reader@db/other") == "postgresql://reader@db/other"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("postgresql://u:secret@db/x?sslkey=k&authToken=secret", "postgresql://u@db/x?sslkey=k"),
+        ("mssql+pyodbc:///?odbc_connect=PWD%3Dsecret", "mssql+pyodbc:///"),
+        ("snowflake://u@a/x?private_key=secret&role=r", "snowflake://u@a/x?role=r"),
+    ],
+)
+def test_settings_that_are_secrets_are_not_written_down(given: str, kept: str) -> None:
+    """Some databases take a token, or all they need in one setting; where a key lies is no secret."""
+    assert without_password(given) == kept
+
+
+@pytest.mark.parametrize(
+    "given", ["postgresql://u:se@cret@db/x", "postgresql://u:s@e:cret@db/x", "u:se@cret@db"]
+)
+def test_a_password_that_reads_as_a_host_is_refused(given: str) -> None:
+    """An @ in a password ends it; what comes after it would stand in the address that is kept, or in an error."""
+    with pytest.raises(InvalidInput, match=r"no address of a database.*%40") as refused:
+        without_password(given)
+    assert "cret" not in str(refused.value)
 
 
 def test_only_who_runs_the_machine_refers(house: House, tmp_path: Path) -> None:

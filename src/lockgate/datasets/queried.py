@@ -19,6 +19,9 @@ else:
     sa = late("sqlalchemy")
 
 FETCHED = 50_000  # rows at once
+_SECRET = re.compile(
+    r"pass|pwd|secret|token|credential|private|api_?key|access_?key|odbc_connect", re.IGNORECASE
+)
 _ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 _READ_ONLY = {"postgresql": "SET TRANSACTION READ ONLY", "mysql": "SET TRANSACTION READ ONLY",
               "mariadb": "SET TRANSACTION READ ONLY", "sqlite": "PRAGMA query_only = ON"}  # fmt: skip
@@ -53,20 +56,26 @@ def query_rows(sql: str, address: str, into: Path) -> Path:
 
 
 def without_password(address: str) -> str:
-    """An address as it may be written down: without its password.
+    """An address as it may be written down: without its password, and without settings that are called like secrets.
 
-    >>> without_password("postgresql://reader:secret@db/bank")
-    'postgresql://reader@db/bank'
+    >>> without_password("postgresql://reader:secret@db/bank?access_token=secret&sslmode=require")
+    'postgresql://reader@db/bank?sslmode=require'
 
-    Raises InvalidInput for what is no address.
+    Raises InvalidInput for what is no address, a password with an @ in it among that: a part of it would be read as the host.
     """
     try:
         url = sa.make_url(address)
-    except sa.exc.ArgumentError as error:
+        host = url.host or ""
+    except (sa.exc.ArgumentError, ValueError):  # what they say may hold a part of the password
+        host = "@"
+    if "@" in host:
         raise InvalidInput(
-            "this is no address of a database", allowed="postgresql://user@host/name"
-        ) from error
-    plain = url._replace(password=None).difference_update_query(["password", "passwd", "sslpassword"])
+            "this is no address of a database",
+            allowed="postgresql://user@host/name; in a password %40 for @, %3A for :, %2F for /",
+        ) from None
+    plain = url._replace(password=None).difference_update_query(
+        [name for name in url.query if _SECRET.search(name)]
+    )
     return str(plain.render_as_string(hide_password=False))
 
 

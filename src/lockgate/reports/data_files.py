@@ -9,11 +9,12 @@ import json
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lockgate.checks.finding import Finding, Measure, Status, Table
 from lockgate.datasets.dataset import SEPARATORS
@@ -23,6 +24,8 @@ CHECK = "file"
 HEAD_BYTES = 1 << 16
 PIECE_BYTES = 1 << 20
 MOST_LINES = 1_000_000  # whose repeats and lengths are counted
+MOST_LETTERS = 1 << 20  # of a line: what has longer ones is no text of rows
+MOST_UNPACKED_BYTES = 16 << 30  # of an archive, so that none of a few bytes keeps this machine busy for days
 MOST_JSON_BYTES = 256 << 20
 USUAL = 0.9  # of the lines: their number of values is the file's
 REPEATED = 0.001  # of the lines: fewer repeats are chance
@@ -43,27 +46,48 @@ def file_findings(path: Path, name: str) -> list[Finding]:
 def _archive(path: Path, name: str, *, zipped: bool) -> list[Finding]:
     """Whether every byte of an archive can be had."""
     try:
-        if zipped:
-            with zipfile.ZipFile(path) as archive:
-                bad = archive.testzip()
-                if bad is None:
-                    return []
-                why = f"{bad} has a wrong checksum"
-        else:
-            with gzip.open(path) as body:
-                while body.read(PIECE_BYTES):
-                    continue
-            return []
+        whole = _whole_zip(path) if zipped else _whole_gzip(path)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        why = str(error) or type(error).__name__
-    return [
-        _finding(
-            "a broken archive",
-            Status.FAIL,
-            f"{name} cannot be unpacked whole: {why}.",
-            "Copy or download it again: no step can bring back what is not there.",
-        )
-    ]
+        return [
+            _finding(
+                "a broken archive",
+                Status.FAIL,
+                f"{name} cannot be unpacked whole: {str(error) or type(error).__name__}.",
+                "Copy or download it again: no step can bring back what is not there.",
+            )
+        ]
+    words = f"{name} was not unpacked whole: it is very large, or packed in a way that takes much memory."
+    advice = "Unpack it before a run needs it, to see whether it is whole."
+    return [] if whole else [_finding("an archive in part", Status.COULD_NOT_RUN, words, advice)]
+
+
+def _whole_zip(path: Path) -> bool:
+    """Whether all its files were unpacked. Raises BadZipFile for one that is not what its checksum says."""
+    left, whole = MOST_UNPACKED_BYTES, True
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if (
+                member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+                or left < member.file_size
+            ):
+                whole = False  # one piece of the other ways may take any memory
+                continue
+            with archive.open(member) as body:
+                left -= _read_on(body.read, left)
+    return whole
+
+
+def _whole_gzip(path: Path) -> bool:
+    with gzip.open(path) as body:
+        return _read_on(body.read, MOST_UNPACKED_BYTES) < MOST_UNPACKED_BYTES
+
+
+def _read_on(read: Callable[[int], bytes], most: int) -> int:
+    """Read to the end, or so many bytes; how many it were."""
+    done = 0
+    while done < most and (piece := read(PIECE_BYTES)):
+        done += len(piece)
+    return done
 
 
 def _json(path: Path, name: str) -> list[Finding]:
@@ -78,7 +102,19 @@ def _json(path: Path, name: str) -> list[Finding]:
                 "See whether it was cut off, and write it again: no step can bring back what is not there.",
             )
         ]
-    return _boxes(said) if isinstance(said, dict) and "annotations" in said and "images" in said else []
+    if not isinstance(said, dict) or not {"annotations", "images"} <= set(said):
+        return []
+    try:
+        return _boxes(said)
+    except (TypeError, AttributeError) as error:  # words for sizes, lists for ids
+        return [
+            _finding(
+                "broken boxes",
+                Status.FAIL,
+                f"{name} does not describe boxes as COCO does: {error}.",
+                "Ids and file names are words or numbers, sizes are numbers: write it again.",
+            )
+        ]
 
 
 def _boxes(said: dict[str, Any]) -> list[Finding]:
@@ -147,7 +183,15 @@ def _text(path: Path, name: str) -> list[Finding]:
             )
         )
     with path.open(encoding=encoding, newline="") as lines:
-        return found + _lines(lines, name)
+        return found + _lines(_short_lines(lines), name)
+
+
+def _short_lines(file: IO[str]) -> Iterator[str]:
+    """The lines up to one that is too long to be a row."""
+    for line in iter(partial(file.readline, MOST_LETTERS), ""):
+        if len(line) == MOST_LETTERS:
+            return
+        yield line
 
 
 def _not_utf8(path: Path) -> tuple[int, int] | None:
