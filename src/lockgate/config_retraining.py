@@ -50,7 +50,7 @@ class Past(StrEnum):
 class Held(StrEnum):
     """Which rows a retrained version is tested on, where no number of days is given."""
 
-    AUTO = "auto"  # the newest rows: a fifth, four weeks at most, where the pipeline's own cut can be moved
+    AUTO = "auto"  # two weeks, or 500 rows if that is more, a fifth at most: where the pipeline's cut can be moved
     OWN = "own"  # what the pipeline keeps back
 
 
