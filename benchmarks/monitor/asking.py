@@ -34,6 +34,11 @@ class Ask:
             raise RuntimeError(f"the gateway refused {rows.height} rows: {answer.text[:500]}")
         return str(answer.json()["id"])
 
+    def answered_by(self, version: int) -> bool:
+        """Whether a version answers by now."""
+        path = self._path.removesuffix("infer") + f"versions/{version}/ready"
+        return self._client.get(path).status_code == httpx.codes.OK
+
 
 def tensor(series: pl.Series) -> dict[str, object]:
     """A column as the protocol sends it."""

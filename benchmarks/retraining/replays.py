@@ -1,6 +1,8 @@
 """Years played again with time compressed: when is a model trained again, and does it win?
 
-    python -m benchmarks.retraining.replays [--only T3 T4] [--quarters 2] [--newest-days auto] [--test-days auto]
+    python -m benchmarks.retraining.replays [--only T3 T4] [--quarters 2] [--newest-days auto] [--test-days auto] [--gateway]
+
+`--gateway`: a real gateway process answers over HTTP and writes the log, else the played callers write it themselves.
 
 T4 needs data of an environment of its own, which is built the first time (`benchmarks.monitor.apart`).
 """
@@ -17,7 +19,8 @@ import polars as pl
 from benchmarks.monitor.apart import data
 from benchmarks.retraining import bikes, flights
 from benchmarks.retraining.delivered import compared, told
-from benchmarks.retraining.stage import Stage, staged
+from benchmarks.retraining.stage import Case, Stage, staged
+from benchmarks.retraining.through import through
 
 from lockgate.clock import DAY_US, iso
 
@@ -58,13 +61,13 @@ def t3(asked: argparse.Namespace) -> list[str]:
 
     case = bikes.case(
         table, test_share=asked.test_share, rows="log", when=["drift", "performance"],
-        newest_days=asked.newest_days, test_days=asked.test_days,
+        newest_days=asked.newest_days, test_days=asked.test_days, cron=asked.cron,
     )  # fmt: skip
-    _on_a_home(case, first, then)
+    _on_a_home(case, first, then, gateway=asked.gateway)
     return ["bicycles (T3), trained on 2011 H1", *said]
 
 
-def t4(_asked: argparse.Namespace) -> list[str]:
+def t4(asked: argparse.Namespace) -> list[str]:
     """Flights: trained on the first quarter, played on to December."""
     table = flights.year(data())
     first, later = (table.filter(pl.col("month").is_in(list(months))) for months in ((1, 2, 3), range(4, 13)))
@@ -75,13 +78,14 @@ def t4(_asked: argparse.Namespace) -> list[str]:
         stage.play(later, delay_days=LABEL_DAYS, look_days=LOOK_DAYS / 2)
         said.extend(_told(stage))
 
-    _on_a_home(flights.case(table), first, then)
+    _on_a_home(flights.case(table), first, then, gateway=asked.gateway)
     return ["flights (T4), trained on January to March, every tenth flight", *said]
 
 
-def _on_a_home(case: object, first: pl.DataFrame, then: Callable[[Stage], None]) -> None:
+def _on_a_home(case: Case, first: pl.DataFrame, then: Callable[[Stage], None], *, gateway: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="lockgate-retraining-") as folder:
-        staged(case, Path(folder) / "home", int(first["at_us"][-1]) + DAY_US, then=then)  # type: ignore[arg-type]
+        play = through if gateway else staged
+        play(case, Path(folder) / "home", int(first["at_us"][-1]) + DAY_US, then=then)
 
 
 def _told(stage: Stage) -> list[str]:
@@ -126,6 +130,8 @@ def main() -> None:
     parser.add_argument(
         "--look-days", type=float, default=LOOK_DAYS, help="between looks (T3); a box looks each minute"
     )
+    parser.add_argument("--cron", help="train again by schedule too (T3), as '0 3 1 * *': each month")
+    parser.add_argument("--gateway", action="store_true", help="a real gateway answers, over HTTP")
     asked = parser.parse_args()
     for name in asked.only:
         began = time.monotonic()

@@ -74,7 +74,7 @@ class Stage:
 
     case: Case
     house: House
-    writer: SegmentWriter
+    writer: SegmentWriter | None
     retrainer: Retrainer = field(init=False)
     watch: Watch = field(init=False)
     late: list[tuple[int, pl.DataFrame]] = field(default_factory=list)
@@ -127,9 +127,9 @@ class Stage:
         looked_us = 0
         for part in parts:
             end_us = int(part["day"][0]) * DAY_US + DAY_US
-            self._answer(part, inputs)
+            name = self._answer(part, inputs)
             self.wait_until(end_us)
-            told = part.select(id=pl.lit(_name(part)), row=pl.int_range(part.height), label=self.case.target)
+            told = part.select(id=pl.lit(name), row=pl.int_range(part.height), label=self.case.target)
             self.late.append((end_us + round(delay_days * DAY_US), told))
             if end_us - looked_us >= look_days * DAY_US:
                 looked_us = end_us
@@ -192,8 +192,9 @@ class Stage:
         with closing(open_version(self.house, version.digest)) as model:
             return dict(model.predict(columns_from(rows.select(names), version.manifest.signature)))
 
-    def _answer(self, part: pl.DataFrame, inputs: list[str]) -> None:
-        """One request of a day's rows."""
+    def _answer(self, part: pl.DataFrame, inputs: list[str]) -> str:
+        """One request of a day's rows; its id."""
+        assert self.writer is not None, "nobody writes the log"
         version = self.live
         columns = columns_from(part.select(inputs), version.manifest.signature)
         outputs = self._open(version).predict(columns)
@@ -202,6 +203,7 @@ class Stage:
             rows=part.height, inputs=blocks_of(columns), outputs=blocks_of(outputs),
         )  # fmt: skip
         self.writer.append([record])
+        return record.id
 
     def _open(self, version: Version) -> object:
         if getattr(self, "_model", None) is None or self._model.digest != version.digest:
