@@ -204,3 +204,13 @@ def test_weeks_are_held_against_the_week_before() -> None:
     assert before is not None
     assert before.same is None
     assert "age" in jumps(HELD, chunks[-1].profile, before, 5, past=()).columns
+
+
+def test_a_first_week_after_days_is_held_against_a_week_of_them() -> None:
+    """The setting was changed from days to weeks on a Monday, and Sundays differ: the last day alone says nothing of a week."""
+    draw = np.random.default_rng(11)
+    days = [day(draw, number, age=58.0 if number % 7 == 6 else 40.0) for number in range(14)]
+    newest = Chunk(days[6].until_us, days[13].until_us, merged_profiles(each.profile for each in days[7:]))
+    assert newest.days == 7
+    assert not look([*days[:7], newest]).named
+    assert week_before(told([*days[4:7], newest])) is None

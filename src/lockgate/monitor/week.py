@@ -70,7 +70,7 @@ def week_before(told: Told) -> Before | None:
     begin_us = newest.start_us - WEEK * DAY_US
     chunks = tuple(each for each in earlier if each.middle_us >= begin_us)
     if newest.days >= _MOST * WEEK:
-        return _enough([each.profile for each in earlier[-1:]], None, tuple(earlier[-1:]))
+        return _stretch_before(earlier, newest)
     if newest.is_day:
         same = told.same_days()
         last = [each.profile for each in chunks] if len(chunks) >= WEEK - 1 else []
@@ -79,6 +79,15 @@ def week_before(told: Told) -> Before | None:
         short = newest.until_us - newest.start_us < SHORTEST_DAY_US
         last = told.days_before(range(1, WEEK + 1)) if short else [told.between(begin_us, newest.start_us)]
     return _enough(last, merged_profiles(same), chunks) if same else None
+
+
+def _stretch_before(earlier: Sequence[Chunk], newest: Chunk) -> Before | None:
+    """Of a week or more: the chunk before it, or, after a setting that was changed, as many smaller ones as it is long."""
+    begin_us = newest.start_us - (newest.until_us - newest.start_us)
+    chunks = tuple(each for each in earlier if each.middle_us >= begin_us) or tuple(earlier[-1:])
+    if sum(each.days for each in chunks) < _MOST * WEEK:
+        return None  # days of a week differ
+    return _enough([each.profile for each in chunks], None, chunks)
 
 
 def _enough(last: Sequence[Profile], same: Profile | None, chunks: tuple[Chunk, ...]) -> Before | None:
