@@ -25,6 +25,15 @@ def test_a_new_version_is_held_to_the_contract_however_its_set_is_named(box) -> 
     assert (made["name"], made["number"], len(made["broken"])) == ("loans", 2, 1)
 
 
+@pytest.mark.parametrize(
+    "sent", [{}, {"path": ""}, {"sql": ""}, {"path": "/data", "sql": "select 1 order by 1"}]
+)
+def test_one_thing_is_referred_to(box, sent: dict) -> None:
+    """Nothing is no folder: not the one in which the server was started."""
+    with pytest.raises(InvalidInput, match="one place on this machine, or one query"):
+        box.connect(box.owner()).post("/data/loans/referred", sent)
+
+
 def test_cocos_boxes_stay_the_file_that_they_are(box) -> None:
     """A pipeline reads the file as COCO has it; JSON with rows is a table as before."""
     owner = box.connect(box.owner())

@@ -179,6 +179,10 @@ def new_version(
 def new_reference(name: str, sent: Referred, house: InHouse, me: Asking, *, jobs: AllJobs) -> Response:
     """Rows, a file or a folder of images where they lie, for admins: only what tells them apart is kept."""
     name = _set_only(name)
+    if bool(sent.sql) == bool(sent.path):
+        raise InvalidInput(
+            "one place on this machine, or one query, is referred to", allowed="path, or sql with database"
+        )
 
     def work(tell: Any) -> object:
         return looked_at(house, _referred(house, me, name, sent, tell), tell=tell, target=sent.target)
@@ -259,7 +263,7 @@ def lineage(
 
 
 def _referred(house: House, me: Person, name: str, sent: Referred, tell: Any) -> Added:
-    if sent.sql is not None:
+    if sent.sql:
         if not sent.database:
             raise InvalidInput(
                 "which database?", fix="--database postgresql://user@host/name, or LOCKGATE_DATABASE"
