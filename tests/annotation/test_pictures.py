@@ -2,6 +2,7 @@
 
 import base64
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -84,9 +85,23 @@ def test_pictures_of_every_mode_are_looked_at(mode):
     assert (look.width, look.height) == (96, 96)
 
 
+def test_a_large_picture_of_sixteen_bits_is_made_smaller_first():
+    """It looks as it does in few pixels, and costs no numbers of eight bytes for each of many."""
+    small = np.asarray(scene(0, 1).convert("L")).astype(np.uint16) * 200
+    large = saved(Image.fromarray(np.kron(small, np.ones((32, 32), dtype=np.uint16))))
+    tracemalloc.start()
+    look = look_at(large)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (look.width, look.height) == (3072, 3072)
+    assert most < 4 * 3072 * 3072
+    assert np.abs(look.small - look_at(saved(Image.fromarray(small))).small).max() < 0.05
+
+
 def test_what_is_no_picture_is_refused():
-    """Any bytes, half a picture."""
-    for body in (b"", b"no picture", saved(scene(0, 0))[:200]):
+    """Any bytes, half a picture, kinds that nobody sends: of PostScript a program of the machine would be run."""
+    others = [saved(scene(0, 0), kind) for kind in ("EPS", "PPM", "DDS")]
+    for body in (b"", b"no picture", saved(scene(0, 0))[:200], *others):
         with pytest.raises(InvalidInput, match="no picture that can be looked at"):
             look_at(body)
 

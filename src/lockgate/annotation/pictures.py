@@ -8,6 +8,7 @@ and Triggs (2005), Histograms of oriented gradients for human detection.
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from lockgate.annotation.edges import Edge
 from lockgate.annotation.repeats import Likeness
 from lockgate.errors import InvalidInput
 from lockgate.late import late
+from lockgate.vision.served.pictures import TRAINED
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -70,12 +72,13 @@ def look_at(body: bytes) -> Look:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(body)) as opened:
+            # of other formats some run a program of this machine
+            with Image.open(io.BytesIO(body), formats=TRAINED) as opened:
                 wide, high = opened.size
                 opened.draft("RGB", (_LARGE, _LARGE))  # of a JPEG no more is unpacked than is looked at
                 made = _coloured(opened)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError,
-            Image.DecompressionBombWarning) as error:  # fmt: skip
+    except (OSError, ValueError, SyntaxError, LookupError, TypeError, struct.error, MemoryError,
+            Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # fmt: skip
         raise InvalidInput(
             "this is no picture that can be looked at", got=f"{len(body)} bytes: {error}"[:200]
         ) from error
@@ -137,7 +140,9 @@ def _coloured(opened: Any) -> Any:
     """The picture in red, green and blue; one of more than 256 greys is drawn into as many."""
     if not opened.mode.startswith(("I", "F")):
         return opened.convert("RGB")
-    grey = np.nan_to_num(np.asarray(opened, dtype=np.float64))
+    deep = opened if opened.mode == "F" else opened.convert("I")
+    few = deep.reduce(max(1, max(deep.size) // _LARGE))  # before there are eight bytes a pixel
+    grey = np.nan_to_num(np.asarray(few, dtype=np.float64))
     wide = float(np.ptp(grey))
     return Image.fromarray(((grey - grey.min()) * (255 / wide if wide else 0)).astype(np.uint8)).convert(
         "RGB"
