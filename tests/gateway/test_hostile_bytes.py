@@ -140,6 +140,14 @@ WHOLE = st.sampled_from(
 JUNK = st.one_of(STARTS, CHUNKS, HEADERS, st.binary(max_size=6))
 
 
+@pytest.mark.parametrize("pieces", [[b"\r\n\r\n"], [b"\r\n", b"\r\n"], [b"\r", b"\n\r", b"\n"]])
+def test_one_empty_line_before_a_request_is_passed_over_and_no_second(pieces: list[bytes]) -> None:
+    """However they come; before the next request one more."""
+    assert asyncio.run(answers(pieces)).startswith(b"HTTP/1.1 400 ")
+    one = b"\r\nGET /a HTTP/1.1\r\n\r\n"
+    assert asyncio.run(answers([one, one])).count(b"HTTP/1.1 200 ") == 2
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     good=st.lists(WHOLE, max_size=4),

@@ -69,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._held = b""  # bytes that belong to no request yet
         self._raw = b""  # the head of the request before, which is often this one's as well, to the byte
         self._looked = 0  # of them, in search of the end of a head
+        self._passed = False  # an empty line before the request that is awaited
         self._exchange: Exchange | None = None  # that waits for its answer
         self._chunks: Chunks | None = None
         self._left = 0  # of the body, when its length is known
@@ -188,8 +189,11 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         """Begin with the request whose head is there."""
         held = self._held
-        if held.startswith(b"\r\n"):  # one empty line before a request is passed over (RFC 9112, section 2.2)
+        if not self._passed and held.startswith(
+            b"\r\n"
+        ):  # one empty line before a request (RFC 9112, section 2.2)
             held = self._held = held[2:]
+            self._passed = True
         end = held.find(b"\r\n\r\n", self._looked) + 4
         if end < 4:
             self._looked = max(0, len(held) - 3)
@@ -198,7 +202,7 @@ class Connection(asyncio.Protocol):
             elif is_no_request(held):
                 self._refuse(400)
             return
-        self._looked = 0
+        self._looked, self._passed = 0, False
         raw = held[:end]
         if raw != self._raw:
             try:
