@@ -88,10 +88,11 @@ def test_the_line_between_the_tables_is_moved(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", [
     ("def test(rows: pl.DataFrame)", "def test(rows: pl.DataFrame, train: pl.DataFrame)"),
+    ("def model(train: pl.DataFrame):\n    return Mean(train", "def model(rows: pl.DataFrame):\n    return Mean(rows"),
     ("def model(", "def validation(rows: pl.DataFrame) -> pl.DataFrame:\n    return rows.head(1)\n\ndef model("),
 ])  # fmt: skip
 def test_a_pipeline_whose_tables_hang_together_is_not_cut(tmp_path: Path, change: tuple[str, str]) -> None:
-    """A test that is made of what was learned from, or three tables: refused before anything runs, with the way out."""
+    """A test made of what was learned, a model that learns something else, three tables: refused, with the way out."""
     with pytest.raises(
         InvalidInput, match=r"where the test table begins cannot be told to this pipeline.*test_days: own"
     ):

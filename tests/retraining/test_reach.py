@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -83,6 +84,35 @@ def test_the_rows_that_versions_are_compared_on_are_not_looked_at() -> None:
     _, at_us, teach = _mean(world)
     _, _, other = _mean(np.where(np.arange(DAYS) < 350, world, -100.0))
     assert _found(at_us, teach, until_day=350) == _found(at_us, other, until_day=350)
+
+
+def test_lengths_that_no_stretch_has_in_common_are_not_held_against_each_other() -> None:
+    """Rows became rare: the shortest could be learned in the early stretches alone, the longest later; the longest is taken."""
+    truth, at_us, _ = _mean(np.linspace(0, 20, DAYS))
+
+    def teach(learn: np.ndarray, found: np.ndarray) -> np.ndarray | None:
+        days, late = (at_us[learn].max() - at_us[learn].min()) / DAY_US, at_us[found].min() > 280 * DAY_US
+        if (days < 20 and late) or 20 < days < 170 or (170 < days < 190 and not late):
+            return None
+        return np.abs(truth[found] - truth[learn].mean())
+
+    found = _found(at_us, teach)
+    assert {each.days for each in found.tried if each.clear} == {14.0, 180.0}
+    assert found.days == 180.0
+
+
+def test_answers_that_are_no_numbers_say_nothing() -> None:
+    """A label that is none, or an answer: such a stretch is left out, and what is kept can be stored and read again."""
+    _, at_us, teach = _mean(np.linspace(0, 20, DAYS))
+
+    def spoilt(learn: np.ndarray, found: np.ndarray) -> np.ndarray | None:
+        made = teach(learn, found)
+        return made * np.nan if made is not None and at_us[found].max() > 340 * DAY_US else made
+
+    found = _found(at_us, spoilt)
+    assert found.tried
+    assert all(np.isfinite(each.error) for each in found.tried)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Reach) == found
 
 
 @pytest.mark.parametrize("days", [0, 5, 20])

@@ -24,7 +24,8 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def can_cut(steps: Sequence[GraphStep]) -> bool:
-    """Whether `train` and `test` are steps that need neither each other nor the model, and the only tables.
+    """Whether `train` and `test` are steps that need neither each other nor the model, and the only tables; and whether the model
+    learns from `train`: one that reads what stands before it would learn rows that it is tested on.
 
     >>> train, model = GraphStep("train", "train", ("raw",)), GraphStep("model", "model", ("train",))
     >>> [can_cut([train, GraphStep("test", "test", (need,)), model]) for need in ("raw", "train")]
@@ -32,6 +33,8 @@ def can_cut(steps: Sequence[GraphStep]) -> bool:
     """
     known = {step.name: step for step in steps}
     if not {TRAIN, TEST, MODEL} <= set(known) or VALIDATION in known:
+        return False
+    if TRAIN not in _behind(MODEL, known):
         return False
     return not {TEST, MODEL} & _behind(TRAIN, known) and not {TRAIN, MODEL} & _behind(TEST, known)
 

@@ -107,10 +107,11 @@ def reach(past: Past, teach: Teach, *, by: str, unit: str, tell: Told) -> Reach:
             tell(fits, of)
             fits += 1
             made = teach(_learned(past, start, days), found) if found.size else None
-            if made is None and days == 0.0:
-                break
-            if made is not None:
-                errors[days] = made
+            if made is None or not np.isfinite(made).all():  # too few rows, or answers that are no numbers
+                if days == 0.0:
+                    break
+                continue
+            errors[days] = made
         if errors:
             blocks.append(_Block(start, found, errors))
     return _chosen(past, blocks, lengths, by=by, unit=unit, fits=fits)
@@ -167,10 +168,12 @@ def _chosen(
     if not clear:
         return Reach(words=_all_words(past, tried, by, unit), by=by, fits=fits, tried=tried)
     both = [each for each in blocks if all(one.days in each.errors for one in clear)]
-    best = min(
-        clear, key=lambda each: float(np.concatenate([block.errors[each.days] for block in both]).mean())
-    )
-    longest = max(each.days for each in clear if not _worse(past, both, each.days, best.days))
+    longest = max(each.days for each in clear)
+    if both:  # else they were tried in other stretches each, and none can be called worse than another
+        best = min(
+            clear, key=lambda each: float(np.concatenate([block.errors[each.days] for block in both]).mean())
+        )
+        longest = max(each.days for each in clear if not _worse(past, both, each.days, best.days))
     chosen = next(each for each in clear if each.days == longest)
     return Reach(words=_words(past, chosen, by, unit), days=longest, by=by, fits=fits, tried=tried)
 
