@@ -75,6 +75,14 @@ def test_where_no_commit_is_known_that_is_said(tmp_path: Path, project: Path) ->
     assert commit_of(project) is not None
 
 
+def test_a_tree_that_git_cannot_compare_is_of_no_known_commit(project: Path) -> None:
+    """The commit can be told and the index not: that is no clean tree."""
+    (project.parent / ".git" / "index").write_bytes(b"no index")
+    tree = tree_of(project)
+    assert (tree.name, tree.changed) == (None, ())
+    assert "index" in tree.why
+
+
 @pytest.mark.parametrize(
     ("rule", "commit", "words"),
     [

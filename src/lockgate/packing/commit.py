@@ -40,8 +40,10 @@ def tree_of(folder: Path, used: Collection[str] = ()) -> Tree:
     commit, why = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return Tree(None, why=why)
-    tracked = _git(folder, "diff", "--name-only", "-z", "HEAD")[0] or ""
-    beside = _git(folder, "ls-files", "--others", "--exclude-standard", "-z")[0] or ""
+    tracked, unread = _git(folder, "diff", "--name-only", "-z", "HEAD")
+    beside, unlisted = _git(folder, "ls-files", "--others", "--exclude-standard", "-z")
+    if tracked is None or beside is None:
+        return Tree(None, why=unread or unlisted)  # nobody can say that the commit holds the code
     untracked = [name for name in beside.split("\0") if name in used or _is_code(Path(name))]
     return Tree(
         commit.strip(), tuple(dict.fromkeys([*(name for name in tracked.split("\0") if name), *untracked]))
