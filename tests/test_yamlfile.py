@@ -130,6 +130,7 @@ def test_words_stay_the_words_that_were_written():
     assert load_yaml("[true, False, ~, 7, -3, 1_000, 0x1F, 1e3, .5, -.inf]") == [
         True, False, None, 7, -3, 1000, 31, 1000.0, 0.5, -math.inf
     ]  # fmt: skip
+    assert load_yaml("[0x_, 0b_, 0o_, 0o17, 017, 0b1_1, 0]") == ["0x_", "0b_", "0o_", 15, 15, 3, 0]
     assert load_yaml("base: &base {on: 1}\nnew: {<<: *base, to: 2}")["new"] == {"on": 1, "to": 2}
 
 

@@ -21,7 +21,7 @@ HELP = "docs/configuration.md lists every key with its default"
 _PLAIN = (  # of words without quotes, in the order of asking: how they look, and with which signs they begin
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?(?:0o?[0-7_]+|[1-9][0-9_]*|0|0x[0-9a-fA-F_]+|0b[01_]+)", list("-+0123456789")),
+    ("int", r"[-+]?(?:0o?_*[0-7][0-7_]*|[1-9][0-9_]*|0|0x_*[0-9a-fA-F][0-9a-fA-F_]*|0b_*[01][01_]*)", list("-+0123456789")),
     ("float", r"[-+]?(?:(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+"
               r"|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)", list("-+0123456789.")),
     ("merge", r"<<", ["<"]),
