@@ -161,6 +161,12 @@ def test_a_model_may_be_called_what_yaml_takes_for_something_else(tmp_path: Path
     assert (found.metric, found.text) == ("no", "a\x85b\u2028\x7f")
 
 
+def test_a_word_that_settings_would_read_as_a_number_is_quoted(tmp_path: Path) -> None:
+    """What older YAML takes for a text, too."""
+    write(design(Wish("churn", goal=Goal(metric="1e3"))), tmp_path / "project")
+    assert load_project(tmp_path / "project" / "lockgate.yaml").models["churn"].goal.metric == "1e3"
+
+
 def test_a_column_with_a_space_at_an_end_is_promised_nothing(tmp_path: Path) -> None:
     """A promise could not name it."""
     pl.DataFrame({" y ": [0, 1] * 20, "x": range(40)}).write_csv(tmp_path / "t.csv")

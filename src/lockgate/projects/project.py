@@ -26,6 +26,7 @@ from lockgate.projects.notebook.convert import Converted, convert
 from lockgate.projects.pictures import pictured
 from lockgate.projects.table import Columns, describe
 from lockgate.registry.naming import check_model_name
+from lockgate.yamlfile import load_yaml
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), undefined=StrictUndefined, trim_blocks=True,
@@ -224,7 +225,7 @@ def _quoted(value: Any) -> str:
 def _in_yaml(word: str) -> str:
     """A word that YAML reads back as it is: in quotes where it would be a number, a date, a truth, nothing or more."""
     try:
-        same = yaml.safe_load(word) == word
+        same = load_yaml(word) == word == yaml.safe_load(word)  # as settings are read, and by older YAML
     except (yaml.YAMLError, ValueError):
         same = False
     return word if same else _quoted(word)
