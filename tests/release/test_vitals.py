@@ -115,6 +115,21 @@ def test_one_caller_who_tries_again_and_again_is_one_event_a_step() -> None:
         assert any(alarmed) is alarms
 
 
+def test_a_host_whose_clock_is_a_little_ahead_makes_no_shorter_steps() -> None:
+    """Between requests of half a minute later the controller says what time it is: one caller's tries stay one event a step."""
+    service = Service(2_000_000)
+    service.goes_on(2_500)
+    for _ in range(50):
+        service.goes_on(1, fails=1.0, key="k")
+        service.vitals.close((service.at_us - 30 * SECOND_US) // STEP_US)
+    service.goes_on(1_000)
+    assert service.vitals.failing.newest_bad_us
+    assert not service.vitals.failing.alarm
+    ahead = service.vitals.step
+    service.vitals.close(ahead - DAY_US // STEP_US)
+    assert service.vitals.step < ahead, "after a clock that was a day ahead steps go on from now"
+
+
 def test_slow_answers_are_held_against_goal_predecessor_or_own_first_day() -> None:
     """A few in a hundred beyond a goal; beyond twice its own usual time, which is known after a day; never below 50 ms."""
     stated = Service(20_000, Promise(slow_us=300_000, slow_share=0.0125))
