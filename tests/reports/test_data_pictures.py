@@ -16,6 +16,7 @@ from lockgate.checks.finding import Finding, Status
 from lockgate.datasets.images import read_pictures, unreadable
 from lockgate.datasets.profile import profile
 from lockgate.datasets.versions import DataKind, DataVersion, Origin, Source
+from lockgate.errors import InvalidInput
 from lockgate.reports.data_files import file_findings
 from lockgate.reports.data_pictures import picture_findings
 from lockgate.reports.data_repairs import step_of
@@ -76,6 +77,19 @@ def test_a_line_repairs_what_a_folder_has(folder: Path, subject: str, where: str
     exec(step, {"folder": folder})
     assert found(folder) == {}
     assert read_pictures(folder).frame.height >= 47
+
+
+def test_a_link_to_what_is_no_image_outside_is_refused(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whoever may write into the folder names no other file of the machine by it; links to images are images."""
+    outside = tmp_path_factory.mktemp("outside") / "outside.png"
+    outside.write_bytes(png(64, 65))
+    (folder / "train/cats/link.png").symlink_to(outside)
+    assert "train/cats/link.png" in read_pictures(folder).frame["path"].to_list()
+    outside.write_text("a secret")
+    with pytest.raises(InvalidInput, match=r"train/cats/link.png is a link to what is no image"):
+        read_pictures(folder)
 
 
 def test_files_that_the_version_before_had_are_missed(folder: Path) -> None:

@@ -58,19 +58,24 @@ def describes_boxes(path: Path) -> bool:
 def read_pictures(folder: Path, tell: Callable[[int, int], None] | None = None) -> FolderRead:
     """Every image below a folder, by path. `label`: the folder that it lies in; none for files at the top.
 
-    Raises NotFound, InvalidInput for a folder without images or with none that can be read.
+    Raises NotFound, InvalidInput for a folder without images or with none that can be read, and for a link that leads out of it
+    to something else: what is kept of a folder is shown to those who may read data.
     """
     if not folder.is_dir():
         raise NotFound(f"there is no folder {folder}")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
     if not paths:
         raise InvalidInput(f"{folder} holds no image", allowed=", ".join(sorted(ENDINGS)))
-    rows, torn = [], {}
+    rows, torn, inside = [], {}, folder.resolve()
     for place, path in enumerate(paths):
         if tell is not None:
             tell(place, len(paths))
         name, body = path.relative_to(folder).as_posix(), path.read_bytes()
         if (why := why_torn(body)) is not None:
+            if not path.resolve().is_relative_to(inside):
+                raise InvalidInput(
+                    f"{name} is a link to what is no image outside the folder", fix="take it out"
+                )
             torn[name] = why
         label = path.parent.name if path.parent != folder else None
         width, height = size_of(body) or (None, None)
