@@ -9,11 +9,12 @@ from lockgate.blobs import Blobs
 from lockgate.clock import DAY_US, HOUR_US
 from lockgate.config import Home
 from lockgate.db import Database
-from lockgate.monitor.causes import How
+from lockgate.monitor.causes import Cause, How
 from lockgate.monitor.chunks import Chunk, Told
 from lockgate.monitor.drift import OUT
 from lockgate.monitor.notices import Notice, Severity, open_notices
 from lockgate.monitor.profile import Profile, merged_profiles, profiles_of
+from lockgate.monitor.saying_week import notices_of_week
 from lockgate.monitor.verdicts import Verdict, verdicts_of
 from lockgate.monitor.week import Jumped, jumps, wandering, week_before
 
@@ -214,3 +215,17 @@ def test_a_first_week_after_days_is_held_against_a_week_of_them() -> None:
     assert newest.days == 7
     assert not look([*days[:7], newest]).named
     assert week_before(told([*days[4:7], newest])) is None
+
+
+def test_of_answers_the_one_that_moved_most_is_told() -> None:
+    """The score by a deviation, and with it a few decisions: the first of them, as they are ranked."""
+    score, decision = (
+        Cause(column=name, words=f"went up by {far}", effect=far, low=far, high=far, weight=far, chunks=1, since_us=0,
+              how=How.FARTHER)
+        for name, far in (("score", 1.0), ("decision", 0.3))
+    )  # fmt: skip
+    verdict = Verdict(
+        start_us=0, until_us=1, rows=ROWS, look=9, columns={}, answers={}, leaps=(score, decision)
+    )
+    [said] = notices_of_week("churn", 1, verdict, HELD)
+    assert said.words.startswith("The score went up by 1.0 since 1970-01-01 (farther from")

@@ -104,7 +104,7 @@ def _words(
             f"{len(jumps)} of {len(reference.columns)} inputs {verb} not as last week: {listed(parts, 3)}."
         )
     if leaps:
-        said = _cause(leaps[-1], f"the {'score' if leaps[-1].column == 'score' else 'answer'}", reference)
+        said = _cause(leaps[0], f"the {'score' if leaps[0].column == 'score' else 'answer'}", reference)
         sentences.append(f"{said[:1].upper()}{said[1:]}.")
     if related:
         sentences.append(f"Since last week {listed(related, 3)}.")
