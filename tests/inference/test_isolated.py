@@ -51,6 +51,37 @@ def test_answers_and_raises(seal_code: Callable[..., tuple[Path, str]], home: Ho
     assert not Path(f"/proc/{pid}").exists()
 
 
+OF_SCORER = """
+import sys
+from pathlib import Path
+import numpy as np
+from lockgate.config import EnvironmentConfig, Home
+from lockgate.inference.open import open_model
+from lockgate.services.shadow import limit_memory
+limit_memory(512)
+model = open_model(
+    Path(sys.argv[1]), sys.argv[2], home=Home(Path(sys.argv[3])), environment=EnvironmentConfig(memory_mb=4096),
+    python=Path(sys.executable),
+)
+try:
+    print(model.predict({"x": np.array([1.0])})["prediction"].tolist())
+finally:
+    model.close()
+"""
+
+
+def test_its_memory_is_its_own_limit(seal_code: Callable[..., tuple[Path, str]], home: Home) -> None:
+    """A model that holds 700 MB, as its settings allow, answers a shadow scorer that may hold 512 MB itself."""
+    folder, digest = seal_code("""
+        kept = bytearray(700 << 20)
+        def predict(columns):
+            return columns["x"] * 2
+        """)
+    words = [sys.executable, "-c", OF_SCORER, str(folder), digest, str(home.root)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[2.0]", done.stderr
+
+
 def test_hanging_model_is_killed_at_its_deadline(
     seal_code: Callable[..., tuple[Path, str]], home: Home
 ) -> None:

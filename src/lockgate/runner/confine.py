@@ -236,6 +236,7 @@ def _limits(report: Confinement, memory_bytes: int) -> None:
     wanted = {
         "RLIMIT_CORE": 0,
         "RLIMIT_AS": memory_bytes,
+        "RLIMIT_DATA": memory_bytes,  # its own, where its owner has a smaller one
         "RLIMIT_NOFILE": OPEN_FILES,
         "RLIMIT_FSIZE": TEMPORARY_BYTES,
     }

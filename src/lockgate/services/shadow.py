@@ -33,10 +33,10 @@ def shadow_scorer(house: House, stop: threading.Event) -> None:
 
 def limit_memory(most_mb: int) -> None:
     """Let this process hold at most so much data (not address space: libraries reserve what they never use), and be ended first
-    where the whole machine has none left. Its children inherit both."""
+    where the whole machine has none left. Processes of models inherit the latter; what they may hold is a limit of their own."""
     wanted, (_, hard) = most_mb * 2**20, resource.getrlimit(resource.RLIMIT_DATA)
     least = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (least, least))
+    resource.setrlimit(resource.RLIMIT_DATA, (least, hard))
     Path("/proc/self/oom_score_adj").write_text(str(FIRST_TO_END))
 
 

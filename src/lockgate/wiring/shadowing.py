@@ -14,7 +14,7 @@ from lockgate.release.phases import Phase, Release
 from lockgate.release.shadow_score import ShadowJob
 from lockgate.release.store import running_releases
 from lockgate.wiring.house import House
-from lockgate.wiring.packages import interpreter_of, open_version
+from lockgate.wiring.packages import open_version
 
 _CANDIDATE = frozenset({Phase.SHADOW, Phase.APPROVAL, Phase.CANARY})
 
@@ -61,8 +61,8 @@ def opener(house: House) -> Callable[[ShadowJob], Executor]:
 
     def opened(job: ShadowJob) -> Executor:
         with house.db.read() as tx:
-            python = interpreter_of(tx, job.model)
-        return open_version(house, job.digest, python)
+            settings = get_model(tx, job.model).settings
+        return open_version(house, job.digest, settings.python, memory_mb=settings.memory_mb)
 
     return opened
 
