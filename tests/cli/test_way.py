@@ -33,6 +33,9 @@ def live(box, work):
     assert "churn/1 is sealed: sha256:" in submitted
     assert "compiled to ONNX with proven parity" in submitted
     assert "next: lockgate release churn/1" in ok(box.far("validate", "churn/1"))
+    foreseen = ok(box.far("release", "churn/1", "--plan"))
+    assert "nothing is started" in foreseen
+    assert "What this plan cannot see" in foreseen
     started = ok(box.far("release", "churn/1", "--reason", "the first", "--set", "watch_s=3600"))
     assert "What this plan cannot see" in started
     box.wait_for("churn", "watch")

@@ -30,9 +30,13 @@ def start(
                         help="A release setting for this once, as in canary=[10%,50%].")] = None,
     python: Annotated[str | None, typer.Option(help="The model's interpreter.", show_default=False)] = None,
     supersede: Annotated[bool, typer.Option("--supersede", help="End a running release first.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what it would do, see and not see.")] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Start the release of a validated version; the plan is printed. While another one runs, it waits in the queue."""
+    if plan:
+        _show_plan(version, settings, as_json=as_json)
+        return
     made = releases.start(
         version, reason, settings=dict(map(_setting, settings or [])), python=python, supersede=supersede
     )
@@ -44,14 +48,36 @@ def start(
         print(f"  next: lockgate release queue {made['model']}")
         return
     print(f"release {made['id']} of {made['model']}/{made['version']} is started")
-    for sentence in made["plan"]["sentences"]:
+    _print_plan(made["plan"])
+    print(f"  next: lockgate release status {made['model']} --watch")
+
+
+def _show_plan(version: str, settings: list[str] | None, *, as_json: bool) -> None:
+    """The plan of a release that is not started."""
+    if settings:
+        raise InvalidInput(
+            "--plan goes by the settings that are stored",
+            got="--set with --plan",
+            fix="write them under release: in lockgate.yaml; a release that is started with --set prints its plan",
+        )
+    found = releases.plan(version)
+    if as_json:
+        print_json(found)
+        return
+    print(f"a release of {version} would go so; nothing is started")
+    _print_plan(found)
+    print(f"  next: lockgate release {version}")
+
+
+def _print_plan(plan: dict[str, Any]) -> None:
+    """What it does, what its guards see and after how long, and what goes unseen."""
+    for sentence in plan["sentences"]:
         print(f"  {sentence}")
     for title, told in (("What its guards see:", "will_see"), ("What this plan cannot see:", "cannot_see")):
-        if made["plan"][told]:
+        if plan[told]:
             print(title)
-        for sentence in made["plan"][told]:
+        for sentence in plan[told]:
             print(f"  {sentence}")
-    print(f"  next: lockgate release status {made['model']} --watch")
 
 
 @app.command("status")

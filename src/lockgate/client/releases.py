@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lockgate.client.naming import model_only, parts_of
+from lockgate.client.naming import model_only, parts_of, version_path
 from lockgate.client.transport import connected
 
 Answer = dict[str, Any]
@@ -41,6 +41,13 @@ def start(
     with connected(home) as lockgate:
         made: Answer = lockgate.post(f"/models/{model}/releases", body)
     return made
+
+
+def plan(version: str, *, home: str | Path | None = None) -> Answer:
+    """The plan that a release of a version (`churn/3`; `churn`: the newest) would get now; nothing is started."""
+    with connected(home) as lockgate:
+        found: Answer = lockgate.get(f"{version_path(version)}/plan")
+    return found
 
 
 def queue(model: str, *, home: str | Path | None = None) -> list[Answer]:
