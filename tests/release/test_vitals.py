@@ -122,9 +122,8 @@ def test_a_host_whose_clock_is_a_little_ahead_makes_no_shorter_steps() -> None:
     for _ in range(50):
         service.goes_on(1, fails=1.0, key="k")
         service.vitals.close((service.at_us - 30 * SECOND_US) // STEP_US)
-    service.goes_on(1_000)
+        assert not service.vitals.failing.alarm
     assert service.vitals.failing.newest_bad_us
-    assert not service.vitals.failing.alarm
     ahead = service.vitals.step
     service.vitals.close(ahead - DAY_US // STEP_US)
     assert service.vitals.step < ahead, "after a clock that was a day ahead steps go on from now"
