@@ -170,8 +170,8 @@ def test_a_stage_lasts_as_much_longer_as_people_say(world: World) -> None:
     invariants(world)
 
 
-def test_a_release_held_for_lack_of_time_goes_on_with_more(world: World) -> None:
-    """Nobody calls, a week is over, it is held: two days more let it go on, and then it is held again."""
+def test_a_held_release_goes_on_with_the_time_that_it_is_given(world: World) -> None:
+    """Two days let a canary go on that a person held, and it lasts them in all; too much is refused, and who may not give any."""
     controller = in_canary(world)
     acts.hold(world.desk, world.bob, "churn", "look")
     given = hands.give_time(

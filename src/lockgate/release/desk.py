@@ -39,6 +39,6 @@ def wait_until_obeyed(desk: Desk, epoch: int, *, timeout_s: float = 5 * LEASE_S)
         if desk.clock.now_us() > until_us:
             raise TimedOut(
                 f"the plan is published, but gateway worker {', '.join(late)} does not obey it yet",
-                fix="restart that worker; the canary is off in all others",
+                fix="restart that worker; all others obey it",
             )
         desk.clock.sleep(POLL_S)
