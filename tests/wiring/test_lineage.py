@@ -14,6 +14,7 @@ from lockgate.config import Home
 from lockgate.datasets.split import Split
 from lockgate.datasets.versions import DataVersion, Origin, Source
 from lockgate.pipelines.run import Run
+from lockgate.wiring.data_quality import looked_at
 from lockgate.wiring.data_referring import refer_table
 from lockgate.wiring.datasets import add_table, frame_of, resolve_data
 from lockgate.wiring.house import House, open_house
@@ -140,3 +141,13 @@ def test_rows_that_cannot_be_looked_at_any_more_are_said(house: House, tmp_path:
     found = asked(house, "far@1", (1, 3))
     assert (found.read_by, list(found.unread)) == ((), ["far@2"])
     assert "has changed" in found.unread["far@2"]
+
+
+def test_versions_that_were_made_of_each_other_are_looked_at_like_others(house: House) -> None:
+    """The same content may come from several: a table that changed and changed back is its own origin."""
+    for rows, parent in ((table(), None), (table().head(150), "turned@1"), (table(), "turned@2")):
+        source = Source(origin=Origin.FRAME, parent=parent)
+        added = add_table(house, house.owner, "turned", rows, source=source, tell=quiet)
+        looked = looked_at(house, added, tell=quiet)
+        assert "the whole check" not in {one.subject for one in looked.findings}
+    assert (added.data.full, asked(house, "turned@1").parents) == ("turned@1", ("turned@2",))

@@ -109,14 +109,16 @@ def _named(tx: sa.Connection, data: DataVersion, rows: pl.DataFrame, target: str
 
 
 def _settings(tx: sa.Connection, data: DataVersion) -> DataSettings:
-    own = get_data_set(tx, data.name).settings
-    if own.target or own.time or own.group:
-        return own
-    for name, number in parents_of(tx, data.name, data.number):
-        above = _settings(tx, get_data(tx, name, number))
-        if above.target or above.time or above.group:
-            return above
-    return own
+    """Of the data set, or of the nearest that it was made from which says something."""
+    waiting, seen = [(data.name, data.number)], set()
+    while waiting:
+        here = waiting.pop(0)
+        said = get_data_set(tx, here[0]).settings
+        if said.target or said.time or said.group:
+            return said
+        seen.add(here)
+        waiting += [one for one in parents_of(tx, *here) if one not in seen]
+    return get_data_set(tx, data.name).settings
 
 
 def _between(
