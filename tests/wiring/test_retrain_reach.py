@@ -13,17 +13,20 @@ from tests.retraining.flow import live_model, quiet
 
 from lockgate.clock import DAY_US, HOUR_US, FakeClock
 from lockgate.config import Home
-from lockgate.config_retraining import Held, Past
+from lockgate.config_retraining import Held, Past, RetrainConfig
 from lockgate.datasets.columns import columns_from
 from lockgate.datasets.versions import Origin, Source, get_data, parse_data
 from lockgate.predictions.label_import import Naming, import_many
 from lockgate.predictions.log import SegmentWriter
 from lockgate.predictions.record import Record, blocks_of
 from lockgate.registry.store import Version
+from lockgate.retraining.held import held_since_us, own_since_us
 from lockgate.wiring.datasets import add_table, frame_of
 from lockgate.wiring.house import House, open_house
 from lockgate.wiring.packages import open_version
 from lockgate.wiring.retrain_data import data_for
+from lockgate.wiring.retrain_reach import Tested as Kept
+from lockgate.wiring.retrain_reach import until_us
 from lockgate.wiring.retrain_seen import View, view_of
 
 pytestmark = pytest.mark.faults
@@ -143,3 +146,15 @@ def test_words_of_the_settings_count(house: House) -> None:
     assert found.cut is not None
     with house.db.read() as tx:
         assert get_data(tx, *parse_data(found.data["raw"])).rows == 100 * 24
+
+
+@pytest.mark.parametrize("tested", [Kept(None, 0.2, movable=True), Kept(None, 0.3, movable=False)])
+@pytest.mark.parametrize("old", [True, False])
+def test_rows_without_a_label_bring_no_tested_row_into_view(tested: Kept, old: bool) -> None:
+    """A pipeline may count them when it keeps the newest rows, or not: the earlier of both tests is kept away from."""
+    every = np.arange(1_000) * HOUR_US
+    labelled = every[500:] if old else every[:600]
+    until = until_us(tested, RetrainConfig(), labelled, every)
+    for counted in (labelled, every):
+        cut = held_since_us(counted, Held.AUTO, None) if tested.movable else None
+        assert until <= (own_since_us(counted, tested.share) if cut is None else cut)

@@ -91,11 +91,13 @@ def _reach(
         return Reach(
             words="It learns from all days: no column tells when its rows were (time: COLUMN in lockgate.yaml)."
         )
-    told = grown.frame[str(view.settings.target)].is_not_null().to_numpy()
+    labels = grown.frame[str(view.settings.target)]
+    told = (labels.fill_nan(None) if labels.dtype.is_float() else labels).is_not_null().to_numpy()
     rows = Timed(grown.frame.filter(pl.Series(told)), grown.at_us[told], grown.known_us[told]).in_order()
     if not rows.frame.height:
         return Reach(words="It learns from all days: none of its rows has a label.")
-    until = _tested_of_new(grown, view) if shared else until_us(tested, view.config, rows.at_us)
+    counted = (rows.at_us, np.sort(grown.at_us))  # a pipeline may count rows without a label, or not
+    until = _tested_of_new(grown, view) if shared else until_us(tested, view.config, *counted)
     return reach_of(house, view.live, view.settings, rows, until_us=until, tell=tell)
 
 

@@ -183,8 +183,13 @@ def _errors(evidence: Evidence, found: np.ndarray, answers: Answers) -> np.ndarr
     return np.empty(0) if made is None else made
 
 
-def until_us(tested: Tested, config: RetrainConfig, at_us: np.ndarray) -> int:
-    """Where the rows begin by which versions may be compared: nothing of them is looked at before."""
+def until_us(tested: Tested, config: RetrainConfig, *at_us: np.ndarray) -> int:
+    """Where the rows begin by which versions may be compared, the earliest of several ways to count them: nothing of them is
+    looked at before."""
+    return min(_until_us(tested, config, each) for each in at_us)
+
+
+def _until_us(tested: Tested, config: RetrainConfig, at_us: np.ndarray) -> int:
     if tested.movable and config.test_days is not Held.OWN:
         since = held_since_us(at_us, config.test_days, tested.seen_us)
         if since is not None:
