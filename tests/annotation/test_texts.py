@@ -44,6 +44,16 @@ def test_texts_of_one_kind_lie_close_and_a_simple_model_learns_them():
     assert (kinds[nearest] == theirs).mean() > 0.9
 
 
+def test_many_texts_are_read_part_by_part_and_none_is_lost():
+    """More than are read at once: each row is what it is alone; of none there are none."""
+    texts, _ = messages(2_050)
+    read = text_reader(texts[:200])
+    matrix = read(texts)
+    for place in (0, 1_999, 2_000, 2_049):
+        assert np.allclose(matrix[place], read(texts[place : place + 1])[0])
+    assert (len(matrix), read(texts[:0]).shape) == (2_050, (0, matrix.shape[1]))
+
+
 def test_only_columns_of_sentences_are_texts():
     """Names, codes, categories and keys are none; long sentences that stand there often are."""
     texts, _ = messages(100)

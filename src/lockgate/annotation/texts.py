@@ -33,6 +33,7 @@ WIDE = 100  # numbers a text
 ALIKE = 0.95  # cosine of the pieces of two texts that say the same to whoever reads them
 _SCALE = 10**0.5  # a text weighs as much as ten columns of spread 1
 _LEARNED = 20_000  # texts that say how rare a word is
+_AT_ONCE = 2_000  # texts whose words are in memory together
 _MOST_WORDS = 50_000
 _MOST_LETTERS = 5_000  # of a text that are read
 _STEM = 5
@@ -66,9 +67,13 @@ class TextReader:
 
     def __call__(self, series: pl.Series) -> np.ndarray:
         """Texts as numbers, (n, <= `WIDE`): rows of one length; a text without any known word is all zeros."""
-        rows = self.turned.transform(self.weights.transform(_texts(series)))
+        parts = [self._rows(part) for part in series.to_frame().iter_slices(_AT_ONCE)]
+        rows = np.concatenate(parts) if parts else np.empty((0, self.turned.n_components))
         length = np.linalg.norm(rows, axis=1, keepdims=True)
         return np.asarray(_SCALE * rows / np.where(length > 1e-9, length, 1))
+
+    def _rows(self, part: pl.DataFrame) -> np.ndarray:
+        return np.asarray(self.turned.transform(self.weights.transform(_texts(part.to_series()))))
 
 
 def text_reader(series: pl.Series, random: int = 0) -> TextReader | None:
