@@ -212,6 +212,12 @@ def test_tensors_of_pixels_are_pictures(house):
         picked(house, "tensors", budget=1, picture="photo")
 
 
+def test_an_input_without_any_picture_is_named(house, photos):
+    """Its requests are there, and none of them holds a picture in it: that is said, and not that the log is empty."""
+    with pytest.raises(InvalidInput, match="holds a picture in 'place' that can be read"):
+        picked(house, budget=2, picture="place")
+
+
 def saved_pixels(pixels: np.ndarray) -> bytes:
     """As the file that is shown."""
     return saved(Image.fromarray(pixels))

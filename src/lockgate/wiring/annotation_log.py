@@ -46,6 +46,9 @@ def log_rows(
     """
     picture = _picture(versions, stretch.picture)
     looked = _Looked() if picture is None else _look(house, model, stretch, picture, tell)
+    if looked.broken and not looked.looks:
+        raise InvalidInput(f"no answered request of {model} holds a picture in '{picture}' that can be read",
+                           got=f"{looked.broken:,} requests", fix="--picture names another input")  # fmt: skip
     rows = looked.rows if picture is not None else _logged(house, model, stretch, PREDICTED)
     with house.db.read() as tx:
         settings = get_model(tx, model).settings
