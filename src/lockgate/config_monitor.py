@@ -8,10 +8,16 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-FEWEST_ROWS = 100  # of a chunk: the distance of fewer is chance
+FEWEST_ROWS, MOST_ROWS = (
+    100,
+    1_000_000_000,
+)  # of a chunk: the distance of fewer is chance; of more nobody waits for the end
+MOST_HOURS = 366 * 24
 HOURS = {"h": 1, "d": 24, "w": 168}
 _CHUNK = r"^\s*([1-9]\d*)\s*(rows|h|hours?|d|days?|w|weeks?)\s*$"
-_ALLOWED = f"6 hours, 1 day, 2 weeks, 10000 rows ({FEWEST_ROWS} or more)"
+_ALLOWED = (
+    f"6 hours, 1 day, 2 weeks, 10000 rows ({FEWEST_ROWS} or more), a year or {MOST_ROWS:,} rows at most"
+)
 
 
 class MonitorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,9 +30,9 @@ class MonitorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ) = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a chunk that cannot be read, or holds too few rows."""
+        """Raise ValueError for a chunk that cannot be read, holds too few rows, or hardly ever ends."""
         rows, hours = self.cut
-        if self.chunk is not None and not hours and rows < FEWEST_ROWS:
+        if self.chunk is not None and not (FEWEST_ROWS <= rows <= MOST_ROWS or 0 < hours <= MOST_HOURS):
             raise ValueError(f"'{self.chunk}' is no chunk; allowed: {_ALLOWED}")
 
     @property

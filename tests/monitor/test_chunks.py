@@ -36,7 +36,19 @@ def test_a_chunk_is_of_time_or_of_rows(asked: str | None, size: ChunkSize, said:
     assert size.said == said
 
 
-@pytest.mark.parametrize("asked", ["6 horses", "0 days", "10 rows", "1 day 6 hours", "5 min", "rows"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "6 horses",
+        "0 days",
+        "10 rows",
+        "1 day 6 hours",
+        "5 min",
+        "rows",
+        "53 weeks",
+        "99999999999999999999 rows",
+    ],
+)
 def test_what_is_no_chunk_is_refused_with_its_line(asked: str) -> None:
     """With what was found and what is allowed."""
     with pytest.raises(InvalidInput) as refused:
