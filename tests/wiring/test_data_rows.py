@@ -85,6 +85,17 @@ def test_a_version_of_a_delta_table_stays_what_it_was(house: House, tmp_path: Pa
     assert frame_of(house, before).height == 60
 
 
+def test_a_delta_table_whose_files_lie_elsewhere_is_not_referred_to(house: House, tmp_path: Path) -> None:
+    """A file of it is a link that leads out of its folder: any file of the machine could be meant."""
+    lake = tmp_path / "lake"
+    write_deltalake(lake, rows(0))
+    (file,) = lake.glob("*.parquet")
+    file.rename(tmp_path / file.name)
+    file.symlink_to(tmp_path / file.name)
+    with pytest.raises(InvalidInput, match=r"lake, version 0, reads files that lie outside its folder"):
+        refer_delta(house, house.owner, "far", lake, None, tell=quiet)
+
+
 def test_a_query_is_asked_again_and_must_give_the_same(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

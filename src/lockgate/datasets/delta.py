@@ -43,8 +43,8 @@ def is_delta(place: str | Path) -> bool:
 
 
 def delta_files(folder: Path, number: int | None) -> DeltaFiles:
-    """A version (None: the newest) with the digests of its files. Raises InvalidInput, NotFound for a file that is gone."""
-    table = _opened(str(folder), number)
+    """A version (None: the newest) with the digests of its files. Raises NotFound for a file that is gone, InvalidInput."""
+    table, inside = _opened(str(folder), number), folder.resolve()
     found = {}
     for uri in sorted(table.file_uris()):
         path = Path(unquote(urlparse(uri).path) if uri.startswith("file:") else uri)
@@ -53,7 +53,12 @@ def delta_files(folder: Path, number: int | None) -> DeltaFiles:
                 f"a file of {folder.name}, version {table.version()}, is gone: vacuumed, or moved", got=path.name,
                 fix="bring it back from a backup, or take a version that is there",
             )  # fmt: skip
-        found[path.relative_to(folder.resolve()).as_posix()] = sha256_of(path)
+        if not path.resolve().is_relative_to(inside):
+            raise InvalidInput(
+                f"{folder.name}, version {table.version()}, reads files that lie outside its folder", got=path,
+                allowed="a table whose files lie below its folder", fix="copy it whole, or leave out --refer",
+            )  # fmt: skip
+        found[path.resolve().relative_to(inside).as_posix()] = sha256_of(path)
     return DeltaFiles(number=table.version(), files=found)
 
 
