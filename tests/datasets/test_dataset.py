@@ -51,6 +51,14 @@ def test_every_format_gives_the_same_table():
     assert len(digests) == 1
 
 
+def test_times_of_a_csv_are_texts_and_another_content():
+    """A CSV has no types for times and dates: nothing is guessed, so it is not what a Parquet file with times holds."""
+    frame = pl.DataFrame({"n": [1, 2], "at": [dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 2)]})
+    text = read_table(frame.write_csv().encode(), "t.csv")
+    assert text.schema == {"n": pl.Int64, "at": pl.String}
+    assert digest_of_frame(text) != digest_of_frame(read_table(parquet(frame), "t.parquet"))
+
+
 @pytest.mark.parametrize(
     ("name", "body", "says"),
     [
