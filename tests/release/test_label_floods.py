@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from lockgate.clock import DAY_US, FakeClock
 from lockgate.config import Home
 from lockgate.db import Database
 from lockgate.predictions.label_import import Imported, Naming, import_many
-from lockgate.release.label_feed import LabelFeed
+from lockgate.release.label_feed import REST, LabelFeed
 from lockgate.release.phases import Phase, Release
 
 from .test_label_feed import answered, in_canary
@@ -89,6 +91,37 @@ def test_labels_that_come_before_their_predictions_or_weeks_after_end_a_release_
     world.controller(labels=feed.of).tick()
     assert world.last().phase is Phase.ROLLED_BACK
     assert "wrong answers: the canary is worse" in world.last().reason
+
+
+class OneRest(threading.Event):
+    """Is told to stop by its first rest, and knows how long that was to be, seconds."""
+
+    rest_s = 0.0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """The end, instead of a rest."""
+        self.rest_s = timeout or 0.0
+        self.set()
+        return True
+
+
+def test_a_look_that_a_busy_machine_draws_out_is_followed_by_no_long_rest(
+    sqlite: Database, home: Home, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long labels wait hangs on what a look costs, not on what else the machine does, or guards see none for minutes."""
+    _, feed = in_canary(sqlite, home, clock)
+    whole, spent_s = feed.look, []
+
+    def drawn_out() -> None:
+        began_s = time.process_time()
+        whole()
+        time.sleep(1.0)
+        spent_s.append(time.process_time() - began_s)
+
+    monkeypatch.setattr(feed, "look", drawn_out)
+    stop = OneRest()
+    feed.run(stop, round_s=0.01)
+    assert REST * spent_s[0] <= stop.rest_s < REST * (spent_s[0] + 0.5)
 
 
 @pytest.mark.faults

@@ -1,7 +1,8 @@
 """Brings to the guards what the controller's own round does not read: labels, business values, how answers were before.
 
-Reads beside the log, away from the controller's round. A look costs as long as the rows of a release take to read, so looks
-become rarer as they become dearer. What was seen last stands until the next look; after a start it is made anew from the
+Reads beside the log, away from the controller's round. A look costs as much as the rows of a release take to read, so looks
+become rarer as they become dearer, by the processor time that they take: on a machine that others keep busy a look lasts
+long and is none the dearer. What was seen last stands until the next look; after a start it is made anew from the
 log, nothing has to be remembered.
 """
 
@@ -40,7 +41,7 @@ from lockgate.release.shadow_pairs import NEWEST, answers_of, paired, pairs_of
 from lockgate.stats.means import Arms
 
 ROUND_S = 2.0
-REST = 20.0  # a look is followed by a rest of so many times its length
+REST = 20.0  # a look is followed by a rest of so many times the processor time that it took
 MOST_ROWS = 500_000  # labelled rows of a release, the newest
 _LABELLED = "label IS NOT NULL AND status < 400"
 _LOOKED_AT = frozenset({Phase.SHADOW, Phase.APPROVAL, Phase.CANARY, Phase.WATCH, Phase.HELD})
@@ -83,12 +84,12 @@ class LabelFeed:
     def run(self, stop: threading.Event, *, round_s: float = ROUND_S) -> None:
         """Look again and again until told to stop; what fails is logged and tried again."""
         while not stop.is_set():
-            began = time.monotonic()
+            began_s = time.process_time()
             try:
                 self.look()
             except LockgateError:
                 _log.exception("which releases wait for labels could not be read; it is tried again")
-            stop.wait(max(round_s, REST * (time.monotonic() - began)))
+            stop.wait(max(round_s, REST * (time.process_time() - began_s)))
 
     def _seen(self, release: Release, known: _Known) -> LabelEvidence | None:
         """What there is about a release; while that cannot be read, what was seen last, and the others go on."""
