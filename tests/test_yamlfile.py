@@ -134,6 +134,16 @@ def test_words_stay_the_words_that_were_written():
     assert load_yaml("base: &base {on: 1}\nnew: {<<: *base, to: 2}")["new"] == {"on": 1, "to": 2}
 
 
+def test_what_holds_itself_or_billions_of_values_is_refused():
+    """A mapping in itself, ten thousand lists in each other, and thirty lines that stand for ten to the power of 29."""
+    assert "line 1: a list or a mapping holds itself" in str(
+        refused("models: &all {churn: {parameters: *all}}")
+    )
+    assert "far too deep" in str(refused("[" * 10_000 + "]" * 10_000))
+    names = ["a: &n0 [1]", *(f"k{n}: &n{n} [{', '.join([f'*n{n - 1}'] * 10)}]" for n in range(1, 30))]
+    assert "too many values" in str(refused("\n".join(names)))
+
+
 def test_labels_are_declared_as_their_page_shows():
     """The example of docs/labels.md, letter by letter."""
     text = (Path(__file__).parents[1] / "docs/labels.md").read_text().split("```yaml\n")[1].split("```")[0]

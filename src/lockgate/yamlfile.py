@@ -17,6 +17,7 @@ from lockgate.errors import InvalidInput
 
 T = TypeVar("T")
 ANY_ENTRY = "..."  # how msgspec writes "one of the entries of this mapping"
+MOST_VALUES = 1_000_000  # of a file, written out
 HELP = "docs/configuration.md lists every key with its default"
 _PLAIN = (  # of words without quotes, in the order of asking: how they look, and with which signs they begin
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -67,8 +68,10 @@ def parse_yaml(text: str, kind: type[T], source: str) -> T:
     """YAML text as a value of `kind`. Raises InvalidInput that names the line."""
     try:
         node = yaml.compose(text, Loader=_Loader)
-        _refuse_twins(node, source)
+        _refuse_twins(node, source, {})
         value = load_yaml(text)
+    except RecursionError as error:
+        raise InvalidInput(f"{source}: lists and mappings stand in each other far too deep") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}, line {mark.line + 1}" if mark else source
@@ -91,26 +94,43 @@ def schema_of(kind: Any, title: str) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **plain}
 
 
-def _refuse_twins(node: yaml.Node | None, source: str) -> None:
-    """YAML parsers keep the last of two equal keys without a word; a setting would be lost."""
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise InvalidInput(
-                    f"{source}, line {line}: a key is a word", got="a list or a mapping", fix=HELP
-                )
-            if key.value in seen:
-                raise InvalidInput(
-                    f"{source}, line {line}: '{key.value}' was set before, in line {seen[key.value]}",
-                    fix="keep one of the two",
-                )
-            seen[key.value] = line
-            _refuse_twins(value, source)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_twins(item, source)
+def _refuse_twins(node: yaml.Node | None, source: str, walked: dict[int, int]) -> int:
+    """YAML parsers keep the last of two equal keys without a word; a setting would be lost. Nor may anything hold itself.
+
+    Returns how many values it is, written out: one with a name (`&name`) may stand in many places, and a few lines make billions.
+    `walked`: the same by the id of each node, 0 while it is being walked.
+    """
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    line = f"{source}, line {node.start_mark.line + 1}"
+    if id(node) not in walked:
+        walked[id(node)] = 0
+        inside = node.value
+        if isinstance(node, yaml.MappingNode):
+            _refuse_equal(node, source)
+            inside = [value for _, value in node.value]
+        walked[id(node)] = 1 + sum(_refuse_twins(each, source, walked) for each in inside)
+    if not walked[id(node)]:
+        raise InvalidInput(f"{line}: a list or a mapping holds itself")
+    if walked[id(node)] > MOST_VALUES:
+        raise InvalidInput(
+            f"{line}: too many values", got=walked[id(node)], allowed=f"at most {MOST_VALUES:,}"
+        )
+    return walked[id(node)]
+
+
+def _refuse_equal(node: yaml.MappingNode, source: str) -> None:
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise InvalidInput(f"{source}, line {line}: a key is a word", got="a list or a mapping", fix=HELP)
+        if key.value in seen:
+            raise InvalidInput(
+                f"{source}, line {line}: '{key.value}' was set before, in line {seen[key.value]}",
+                fix="keep one of the two",
+            )
+        seen[key.value] = line
 
 
 def _explain(message: str, value: object, kind: Any, node: yaml.Node | None, source: str) -> InvalidInput:
