@@ -9,7 +9,7 @@ import pytest
 
 from lockgate.config_retraining import Held, Past, RetrainConfig, Rows
 from lockgate.errors import Conflict
-from lockgate.retraining.times import moments_like, newest_days, times_in
+from lockgate.retraining.times import is_iso, moments_like, newest_days, times_in
 
 NOON = dt.datetime(2026, 3, 1, 12)
 AT_US = pl.Series([int(NOON.replace(tzinfo=dt.UTC).timestamp()) * 1_000_000])
@@ -74,3 +74,19 @@ def test_newest_days_are_of_rows_of_the_log() -> None:
     assert (RetrainConfig().newest_days, RetrainConfig().test_days) == (Past.AUTO, Held.AUTO)
     with pytest.raises(ValueError, match="rows: log"):
         RetrainConfig(newest_days=180)
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("2026-03-01 12:00:00Z", True),
+        ("2026-03-01", True),
+        ("2026/03/01 12:00:00", False),
+        ("01.03.2026", False),
+        ("", False),
+    ],
+)
+def test_only_times_as_iso_writes_them_are_cut_by(text: str, iso: bool) -> None:
+    """Others are read as times too, but not by the process that cuts: such a pipeline keeps its own test."""
+    assert is_iso(pl.Series([None, text])) == iso
+    assert is_iso(pl.Series([NOON]))

@@ -27,6 +27,21 @@ def times_in(series: pl.Series) -> pl.Series | None:
     return series.dt.replace_time_zone(None).dt.cast_time_unit("us")
 
 
+def is_iso(series: pl.Series) -> bool:
+    """Whether a column's texts are times as ISO writes them, by the first: others polars may read, and a cut does not.
+
+    >>> is_iso(pl.Series([None, "2012-01-02 10:00"])), is_iso(pl.Series(["02.01.2012"]))
+    (True, False)
+    """
+    if series.dtype != pl.String:
+        return True
+    try:
+        dt.datetime.fromisoformat(next(iter(series.drop_nulls().head(1)), "").replace("Z", "+00:00"))
+    except ValueError:
+        return False
+    return True
+
+
 def moments_like(at_us: pl.Series, like: pl.Series) -> pl.Series:
     """Microseconds of UTC as a table's column writes its times, under its name."""
     times = at_us.cast(pl.Int64).cast(pl.Datetime("us"))

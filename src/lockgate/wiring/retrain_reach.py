@@ -28,7 +28,7 @@ from lockgate.pipelines.run import Run
 from lockgate.registry.store import Version
 from lockgate.retraining.held import SHARE, held_since_us, own_since_us
 from lockgate.retraining.reach import Past, Reach, Teach, reach
-from lockgate.retraining.times import moment_text, times_in
+from lockgate.retraining.times import is_iso, moment_text, times_in
 from lockgate.wiring.checking import Models
 from lockgate.wiring.codestore import load_code
 from lockgate.wiring.house import House
@@ -76,7 +76,8 @@ def tested_of(house: House, live: Version, run: Run, settings: ModelConfig) -> T
     seen_us = None if newest is None or times is None else int(times.to_physical().max())  # type: ignore[arg-type]
     kinds = {step.kind for step in run.steps if step.name in (Split.TRAIN, Split.TEST)}
     movable = (
-        times is not None and train.columns == test.columns and settings.group is None
+        times is not None and named is not None and is_iso(train[named])
+        and train.columns == test.columns and settings.group is None
         and len(kinds) == 1 and kinds <= set(FRAMES)
         and can_cut(steps_written(load_code(house, run.made.code), run.made.pipeline))
     )  # fmt: skip
