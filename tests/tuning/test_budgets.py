@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.tuning.flow import asked, quiet
+from tests.tuning.flow import FLOW, asked, quiet
 
 from lockgate.config_tuning import Aim, FloatSpace, TuneConfig, Value
 from lockgate.pipelines.run import RunState
@@ -24,22 +24,23 @@ from lockgate.wiring.tune import More, resume, start
 MANY = 1000  # trials: more than any of these budgets holds
 GOALS = goals_from((Aim("accuracy"),))
 SPACE = {"at": FloatSpace(0.0, 1.0)}
+SLOW = FLOW.replace("    return Cut(at)\n", "    import time\n    time.sleep(1.1)\n    return Cut(at)\n")
 
 
 @pytest.mark.parametrize(
-    ("budget", "words", "larger"),
+    ("text", "budget", "words", "larger"),
     [
-        ({"time": "0.3s"}, "the time of 0.3 s would not hold one more trial", {"time": "2h"}),
-        ({"cost": 0.0001, "price_per_hour": 3.6}, "one more trial would cost", {"cost": 100.0}),
+        (SLOW, {"time": "2s"}, "the time of 2 s would not hold one more trial", {"time": "2h"}),
+        (FLOW, {"cost": 0.0001, "price_per_hour": 3.6}, "one more trial would cost", {"cost": 100.0}),
     ],
 )
 def test_a_budget_ends_a_search_and_a_larger_one_lets_it_go_on(
-    house: House, budget: dict[str, object], words: str, larger: dict[str, object]
+    house: House, text: str, budget: dict[str, object], words: str, larger: dict[str, object]
 ) -> None:
-    """A tenth of a second of a worker, or a third of one in all, hold hardly a trial: what began is finished and on record, no
-    other begins. With more of it the same search goes on behind what there is.
+    """A tenth of a second of a worker, or less than two trials take one after the other, hold no second one: what began is
+    finished and on record, no other begins. With more of it the same search goes on behind what there is.
     """
-    row = start(house, house.owner, asked(house, {"trials": MANY, "pruner": "none", **budget}), quiet)
+    row = start(house, house.owner, asked(house, {"trials": MANY, "pruner": "none", **budget}, text), quiet)
     with house.db.read() as tx:
         before = trials_of(tx, row.id)
         runs = [get_run(tx, trial.runs[0]).state for trial in before]
