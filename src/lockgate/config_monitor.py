@@ -8,10 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-FEWEST_ROWS, MOST_ROWS = (
-    100,
-    1_000_000_000,
-)  # of a chunk: the distance of fewer is chance; of more nobody waits for the end
+FEWEST_ROWS = 100  # of a chunk: the distance of fewer is chance
+MOST_ROWS = 1_000_000_000  # nobody waits for the end of more
 MOST_HOURS = 366 * 24
 HOURS = {"h": 1, "d": 24, "w": 168}
 _CHUNK = r"^\s*([1-9]\d*)\s*(rows|h|hours?|d|days?|w|weeks?)\s*$"
