@@ -65,8 +65,8 @@ def test_a_schedule_by_stages_ends_early_and_goes_on_elsewhere(side: Side) -> No
     training that is killed goes on when the device is named otherwise, and says that a card's is on a processor now.
     """
     side.run("weights", side.folder)
-    plan = {"weights": str(side.folder / "w.pth"), "freeze": {"0": "head", "1": "layer4", "2": "all"}, "mixed": True,
-            "epochs": 9, "patience": 2, "rate": 1e-6, "optimizer": "sgd"}  # fmt: skip
+    plan = {"weights": str(side.folder / "w.pth"), "freeze": {"0": "head", "1": "layer4", "4": "all"}, "mixed": True,
+            "epochs": 11, "patience": 2, "rate": 1e-6, "optimizer": "sgd"}  # fmt: skip
     process = side.start(
         "train", side.folder / "photos", side.folder / "out", json.dumps({**SMALL, **plan, "device": "cpu"})
     )
@@ -86,9 +86,9 @@ def test_a_schedule_by_stages_ends_early_and_goes_on_elsewhere(side: Side) -> No
     assert "mixed precision is for graphics cards: off on this processor" in lines
     learned = [line.partition("pictures, ")[2] for line in lines if "numbers learn" in line]
     assert learned[0].endswith("from layer4 on")
-    assert learned[1] == "11,177,538 numbers learn"
+    assert learned[-1] == "11,177,538 numbers learn"
     assert lines[[line.startswith("ended early: 2 epochs") for line in lines].index(True)]
-    assert 4 <= len(said["measured"]) < 9, "what was frozen does not count against it"
+    assert 6 <= len(said["measured"]) < 11, "what was frozen does not count against it"
     error, _ = side.train("other", status=3, **{**plan, "freeze": {"0": "layer9"}})
     assert "no part 'layer9'" in error["error"]
     assert "did you mean 'layer" in error["fix"]
