@@ -26,7 +26,16 @@ MANIFEST = Manifest(
     framework=Framework.SKLEARN, task=Task.CLASSIFICATION, python="3.11", model_path="model/model.pkl",
     signature=Signature(inputs=(), outputs=()), answer=Answer(prediction="y"), compiled=Compiled(reason="not tried"),
 )  # fmt: skip
-NEW = Version(model="churn", number=2, digest="sha256:b", author="ann", created_us=1, manifest=MANIFEST, notes="", tags={})
+NEW = Version(
+    model="churn",
+    number=2,
+    digest="sha256:b",
+    author="ann",
+    created_us=1,
+    manifest=MANIFEST,
+    notes="",
+    tags={},
+)
 COMPILED = replace(
     NEW,
     manifest=msgspec.structs.replace(

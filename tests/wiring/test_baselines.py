@@ -18,8 +18,8 @@ PACKAGE = digest_of(MANIFEST)
 
 
 def test_one_that_is_written_anew_between_its_name_and_its_reading_is_found(
-    house: House,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    house: House,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The reader has the old name, the archiver takes the file away: the reader gets the new one, without personal values."""
     load, asked = baselines.load_baseline, []

@@ -190,7 +190,9 @@ class _Running:
                 cut=self.order.cut,
             )  # fmt: skip
             heard = Progressing(self.run.id, self.tell)
-            into = execute(told, folder, cache_of(house.home, self.order.model), self.ran, self._step, replies=heard)
+            into = execute(
+                told, folder, cache_of(house.home, self.order.model), self.ran, self._step, replies=heard
+            )
             if not self.order.submit:
                 return _Made()
             done = submit_upload(
