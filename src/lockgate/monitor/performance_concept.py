@@ -79,7 +79,7 @@ def _moved(found: Meaning, base: tuple[float, float], before: Meaning, detectors
     """The p value of a window's mean residual against "no higher than before" (`sign` 1) or "no lower" (-1). `base`: mean, its
     error."""
     gap = sign * (found.gap - base[0])
-    return p_beyond(gap, found.drawn, MARGIN * _unit(before), base[1], 2 * detectors)
+    return p_beyond(gap, found.drawn, MARGIN * unit(before), base[1], 2 * detectors)
 
 
 def _moved_range(found: Meaning, before: Meaning, detectors: int) -> float:
@@ -101,7 +101,7 @@ def _ranges(found: Meaning, before: Meaning, detectors: int) -> list[tuple[str, 
     for name, code, now, then in both:
         change = now[1] - then[1] - whole
         looked_at = 2 * detectors * len(both)
-        p = min(1.0, 2 * p_beyond(abs(change), now[2], 2 * MARGIN * _unit(before), then[2], looked_at))
+        p = min(1.0, 2 * p_beyond(abs(change), now[2], 2 * MARGIN * unit(before), then[2], looked_at))
         shown.append((name, code, change, p))
     return shown
 
@@ -115,7 +115,7 @@ def _named(now: Meaning, before: Meaning, recipe: Recipe, detectors: int) -> lis
     return [(name, recipe.names(name)[code], change) for name, code, change, _ in kept[:_NAMED]]
 
 
-def _unit(before: Meaning) -> float:
+def unit(before: Meaning) -> float:
     """Of what the margin is a share: of a rate its points, of an error its spread."""
     return 1.0 if before.rate else before.spread
 

@@ -22,7 +22,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True)
-class _Question:
+class Question:
     """One share, or the mean, going one way (1: up, -1: down)."""
 
     name: str
@@ -37,11 +37,11 @@ def labels_moved(
     told = [
         (each, each.target) for each in windows if each.target is not None and each.target.rows >= LEAST_ROWS
     ]
-    questions = _questions(before)
+    questions = questions_of(before)
     looked_at = len(questions)
     alarms = {
         question: alarm_of(
-            (_p(target, before, question, looked_at) for _, target in told), detectors=looked_at
+            (p_of(target, before, question, looked_at) for _, target in told), detectors=looked_at
         )
         for question in questions
     }
@@ -50,9 +50,9 @@ def labels_moved(
         return []
     first = min(alarm.since for alarm in raised.values())
     now = together([target for _, target in told[first:]]) or before
-    ranked = sorted(raised, key=lambda each: (each.name != MEAN, -_effect(now, before, each.name)))
-    effect, since_us = max(_effect(now, before, each.name) for each in ranked), told[first][0].since_us
-    (model, version), parts = of, [_said(now, before, each.name) for each in ranked[:_NAMED]]
+    ranked = sorted(raised, key=lambda each: (each.name != MEAN, -effect_of(now, before, each.name)))
+    effect, since_us = max(effect_of(now, before, each.name) for each in ranked), told[first][0].since_us
+    (model, version), parts = of, [said_of(now, before, each.name) for each in ranked[:_NAMED]]
     return [
         Notice(
             source=SOURCE, model=model, version=version, subject="labels moved", since_us=since_us, runbook=f"{RUNBOOK}#labels",
@@ -65,19 +65,19 @@ def labels_moved(
     ]  # fmt: skip
 
 
-def _questions(before: Target) -> list[_Question]:
+def questions_of(before: Target) -> list[Question]:
     """Of two classes one is asked of: the other follows."""
     names = (
         list(before.shares)[1:] if len(before.shares) == 2 and before.mean is None else list(before.shares)
     )
     return [
-        _Question(name, sign)
+        Question(name, sign)
         for name in ([MEAN] if before.mean is not None else []) + names
         for sign in (1, -1)
     ]
 
 
-def _p(now: Target, before: Target, asked: _Question, looked_at: int) -> float:
+def p_of(now: Target, before: Target, asked: Question, looked_at: int) -> float:
     """Of as many rows as far that way, if labels were as before but for what is alike."""
     if asked.name == MEAN:
         if now.mean is None or before.mean is None or before.spread <= 0:
@@ -99,7 +99,7 @@ def _p(now: Target, before: Target, asked: _Question, looked_at: int) -> float:
     return chance_of(rows - hits, rows, 1 - min(share - alike, bounds.low))
 
 
-def _effect(now: Target, before: Target, name: str) -> float:
+def effect_of(now: Target, before: Target, name: str) -> float:
     """How far, in standard deviations of what was before."""
     if name == MEAN:
         return abs((now.mean or 0.0) - (before.mean or 0.0)) / before.spread
@@ -111,7 +111,8 @@ def _deviation(share: float) -> float:
     return float((kept * (1 - kept)) ** 0.5)
 
 
-def _said(now: Target, before: Target, name: str) -> str:
+def said_of(now: Target, before: Target, name: str) -> str:
+    """A share or the mean now, beside what it was."""
     if name == MEAN:
         return f"their mean is {figure(now.mean or 0.0)}, where it was {figure(before.mean or 0.0)}"
     found = wilson(now.shares.get(name, 0) / now.each, now.rows / now.each)

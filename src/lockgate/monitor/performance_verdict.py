@@ -20,6 +20,7 @@ from lockgate.monitor.performance_limits import p_beyond
 from lockgate.monitor.performance_moved import labels_moved
 from lockgate.monitor.performance_rows import Recipe
 from lockgate.monitor.performance_target import Target, together
+from lockgate.monitor.performance_week import jumps
 from lockgate.monitor.performance_windows import Window, pooled
 from lockgate.stats.detector import alarm_of
 
@@ -84,7 +85,8 @@ def judged(
             notices.append(_fallen_slice(of, inside[alarm.since :], (part, name), limit))
     moved = concept(of, told, recipe, detectors=detectors, calibrated=bool(promised), worse=bool(notices))
     labelled = _labels_moved(of, windows, labels)
-    return Judgement(judged=len(later), source=source, against=against, notices=(*notices, *moved, *labelled))
+    notices += [*moved, *labelled, *jumps(of, windows)]
+    return Judgement(judged=len(later), source=source, against=against, notices=tuple(notices))
 
 
 def _labels_moved(of: tuple[str, int], windows: Sequence[Window], labels: Target | None) -> list[Notice]:
