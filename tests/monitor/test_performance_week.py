@@ -103,7 +103,7 @@ def test_less_than_a_week_is_no_week() -> None:
     "series", [lambda seed: days([0.3] * 40, seed), lambda seed: numbers([3.0] * 40, seed)]
 )
 def test_quiet_series_stay_quiet(series: Callable[[int], list[Window]]) -> None:
-    """20 series of 40 days, each day judged once: 640 days, of which less than one is told by chance."""
+    """20 series of 40 days, each day judged once: 640 days, of which hardly one is told by chance."""
     told = {
         (seed, notice.subject, notice.since_us)
         for seed in range(20)
@@ -111,4 +111,4 @@ def test_quiet_series_stay_quiet(series: Callable[[int], list[Window]]) -> None:
         for end in range(8, 41)
         for notice in jumps(OF, windows[:end])
     }
-    assert len(told) <= 4
+    assert len(told) <= 2

@@ -24,7 +24,7 @@ from lockgate.monitor.performance_windows import Window
 
 WEEK_US = 7 * DAY_US
 LEAST_US = WEEK_US * 9 // 10  # of a week before: half of one has other days in it
-ALPHA = 0.001  # of a window, of all that is asked of it
+ALPHA = 0.0002  # of a window, of all that is asked of it
 FRESH = 3  # windows that a jump is told for
 
 
