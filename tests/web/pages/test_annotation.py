@@ -183,6 +183,8 @@ def test_texts_and_pictures_are_shown(opened: Opened, batches: dict[str, int]) -
     picture = page.get_by_role("img", name="The picture to label")
     expect(picture).to_be_visible()
     assert picture.evaluate("one => one.naturalWidth") == 64
+    fetched = page.request.get(page.evaluate("one => one.src", picture.element_handle()))
+    assert (fetched.status, fetched.headers["cache-control"]) == (200, "no-store")
     page.keyboard.press("1")
     expect(page.get_by_role("heading", name="Item 2")).to_be_visible()
     for kind in ("image", "text"):

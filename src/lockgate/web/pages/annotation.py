@@ -101,9 +101,9 @@ def worth(number: int, looking: Looking) -> Response:
 
 @router.get("/annotate/{number}/items/{item}/image")
 def image(number: int, item: int, looking: Looking) -> Response:
-    """An item's picture."""
+    """An item's picture. No browser keeps it: it may be personal, and who may see it can change."""
     body, media = picture(looking.house, looking.person, number, item)
-    return Response(body, media_type=media, headers={"cache-control": "private, max-age=3600"})
+    return Response(body, media_type=media, headers={"cache-control": "no-store"})
 
 
 def _show(
