@@ -107,6 +107,10 @@ class MissingExtra(LockgateError, ImportError):
     """An optional library is not installed; the sentence names the extra."""
 
 
+class TrialEnded(BaseException):
+    """A search ends a training on its way: no failure, and no `except Exception` of a pipeline holds it up."""
+
+
 HTTP_STATUS: dict[type[LockgateError], int] = {
     InvalidInput: 400,
     Unauthorized: 401,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockgate.errors import Conflict
+from lockgate.errors import Conflict, TrialEnded
 from lockgate.late import late
 
 if TYPE_CHECKING:
@@ -102,7 +102,11 @@ def _with(value: Any, tensors: dict[str, Any]) -> Any:
 
 @contextmanager
 def checkpoint(folder: Path) -> Iterator[Checkpoint]:
-    """The training's place, held for a block. Raises Conflict while another process trains the very same."""
+    """The training's place, held for a block. Raises Conflict while another process trains the very same.
+
+    A search that ends the training (TrialEnded) has no use for its state, which goes at once. However else it ends, the state
+    stays: it is gone on from.
+    """
     _forget(folder.parent)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as lock:
@@ -113,7 +117,12 @@ def checkpoint(folder: Path) -> Iterator[Checkpoint]:
                 "another process trains the very same just now", fix="wait for it: its result is kept for all"
             ) from error
         os.utime(folder)
-        yield Checkpoint(folder)
+        kept = Checkpoint(folder)
+        try:
+            yield kept
+        except TrialEnded:
+            kept.clear()
+            raise
 
 
 def _forget(root: Path) -> None:

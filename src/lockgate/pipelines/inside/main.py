@@ -15,14 +15,14 @@ import traceback
 from pathlib import Path
 from typing import IO, Any
 
-from lockgate.errors import LockgateError
+from lockgate.errors import LockgateError, TrialEnded
 from lockgate.pipelines.inside.chance import chance
 from lockgate.pipelines.inside.command import run_command
 from lockgate.pipelines.inside.cutting import cut
 from lockgate.pipelines.inside.environment import distributions
 from lockgate.pipelines.inside.handing import hand_over
 from lockgate.pipelines.inside.promises import keep_promises, promises_of
-from lockgate.pipelines.inside.reporting import Line, Report, Stopped, Trial
+from lockgate.pipelines.inside.reporting import Line, Report, Trial
 from lockgate.pipelines.inside.steps import Step, steps_of
 from lockgate.pipelines.inside.tables import loaded
 from lockgate.pipelines.inside.values import read_value, write_value
@@ -105,7 +105,7 @@ def _tried(said: IO[str], step: str, act: Any) -> Any:
         return act()
     except LockgateError as error:
         _say(said, {"say": "refused", "step": step, "error": error.as_json()})
-    except Stopped as error:
+    except TrialEnded as error:
         _say(said, {"say": "stopped", "step": step, "message": str(error)})
     except MemoryError as error:
         _say(said, {"say": "memory", "step": step, "message": str(error)[:500]})

@@ -11,11 +11,7 @@ import math
 from types import ModuleType
 from typing import IO, Any
 
-from lockgate.errors import InvalidInput
-
-
-class Stopped(BaseException):
-    """The search ends this step: no `except Exception` of a pipeline holds it up."""
+from lockgate.errors import InvalidInput, TrialEnded
 
 
 class Line:
@@ -42,13 +38,13 @@ class Report:
         self._line = line
 
     def __call__(self, at: int, value: float) -> None:
-        """`at`: how far it is (epoch, trees), growing; `value`: of the search's metric. Raises InvalidInput, Stopped."""
+        """`at`: how far it is (epoch, trees), growing; `value`: of the search's metric. Raises InvalidInput, TrialEnded."""
         number = float(value)
         if not math.isfinite(number):
             raise InvalidInput(f"what was reported at {at} is no finite number", got=number,
                                fix="see what the step divides by; a training that diverges wants a smaller rate")  # fmt: skip
         if not self._line.wonder(about="report", at=int(at), value=number).get("go", True):
-            raise Stopped(f"at {at}, with {number:g}")
+            raise TrialEnded(f"at {at}, with {number:g}")
 
 
 class Trial:
