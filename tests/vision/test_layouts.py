@@ -214,6 +214,30 @@ def test_a_shape_that_is_not_declared_is_said_with_what_would_fit(tmp_path: Path
         answered(tmp_path, graph({"output0": np.zeros((1, 20, 9))}), YOLO)
 
 
+@pytest.mark.parametrize(
+    ("scores", "labels"), [(SURE[:2], LABELS), (np.append(SURE, 0.7), LABELS), (SURE, LABELS[:1]), (SURE[:0], LABELS)]
+)  # fmt: skip
+@pytest.mark.parametrize("overlap", [0.0, 0.5])
+def test_outputs_of_unequal_length_are_said_with_their_numbers(
+    scores: np.ndarray, labels: np.ndarray, overlap: float
+) -> None:
+    """More scores than boxes, fewer, none, labels for some: no box is dropped in silence."""
+    spec = spec_of({**BASE, "scores": "scores", "overlap": overlap})
+    says = f"gives 3 boxes, {len(scores)} scores and {len(labels)} labels.*boxes, scores, labels"
+    with pytest.raises(ValueError, match=says):
+        things_of(spec, [CORNERS, scores, labels])
+    one_by_one = spec_of({**BASE, "overlap": overlap, "labels": ""})
+    with pytest.raises(ValueError, match="gives 3 boxes, 2 scores and 2 labels"):
+        things_of(one_by_one, [CORNERS, BY_CLASS[:2]])
+
+
+def test_a_graph_of_unequal_outputs_is_refused_when_it_is_packaged(tmp_path: Path) -> None:
+    """It is asked about a grey picture at once, and what it gives is said."""
+    outputs = {"boxes": CORNERS, "scores": SURE[:2], "labels": LABELS}
+    with pytest.raises(InvalidInput, match="gives 3 boxes, 2 scores and 3 labels"):
+        answered(tmp_path, graph(outputs), {"scores": "scores"})
+
+
 def test_overlap_is_a_share_of_both() -> None:
     """Boxes without an area overlap nothing."""
     none = np.array([1.0, 1, 1, 1])

@@ -16,7 +16,8 @@ Things = tuple[np.ndarray, np.ndarray, np.ndarray]
 def things_of(spec: Spec, given: Sequence[np.ndarray]) -> Things:
     """Boxes `[k, 4]` (x1, y1, x2, y2 in prepared pixels), scores `(k,)` and labels `(k,)`, numbered from `first_label` on.
 
-    `given`: the outputs that `spec.outputs` names. Raises ValueError for a shape that the columns do not fit.
+    `given`: the outputs that `spec.outputs` names. Raises ValueError for a shape that the columns do not fit, and for outputs
+    that speak of other numbers of boxes.
     """
     names, table = spec.columns, _rows(given[0], spec.columns, spec)
     boxes = _corners(names, table)
@@ -32,6 +33,11 @@ def things_of(spec: Spec, given: Sequence[np.ndarray]) -> Things:
         scores, labels = np.asarray(given[1], dtype=np.float32).ravel(), np.asarray(given[2]).ravel()
     else:
         scores, labels = _surest(_rows(given[1], (CLASSES,), spec), spec)
+    if not len(boxes) == len(scores) == len(labels):
+        raise ValueError(
+            f"the graph gives {len(boxes)} boxes, {len(scores)} scores and {len(labels)} labels; each box has one score and one "
+            f"label: look at what image.json says of the outputs {', '.join(spec.outputs)}"
+        )
     return _alone(boxes, scores, labels, spec) if spec.overlap else (boxes, scores, labels)
 
 
