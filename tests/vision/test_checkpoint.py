@@ -66,7 +66,7 @@ def test_a_trial_that_its_search_ends_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "pruned").exists()
     with pytest.raises(SystemExit):
         told(tmp_path / "gone", "")
-    with pytest.raises(ValueError, match="JSON|Expecting"):
+    with pytest.raises(ValueError, match="Expecting value"):
         told(tmp_path / "broken", "no answer\n")
     assert {path.parent.name for path in tmp_path.glob(f"*/{FILE}")} == {"gone", "broken"}
 

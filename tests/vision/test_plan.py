@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ from tests.vision.conftest import coloured
 
 from lockgate.errors import InvalidInput, TooLarge, Unavailable
 from lockgate.vision.augment import Augment, augmented, augmented_boxes, chance
+from lockgate.vision.boxes import Annotated
+from lockgate.vision.detect import train_detector
 from lockgate.vision.device import chosen, is_mixed, told
 from lockgate.vision.feeding import batches
+from lockgate.vision.folder import Pictures
 from lockgate.vision.imbalance import class_weights, epoch_order
 from lockgate.vision.measure import figures_of, worst_first
-from lockgate.vision.plan import plan_of
+from lockgate.vision.plan import plan_of, require_detector
 from lockgate.vision.schedule import is_over, rate_at
 from lockgate.vision.served.preparing import CROP, PAD, Shape, prepared
 
@@ -50,7 +54,8 @@ from lockgate.vision.served.preparing import CROP, PAD, Shape, prepared
         ({"smoothing": "some"}, "'smoothing' is a share"),
         ({"augment": 3}, "'augment' names augmentations"),
         ({"augment": {"flip": "often"}}, "'flip' is a share"),
-        ({"augment": {"crop": None}}, "share of the area"),
+        ({"augment": {"crop": "some"}}, "share of the area"),
+        ({"augment": {"crop": False}}, "share of the area"),
         ({"most_boxes": 0}, "'most_boxes' must be more than 0"),
         ({"most_boxes": 101}, "'most_boxes' is more than are counted"),
         ({"most_boxes": 1.5}, "'most_boxes' must be a whole number"),
@@ -94,6 +99,42 @@ def test_the_middle_of_a_long_picture_is_cropped_without_a_giant(monkeypatch: py
         assert np.allclose(placed.from_picture(box), [[0, 0, 24, 24]], atol=0.05)
         assert np.allclose(placed.to_picture(placed.from_picture(box), *turned.shape[:2]), box, atol=0.05)
     assert max(sizes) <= 8 * 24 * 24
+
+
+def test_a_part_of_the_picture_is_learned_where_a_plan_says_nothing_of_it() -> None:
+    """Of a classifier; a detector sees all of it, and what it does not do is refused by name before anything is learned."""
+    pixels, shape = coloured(True, height=40, width=50), Shape(24, 24, CROP)
+    off = {**vars(Augment.none()), "crop": None}
+    made = augmented(pixels, shape, Augment(**off), chance(7, 0, 3))
+    assert (made == augmented(pixels, shape, Augment(**{**off, "crop": 0.6}), chance(7, 0, 3))).all()
+    assert (made != prepared(pixels, shape).pixels).any()
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ({"imbalance": "weights"}, "'imbalance'; received: weights; allowed: none; next: leave it out"),
+        ({"imbalance": "sampler"}, "'imbalance'; received: sampler"),
+        ({"smoothing": 0.1}, "'smoothing'; received: 0.1"),
+        ({"augment": {"crop": 0.6}}, "'augment: crop'; received: 0.6; allowed: 1.0"),
+        ({"augment": {"turn": 5}}, "'augment: turn'; received: 5"),
+        ({"augment": {"erase": 0.5}}, "'augment: erase'; received: 0.5"),
+        ({"fit": "stretch"}, "whole picture on grey; received: fit: stretch; allowed: pad"),
+    ],
+)
+def test_what_detectors_do_not_do_is_refused_by_name(said: dict[str, Any], says: str, tmp_path: Path) -> None:
+    """By the training itself, before a network is made."""
+    nothing = Annotated(Pictures(tmp_path, (), ()), {})
+    with pytest.raises(InvalidInput, match=says):
+        train_detector(nothing, plan_of(**said), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_detectors_do_is_taken() -> None:
+    """Mirrored and recoloured, the whole picture, on grey or unsaid."""
+    colours = {"flip": 1, "upside_down": 1, "brightness": 1, "contrast": 1, "saturation": 1, "grey": 1}
+    for said in ({}, {"augment": colours}, {"augment": {"crop": 1, "turn": 0}}, {"fit": "pad"}):
+        require_detector(plan_of(**said))
 
 
 def test_boxes_are_mirrored_with_their_picture() -> None:

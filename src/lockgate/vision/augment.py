@@ -13,6 +13,7 @@ from lockgate.errors import InvalidInput
 from lockgate.vision.served.preparing import Placed, Shape, prepared
 
 GREY = (114, 114, 114)
+CROPPED = 0.6  # of a classifier's picture, where a plan says nothing of it
 _SHARES = ("flip", "upside_down", "erase", "brightness", "contrast", "saturation", "grey")
 
 
@@ -20,13 +21,14 @@ _SHARES = ("flip", "upside_down", "erase", "brightness", "contrast", "saturation
 class Augment:
     """What may happen to a picture. All off with `Augment.none()`.
 
-    `flip`, `upside_down`, `grey`, `erase`: how often (shares). `crop`: the smallest share of the area that is looked at.
-    `turn`: degrees, at most, each way. `brightness`, `contrast`, `saturation`: at most this share more or less.
+    `flip`, `upside_down`, `grey`, `erase`: how often (shares). `crop`: the smallest share of the area that is looked at; None:
+    0.6 for a classifier, all of it for a detector. `turn`: degrees, at most, each way. `brightness`, `contrast`, `saturation`:
+    at most this share more or less.
     """
 
     flip: float = 0.5
     upside_down: float = 0.0
-    crop: float = 0.6
+    crop: float | None = None
     turn: float = 0.0
     brightness: float = 0.2
     contrast: float = 0.2
@@ -40,7 +42,7 @@ class Augment:
                 raise InvalidInput(
                     f"the augmentation '{name}' is a share", got=getattr(self, name), allowed="0 to 1"
                 )
-        if not is_number(self.crop) or not 0 < self.crop <= 1:
+        if self.crop is not None and (not is_number(self.crop) or not 0 < self.crop <= 1):
             raise InvalidInput(
                 "the augmentation 'crop' is a share of the area",
                 got=self.crop,
@@ -71,7 +73,8 @@ def chance(seed: int, epoch: int, picture: int) -> np.random.Generator:
 
 def augmented(pixels: np.ndarray, shape: Shape, how: Augment, dice: np.random.Generator) -> np.ndarray:
     """A changed picture as the network takes it, `[height, width, 3]` uint8."""
-    part = _part(pixels, how.crop, dice) if how.crop < 1 else pixels
+    least = CROPPED if how.crop is None else how.crop
+    part = _part(pixels, least, dice) if least < 1 else pixels
     image = Image.fromarray(part)
     if how.turn:
         image = image.rotate(dice.uniform(-how.turn, how.turn), Image.Resampling.BILINEAR, fillcolor=GREY)
@@ -86,7 +89,10 @@ def augmented(pixels: np.ndarray, shape: Shape, how: Augment, dice: np.random.Ge
 def augmented_boxes(
     placed: Placed, boxes: np.ndarray, how: Augment, dice: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A prepared picture and its boxes `[k, 4]`, recoloured and mirrored together: what moves pixels moves boxes."""
+    """A prepared picture and its boxes `[k, 4]`, recoloured and mirrored together: what moves pixels moves boxes.
+
+    Nothing else: a plan for a detector that says more is refused (`plan.require_detector`).
+    """
     made = np.asarray(_coloured(Image.fromarray(placed.pixels), how, dice))
     height, width = made.shape[:2]
     boxes = boxes.copy()

@@ -23,7 +23,7 @@ from lockgate.vision.export import detector_graph
 from lockgate.vision.folder import TEST, TRAIN, VALIDATION, Picture, printed
 from lockgate.vision.loop import Progress, Report, Tell, Training, grounded
 from lockgate.vision.package import write_package
-from lockgate.vision.plan import Plan
+from lockgate.vision.plan import Plan, require_detector
 from lockgate.vision.proof import Proof, prove
 from lockgate.vision.schedule import best_epoch
 from lockgate.vision.served.answering import Served
@@ -68,7 +68,8 @@ class TrainedDetector:
 def train_detector(
     annotated: Annotated, plan: Plan, into: Path, tell: Tell = printed, report: Report | None = None
 ) -> TrainedDetector:
-    """Train, measure mAP, export, prove. Resumes and raises as `train_classifier`."""
+    """Train, measure mAP, export, prove. Resumes and raises as `train_classifier`; settings of classifiers alone are refused."""
+    require_detector(plan)
     if into.exists() and any(into.iterdir()):
         raise InvalidInput(f"the folder {into} is not empty", fix="name another, or empty it")
     plan = replace(plan, fit=PAD)

@@ -11,7 +11,7 @@ from typing import Any
 from lockgate.errors import InvalidInput
 from lockgate.vision.augment import Augment, is_number
 from lockgate.vision.average_precision import MOST_BOXES
-from lockgate.vision.served.preparing import CROP, FITS, Shape
+from lockgate.vision.served.preparing import CROP, FITS, PAD, Shape
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which most weights were trained on
 IMBALANCES = ("none", "weights", "sampler")
@@ -34,8 +34,8 @@ class Plan:
     `architecture`: a name of torchvision's registry, or `module:function` of one's own that takes the number of classes.
     `weights`: none, a file or folder, `package:NAME/inside/it`, or `hub:DEFAULT`. `freeze`: from which epoch on what learns,
     counted from the head: a share of the layers, or a part of the network by name with all behind it: {0: "head",
-    2: "layer4", 4: "all"}. `imbalance`: rarer classes weigh more (`weights`) or are drawn as often (`sampler`). `patience`:
-    epochs without a better validation until it ends, counted once all learns that will.
+    2: "layer4", 4: "all"}. `imbalance`, of classifiers: rarer classes weigh more (`weights`) or are drawn as often (`sampler`).
+    `patience`: epochs without a better validation until it ends, counted once all learns that will.
     `checkpoint_batches`: between two places to go on from. `threads` 0: as many as there are processors.
     `most_boxes`, `least_score`: which of a detector's boxes are answered, and so measured.
     """
@@ -123,6 +123,26 @@ def plan_of(**said: Any) -> Plan:
     plan = Plan(**said)
     _check(plan)
     return plan
+
+
+def require_detector(plan: Plan) -> None:
+    """Raise InvalidInput for a setting that trainings of classifiers alone follow: none is passed over in silence.
+
+    >>> require_detector(plan_of(imbalance="sampler"))
+    Traceback (most recent call last):
+    ...
+    lockgate.errors.InvalidInput: a detector's training has no 'imbalance'; received: sampler; allowed: none; next: leave it out
+    """
+    how = plan.augment
+    for name, got, allowed in (
+        ("imbalance", plan.imbalance, "none"), ("smoothing", plan.smoothing, 0.0), ("augment: crop", how.crop or 1.0, 1.0),
+        ("augment: turn", how.turn, 0.0), ("augment: erase", how.erase, 0.0),
+    ):  # fmt: skip
+        if got != allowed:
+            raise InvalidInput(f"a detector's training has no '{name}'", got=got, allowed=allowed,
+                               fix="leave it out")  # fmt: skip
+    if plan.fit not in (CROP, PAD):  # that of a plan which says nothing, and what is done
+        raise InvalidInput("a detector sees the whole picture on grey", got=f"fit: {plan.fit}", allowed=PAD)
 
 
 def _check(plan: Plan) -> None:
