@@ -135,7 +135,7 @@ def _show(
 
 def _examples(guide: Guide | None) -> list[dict[str, object]]:
     """The newest examples of the instructions, with what they were of: the text, some cells, or the picture."""
-    found = []
+    found: list[dict[str, object]] = []
     for each in guide.examples[-MOST_EXAMPLES:][::-1] if guide is not None else ():
         batch, _, item = (each.item or "").partition("/")
         if each.text is not None:
